@@ -1,0 +1,300 @@
+//! Exact ranks over millions of users: order statistics on a counted B+ tree.
+//!
+//! The order is total: by score, then by who reached that score first, then by
+//! id. So every place has exactly one user, and the same input gives the same
+//! order on every node.
+
+mod counted_tree;
+mod entry;
+
+use std::{cmp::Ordering, collections::HashMap, ops::Range};
+
+use super::{Score, Seq, UserId};
+use counted_tree::CountedTree;
+use entry::Entry;
+
+/// Which scores rank higher.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// More is better: points.
+    #[default]
+    HighestFirst,
+    /// Less is better: times, strokes, penalties.
+    LowestFirst,
+}
+
+/// Which rank equal scores are given. The order of the rows is the same in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ties {
+    /// 1, 2, 3, 4: who reached the score first ranks higher.
+    #[default]
+    Earliest,
+    /// 1, 2, 2, 4: equal scores share the best rank.
+    Competition,
+    /// 1, 2, 2, 3: equal scores share a rank, and no rank is left out.
+    Dense,
+}
+
+/// A ranked user's score, and the entry of the log by which it was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The score.
+    pub score: Score,
+    /// Orders users of equal scores; below 2^44.
+    pub reached: Seq,
+}
+
+/// A row of the ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranked {
+    /// Whose row it is.
+    pub slot: Slot,
+    /// The rank to show, 1 or more.
+    pub rank: u64,
+    /// The score.
+    pub score: Score,
+}
+
+/// A user's index in the order of registration: what one board keeps about a
+/// user can lie in plain vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// The index, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Registered users, ranked as soon as they have a score. See the module.
+///
+/// It holds at most 2^30 users.
+#[derive(Clone, Debug)]
+pub struct Ranking {
+    direction: Direction,
+    ties: Ties,
+    slots: HashMap<UserId, Slot>,
+    ids: Vec<UserId>,
+    standings: Vec<Option<Standing>>,
+    tree: CountedTree,
+    /// One entry for each score that somebody has, for [`Ties::Dense`] alone.
+    scores: Option<CountedTree>,
+}
+
+impl Ranking {
+    /// A ranking of nobody.
+    pub fn new(direction: Direction, ties: Ties) -> Ranking {
+        Ranking {
+            direction,
+            ties,
+            slots: HashMap::new(),
+            ids: Vec::new(),
+            standings: Vec::new(),
+            tree: CountedTree::new(),
+            scores: (ties == Ties::Dense).then(CountedTree::new),
+        }
+    }
+
+    /// A ranking of many users at once, in any order; of one who is named twice
+    /// the first counts. O(n log n), several times faster than adding each.
+    pub fn load(
+        direction: Direction,
+        ties: Ties,
+        users: impl IntoIterator<Item = (UserId, Option<Standing>)>,
+    ) -> Ranking {
+        let users = users.into_iter();
+        let mut ranking = Ranking::new(direction, ties);
+        ranking.slots.reserve(users.size_hint().0);
+        for (id, standing) in users {
+            let slot = ranking.register(id);
+            if slot.index() + 1 == ranking.ids.len() {
+                ranking.standings[slot.index()] = standing;
+            }
+        }
+        let mut entries: Vec<u128> = ranking
+            .standings
+            .iter()
+            .zip(0..)
+            .filter_map(|(standing, i)| Some(Entry::new(direction, (*standing)?, Slot(i)).0))
+            .collect();
+        entries.sort_unstable_by(|&a, &b| order(&ranking.ids, a, b));
+        ranking.tree = CountedTree::from_sorted(&entries);
+        if ranking.scores.is_some() {
+            let mut scores: Vec<u128> = entries.iter().map(|&e| Entry(e).score_floor().0).collect();
+            scores.dedup();
+            ranking.scores = Some(CountedTree::from_sorted(&scores));
+        }
+        ranking
+    }
+
+    /// How many users are ranked.
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Is nobody ranked?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The slot of a user, which is made if the user is new. A new user is not
+    /// ranked yet.
+    pub fn register(&mut self, user: UserId) -> Slot {
+        let next = Slot(self.ids.len() as u32);
+        let slot = *self.slots.entry(user).or_insert(next);
+        if slot == next {
+            assert!(
+                slot.0 < Entry::MAX_USERS,
+                "a board holds at most 2^30 users"
+            );
+            self.ids.push(user);
+            self.standings.push(None);
+        }
+        slot
+    }
+
+    /// The slot of a registered user.
+    pub fn slot(&self, user: UserId) -> Option<Slot> {
+        self.slots.get(&user).copied()
+    }
+
+    /// Who has a slot.
+    pub fn user(&self, slot: Slot) -> UserId {
+        self.ids[slot.index()]
+    }
+
+    /// A user's standing, if the user is ranked.
+    pub fn standing(&self, slot: Slot) -> Option<Standing> {
+        self.standings[slot.index()]
+    }
+
+    /// Gives a user a standing: ranks a new user, moves a ranked one. O(log n).
+    pub fn place(&mut self, slot: Slot, standing: Standing) {
+        let old = self.standings[slot.index()].replace(standing);
+        if old == Some(standing) {
+            return;
+        }
+        let ids = &self.ids;
+        let entry = Entry::new(self.direction, standing, slot);
+        if let Some(old) = old {
+            let entry = Entry::new(self.direction, old, slot);
+            self.tree.remove(entry.0, |a, b| order(ids, a, b));
+        }
+        self.tree.insert(entry.0, |a, b| order(ids, a, b));
+
+        if self.scores.is_some() {
+            let emptied = old
+                .map(|old| Entry::new(self.direction, old, slot).score_floor())
+                .filter(|&floor| self.with_score(floor) == 0);
+            if let Some(scores) = &mut self.scores {
+                if let Some(floor) = emptied {
+                    scores.remove(floor.0, |a, b| a.cmp(&b));
+                }
+                scores.insert(entry.score_floor().0, |a, b| a.cmp(&b));
+            }
+        }
+    }
+
+    /// How many users have the score of which `floor` is the floor.
+    fn with_score(&self, floor: Entry) -> usize {
+        let before = |entry: Entry| self.tree.count_before(entry.0, |a, b| a.cmp(&b));
+        before(floor.next_score_floor()) - before(floor)
+    }
+
+    /// The rank of a user, 1 or more, or `None` if the user is not ranked.
+    /// O(log n).
+    pub fn rank(&self, slot: Slot) -> Option<u64> {
+        let entry = Entry::new(self.direction, self.standing(slot)?, slot);
+        Some(self.rank_of(entry))
+    }
+
+    fn rank_of(&self, entry: Entry) -> u64 {
+        let before = match (self.ties, &self.scores) {
+            (Ties::Dense, Some(scores)) => {
+                scores.count_before(entry.score_floor().0, |a, b| a.cmp(&b))
+            }
+            (Ties::Competition, _) => self
+                .tree
+                .count_before(entry.score_floor().0, |a, b| a.cmp(&b)),
+            _ => self.place_of(entry),
+        };
+        before as u64 + 1
+    }
+
+    fn place_of(&self, entry: Entry) -> usize {
+        self.tree
+            .count_before(entry.0, |a, b| order(&self.ids, a, b))
+    }
+
+    /// Who stands at a place, counted from 0. O(log n).
+    pub fn at(&self, place: usize) -> Option<Ranked> {
+        self.range(place..place.saturating_add(1)).next()
+    }
+
+    /// The rows at these places, counted from 0, as far as there are any.
+    /// O(log n) to begin, then O(1) a row.
+    pub fn range(&self, places: Range<usize>) -> impl Iterator<Item = Ranked> + '_ {
+        let mut above: Option<Ranked> = None;
+        self.tree
+            .iter_from(places.start)
+            .map(Entry)
+            .zip(places)
+            .map(move |(entry, place)| {
+                let score = entry.score(self.direction);
+                let rank = match above {
+                    None => self.rank_of(entry),
+                    Some(above) if self.ties == Ties::Earliest || above.score != score => {
+                        if self.ties == Ties::Dense {
+                            above.rank + 1
+                        } else {
+                            place as u64 + 1
+                        }
+                    }
+                    Some(above) => above.rank,
+                };
+                let row = Ranked {
+                    slot: entry.slot(),
+                    rank,
+                    score,
+                };
+                above = Some(row);
+                row
+            })
+    }
+
+    /// The first `n` rows.
+    pub fn top(&self, n: usize) -> impl Iterator<Item = Ranked> + '_ {
+        self.range(0..n)
+    }
+
+    /// The places, counted from 0, of a user and of up to `window` users on
+    /// either side; `None` if the user is not ranked. O(log n).
+    pub fn around(&self, slot: Slot, window: usize) -> Option<Range<usize>> {
+        let entry = Entry::new(self.direction, self.standing(slot)?, slot);
+        let place = self.place_of(entry);
+        let end = place.saturating_add(window).saturating_add(1);
+        Some(place.saturating_sub(window)..end.min(self.len()))
+    }
+}
+
+/// The order of the ranking: entries hold all of it but the ids, which decide
+/// where score and moment are equal.
+fn order(ids: &[UserId], a: u128, b: u128) -> Ordering {
+    let (a, b) = (Entry(a), Entry(b));
+    a.without_slot().cmp(&b.without_slot()).then_with(|| {
+        if a == b {
+            Ordering::Equal
+        } else {
+            ids[a.slot().index()].cmp(&ids[b.slot().index()])
+        }
+    })
+}
+
+impl Standing {
+    /// A standing; `None` if `reached` is 0 or needs more than 44 bits.
+    pub fn new(score: Score, reached: u64) -> Option<Standing> {
+        let reached = Seq::new(reached)?;
+        (reached.get() >> Entry::REACHED_BITS == 0).then_some(Standing { score, reached })
+    }
+}

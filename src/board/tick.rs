@@ -1,0 +1,132 @@
+//! The tick: when changes are sent, and how those of one tick become one.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{Fact, LogEntry, Timestamp, UserId};
+
+/// Says when to send: the first change after a quiet period at once, from then
+/// on once a period. Moments are durations since any fixed instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    period: Duration,
+    /// Before this nothing is sent.
+    ready: Duration,
+}
+
+impl Tick {
+    /// A tick that has been quiet.
+    pub fn new(period: Duration) -> Tick {
+        Tick {
+            period,
+            ready: Duration::ZERO,
+        }
+    }
+
+    /// When a change that is known at `now` is due.
+    pub fn due(&self, now: Duration) -> Duration {
+        now.max(self.ready)
+    }
+
+    /// Notes that everything known at `now` was sent.
+    pub fn sent(&mut self, now: Duration) {
+        self.ready = now + self.period;
+    }
+}
+
+/// What has happened since the last tick.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    users: HashMap<UserId, UserChange>,
+}
+
+/// What one user did since the last tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserChange {
+    /// The type of the latest action.
+    pub action_type: Box<str>,
+    /// The points of all the actions.
+    pub increase: i64,
+    /// How many actions there were, 1 or more.
+    pub merged: u32,
+    /// When the latest was taken.
+    pub at: Timestamp,
+}
+
+impl Changes {
+    /// Adds an entry of the log.
+    pub fn add(&mut self, entry: &LogEntry) {
+        let Fact::Action {
+            user,
+            action_type,
+            increase,
+            ..
+        } = &entry.fact
+        else {
+            return;
+        };
+        let change = self.users.entry(*user).or_insert_with(|| UserChange {
+            action_type: action_type.clone(),
+            increase: 0,
+            merged: 0,
+            at: entry.at,
+        });
+        change.action_type.clone_from(action_type);
+        change.increase = change.increase.saturating_add(*increase);
+        change.merged = change.merged.saturating_add(1);
+        change.at = entry.at;
+    }
+
+    /// Who acted, in no particular order.
+    pub fn into_users(self) -> impl Iterator<Item = (UserId, UserChange)> {
+        self.users.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{Score, Seq};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_first_change_goes_at_once_and_the_next_a_period_later() {
+        let mut tick = Tick::new(100 * MS);
+        assert_eq!(tick.due(5000 * MS), 5000 * MS);
+        tick.sent(5000 * MS);
+        assert_eq!(tick.due(5001 * MS), 5100 * MS);
+        assert_eq!(tick.due(5099 * MS), 5100 * MS);
+        tick.sent(5100 * MS);
+        assert_eq!(tick.due(5150 * MS), 5200 * MS);
+        // Quiet again: nothing was sent since 5100 ms.
+        assert_eq!(tick.due(5300 * MS), 5300 * MS);
+    }
+
+    #[test]
+    fn actions_of_one_user_become_one() {
+        let mut changes = Changes::default();
+        for (seq, n, increase) in [(1, 1, 5), (2, 2, 1), (3, 1, -2)] {
+            changes.add(&LogEntry {
+                seq: Seq::new(seq).expect("from 1"),
+                at: Timestamp(seq * 10),
+                fact: Fact::Action {
+                    user: UserId([n; 16]),
+                    action_type: format!("type {seq}").into(),
+                    increase,
+                    score: Score::ZERO,
+                },
+            });
+        }
+        let users: HashMap<_, _> = changes.into_users().collect();
+        assert_eq!(users.len(), 2);
+        assert_eq!(
+            users[&UserId([1; 16])],
+            UserChange {
+                action_type: "type 3".into(),
+                increase: 3,
+                merged: 2,
+                at: Timestamp(30),
+            }
+        );
+    }
+}

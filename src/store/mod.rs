@@ -1,0 +1,192 @@
+//! The store: takes commands, decides about each, writes the accepted ones to
+//! the log, and answers only when they are durable.
+//!
+//! The store alone assigns `seq` and decides scores. It hands what it wrote to
+//! a [`Fold`], in the order of the log and each entry once; ranks come back from
+//! there. It never ranks, and never speaks to a client.
+
+pub mod sqlite;
+
+use futures_util::future::BoxFuture;
+
+use crate::board::{Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId};
+
+/// The log and the state that follows from it, wherever they are kept.
+pub trait Store: Send + Sync + 'static {
+    /// Decides about these commands in their order and makes the accepted ones
+    /// durable. The answer has one result for each command.
+    ///
+    /// # Errors
+    /// If the commands could not be written. Then none of them was accepted,
+    /// and all may be sent again.
+    fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>>;
+
+    /// Finishes what was begun, and closes. Whatever comes later is refused.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What was in a store when it was opened.
+pub struct Opened {
+    /// Which life of the log this is.
+    pub epoch: Epoch,
+    /// The board as of the last entry.
+    pub board: Board,
+}
+
+/// Takes entries of the log as they become durable.
+pub trait Fold: Send + 'static {
+    /// Folds entries that follow the ones before, and says what each did.
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>>;
+}
+
+impl Fold for Board {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+        entries.iter().map(|entry| self.apply(entry)).collect()
+    }
+}
+
+/// Something that a store is asked to put on the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Register a user, or change how one is shown.
+    PutUser {
+        /// Who it is.
+        user: UserId,
+        /// How the user is shown from now on.
+        profile: Profile,
+    },
+    /// Count an action.
+    Act(Action),
+}
+
+/// A score action, as a publisher sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Names the action: the same id is counted once.
+    pub id: ActionId,
+    /// Who acted.
+    pub user: UserId,
+    /// The kind of action.
+    pub action_type: Box<str>,
+    /// The points it is worth.
+    pub increase: i64,
+}
+
+/// Names an action: 1 to 128 bytes of text without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ActionId(Box<str>);
+
+impl ActionId {
+    /// The longest id, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// The id with this text, or `None` if it is empty, too long or has control
+    /// characters.
+    pub fn new(text: &str) -> Option<ActionId> {
+        let fits =
+            (1..=ActionId::MAX_BYTES).contains(&text.len()) && !text.contains(char::is_control);
+        fits.then(|| ActionId(text.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What became of a command.
+pub type Outcome = Result<Receipt, Refusal>;
+
+/// An accepted command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The entry of the log; for a user who needed no change, the last one then.
+    pub seq: u64,
+    /// The user's score after it; `None` if the user is not ranked.
+    pub score: Option<Score>,
+    /// The rank after it; for a user who needed no change it is not looked up.
+    pub rank: Option<u64>,
+    /// The rank before it.
+    pub old_rank: Option<u64>,
+    /// The command had been accepted before, and this is the answer of then. For
+    /// a user: nothing had to be changed.
+    pub duplicate: bool,
+}
+
+/// Why a command was refused. Nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody with this id is registered.
+    #[error("no user with this id is registered")]
+    UnknownUser,
+    /// Another action was counted under this id.
+    #[error("this action id was used for a different action")]
+    Conflict,
+    /// The score would not be one that every client can hold exactly.
+    #[error("the score would leave the range of ±9007199254740991")]
+    OutOfRange,
+}
+
+/// Why a store cannot be opened, or could not take commands.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address names no store that we know.
+    #[error("store.url is {0:?}: give a file as in sqlite:podium.db")]
+    UnknownUrl(String),
+    /// Another process has it.
+    #[error(
+        "{0} is in use by another Podium: stop that one first, or send what you have over HTTP"
+    )]
+    InUse(String),
+    /// It was written by a later version of this program.
+    #[error(
+        "{path} has schema {found}, and this Podium knows up to {known}: use the newer version that wrote it"
+    )]
+    TooNew {
+        /// The file.
+        path: String,
+        /// Its schema.
+        found: usize,
+        /// The latest that this program knows.
+        known: usize,
+    },
+    /// A file could not be opened or locked.
+    #[error("cannot open {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database could not do what it was asked.
+    #[error("the database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// What was read cannot have been written by this program.
+    #[error("the database is damaged: {0}")]
+    Damaged(&'static str),
+    /// The transaction that these commands shared failed, as the log says.
+    #[error("nothing was written, because the store failed: {0}")]
+    Refused(String),
+    /// The store is closed, or its writer has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Opens the store at an address such as `sqlite:podium.db`, and loads a board
+/// of it. The store begins to take commands by [`sqlite::Ready::start`].
+///
+/// # Errors
+/// If the address is unknown, or what is there cannot be opened or read.
+pub fn open(
+    url: &str,
+    board: &BoardId,
+    rules: Rules,
+) -> Result<(Opened, sqlite::Ready), StoreError> {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if !path.trim_start_matches('/').is_empty() => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            sqlite::open(path.as_ref(), board, rules)
+        }
+        _ => Err(StoreError::UnknownUrl(url.to_owned())),
+    }
+}

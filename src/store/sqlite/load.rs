@@ -1,0 +1,189 @@
+//! What is read when a store is opened.
+
+use std::collections::HashMap;
+
+use rand::RngExt;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{BoardRow, writer::write_ranks};
+use crate::{
+    board::{
+        Board, BoardId, Epoch, Fact, LogEntry, Member, Profile, Rules, Score, Seq, Timestamp,
+        UserId, ranking::Standing,
+    },
+    store::{Opened, StoreError},
+};
+
+/// The row of a board, which is made if there is none.
+pub(super) fn board_row(
+    connection: &mut Connection,
+    board: &BoardId,
+) -> Result<BoardRow, StoreError> {
+    let transaction = connection.transaction()?;
+    let found = transaction
+        .query_row(
+            "SELECT id, epoch, ranked_through FROM boards WHERE name = ?1",
+            [board.as_str()],
+            |row| {
+                Ok(BoardRow {
+                    id: row.get(0)?,
+                    epoch: row.get(1)?,
+                    ranked_through: row.get(2)?,
+                })
+            },
+        )
+        .optional()?;
+    if let Some(row) = found {
+        return Ok(row);
+    }
+    let epoch: i64 = rand::rng().random();
+    transaction.execute(
+        "INSERT INTO boards (name, epoch) VALUES (?1, ?2)",
+        params![board.as_str(), epoch],
+    )?;
+    let id = transaction.last_insert_rowid();
+    transaction.commit()?;
+    Ok(BoardRow {
+        id,
+        epoch,
+        ranked_through: 0,
+    })
+}
+
+/// Loads the board as it was at `ranked_through`, folds the rest of the log, and
+/// writes the ranks that were missing.
+pub(super) fn load(
+    connection: &mut Connection,
+    row: BoardRow,
+    rules: Rules,
+) -> Result<(Opened, BoardRow), StoreError> {
+    let rest = entries_after(connection, row, row.ranked_through)?;
+    let members = members_before(connection, row, &rest)?;
+    let changed = connection
+        .query_row(
+            "SELECT at FROM log WHERE board = ?1 AND seq = ?2",
+            params![row.id, row.ranked_through],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let changed = Timestamp(changed.unwrap_or(0));
+    let mut board = Board::load(rules, row.ranked_through, changed, members);
+
+    let mut ranks = Vec::with_capacity(rest.len());
+    for (entry, _) in &rest {
+        if let Some(applied) = board.apply(entry) {
+            ranks.push((entry.seq, applied));
+        }
+    }
+    let transaction = connection.transaction()?;
+    write_ranks(&transaction, row.id, &ranks)?;
+    transaction.commit()?;
+
+    let row = BoardRow {
+        ranked_through: board.seq(),
+        ..row
+    };
+    let opened = Opened {
+        epoch: Epoch(row.epoch.cast_unsigned()),
+        board,
+    };
+    Ok((opened, row))
+}
+
+/// The standing that a user had when an entry was written.
+type Before = Option<Standing>;
+
+fn entries_after(
+    connection: &Connection,
+    board: BoardRow,
+    seq: u64,
+) -> Result<Vec<(LogEntry, Before)>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT seq, at, kind, user, username, avatar, action_type, increase, score,
+                score_before, reached_before
+         FROM log WHERE board = ?1 AND seq > ?2 ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![board.id, seq])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let user = UserId(row.get(3)?);
+        let fact = match row.get::<_, String>(2)?.as_str() {
+            "user" => Fact::UserChanged {
+                user,
+                profile: profile(row, 4)?,
+            },
+            _ => Fact::Action {
+                user,
+                action_type: row.get::<_, String>(6)?.into(),
+                increase: row.get(7)?,
+                score: Score::new(row.get(8)?)
+                    .ok_or(StoreError::Damaged("a score out of range"))?,
+            },
+        };
+        let entry = LogEntry {
+            seq: Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?,
+            at: Timestamp(row.get(1)?),
+            fact,
+        };
+        entries.push((entry, standing(row, 9)?));
+    }
+    Ok(entries)
+}
+
+/// All users as they were before `rest` was written.
+fn members_before(
+    connection: &Connection,
+    board: BoardRow,
+    rest: &[(LogEntry, Before)],
+) -> Result<Vec<Member>, StoreError> {
+    // The first entry about a user knows how they stood; `None` is somebody whom
+    // that entry registers.
+    let mut before: HashMap<UserId, Option<Before>> = HashMap::new();
+    for (entry, standing) in rest {
+        let (user, known) = match &entry.fact {
+            Fact::UserChanged { user, .. } => (*user, standing.is_some().then_some(*standing)),
+            Fact::Action { user, .. } => (*user, Some(*standing)),
+        };
+        before.entry(user).or_insert(known);
+    }
+
+    let mut statement = connection
+        .prepare("SELECT id, username, avatar, score, reached FROM users WHERE board = ?1")?;
+    let mut rows = statement.query([board.id])?;
+    let mut members = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = UserId(row.get(0)?);
+        let standing = match before.get(&id) {
+            Some(None) => continue,
+            Some(Some(standing)) => *standing,
+            None => standing(row, 3)?,
+        };
+        members.push(Member {
+            id,
+            profile: profile(row, 1)?,
+            standing,
+        });
+    }
+    Ok(members)
+}
+
+/// A name and a picture, from this column on.
+pub(super) fn profile(row: &Row<'_>, column: usize) -> Result<Profile, rusqlite::Error> {
+    Ok(Profile {
+        username: row.get::<_, String>(column)?.into(),
+        avatar: row.get::<_, Option<String>>(column + 1)?.map(Into::into),
+    })
+}
+
+/// A score and when it was reached, from this column on.
+pub(super) fn standing(row: &Row<'_>, column: usize) -> Result<Option<Standing>, StoreError> {
+    let score: Option<i64> = row.get(column)?;
+    let reached: Option<u64> = row.get(column + 1)?;
+    let (Some(score), Some(reached)) = (score, reached) else {
+        return Ok(None);
+    };
+    Score::new(score)
+        .and_then(|score| Standing::new(score, reached))
+        .map(Some)
+        .ok_or(StoreError::Damaged("a standing out of range"))
+}

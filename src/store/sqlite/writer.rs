@@ -1,0 +1,424 @@
+//! The writer thread: the only one that touches the file while the store runs.
+//!
+//! It takes whatever waits as one transaction (group commit), so that many
+//! senders share the cost of one `fsync`, and answers after the commit.
+
+use std::{
+    fs::File,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, Transaction, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Ready,
+    load::{profile, standing},
+};
+use crate::{
+    board::{
+        Applied, Fact, LogEntry, Profile, Rules, Score, Seq, Timestamp, UserId, ranking::Standing,
+    },
+    store::{Action, Command, Fold, Outcome, Receipt, Refusal, StoreError},
+};
+
+/// Commands that are taken into one transaction before it is committed. Past a
+/// few hundred the gain is small (docs/PERFORMANCE.md) and the first waits long.
+const BATCH: usize = 512;
+
+pub(super) enum Request {
+    Append {
+        commands: Vec<Command>,
+        reply: Reply,
+    },
+    Close,
+}
+
+type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
+
+pub(super) struct Writer {
+    connection: Connection,
+    /// Held until the thread ends.
+    _lock: File,
+    board: i64,
+    rules: Rules,
+    /// The last entry that was committed.
+    seq: u64,
+    /// Ranks of committed entries that are still to be written.
+    unwritten: Vec<(Seq, Applied)>,
+    fold: Box<dyn Fold>,
+}
+
+/// What was decided about a command before the commit; ranks come after it.
+enum Decision {
+    Refused(Refusal),
+    /// An entry of this transaction: written for this command, or for the same
+    /// one earlier in it.
+    Pending {
+        seq: u64,
+        score: Option<Score>,
+        duplicate: bool,
+    },
+    /// Committed earlier, with all that was answered then.
+    Known(Receipt),
+}
+
+impl Writer {
+    pub(super) fn new(ready: Ready, fold: Box<dyn Fold>) -> Writer {
+        Writer {
+            connection: ready.connection,
+            _lock: ready.lock,
+            board: ready.row.id,
+            rules: ready.rules,
+            seq: ready.seq,
+            unwritten: Vec::new(),
+            fold,
+        }
+    }
+
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut open = true;
+        while open {
+            let mut batch: Vec<(Vec<Command>, Reply)> = Vec::new();
+            let mut commands = 0;
+            let mut next = queue.blocking_recv();
+            loop {
+                match next {
+                    Some(Request::Append { commands: c, reply }) => {
+                        commands += c.len();
+                        batch.push((c, reply));
+                    }
+                    // After a request to close, and when all senders are gone.
+                    Some(Request::Close) | None => open = false,
+                }
+                if commands >= BATCH || !open {
+                    break;
+                }
+                match queue.try_recv() {
+                    Ok(request) => next = Some(request),
+                    Err(_) => break,
+                }
+            }
+            self.answer(batch);
+        }
+        if let Err(error) = self.write_last_ranks() {
+            // They are computed again when the store is opened.
+            tracing::warn!(%error, "the last ranks were not written");
+        }
+    }
+
+    fn answer(&mut self, batch: Vec<(Vec<Command>, Reply)>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.commit(batch.iter().flat_map(|(commands, _)| commands)) {
+            Ok(outcomes) => {
+                let mut outcomes = outcomes.into_iter();
+                for (commands, reply) in batch {
+                    let outcomes = outcomes.by_ref().take(commands.len()).collect();
+                    // Whoever asked may have gone; the entries stay.
+                    _ = reply.send(Ok(outcomes));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "actions were refused because they could not be written");
+                let text = error.to_string();
+                for (_, reply) in batch {
+                    _ = reply.send(Err(StoreError::Refused(text.clone())));
+                }
+            }
+        }
+    }
+
+    /// Writes a batch in one transaction, folds it, and gives one outcome for
+    /// each command.
+    fn commit<'a>(
+        &mut self,
+        commands: impl Iterator<Item = &'a Command>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let transaction = self.connection.transaction()?;
+        write_ranks(&transaction, self.board, &self.unwritten)?;
+        let mut batch = Batch {
+            transaction,
+            board: self.board,
+            rules: self.rules,
+            committed: self.seq,
+            at: now(),
+            entries: Vec::new(),
+        };
+        let decisions = commands
+            .map(|command| batch.decide(command))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Batch {
+            transaction,
+            entries,
+            ..
+        } = batch;
+        transaction.commit()?;
+
+        let first = self.seq;
+        self.seq += entries.len() as u64;
+        let applied = self.fold.fold(&entries);
+        self.unwritten = entries
+            .iter()
+            .zip(&applied)
+            .filter_map(|(entry, applied)| Some((entry.seq, (*applied)?)))
+            .collect();
+        Ok(decisions
+            .into_iter()
+            .map(|decision| decision.outcome(first, &applied))
+            .collect())
+    }
+
+    fn write_last_ranks(&mut self) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        write_ranks(&transaction, self.board, &self.unwritten)?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl Decision {
+    /// The outcome, when all entries after `first` were folded to `applied`.
+    fn outcome(self, first: u64, applied: &[Option<Applied>]) -> Outcome {
+        match self {
+            Decision::Refused(refusal) => Err(refusal),
+            Decision::Known(receipt) => Ok(receipt),
+            Decision::Pending {
+                seq,
+                score,
+                duplicate,
+            } => {
+                let applied = applied[(seq - first - 1) as usize];
+                Ok(Receipt {
+                    seq,
+                    score,
+                    rank: applied.and_then(|applied| applied.rank),
+                    old_rank: applied.and_then(|applied| applied.old_rank),
+                    duplicate,
+                })
+            }
+        }
+    }
+}
+
+/// A transaction that is being filled.
+struct Batch<'a> {
+    transaction: Transaction<'a>,
+    board: i64,
+    rules: Rules,
+    /// The last entry before this transaction.
+    committed: u64,
+    at: Timestamp,
+    entries: Vec<LogEntry>,
+}
+
+impl Batch<'_> {
+    fn decide(&mut self, command: &Command) -> Result<Decision, StoreError> {
+        match command {
+            Command::PutUser { user, profile } => self.put_user(*user, profile),
+            Command::Act(action) => self.act(action),
+        }
+    }
+
+    fn put_user(&mut self, user: UserId, new: &Profile) -> Result<Decision, StoreError> {
+        let known = self.user(user)?;
+        let score = known
+            .as_ref()
+            .map(|(_, standing)| standing.map(|s| s.score));
+        if let (Some((profile, _)), Some(score)) = (&known, score)
+            && profile == new
+        {
+            return Ok(Decision::Known(Receipt {
+                seq: self.last(),
+                score,
+                rank: None,
+                old_rank: None,
+                duplicate: true,
+            }));
+        }
+        let before = known.and_then(|(_, standing)| standing);
+        let seq = self.next()?;
+        let score = score.unwrap_or(self.rules.initial());
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO users (board, id, username, avatar, score, reached)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET username = excluded.username, avatar = excluded.avatar",
+            )?
+            .execute(params![
+                self.board,
+                user.0,
+                new.username,
+                new.avatar,
+                score.map(Score::points),
+                score.map(|_| seq.get()),
+            ])?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO log (board, seq, at, kind, user, username, avatar,
+                                  score_before, reached_before)
+                 VALUES (?1, ?2, ?3, 'user', ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                self.board,
+                seq.get(),
+                self.at.0,
+                user.0,
+                new.username,
+                new.avatar,
+                before.map(|before| before.score.points()),
+                before.map(|before| before.reached.get()),
+            ])?;
+        let fact = Fact::UserChanged {
+            user,
+            profile: new.clone(),
+        };
+        Ok(self.pending(seq, score, fact))
+    }
+
+    fn act(&mut self, action: &Action) -> Result<Decision, StoreError> {
+        if let Some(decision) = self.counted(action)? {
+            return Ok(decision);
+        }
+        let Some((_, before)) = self.user(action.user)? else {
+            return Ok(Decision::Refused(Refusal::UnknownUser));
+        };
+        let old = before.map(|before| before.score);
+        let Some(score) = self.rules.after(old, action.increase) else {
+            return Ok(Decision::Refused(Refusal::OutOfRange));
+        };
+        let seq = self.next()?;
+        // A score that did not change was reached when it was reached first.
+        if old != Some(score) {
+            self.transaction
+                .prepare_cached(
+                    "UPDATE users SET score = ?3, reached = ?4 WHERE board = ?1 AND id = ?2",
+                )?
+                .execute(params![
+                    self.board,
+                    action.user.0,
+                    score.points(),
+                    seq.get()
+                ])?;
+        }
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO log (board, seq, at, kind, user, action_id, action_type, increase,
+                                  score, score_before, reached_before)
+                 VALUES (?1, ?2, ?3, 'action', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                self.board,
+                seq.get(),
+                self.at.0,
+                action.user.0,
+                action.id.as_str(),
+                action.action_type,
+                action.increase,
+                score.points(),
+                before.map(|before| before.score.points()),
+                before.map(|before| before.reached.get()),
+            ])?;
+        let fact = Fact::Action {
+            user: action.user,
+            action_type: action.action_type.clone(),
+            increase: action.increase,
+            score,
+        };
+        Ok(self.pending(seq, Some(score), fact))
+    }
+
+    /// What was decided about this action id before, if it was.
+    fn counted(&self, action: &Action) -> Result<Option<Decision>, StoreError> {
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT seq, user, action_type, increase, score, rank, old_rank
+             FROM log WHERE board = ?1 AND action_id = ?2",
+        )?;
+        let mut rows = statement.query(params![self.board, action.id.as_str()])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let same = row.get::<_, [u8; 16]>(1)? == action.user.0
+            && row.get_ref(2)?.as_str().ok() == Some(&*action.action_type)
+            && row.get::<_, i64>(3)? == action.increase;
+        if !same {
+            return Ok(Some(Decision::Refused(Refusal::Conflict)));
+        }
+        let seq = row.get(0)?;
+        let score = Score::new(row.get(4)?);
+        Ok(Some(if seq > self.committed {
+            Decision::Pending {
+                seq,
+                score,
+                duplicate: true,
+            }
+        } else {
+            Decision::Known(Receipt {
+                seq,
+                score,
+                rank: row.get(5)?,
+                old_rank: row.get(6)?,
+                duplicate: true,
+            })
+        }))
+    }
+
+    fn user(&self, user: UserId) -> Result<Option<(Profile, Option<Standing>)>, StoreError> {
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT username, avatar, score, reached FROM users WHERE board = ?1 AND id = ?2",
+        )?;
+        let mut rows = statement.query(params![self.board, user.0])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        Ok(Some((profile(row, 0)?, standing(row, 2)?)))
+    }
+
+    /// The last entry, written or pending.
+    fn last(&self) -> u64 {
+        self.committed + self.entries.len() as u64
+    }
+
+    fn next(&self) -> Result<Seq, StoreError> {
+        Seq::new(self.last() + 1).ok_or(StoreError::Damaged("the log is full"))
+    }
+
+    fn pending(&mut self, seq: Seq, score: Option<Score>, fact: Fact) -> Decision {
+        self.entries.push(LogEntry {
+            seq,
+            at: self.at,
+            fact,
+        });
+        Decision::Pending {
+            seq: seq.get(),
+            score,
+            duplicate: false,
+        }
+    }
+}
+
+/// Writes the ranks that the fold gave to committed entries.
+pub(super) fn write_ranks(
+    transaction: &Transaction<'_>,
+    board: i64,
+    ranks: &[(Seq, Applied)],
+) -> Result<(), StoreError> {
+    let Some((last, _)) = ranks.last() else {
+        return Ok(());
+    };
+    let mut statement = transaction
+        .prepare_cached("UPDATE log SET rank = ?3, old_rank = ?4 WHERE board = ?1 AND seq = ?2")?;
+    for (seq, applied) in ranks {
+        statement.execute(params![board, seq.get(), applied.rank, applied.old_rank])?;
+    }
+    transaction
+        .prepare_cached("UPDATE boards SET ranked_through = ?2 WHERE id = ?1")?
+        .execute(params![board, last.get()])?;
+    Ok(())
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp(since.unwrap_or_default().as_millis() as u64)
+}

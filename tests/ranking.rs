@@ -1,0 +1,239 @@
+//! The ranking against two oracles: a naive one that sorts everything, and
+//! `indexset`, an independent ordered set that knows positions.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use indexset::BTreeSet;
+use podium::board::{
+    Direction, Ranking, Score, Ties, UserId,
+    ranking::{Ranked, Slot, Standing},
+};
+use proptest::prelude::*;
+
+/// The order of the ranking, as a plain key: better first.
+type Key = (Reverse<i64>, u64, UserId);
+
+fn key(direction: Direction, id: UserId, standing: Standing) -> Key {
+    let points = match direction {
+        Direction::HighestFirst => standing.score.points(),
+        Direction::LowestFirst => -standing.score.points(),
+    };
+    (Reverse(points), standing.reached.get(), id)
+}
+
+/// Ids whose order is not the order of registration.
+fn id(n: u32) -> UserId {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
+    bytes[12..].copy_from_slice(&n.to_be_bytes());
+    UserId(bytes)
+}
+
+fn standing(points: i64, reached: u64) -> Standing {
+    Standing::new(Score::new(points).unwrap(), reached).unwrap()
+}
+
+/// Sorts everything for every question.
+struct Naive {
+    direction: Direction,
+    ties: Ties,
+    standings: HashMap<UserId, Standing>,
+}
+
+impl Naive {
+    /// Everybody in order, with the rank to show.
+    fn rows(&self) -> Vec<(UserId, u64, Score)> {
+        let mut users: Vec<_> = self.standings.iter().map(|(&id, &s)| (id, s)).collect();
+        users.sort_by_key(|&(id, standing)| key(self.direction, id, standing));
+        let mut rows: Vec<(UserId, u64, Score)> = Vec::new();
+        for (place, (id, Standing { score, .. })) in users.into_iter().enumerate() {
+            let place = place as u64 + 1;
+            let rank = match (self.ties, rows.last()) {
+                (Ties::Earliest, _) | (_, None) => place,
+                (_, Some(&(_, rank, above))) if above == score => rank,
+                (Ties::Competition, _) => place,
+                (Ties::Dense, Some(&(_, rank, _))) => rank + 1,
+            };
+            rows.push((id, rank, score));
+        }
+        rows
+    }
+}
+
+fn rows(ranking: &Ranking, ranked: impl Iterator<Item = Ranked>) -> Vec<(UserId, u64, Score)> {
+    ranked
+        .map(|row| (ranking.user(row.slot), row.rank, row.score))
+        .collect()
+}
+
+/// Asks the ranking everything it can be asked.
+fn check_everything(ranking: &Ranking, naive: &Naive, window: usize) {
+    let expected = naive.rows();
+    assert_eq!(ranking.len(), expected.len());
+    assert_eq!(ranking.is_empty(), expected.is_empty());
+    assert_eq!(rows(ranking, ranking.range(0..usize::MAX)), expected);
+    assert_eq!(
+        rows(ranking, ranking.top(3)),
+        expected[..expected.len().min(3)]
+    );
+    for (place, &(id, rank, score)) in expected.iter().enumerate() {
+        let slot = ranking.slot(id).unwrap();
+        assert_eq!(ranking.rank(slot), Some(rank));
+        let at = ranking.at(place).unwrap();
+        assert_eq!((at.slot, at.rank, at.score), (slot, rank, score));
+        let around = ranking.around(slot, window).unwrap();
+        let from = place.saturating_sub(window);
+        let to = (place + window + 1).min(expected.len());
+        assert_eq!(around, from..to);
+        assert_eq!(rows(ranking, ranking.range(around)), expected[from..to]);
+    }
+    assert_eq!(ranking.at(expected.len()), None);
+}
+
+fn direction() -> impl Strategy<Value = Direction> {
+    prop_oneof![Just(Direction::HighestFirst), Just(Direction::LowestFirst)]
+}
+
+fn ties() -> impl Strategy<Value = Ties> {
+    prop_oneof![
+        Just(Ties::Earliest),
+        Just(Ties::Competition),
+        Just(Ties::Dense)
+    ]
+}
+
+/// Few scores make many ties; the extremes are among them.
+fn points() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        6 => -3i64..3,
+        1 => Just(Score::MAX.points()),
+        1 => Just(Score::MIN.points()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Users come and move in small rankings, where every tie is met.
+    #[test]
+    fn agrees_with_sorting(
+        direction in direction(),
+        ties in ties(),
+        operations in prop::collection::vec((0u32..24, points(), 1u64..6), 0..120),
+        window in 0usize..5,
+    ) {
+        let mut ranking = Ranking::new(direction, ties);
+        let mut naive = Naive { direction, ties, standings: HashMap::new() };
+        for (n, points, reached) in operations {
+            let slot = ranking.register(id(n));
+            ranking.place(slot, standing(points, reached));
+            naive.standings.insert(id(n), standing(points, reached));
+        }
+        ranking.register(id(99));
+        check_everything(&ranking, &naive, window);
+        prop_assert_eq!(ranking.slot(id(99)).and_then(|slot| ranking.rank(slot)), None);
+        prop_assert_eq!(ranking.slot(id(100)), None);
+    }
+
+    /// A ranking loaded at once is the one that grew.
+    #[test]
+    fn loading_is_growing(
+        direction in direction(),
+        ties in ties(),
+        users in prop::collection::vec((points(), 1u64..6, any::<bool>()), 0..600),
+    ) {
+        let users: Vec<_> = (0..).zip(users).map(|(n, (points, reached, ranked))| {
+            (id(n), ranked.then(|| standing(points, reached)))
+        }).collect();
+        let mut ranking = Ranking::load(direction, ties, users.iter().copied());
+        let mut naive = Naive { direction, ties, standings: HashMap::new() };
+        for &(id, standing) in &users {
+            naive.standings.extend(standing.map(|standing| (id, standing)));
+        }
+        check_everything(&ranking, &naive, 1);
+        for &(id, _) in users.iter().take(40) {
+            let slot = ranking.slot(id).unwrap();
+            ranking.place(slot, standing(1, 9));
+            naive.standings.insert(id, standing(1, 9));
+        }
+        check_everything(&ranking, &naive, 1);
+    }
+}
+
+/// A generator good enough to scatter (Vigna, SplitMix64).
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// Half a million operations on a ranking of three levels: users arrive, climb,
+/// fall into a few crowded scores and scatter again.
+fn agrees_with_indexset(direction: Direction, seed: u64) {
+    const USERS: u64 = 60_000;
+    let mut random = SplitMix(seed);
+    let mut ranking = Ranking::new(direction, Ties::Earliest);
+    let mut oracle: BTreeSet<Key> = BTreeSet::new();
+    let mut slots: Vec<(Slot, UserId, Standing)> = Vec::new();
+
+    for reached in 1..=500_000u64 {
+        let crowded = (reached / 100_000) % 2 == 1;
+        let points = if crowded {
+            random.below(4) as i64
+        } else {
+            random.below(1 << 40) as i64 - (1 << 39)
+        };
+        let new = standing(points, reached);
+        let pick = random.below(USERS) as usize;
+        let (slot, id) = if pick < slots.len() {
+            let (slot, id, old) = &mut slots[pick];
+            assert!(oracle.remove(&key(direction, *id, *old)));
+            *old = new;
+            (*slot, *id)
+        } else {
+            let id = id(slots.len() as u32);
+            let slot = ranking.register(id);
+            slots.push((slot, id, new));
+            (slot, id)
+        };
+        ranking.place(slot, new);
+        oracle.insert(key(direction, id, new));
+
+        let place = oracle.rank(&key(direction, id, new));
+        assert_eq!(
+            ranking.rank(slot),
+            Some(place as u64 + 1),
+            "after {reached}"
+        );
+        if reached % 64 == 0 {
+            let place = random.below(oracle.len() as u64) as usize;
+            let expected = oracle.get_index(place).unwrap();
+            assert_eq!(ranking.user(ranking.at(place).unwrap().slot), expected.2);
+        }
+    }
+    let order = ranking
+        .range(0..usize::MAX)
+        .map(|row| ranking.user(row.slot));
+    assert!(order.eq(oracle.iter().map(|key| key.2)));
+}
+
+#[test]
+fn agrees_with_indexset_highest_first() {
+    agrees_with_indexset(Direction::HighestFirst, 1);
+}
+
+#[test]
+fn agrees_with_indexset_lowest_first() {
+    agrees_with_indexset(Direction::LowestFirst, 2);
+}

@@ -1,0 +1,165 @@
+//! The process dies by SIGKILL in the middle of writing, again and again, and
+//! every action that it answered is there exactly once.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Write},
+    process::{Command as Process, Stdio},
+};
+
+use podium::{
+    board::{BoardId, Rules},
+    store::{self, Command, Receipt, Store},
+};
+
+use crate::suite::{Follower, act, put};
+
+/// Set for the child: the address of the store.
+const STORE: &str = "PODIUM_TEST_KILL_STORE";
+/// Set for the child: the number of its first action.
+const FIRST: &str = "PODIUM_TEST_KILL_FIRST";
+
+const ROUNDS: u64 = 25;
+const USERS: u8 = 8;
+
+fn action(n: u64) -> Command {
+    act(
+        &format!("action {n}"),
+        (n * 5 % u64::from(USERS)) as u8,
+        (n % 9) as i64 - 2,
+    )
+}
+
+/// Not a test of its own: what the child of the other test runs. It writes
+/// actions, several at a time, and prints each answer when it has it.
+#[tokio::test]
+async fn child() {
+    let (Ok(url), Ok(first)) = (std::env::var(STORE), std::env::var(FIRST)) else {
+        return;
+    };
+    let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default()).unwrap();
+    let store = ready.start(Follower::new(&opened)).unwrap();
+    let first: u64 = first.parse().unwrap();
+    for start in (first..first + 1_000_000).step_by(16) {
+        let answers = (start..start + 16).map(|n| {
+            let store = &store;
+            async move {
+                let outcomes = store.append(vec![action(n)]).await.unwrap();
+                let receipt = outcomes[0].unwrap();
+                let line = format!(
+                    "{n} {} {} {} {}\n",
+                    receipt.seq,
+                    receipt.score.unwrap().points(),
+                    receipt.rank.unwrap(),
+                    receipt.old_rank.unwrap()
+                );
+                std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+            }
+        });
+        futures_util::future::join_all(answers).await;
+    }
+}
+
+#[tokio::test]
+async fn every_answered_action_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("podium.db").display());
+    let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default()).unwrap();
+    let store = ready.start(opened.board).unwrap();
+    store.append((0..USERS).map(put).collect()).await.unwrap();
+    store.close().await;
+
+    let mut answered: HashMap<u64, (u64, i64, u64, u64)> = HashMap::new();
+    let mut first = 0;
+    for round in 0..ROUNDS {
+        let mut child = Process::new(std::env::current_exe().unwrap())
+            .args(["kill::child", "--exact", "--nocapture", "--test-threads=1"])
+            .env(STORE, &url)
+            .env(FIRST, first.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let before = answered.len();
+        let enough = before + 20 + (round * 37 % 150) as usize;
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while lines.read_line(&mut line).unwrap() > 0 {
+            // A last line that was cut short is no answer, and neither is what
+            // the test harness prints.
+            if let Some(answer) = line.strip_suffix('\n').and_then(parse) {
+                first = first.max(answer.0 + 1);
+                assert_eq!(answered.insert(answer.0, answer.1), None);
+            }
+            line.clear();
+            if answered.len() == enough {
+                child.kill().unwrap();
+            }
+        }
+        assert!(!child.wait().unwrap().success(), "killed");
+        assert!(answered.len() >= enough, "round {round} ended early");
+        // Beyond what was answered, a few may have been written: start after them.
+        first += 1_000;
+
+        let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default()).unwrap();
+        let follower = Follower::new(&opened);
+        let store = ready.start(follower.clone()).unwrap();
+        let numbers: Vec<u64> = answered.keys().copied().collect();
+        let outcomes = store
+            .append(numbers.iter().map(|&n| action(n)).collect())
+            .await
+            .unwrap();
+        for (n, outcome) in numbers.iter().zip(outcomes) {
+            let Receipt {
+                seq,
+                score,
+                rank,
+                old_rank,
+                duplicate,
+            } = outcome.unwrap();
+            assert!(duplicate, "action {n} was answered and is gone");
+            let now = (
+                seq,
+                score.unwrap().points(),
+                rank.unwrap(),
+                old_rank.unwrap(),
+            );
+            assert_eq!(now, answered[n], "action {n}");
+        }
+        store.close().await;
+    }
+
+    // Each score is the sum of that user's entries: nothing was counted twice.
+    let database = rusqlite::Connection::open(folder.path().join("podium.db")).unwrap();
+    let wrong: i64 = database
+        .query_row(
+            "SELECT count(*) FROM users WHERE score <> (
+                 SELECT coalesce(sum(increase), 0) FROM log WHERE log.user = users.id)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(wrong, 0);
+    let (entries, last): (u64, u64) = database
+        .query_row("SELECT count(*), max(seq) FROM log", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(entries, last, "seq has no gaps");
+    assert!(entries >= answered.len() as u64);
+}
+
+/// `n seq score rank oldRank`
+fn parse(line: &str) -> Option<(u64, (u64, i64, u64, u64))> {
+    let mut words = line.split(' ');
+    let mut next = || words.next();
+    let n = next()?.parse().ok()?;
+    Some((
+        n,
+        (
+            next()?.parse().ok()?,
+            next()?.parse().ok()?,
+            next()?.parse().ok()?,
+            next()?.parse().ok()?,
+        ),
+    ))
+}

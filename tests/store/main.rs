@@ -1,0 +1,6 @@
+//! One suite that every store must pass, and what belongs to one of them alone.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod kill;
+mod sqlite;
+mod suite;

@@ -1,0 +1,203 @@
+//! The SQLite store: the suite, and what only a file can suffer.
+
+use std::path::PathBuf;
+
+use podium::{
+    board::{BoardId, Direction, Operator, Rules},
+    store::{self, StoreError},
+};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::{
+    store_suite,
+    suite::{Fixture, Follower, Running, act, put, receipt},
+};
+
+pub struct SqliteFile(TempDir);
+
+impl SqliteFile {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("podium.db")
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.path().display())
+    }
+
+    fn try_open(&self, board: &str, rules: Rules) -> Result<Running, StoreError> {
+        let (opened, ready) = store::open(&self.url(), &BoardId::new(board).unwrap(), rules)?;
+        let follower = Follower::new(&opened);
+        Ok(Running {
+            store: Box::new(ready.start(follower.clone())?),
+            epoch: opened.epoch,
+            follower,
+        })
+    }
+}
+
+impl Fixture for SqliteFile {
+    fn new() -> SqliteFile {
+        SqliteFile(TempDir::new().unwrap())
+    }
+
+    fn open(&self, rules: Rules) -> Running {
+        self.try_open("main", rules).unwrap()
+    }
+}
+
+store_suite!(SqliteFile);
+
+#[test]
+fn unknown_addresses_are_refused() {
+    for url in [
+        "",
+        "sqlite:",
+        "sqlite://",
+        "postgres://localhost/podium",
+        "podium.db",
+    ] {
+        let opened = store::open(url, &BoardId::default(), Rules::default());
+        assert!(matches!(opened, Err(StoreError::UnknownUrl(_))), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_to_wait_its_turn() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    assert!(matches!(
+        file.try_open("main", Rules::default()),
+        Err(StoreError::InUse(_))
+    ));
+    running.store.close().await;
+    assert!(file.try_open("main", Rules::default()).is_ok());
+}
+
+#[tokio::test]
+async fn boards_in_one_file_know_nothing_of_each_other() {
+    let file = SqliteFile::new();
+    for board in ["main", "other"] {
+        let running = file.try_open(board, Rules::default()).unwrap();
+        assert_eq!(running.follower.seq(), 0);
+        running.one(put(1)).await.unwrap();
+        assert_eq!(running.one(act("a", 1, 1)).await, Ok(receipt(2, 1, 1, 1)));
+        running.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_is_left_alone() {
+    let file = SqliteFile::new();
+    let connection = Connection::open(file.path()).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    drop(connection);
+    let Err(error) = file.try_open("main", Rules::default()) else {
+        panic!("opened a file of schema 999");
+    };
+    assert!(
+        error.to_string().contains("use the newer version"),
+        "{error}"
+    );
+}
+
+/// Takes back what a clean end writes last, as if the process had died right
+/// after its last answers.
+fn forget_ranks_after(file: &SqliteFile, seq: u64) {
+    let connection = Connection::open(file.path()).unwrap();
+    connection
+        .execute(
+            "UPDATE log SET rank = NULL, old_rank = NULL WHERE seq > ?1",
+            [seq],
+        )
+        .unwrap();
+    connection
+        .execute("UPDATE boards SET ranked_through = ?1", [seq])
+        .unwrap();
+}
+
+#[tokio::test]
+async fn ranks_that_were_answered_but_not_written_are_found_again() {
+    for operator in [Operator::Sum, Operator::Best, Operator::Latest] {
+        let rules = Rules {
+            operator,
+            direction: Direction::LowestFirst,
+            ..Rules::default()
+        };
+        let file = SqliteFile::new();
+        let mut running = file.open(rules);
+        let mut commands = Vec::new();
+        for i in 0..30u8 {
+            commands.push(if i % 7 == 0 {
+                put(i / 7)
+            } else {
+                act(
+                    &format!("a{i}"),
+                    i % (i / 7 + 1),
+                    i64::from(i) * 11 % 17 - 8,
+                )
+            });
+        }
+        let mut answers = Vec::new();
+        for command in commands {
+            answers.push((command.clone(), running.one(command).await.unwrap()));
+        }
+        let rows = running.follower.rows();
+        for seq in (0..=running.follower.seq()).rev() {
+            running.store.close().await;
+            drop(running);
+            forget_ranks_after(&file, seq);
+            running = file.open(rules);
+            assert_eq!(running.follower.rows(), rows, "after forgetting {seq}");
+            for (command, answer) in &answers {
+                if let podium::store::Command::Act(_) = command {
+                    let mut again = running.one(command.clone()).await.unwrap();
+                    assert!(std::mem::replace(&mut again.duplicate, false));
+                    assert_eq!(again, *answer, "after forgetting {seq}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_actions_and_loses_none() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(act("a", 1, 1)).await.unwrap();
+    running.store.close().await;
+
+    // SQLite's own limit stands in for the disk: it fails in the same place.
+    let connection = Connection::open(file.path()).unwrap();
+    let pages: i64 = connection
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    drop(connection);
+    let (opened, mut ready) =
+        store::open(&file.url(), &BoardId::default(), Rules::default()).unwrap();
+    ready.limit_pages(pages + 4).unwrap();
+    let follower = Follower::new(&opened);
+    let running = Running {
+        store: Box::new(ready.start(follower.clone()).unwrap()),
+        epoch: opened.epoch,
+        follower,
+    };
+
+    let mut accepted = 1;
+    let error = loop {
+        let commands = vec![act(&format!("b{accepted}"), 1, 1)];
+        match running.store.append(commands).await {
+            Ok(outcomes) => {
+                outcomes[0].unwrap();
+                accepted += 1
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("full"), "{error}");
+    assert_eq!(running.follower.rows()[0].1, accepted);
+    running.store.close().await;
+    let running = file.open(Rules::default());
+    assert_eq!(running.follower.rows()[0].1, accepted);
+}

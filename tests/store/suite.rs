@@ -1,0 +1,290 @@
+//! What every store must do. A store gets the suite by [`store_suite!`], with a
+//! [`Fixture`] that opens it.
+
+use std::sync::{Arc, Mutex};
+
+use podium::{
+    board::{Applied, Board, LogEntry, Profile, Rules, Score, UserId},
+    store::{Action, ActionId, Command, Fold, Opened, Outcome, Receipt, Refusal, Store},
+};
+
+/// Where a store keeps its things; it can be opened again and again.
+pub trait Fixture {
+    fn new() -> Self;
+    fn open(&self, rules: Rules) -> Running;
+}
+
+/// An open store with the board that follows it.
+pub struct Running {
+    pub store: Box<dyn Store>,
+    pub epoch: podium::board::Epoch,
+    pub follower: Follower,
+}
+
+/// A board that folds what the store hands it, and keeps the entries.
+#[derive(Clone)]
+pub struct Follower(Arc<Mutex<(Board, Vec<LogEntry>)>>);
+
+impl Follower {
+    pub fn new(opened: &Opened) -> Follower {
+        Follower(Arc::new(Mutex::new((opened.board.clone(), Vec::new()))))
+    }
+
+    /// Everybody in order: name, score, rank.
+    pub fn rows(&self) -> Vec<(String, i64, u64)> {
+        let state = self.0.lock().unwrap();
+        let rows = state.0.rows(0..usize::MAX);
+        rows.map(|row| {
+            let name = row.profile.username.to_string();
+            (name, row.score.unwrap().points(), row.rank.unwrap())
+        })
+        .collect()
+    }
+
+    pub fn seq(&self) -> u64 {
+        self.0.lock().unwrap().0.seq()
+    }
+
+    pub fn entries(&self) -> Vec<LogEntry> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+impl Fold for Follower {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+        let mut state = self.0.lock().unwrap();
+        state.1.extend_from_slice(entries);
+        state.0.fold(entries)
+    }
+}
+
+impl Running {
+    pub async fn one(&self, command: Command) -> Outcome {
+        let outcomes = self.store.append(vec![command]).await.unwrap();
+        assert_eq!(outcomes.len(), 1);
+        outcomes[0]
+    }
+}
+
+pub fn user(n: u8) -> UserId {
+    UserId([n; 16])
+}
+
+pub fn put(n: u8) -> Command {
+    named(n, &format!("user {n}"))
+}
+
+pub fn named(n: u8, name: &str) -> Command {
+    Command::PutUser {
+        user: user(n),
+        profile: Profile {
+            username: name.into(),
+            avatar: None,
+        },
+    }
+}
+
+pub fn act(id: &str, n: u8, increase: i64) -> Command {
+    Command::Act(Action {
+        id: ActionId::new(id).unwrap(),
+        user: user(n),
+        action_type: "test".into(),
+        increase,
+    })
+}
+
+pub fn receipt(seq: u64, score: i64, rank: u64, old_rank: u64) -> Receipt {
+    Receipt {
+        seq,
+        score: Score::new(score),
+        rank: Some(rank),
+        old_rank: Some(old_rank),
+        duplicate: false,
+    }
+}
+
+fn again(receipt: Receipt) -> Receipt {
+    Receipt {
+        duplicate: true,
+        ..receipt
+    }
+}
+
+pub async fn numbers_entries_without_gaps<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    for n in 1..=3 {
+        assert_eq!(running.one(put(n)).await.unwrap().seq, u64::from(n));
+    }
+    assert_eq!(running.one(act("a", 3, 5)).await, Ok(receipt(4, 5, 1, 3)));
+    assert_eq!(
+        running.one(act("nobody", 9, 5)).await,
+        Err(Refusal::UnknownUser)
+    );
+    assert_eq!(running.one(act("b", 1, 2)).await, Ok(receipt(5, 2, 2, 2)));
+    let seqs: Vec<_> = running
+        .follower
+        .entries()
+        .iter()
+        .map(|entry| entry.seq.get())
+        .collect();
+    assert_eq!(seqs, [1, 2, 3, 4, 5]);
+}
+
+pub async fn counts_an_action_id_once<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(put(2)).await.unwrap();
+    let first = running.one(act("a", 2, 5)).await.unwrap();
+    assert_eq!(first, receipt(3, 5, 1, 2));
+    running.one(act("b", 1, 50)).await.unwrap();
+    // The answer of then, though the rank is another by now.
+    assert_eq!(running.one(act("a", 2, 5)).await, Ok(again(first)));
+    for other in [act("a", 2, 6), act("a", 1, 5)] {
+        assert_eq!(running.one(other).await, Err(Refusal::Conflict));
+    }
+    assert_eq!(running.follower.seq(), 4);
+}
+
+pub async fn decides_in_order_within_one_batch<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    let outcomes = running
+        .store
+        .append(vec![
+            act("early", 1, 1),
+            put(1),
+            act("a", 1, 7),
+            act("a", 1, 7),
+            act("a", 1, 8),
+            put(2),
+            act("b", 2, 9),
+        ])
+        .await
+        .unwrap();
+    let seqs: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| outcome.map(|r| r.seq))
+        .collect();
+    assert_eq!(
+        seqs,
+        [
+            Err(Refusal::UnknownUser),
+            Ok(1),
+            Ok(2),
+            Ok(2),
+            Err(Refusal::Conflict),
+            Ok(3),
+            Ok(4)
+        ]
+    );
+    assert_eq!(outcomes[3], Ok(again(outcomes[2].unwrap())));
+    assert_eq!(outcomes[6], Ok(receipt(4, 9, 1, 2)));
+}
+
+pub async fn refuses_to_leave_the_range<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    let max = Score::MAX.points();
+    running.one(act("a", 1, max)).await.unwrap();
+    assert_eq!(running.one(act("b", 1, 1)).await, Err(Refusal::OutOfRange));
+    assert_eq!(
+        running.one(act("c", 1, i64::MAX)).await,
+        Err(Refusal::OutOfRange)
+    );
+    // A refused id is free: it was never counted.
+    assert_eq!(
+        running.one(act("b", 1, -max)).await.unwrap().score,
+        Some(Score::ZERO)
+    );
+    assert_eq!(running.follower.seq(), 3);
+}
+
+pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    assert!(!running.one(put(1)).await.unwrap().duplicate);
+    let same = running.one(put(1)).await.unwrap();
+    assert!(same.duplicate);
+    assert_eq!((same.seq, same.score), (1, Some(Score::ZERO)));
+    running.one(act("a", 1, 3)).await.unwrap();
+    let renamed = running.one(named(1, "Zoë")).await.unwrap();
+    assert_eq!((renamed.seq, renamed.score), (3, Score::new(3)));
+    assert_eq!(running.follower.rows(), [("Zoë".to_owned(), 3, 1)]);
+}
+
+pub async fn comes_back_as_it_was<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    for n in 1..=5 {
+        running.one(put(n)).await.unwrap();
+    }
+    let mut answers = Vec::new();
+    for i in 0..40u8 {
+        let action = act(&format!("a{i}"), i % 5 + 1, i64::from(i) * 7 % 13 - 3);
+        answers.push((action.clone(), running.one(action).await.unwrap()));
+    }
+    running.one(named(2, "renamed")).await.unwrap();
+    let (rows, seq, epoch) = (
+        running.follower.rows(),
+        running.follower.seq(),
+        running.epoch,
+    );
+    running.store.close().await;
+    assert!(running.store.append(vec![put(9)]).await.is_err());
+    drop(running);
+
+    let running = place.open(Rules::default());
+    assert_eq!((running.follower.seq(), running.epoch), (seq, epoch));
+    assert_eq!(running.follower.rows(), rows);
+    for (action, answer) in answers {
+        assert_eq!(running.one(action).await, Ok(again(answer)));
+    }
+    assert_eq!(running.one(put(6)).await.unwrap().seq, seq + 1);
+}
+
+pub async fn answers_many_senders_at_once<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    for n in 0..20 {
+        running.one(put(n)).await.unwrap();
+    }
+    let senders = (0..20u8).map(|n| {
+        let running = &running;
+        async move {
+            for i in 0..25 {
+                // Every action is sent by two senders.
+                let id = format!("{}-{i}", n / 2);
+                let action = act(&id, n / 2, 1);
+                running.one(action).await.unwrap();
+            }
+        }
+    });
+    futures_util::future::join_all(senders).await;
+    let rows = running.follower.rows();
+    assert_eq!(rows.iter().map(|row| row.1).sum::<i64>(), 10 * 25);
+    assert_eq!(running.follower.seq(), 20 + 10 * 25);
+}
+
+#[macro_export]
+macro_rules! store_suite {
+    ($fixture:ty) => {
+        $crate::store_suite!($fixture:
+            numbers_entries_without_gaps
+            counts_an_action_id_once
+            decides_in_order_within_one_batch
+            refuses_to_leave_the_range
+            a_user_put_unchanged_is_no_entry
+            comes_back_as_it_was
+            answers_many_senders_at_once
+        );
+    };
+    ($fixture:ty: $($name:ident)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            $crate::suite::$name::<$fixture>().await;
+        })*
+    };
+}
