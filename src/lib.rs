@@ -3,5 +3,17 @@
 //! docs/ARCHITECTURE.md has the picture, and the rules of who may call whom.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod api;
+pub mod auth;
 pub mod board;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod hub;
+pub mod limits;
+pub mod live;
+pub mod page;
+pub mod serve;
 pub mod store;
+pub mod text;
+pub mod wire;

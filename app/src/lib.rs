@@ -1,1 +1,66 @@
-//! The Podium page.
+//! The Podium page: rendered by the server, brought to life in the browser.
+//!
+//! Data goes one way: the socket hands events to the state, the state sets
+//! signals, components show signals. No component knows a socket.
+
+#[cfg(all(feature = "ssr", feature = "hydrate"))]
+compile_error!("`ssr` is for the server and `hydrate` for the browser: build with one of them");
+
+mod components;
+mod format;
+#[cfg(feature = "hydrate")]
+mod motion;
+#[cfg(feature = "hydrate")]
+mod socket;
+mod state;
+pub mod wire;
+
+use leptos::prelude::*;
+
+use components::App;
+
+/// How often a page without scripts asks for the newest board, in seconds.
+const REFRESH_WITHOUT_SCRIPTS: &str = "10";
+
+/// The document around the page, for the server alone.
+///
+/// The [`wire::PageSnapshot`] to show must be in the context.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let title = use_context::<wire::PageSnapshot>().map(|snapshot| snapshot.title);
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <title>{title}</title>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="stylesheet" href="/pkg/podium.css" />
+                <link rel="modulepreload" href=socket_client() />
+                <noscript>
+                    <meta http-equiv="refresh" content=REFRESH_WITHOUT_SCRIPTS />
+                    <style>".needs-scripts { display: none }"</style>
+                </noscript>
+                <AutoReload options=options.clone() />
+                <HydrationScripts options />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// Where the official Socket.IO client is served.
+const fn socket_client() -> &'static str {
+    "/vendor/socket.io.esm.min.js"
+}
+
+/// Brings the page that the server rendered to life; called by its script.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(App);
+}

@@ -181,11 +181,10 @@ impl Board {
         self.ranking.range(places).map(|ranked| self.row(ranked))
     }
 
-    /// The rows of a user and of up to `window` users on either side, or `None`
-    /// if the user is not ranked.
-    pub fn around(&self, user: UserId, window: usize) -> Option<impl Iterator<Item = Row<'_>>> {
-        let slot = self.ranking.slot(user)?;
-        Some(self.rows(self.ranking.around(slot, window)?))
+    /// The places, counted from 0, of a user and of up to `window` users on
+    /// either side, or `None` if the user is not ranked.
+    pub fn around(&self, user: UserId, window: usize) -> Option<Range<usize>> {
+        self.ranking.around(self.ranking.slot(user)?, window)
     }
 
     fn row(&self, ranked: Ranked) -> Row<'_> {
@@ -336,8 +335,8 @@ mod tests {
             log.register(n);
         }
         let around = |n, window| -> Vec<u8> {
-            let rows = log.board.around(user(n), window).expect("ranked");
-            rows.map(|row| row.user.0[0]).collect()
+            let places = log.board.around(user(n), window).expect("ranked");
+            log.board.rows(places).map(|row| row.user.0[0]).collect()
         };
         assert_eq!(around(3, 1), [2, 3, 4]);
         assert_eq!(around(1, 2), [1, 2, 3]);

@@ -1,0 +1,87 @@
+//! How numbers and names are written. Pure, and the same on server and client,
+//! because both render the first page.
+
+/// A number with its digits in groups of three: `1 234 567`, with narrow
+/// no-break spaces (the BIPM's way, which belongs to no language).
+pub(crate) fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    if number < 0 {
+        text.push('−');
+    }
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// One or two letters for somebody without a picture.
+pub(crate) fn initials(name: &str) -> String {
+    let mut words = name
+        .split(|c: char| c.is_whitespace() || c == '-')
+        .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
+    let first = words.next().or_else(|| name.chars().next());
+    first
+        .into_iter()
+        .chain(words.last())
+        .flat_map(char::to_uppercase)
+        .collect()
+}
+
+/// A hue for somebody without a picture, in degrees; always the same one.
+pub(crate) fn hue(user_id: &str) -> u32 {
+    // FNV-1a: all that matters is that neighbours differ.
+    let hash = user_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    hash % 360
+}
+
+/// How long a bar is for `score`, in percent of the leader's.
+pub(crate) fn share(score: i64, leader: i64) -> f64 {
+    if leader <= 0 || score <= 0 {
+        return 0.0;
+    }
+    // Rounded, so that server and client write the same text.
+    (score as f64 / leader as f64 * 1000.0).round().min(1000.0) / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_come_in_threes() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1\u{202f}000");
+        assert_eq!(grouped(-1_234_567), "−1\u{202f}234\u{202f}567");
+        assert_eq!(grouped(i64::MIN).chars().next(), Some('−'));
+    }
+
+    #[test]
+    fn initials_are_of_the_first_and_the_last_word() {
+        assert_eq!(initials("Amara Okafor"), "AO");
+        assert_eq!(initials("Anna Maria van der Berg"), "AB");
+        assert_eq!(initials("Jean-Luc"), "JL");
+        assert_eq!(initials("zoë"), "Z");
+        assert_eq!(initials("李小龍"), "李");
+        assert_eq!(initials("👩‍🚀"), "👩");
+        assert_eq!(initials(""), "");
+    }
+
+    #[test]
+    fn bars_are_measured_by_the_leader() {
+        assert_eq!(share(50, 100), 50.0);
+        assert_eq!(share(1, 3), 33.3);
+        assert_eq!(share(100, 100), 100.0);
+        for (score, leader) in [(0, 100), (-5, 100), (-5, -1), (0, 0)] {
+            assert_eq!(share(score, leader), 0.0);
+        }
+        // Where less is better, the leader has the smallest score.
+        assert_eq!(share(90, 60), 100.0);
+    }
+}

@@ -1,0 +1,170 @@
+//! What server and page say to each other: the only types that both share, in
+//! the shapes and names of the Socket.IO contract.
+
+use serde::{Deserialize, Serialize};
+
+/// The event that carries a [`LeaderboardData`].
+pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";
+/// The event that carries a [`UserScoreUpdate`].
+pub const USER_SCORE_UPDATE: &str = "user_score_update";
+/// The event that carries a [`SystemNotification`].
+pub const SYSTEM_NOTIFICATION: &str = "system_notification";
+/// The event by which a client joins the visible board.
+pub const SUBSCRIBE_SCOREBOARD: &str = "subscribe_scoreboard";
+/// The event by which a client leaves it.
+pub const UNSUBSCRIBE_SCOREBOARD: &str = "unsubscribe_scoreboard";
+/// The event by which a client asks for its own score.
+pub const SUBSCRIBE_USER_SCORE: &str = "subscribe_user_score";
+
+/// Rows of a board, as of one entry of its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaderboardData {
+    /// The rows, in order.
+    pub top_scores: Vec<ScoreRow>,
+    /// How many users are ranked on the whole board.
+    pub total_users: u64,
+    /// When the last entry was taken: ISO 8601.
+    pub last_updated: String,
+    /// Which life of the log `seq` counts in.
+    pub epoch: String,
+    /// The last entry that the rows hold.
+    pub seq: u64,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreRow {
+    /// A UUID.
+    pub user_id: String,
+    /// The name to show.
+    pub username: String,
+    /// Points, within ±(2^53 − 1).
+    pub score: i64,
+    /// 1 or more.
+    pub rank: u64,
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+}
+
+/// A user by name, with score and rank; both are `null` without a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserScore {
+    /// A UUID.
+    pub user_id: String,
+    /// The name to show.
+    pub username: String,
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// Points, within ±(2^53 − 1).
+    pub score: Option<i64>,
+    /// 1 or more.
+    pub rank: Option<u64>,
+    /// Which life of the log `seq` counts in.
+    pub epoch: String,
+    /// The last entry that this holds.
+    pub seq: u64,
+}
+
+/// What became of one user's score.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserScoreUpdate {
+    /// A UUID.
+    pub user_id: String,
+    /// The score now; `null` without a result.
+    pub score: Option<i64>,
+    /// The rank now; `null` without a result.
+    pub rank: Option<u64>,
+    /// The type of the latest action, [`CURRENT`](UserScoreUpdate::CURRENT) where
+    /// somebody only asked, or [`RANK_CHANGE`](UserScoreUpdate::RANK_CHANGE)
+    /// where others acted.
+    pub action_type: String,
+    /// The points of all the actions that this tells of.
+    pub score_increase: i64,
+    /// When the latest was taken: ISO 8601.
+    pub timestamp: String,
+    /// How many actions this tells of.
+    pub merged: u32,
+    /// Which life of the log `seq` counts in.
+    pub epoch: String,
+    /// The last entry that this holds.
+    pub seq: u64,
+}
+
+impl UserScoreUpdate {
+    /// The answer to somebody who asked.
+    pub const CURRENT: &str = "CURRENT";
+    /// Others acted, and the rank is another.
+    pub const RANK_CHANGE: &str = "RANK_CHANGE";
+}
+
+/// A banner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemNotification {
+    /// The same notification always has the same id.
+    pub id: String,
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: NotificationKind,
+    /// What to show.
+    pub message: String,
+    /// How serious it is.
+    pub severity: Severity,
+    /// When it was made: ISO 8601.
+    pub timestamp: String,
+    /// How long it holds, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+}
+
+/// What a [`SystemNotification`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NotificationKind {
+    /// The server goes away, or comes back.
+    Maintenance,
+    /// Somebody achieved something.
+    Achievement,
+    /// Everything else that all should know.
+    SystemAlert,
+}
+
+/// How serious a [`SystemNotification`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// What a page knows before its first event. The server renders from it, and the
+/// browser hydrates from the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageSnapshot {
+    /// What the board is called.
+    pub title: String,
+    /// The visible board.
+    pub board: LeaderboardData,
+    /// Whoever is signed in.
+    pub you: Option<UserScore>,
+    /// With which the page connects.
+    pub token: String,
+    /// Was the page opened by a sign-in link that is not valid?
+    pub link_failed: bool,
+}
+
+/// A fresh token for a page whose own has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageToken {
+    /// With which the page connects.
+    pub token: String,
+}

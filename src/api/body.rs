@@ -1,0 +1,86 @@
+//! Reading what a client sent: JSON bodies, ids and texts.
+
+use std::{fmt, marker::PhantomData};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::request::Parts,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::error::Category;
+
+use super::Problem;
+use crate::{board::UserId, wire};
+
+/// A body that is JSON, whatever its `Content-Type` says.
+pub(super) struct Body(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Body(bytes)),
+            Err(rejection) if rejection.status() == 413 => {
+                Err(Problem::too_large("a body has at most 1 MiB"))
+            }
+            Err(rejection) => Err(Problem::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+impl Body {
+    /// Is it an array?
+    pub(super) fn is_array(&self) -> bool {
+        self.0.trim_ascii_start().first() == Some(&b'[')
+    }
+
+    /// The value.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.0).map_err(|error| match error.classify() {
+            Category::Data => Problem::invalid(error.to_string()),
+            _ => Problem::bad_request(format!("the body is not JSON: {error}")),
+        })
+    }
+}
+
+/// A JSON object. What serde derives for a struct also reads an array, by the
+/// order of its fields; no client means that.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// A user whose id is the `{id}` of a path.
+pub(super) struct UserPath(pub(super) UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<UserPath, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        wire::user_id(&id)
+            .map(UserPath)
+            .ok_or_else(|| Problem::bad_request(format!("{id:?} is not a UUID")))
+    }
+}

@@ -1,0 +1,96 @@
+//! HTTP: `/api/v1`, and the health of the process. JSON in, JSON out; whatever
+//! goes wrong is a problem document (RFC 9457).
+//!
+//! Nothing here decides: the store does, and the board answers.
+
+mod actions;
+mod body;
+mod leaderboard;
+mod problem;
+mod users;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRequestParts, State},
+    http::{header::AUTHORIZATION, request::Parts},
+    routing::{any, get, post},
+};
+
+use crate::{
+    auth::{Identity, Tokens, bearer},
+    live::LiveBoard,
+};
+pub use problem::Problem;
+
+/// A thousand actions with the longest ids fit.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What routes need.
+#[derive(Clone)]
+pub struct Api {
+    /// The board.
+    pub live: LiveBoard,
+    /// Who may send.
+    pub tokens: Arc<Tokens>,
+    /// Is the server to be sent new work?
+    pub ready: Arc<AtomicBool>,
+}
+
+/// All routes.
+pub fn routes(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/actions", post(actions::post))
+        .route("/api/v1/users/{id}", get(users::get).put(users::put))
+        .route("/api/v1/leaderboard", get(leaderboard::get))
+        .route("/api/v1/leaderboard/around/{id}", get(leaderboard::around))
+        .route("/api", any(unknown))
+        .route("/api/", any(unknown))
+        .route("/api/{*rest}", any(unknown))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(api)
+}
+
+async fn unknown() -> Problem {
+    Problem::not_found("there is no such route; the README lists them")
+}
+
+async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
+    if api.ready.load(Ordering::Relaxed) {
+        Ok("ready\n")
+    } else {
+        Err(Problem::unavailable("the server is about to stop"))
+    }
+}
+
+/// Somebody who may send actions and register users.
+struct Publisher;
+
+impl FromRequestParts<Api> for Publisher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Publisher, Problem> {
+        let identity = identity(parts, api)?;
+        if identity.role.publishes() {
+            Ok(Publisher)
+        } else {
+            Err(Problem::FORBIDDEN)
+        }
+    }
+}
+
+fn identity(parts: &Parts, api: &Api) -> Result<Identity, Problem> {
+    let token = parts
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|value| bearer(value.to_str().ok()?))
+        .ok_or(Problem::NO_TOKEN)?;
+    api.tokens.verify(token).map_err(|_| Problem::INVALID_TOKEN)
+}

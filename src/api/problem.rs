@@ -1,0 +1,141 @@
+//! Problem documents: what every error of the API looks like (RFC 9457).
+
+use std::borrow::Cow;
+
+use axum::{
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::store::{Refusal, StoreError};
+
+/// What went wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: Cow<'static, str>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    pub(super) const NO_TOKEN: Problem = Problem::fixed(
+        StatusCode::UNAUTHORIZED,
+        "Authentication token required",
+        "send a token in the header `Authorization: Bearer …`",
+    );
+    pub(super) const INVALID_TOKEN: Problem = Problem::fixed(
+        StatusCode::UNAUTHORIZED,
+        "Authentication failed",
+        "the token is not valid, or has expired: ask for a new one",
+    );
+    pub(super) const FORBIDDEN: Problem = Problem::fixed(
+        StatusCode::FORBIDDEN,
+        "Forbidden",
+        "this needs a token of the role publisher or admin",
+    );
+    pub(super) const METHOD_NOT_ALLOWED: Problem = Problem::fixed(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        "this route does not take that method",
+    );
+
+    const fn fixed(status: StatusCode, title: &'static str, detail: &'static str) -> Problem {
+        Problem {
+            status,
+            title,
+            detail: Cow::Borrowed(detail),
+        }
+    }
+
+    fn new(
+        status: StatusCode,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Problem {
+        Problem {
+            status,
+            title,
+            detail: detail.into(),
+        }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "Bad request", detail)
+    }
+
+    pub(super) fn invalid(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid value", detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+
+    pub(super) fn too_large(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
+    }
+
+    pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)
+    }
+
+    /// The document, for where several answers share one response.
+    pub(super) fn document(&self) -> impl Serialize + '_ {
+        Document {
+            kind: "about:blank",
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::UnknownUser => Problem::not_found(detail),
+            Refusal::Conflict => Problem::new(StatusCode::CONFLICT, "Conflict", detail),
+            Refusal::OutOfRange => Problem::invalid(detail),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        // What the database said is for the log, not for whoever asked.
+        tracing::warn!(%error, "a request could not be stored");
+        Problem::unavailable("nothing was stored: send the same again a little later")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, axum::Json(self.document())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,130 @@
+//! The command line: what each command takes, and what it does with the parts.
+
+mod import;
+mod serve;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    auth::{Role, Tokens},
+    config::{Config, ConfigError},
+    store::StoreError,
+    text::{self, InvalidText},
+};
+
+/// A live scoreboard that you run yourself.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the page, the API and the hub.
+    Serve(serve::Serve),
+    /// Print a token for a user.
+    Token(Token),
+    /// Put users and actions from a file on the board.
+    Import(import::Import),
+    /// Check the configuration, and say what is wrong with it.
+    CheckConfig(ConfigFile),
+}
+
+/// Which configuration is meant.
+#[derive(Args, Debug)]
+struct ConfigFile {
+    /// The file [default: Leptos.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+#[derive(Args, Debug)]
+struct Token {
+    /// Whose token it is.
+    #[arg(long, value_name = "UUID")]
+    user: String,
+    /// What it allows.
+    #[arg(long, value_enum, default_value = "player")]
+    role: Role,
+    /// How long it is valid.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    ttl: Duration,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The store cannot be used.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A value on the command line cannot be used.
+    #[error("{0}")]
+    Text(#[from] InvalidText),
+    /// A file cannot be imported.
+    #[error("{0}")]
+    Import(#[from] import::ImportError),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {source}; is another server running there? LEPTOS_SITE_ADDR chooses another address"
+    )]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The token could not be signed.
+    #[error("the token could not be signed")]
+    Sign,
+    /// The system refused something that should not fail.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// If it failed. The message says what to do about it.
+pub fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Token(token) => token.run(),
+        Command::Import(import) => import.run(),
+        Command::CheckConfig(file) => check_config(&file),
+    }
+}
+
+impl Token {
+    fn run(self) -> Result<(), CliError> {
+        let config = self.config.load()?;
+        let user = text::user_id(&self.user)?;
+        let tokens = Tokens::new(config.strong_secret()?, &config.tables.auth);
+        let token = tokens
+            .issue(user, self.role, self.ttl)
+            .map_err(|_| CliError::Sign)?;
+        println!("{token}");
+        Ok(())
+    }
+}
+
+fn check_config(file: &ConfigFile) -> Result<(), CliError> {
+    let config = file.load()?;
+    config.strong_secret()?;
+    println!("The configuration is good.");
+    Ok(())
+}

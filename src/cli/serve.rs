@@ -1,0 +1,103 @@
+//! `podium serve`
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::{CliError, ConfigFile};
+use crate::{
+    auth::{Role, Tokens},
+    config::{Config, Secret, StoreTable},
+    demo::Demo,
+    live::LiveBoard,
+    serve::Server,
+    store, wire,
+};
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Bring players and traffic, and a secret if none is set. They are kept in
+    /// podium-demo.db unless another store is configured.
+    #[arg(long)]
+    demo: bool,
+}
+
+/// Where a demo is kept, so that its players never meet real ones.
+const DEMO_URL: &str = "sqlite:podium-demo.db";
+
+/// How long the sign-in link of a demo holds.
+const DEMO_LINK: Duration = Duration::from_secs(24 * 3600);
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
+        let mut config = self.config.load()?;
+        if self.demo {
+            prepare_demo(&mut config);
+        }
+        // A developer's rebuild should not wait for the developer's own page.
+        if std::env::var_os("LEPTOS_WATCH").is_some() {
+            config.tables.shutdown.notice = Duration::ZERO;
+        }
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(serve(config, self.demo))
+    }
+}
+
+async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
+    let tokens = Arc::new(Tokens::new(config.strong_secret()?, &config.tables.auth));
+    let tables = &config.tables;
+    let (opened, ready) = store::open(&tables.store.url, &tables.board_id(), tables.rules())?;
+    tracing::info!(
+        store = tables.store.url,
+        users = opened.board.len(),
+        seq = opened.board.seq(),
+        "the board is loaded"
+    );
+    let live = LiveBoard::start(opened, ready)?;
+    // Before the first page, or its rendering would find no executor. It fails
+    // only if another one was set, which nobody else does.
+    _ = any_spawner::Executor::init_tokio();
+    let server = Server::new(&config, live.clone(), tokens.clone());
+
+    let address = config.leptos.site_addr;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| CliError::Listen { address, source })?;
+    let address = listener.local_addr()?;
+    println!("Podium is ready at http://{address}");
+    if demo {
+        let demo = Demo::start(live).await?;
+        let token = tokens.issue(demo.player(), Role::Player, DEMO_LINK);
+        println!(
+            "Watch as a player: http://{address}/?token={}",
+            token.unwrap_or_default()
+        );
+        let publisher = tokens.issue(demo.publisher(), Role::Publisher, DEMO_LINK);
+        println!("A publisher's token: {}", publisher.unwrap_or_default());
+        println!("A player's id: {}", wire::user_text(demo.player()));
+    }
+    server.run(listener).await?;
+    Ok(())
+}
+
+fn prepare_demo(config: &mut Config) {
+    if config.jwt_secret.is_none() {
+        let random: [u8; 32] = rand::random();
+        let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        config.jwt_secret = Some(Secret(secret));
+    }
+    if config.tables.store.url == StoreTable::DEFAULT_URL {
+        config.tables.store.url = DEMO_URL.into();
+    }
+}

@@ -1,0 +1,476 @@
+//! The configuration: `Leptos.toml`, then environment variables over it.
+//!
+//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET`, `FRONTEND_URLS` and
+//! `REDIS_URL` work as they stand, and each of the three with `_FILE` names a
+//! file that holds the value. The `leptos` table is read by leptos itself.
+
+use std::{
+    env, fs,
+    num::{NonZeroU32, NonZeroUsize},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use leptos_config::{LeptosOptions, errors::LeptosConfigError};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::board::{BoardId, Direction, Operator, Rules, Ties};
+
+/// The file that is read when no other is named.
+pub const DEFAULT_FILE: &str = "Leptos.toml";
+
+/// The shortest secret that is taken, in bytes: the length of an HS256 key
+/// (RFC 7518, section 3.2).
+pub const SECRET_MIN_BYTES: usize = 32;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the page is served and its files lie, as leptos names it.
+    pub leptos: LeptosOptions,
+    /// Our own tables.
+    pub tables: Tables,
+    /// The key that signs tokens, if one was given.
+    pub jwt_secret: Option<Secret>,
+}
+
+/// A value that is never printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The tables of `Leptos.toml` that are Podium's own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tables {
+    /// Where the log is kept.
+    pub store: StoreTable,
+    /// The board.
+    pub board: BoardTable,
+    /// How ranks are given.
+    pub ranking: RankingTable,
+    /// Whose tokens are believed.
+    pub auth: AuthTable,
+    /// Who may call from other origins.
+    pub http: HttpTable,
+    /// Socket.IO.
+    pub socket: SocketTable,
+    /// How much anybody may do.
+    pub limits: LimitsTable,
+    /// How the server ends.
+    pub shutdown: ShutdownTable,
+    /// The table of leptos, which reads it itself.
+    package: IgnoredTable,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct IgnoredTable {
+    #[serde(rename = "metadata")]
+    _metadata: Option<Ignored>,
+}
+
+#[derive(Clone, Debug)]
+struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Ignored)
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreTable {
+    /// `sqlite:FILE`.
+    pub url: String,
+}
+
+impl StoreTable {
+    /// The address when nothing is configured.
+    pub const DEFAULT_URL: &str = "sqlite:podium.db";
+}
+
+/// `[board]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BoardTable {
+    /// What the page calls it.
+    pub title: String,
+    /// Rows of the visible board.
+    pub top: NonZeroUsize,
+    /// `highest` or `lowest` first.
+    pub direction: DirectionName,
+    /// `sum`, `best` or `latest`.
+    pub operator: OperatorName,
+}
+
+/// `[ranking]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RankingTable {
+    /// `earliest`, `competition` or `dense`.
+    pub ties: TiesName,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthTable {
+    /// The `iss` that a token must have; any if empty.
+    pub issuer: String,
+    /// The `aud` that a token must have; any if empty.
+    pub audience: String,
+    /// How long the token lives that a page hands its viewer.
+    #[serde(with = "humantime_serde")]
+    pub page_token_ttl: Duration,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpTable {
+    /// Origins of other pages that may call and connect.
+    pub frontend_urls: Vec<String>,
+}
+
+/// `[socket]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SocketTable {
+    /// Between two pings.
+    #[serde(with = "humantime_serde")]
+    pub ping_interval: Duration,
+    /// How long a pong may take.
+    #[serde(with = "humantime_serde")]
+    pub ping_timeout: Duration,
+    /// The largest message of a client, in bytes.
+    pub max_message: NonZeroUsize,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsTable {
+    /// Addresses and networks that the limits per IP do not touch.
+    pub allow: Vec<IpNet>,
+    /// Connections from one address in `connections_window`.
+    pub connections_per_ip: NonZeroU32,
+    /// See `connections_per_ip`.
+    #[serde(with = "humantime_serde")]
+    pub connections_window: Duration,
+    /// Socket.IO events of one user in a minute.
+    pub events_per_minute: NonZeroU32,
+}
+
+/// `[shutdown]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShutdownTable {
+    /// Between the notice to all clients and the end.
+    #[serde(with = "humantime_serde")]
+    pub notice: Duration,
+}
+
+/// Values of `board.direction`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum DirectionName {
+    #[default]
+    Highest,
+    Lowest,
+}
+
+/// Values of `board.operator`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum OperatorName {
+    #[default]
+    Sum,
+    Best,
+    Latest,
+}
+
+/// Values of `ranking.ties`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum TiesName {
+    #[default]
+    Earliest,
+    Competition,
+    Dense,
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        StoreTable {
+            url: StoreTable::DEFAULT_URL.into(),
+        }
+    }
+}
+
+impl Default for BoardTable {
+    fn default() -> Self {
+        BoardTable {
+            title: "Podium".into(),
+            top: const { NonZeroUsize::new(10).unwrap() },
+            direction: DirectionName::default(),
+            operator: OperatorName::default(),
+        }
+    }
+}
+
+impl Default for AuthTable {
+    fn default() -> Self {
+        AuthTable {
+            issuer: String::new(),
+            audience: String::new(),
+            page_token_ttl: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for SocketTable {
+    fn default() -> Self {
+        SocketTable {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(60),
+            max_message: const { NonZeroUsize::new(16 * 1024).unwrap() },
+        }
+    }
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        LimitsTable {
+            allow: Vec::new(),
+            connections_per_ip: const { NonZeroU32::new(100).unwrap() },
+            connections_window: Duration::from_secs(15 * 60),
+            events_per_minute: const { NonZeroU32::new(60).unwrap() },
+        }
+    }
+}
+
+impl Default for ShutdownTable {
+    fn default() -> Self {
+        ShutdownTable {
+            notice: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why there is no usable configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The leptos table cannot be used.
+    #[error("the leptos table of {path}, or a LEPTOS_ variable: {source}")]
+    Leptos {
+        /// The file.
+        path: PathBuf,
+        /// What leptos said.
+        source: LeptosConfigError,
+    },
+    /// A key is unknown or its value is not of the right form.
+    #[error("{0}")]
+    Tables(#[from] config::ConfigError),
+    /// A value is of the right form and makes no sense.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The path of the key.
+        key: &'static str,
+        /// What to do about it.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads a file, if it is there, and the environment.
+    ///
+    /// # Errors
+    /// If a file that was named is missing, or something in it or in the
+    /// environment cannot be used. The message names the key.
+    pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                "[package.metadata.leptos]\noutput-name = \"podium\"\nsite-root = \"target/site\"\n"
+                    .into()
+            }
+            Err(source) => {
+                return Err(ConfigError::Unreadable {
+                    path: path.into(),
+                    source,
+                });
+            }
+        };
+        let leptos =
+            leptos_config::get_config_from_str(&text).map_err(|source| ConfigError::Leptos {
+                path: path.into(),
+                source,
+            })?;
+        let mut tables: Tables = config::Config::builder()
+            .add_source(config::File::from_str(&text, config::FileFormat::Toml))
+            .add_source(
+                config::Environment::with_prefix("PODIUM")
+                    .prefix_separator("_")
+                    .separator("__")
+                    .list_separator(",")
+                    .with_list_parse_key("limits.allow")
+                    .with_list_parse_key("http.frontend_urls")
+                    .try_parsing(true)
+                    .source(Some(overrides())),
+            )
+            .build()?
+            .try_deserialize()?;
+        if let Some(urls) = variable("FRONTEND_URLS")? {
+            tables.http.frontend_urls = urls.split(',').map(str::trim).map(Into::into).collect();
+        }
+        tables.http.frontend_urls.retain(|url| !url.is_empty());
+        if let Some(url) = variable("REDIS_URL")?
+            && env::var_os("PODIUM_STORE__URL").is_none()
+        {
+            tables.store.url = url;
+        }
+        let jwt_secret = variable("JWT_SECRET")?.map(Secret);
+        tables.check()?;
+        Ok(Config {
+            leptos,
+            tables,
+            jwt_secret,
+        })
+    }
+
+    /// The secret, if it is fit to sign with.
+    ///
+    /// # Errors
+    /// If there is none, or it could be guessed.
+    pub fn strong_secret(&self) -> Result<&Secret, ConfigError> {
+        const KEY: &str = "JWT_SECRET";
+        let advice =
+            "set it to at least 32 random bytes, for example JWT_SECRET=$(openssl rand -hex 32)";
+        let Some(secret) = &self.jwt_secret else {
+            return Err(ConfigError::Value {
+                key: KEY,
+                problem: format!("is not set: {advice}; or try `podium serve --demo`"),
+            });
+        };
+        let mut bytes: Vec<u8> = secret.0.bytes().collect();
+        if bytes.len() < SECRET_MIN_BYTES {
+            return Err(ConfigError::Value {
+                key: KEY,
+                problem: format!("has {} bytes, which is too weak: {advice}", bytes.len()),
+            });
+        }
+        bytes.sort_unstable();
+        bytes.dedup();
+        if bytes.len() < 8 {
+            return Err(ConfigError::Value {
+                key: KEY,
+                problem: format!("repeats a few characters, which is too weak: {advice}"),
+            });
+        }
+        Ok(secret)
+    }
+}
+
+impl Tables {
+    /// The rules of the board.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            direction: match self.board.direction {
+                DirectionName::Highest => Direction::HighestFirst,
+                DirectionName::Lowest => Direction::LowestFirst,
+            },
+            operator: match self.board.operator {
+                OperatorName::Sum => Operator::Sum,
+                OperatorName::Best => Operator::Best,
+                OperatorName::Latest => Operator::Latest,
+            },
+            ties: match self.ranking.ties {
+                TiesName::Earliest => Ties::Earliest,
+                TiesName::Competition => Ties::Competition,
+                TiesName::Dense => Ties::Dense,
+            },
+            top: self.board.top.get(),
+        }
+    }
+
+    /// The board that plain events and routes mean.
+    pub fn board_id(&self) -> BoardId {
+        BoardId::default()
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let value = |key, problem: &str| {
+            Err(ConfigError::Value {
+                key,
+                problem: problem.into(),
+            })
+        };
+        if self.board.top.get() > 1000 {
+            return value("board.top", "the visible board has at most 1000 rows");
+        }
+        if self.limits.connections_window.is_zero() {
+            return value("limits.connections_window", "give a time longer than 0");
+        }
+        if self.socket.ping_interval.is_zero() || self.socket.ping_timeout.is_zero() {
+            return value(
+                "socket.ping_interval, socket.ping_timeout",
+                "give times longer than 0",
+            );
+        }
+        for url in &self.http.frontend_urls {
+            let host = url
+                .strip_prefix("https://")
+                .or_else(|| url.strip_prefix("http://"));
+            if host.is_none_or(|host| host.is_empty() || host.contains('/')) {
+                return value(
+                    "http.frontend_urls, FRONTEND_URLS",
+                    &format!("{url:?} is not an origin: write it as https://example.org"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The variables that name a key: those with a table. Others that begin with
+/// `PODIUM_` belong to the scripts.
+fn overrides() -> std::collections::HashMap<String, String> {
+    env::vars()
+        .filter(|(name, _)| name.starts_with("PODIUM_") && name.contains("__"))
+        .collect()
+}
+
+/// A variable, or what the file holds that `NAME_FILE` names.
+fn variable(name: &str) -> Result<Option<String>, ConfigError> {
+    if let Ok(value) = env::var(name) {
+        return Ok(Some(value).filter(|value| !value.is_empty()));
+    }
+    let Some(path) = env::var_os(format!("{name}_FILE")) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(path);
+    match fs::read_to_string(&path) {
+        Ok(value) => Ok(Some(value.trim_end().to_owned())),
+        Err(source) => Err(ConfigError::Unreadable { path, source }),
+    }
+}

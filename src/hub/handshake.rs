@@ -1,0 +1,55 @@
+//! The handshake: who may connect. The texts of the refusals are a contract.
+
+use axum::http::header::AUTHORIZATION;
+use serde_json::Value;
+use socketioxide::extract::{MaybeHttpExtension, SocketRef, State, TryData};
+
+use super::{Handlers, Peer, received, rooms};
+use crate::auth::{Role, bearer};
+
+/// Why a client was not let in; each is shown as the message of `connect_error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("Authentication token required")]
+    NoToken,
+    #[error("Authentication failed")]
+    InvalidToken,
+    #[error("User not found")]
+    UnknownUser,
+    #[error("Too many connection attempts from this IP")]
+    TooManyConnections,
+}
+
+/// Lets a client in, or refuses it. Its handler is set and its room joined here,
+/// before it is told that it is connected: no event is too early for them.
+pub(super) async fn authenticate(
+    socket: SocketRef,
+    TryData(auth): TryData<Value>,
+    MaybeHttpExtension(peer): MaybeHttpExtension<Peer>,
+    State(handlers): State<Handlers>,
+) -> Result<(), Refused> {
+    if let Some(Peer(address)) = peer
+        && !handlers.limits.connection(address)
+    {
+        return Err(Refused::TooManyConnections);
+    }
+    let header = socket.req_parts().headers.get(AUTHORIZATION);
+    let token = auth
+        .as_ref()
+        .ok()
+        .and_then(|auth| auth.get("token")?.as_str())
+        .filter(|token| !token.is_empty())
+        .or_else(|| bearer(header?.to_str().ok()?))
+        .ok_or(Refused::NoToken)?;
+    let identity = handlers
+        .tokens
+        .verify(token)
+        .map_err(|_| Refused::InvalidToken)?;
+    if identity.role == Role::Player && !handlers.live.knows(identity.user) {
+        return Err(Refused::UnknownUser);
+    }
+    socket.extensions.insert(identity);
+    socket.on_fallback(received);
+    socket.join(rooms::user(identity.user));
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! The page: rendered by the server from the board as it is, for a viewer or for
+//! whoever is signed in.
+//!
+//! Signing in is a link: `/?token=…` puts a token into a cookie that scripts
+//! cannot read. The page itself is handed a short-lived token of its own, with
+//! which it connects to the hub.
+
+use std::{sync::Arc, time::Duration};
+
+use app::wire::{PageSnapshot, PageToken};
+use axum::{
+    Json, Router,
+    extract::{Query, Request, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, COOKIE, SET_COOKIE},
+    },
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use cookie::{Cookie, SameSite};
+use leptos::{config::LeptosOptions, prelude::provide_context};
+use serde::Deserialize;
+
+use crate::{
+    auth::{self, Identity, Role, Tokens},
+    board::UserId,
+    live::LiveBoard,
+    wire,
+};
+
+/// The cookie that holds the token of whoever is signed in.
+const COOKIE_NAME: &str = "podium_token";
+
+/// What the routes of the page need.
+#[derive(Clone)]
+pub struct Pages {
+    /// The board.
+    pub live: LiveBoard,
+    /// Whose cookies are believed.
+    pub tokens: Arc<Tokens>,
+    /// What the board is called.
+    pub title: Arc<str>,
+    /// How long the token of a page lives.
+    pub token_ttl: Duration,
+    /// Where the page's files are.
+    pub leptos: LeptosOptions,
+}
+
+/// All routes of the page.
+pub fn routes(pages: Pages) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/page/token", get(token))
+        .route("/sign-out", post(sign_out))
+        .with_state(pages)
+}
+
+#[derive(Deserialize)]
+struct IndexQuery {
+    token: Option<String>,
+}
+
+async fn index(
+    State(pages): State<Pages>,
+    Query(query): Query<IndexQuery>,
+    request: Request,
+) -> Response {
+    let link_failed = match query.token.map(|token| pages.sign_in(&token)) {
+        Some(Some(response)) => return response,
+        Some(None) => true,
+        None => false,
+    };
+    let you = pages.signed_in(request.headers());
+    let snapshot = pages.snapshot(you, link_failed);
+    let context = move || provide_context(snapshot.clone());
+    let options = pages.leptos.clone();
+    let shell = move || app::shell(options.clone());
+    let render = leptos_axum::render_app_to_stream_with_context(context, shell);
+    let mut response = render(request).await;
+    // It holds a token, and the board of this moment.
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A fresh token for a page whose own has ended.
+async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
+    let token = pages.page_token(pages.signed_in(&headers));
+    ([(CACHE_CONTROL, "no-store")], Json(PageToken { token })).into_response()
+}
+
+async fn sign_out() -> Response {
+    let mut cookie = cookie(String::new(), 0);
+    cookie.make_removal();
+    with_cookie(&cookie)
+}
+
+/// What is shown for an address that leads nowhere.
+pub async fn not_found() -> Response {
+    let page = include_str!("not_found.html");
+    (StatusCode::NOT_FOUND, Html(page)).into_response()
+}
+
+impl Pages {
+    /// Puts a token into the cookie, if it is a valid one.
+    fn sign_in(&self, token: &str) -> Option<Response> {
+        let identity = self.tokens.verify(token).ok()?;
+        let remaining = identity.expires.saturating_sub(auth::now());
+        Some(with_cookie(&cookie(token.to_owned(), remaining)))
+    }
+
+    /// The player whose token the cookie holds. Publishers and admins have
+    /// nothing on this page that a viewer has not.
+    fn signed_in(&self, headers: &HeaderMap) -> Option<Identity> {
+        let cookies = headers.get_all(COOKIE).iter();
+        let token = cookies
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(Cookie::split_parse)
+            .filter_map(Result::ok)
+            .find(|cookie| cookie.name() == COOKIE_NAME)?;
+        let identity = self.tokens.verify(token.value()).ok()?;
+        let player = identity.role == Role::Player && self.live.knows(identity.user);
+        player.then_some(identity)
+    }
+
+    fn snapshot(&self, you: Option<Identity>, link_failed: bool) -> PageSnapshot {
+        PageSnapshot {
+            title: self.title.to_string(),
+            board: self.live.read(|board| wire::top(self.live.epoch(), board)),
+            you: you.and_then(|you| self.live.user_score(you.user)),
+            token: self.page_token(you),
+            link_failed,
+        }
+    }
+
+    /// A token for the page's socket. It never outlives the one that signed in.
+    fn page_token(&self, you: Option<Identity>) -> String {
+        let (user, role, ttl) = match you {
+            Some(you) => {
+                let remaining = you.expires.saturating_sub(auth::now());
+                (
+                    you.user,
+                    Role::Player,
+                    Duration::from_secs(remaining).min(self.token_ttl),
+                )
+            }
+            None => (UserId(rand::random()), Role::Viewer, self.token_ttl),
+        };
+        // Without a token the page shows the board and says that it is not live.
+        self.tokens.issue(user, role, ttl).unwrap_or_default()
+    }
+}
+
+fn cookie(value: String, seconds: u64) -> Cookie<'static> {
+    let max_age = i64::try_from(seconds).unwrap_or(i64::MAX);
+    Cookie::build((COOKIE_NAME, value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(cookie::time::Duration::seconds(max_age))
+        .build()
+}
+
+fn with_cookie(cookie: &Cookie<'_>) -> Response {
+    let mut response = Redirect::to("/").into_response();
+    match HeaderValue::from_str(&cookie.to_string()) {
+        Ok(value) => {
+            response.headers_mut().insert(SET_COOKIE, value);
+            response
+        }
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}

@@ -1,0 +1,196 @@
+//! The server: one listener for the page, the API and the hub, from the first
+//! connection to the last goodbye.
+
+mod listener;
+mod origins;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use app::wire::{NotificationKind, Severity, SystemNotification};
+use axum::{
+    Router,
+    http::{
+        HeaderName, HeaderValue,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    },
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep},
+};
+use tower::ServiceBuilder;
+use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
+use uuid::Uuid;
+
+use crate::{
+    api::{self, Api},
+    auth::Tokens,
+    board::Timestamp,
+    config::Config,
+    hub::Hub,
+    limits::Limits,
+    live::LiveBoard,
+    page::{self, Pages},
+    wire,
+};
+use origins::Origins;
+
+/// How often buckets of clients that have gone quiet are thrown away.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// A server that can be run.
+pub struct Server {
+    live: LiveBoard,
+    hub: Hub,
+    router: Router,
+    ready: Arc<AtomicBool>,
+    notice: Duration,
+}
+
+impl Server {
+    /// Puts the parts together. Must be called on the runtime that will serve.
+    pub fn new(config: &Config, live: LiveBoard, tokens: Arc<Tokens>) -> Server {
+        let tables = &config.tables;
+        let limits = Arc::new(Limits::new(&tables.limits));
+        let ready = Arc::new(AtomicBool::new(true));
+        let (hub, hub_layer) =
+            Hub::start(live.clone(), tokens.clone(), limits.clone(), &tables.socket);
+        let api = Api {
+            live: live.clone(),
+            tokens: tokens.clone(),
+            ready: ready.clone(),
+        };
+        let pages = Pages {
+            live: live.clone(),
+            tokens,
+            title: tables.board.title.clone().into(),
+            token_ttl: tables.auth.page_token_ttl,
+            leptos: config.leptos.clone(),
+        };
+        let origins = Origins::new(&tables.http.frontend_urls);
+        let router = api::routes(api)
+            .merge(page::routes(pages))
+            .fallback_service(files(config.leptos.site_root.as_ref().as_ref()))
+            .layer(hub_layer)
+            .layer(origins.cors())
+            .layer(axum::middleware::from_fn_with_state(
+                Arc::new(origins),
+                origins::refuse_strangers,
+            ))
+            .layer(
+                ServiceBuilder::new()
+                    .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                    .layer(header(REFERRER_POLICY, "same-origin"))
+                    .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'")),
+            );
+        tokio::spawn(async move {
+            loop {
+                sleep(FORGET_EVERY).await;
+                limits.forget_quiet();
+            }
+        });
+        Server {
+            live,
+            hub,
+            router,
+            ready,
+            notice: tables.shutdown.notice,
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, then says goodbye: no longer ready, no new
+    /// connections, a notice to everybody, time to leave, disconnection. SIGINT,
+    /// which somebody at the keyboard sends, and a second SIGTERM cut it short.
+    ///
+    /// # Errors
+    /// If signals cannot be received.
+    pub async fn run(self, listener: TcpListener) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let accepting = tokio::spawn(listener::accept(listener, self.router, async {
+            _ = stopped.await;
+        }));
+
+        let in_haste = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => true,
+        };
+        self.ready.store(false, Ordering::Relaxed);
+        _ = stop.send(());
+        let connections = accepting.await.map_err(std::io::Error::other)?;
+        if !in_haste {
+            tracing::info!(notice = ?self.notice, sockets = self.hub.sockets(), "stopping");
+            tokio::select! {
+                () = say_goodbye(&self.hub, self.notice) => {}
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        self.hub.close().await;
+        // What was begun is answered; who is slower than this is cut off.
+        _ = tokio::time::timeout(Duration::from_secs(5), connections.shutdown()).await;
+        self.live.close().await;
+        Ok(())
+    }
+}
+
+/// Tells everybody, and waits until the time is up or everybody has gone.
+async fn say_goodbye(hub: &Hub, notice: Duration) {
+    if notice.is_zero() || hub.sockets() == 0 {
+        return;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    hub.notify(SystemNotification {
+        id: Uuid::new_v4().to_string(),
+        kind: NotificationKind::Maintenance,
+        message: format!(
+            "Server maintenance starting in {} seconds",
+            notice.as_secs_f64().ceil()
+        ),
+        severity: Severity::Warning,
+        timestamp: wire::timestamp(Timestamp(now.unwrap_or_default().as_millis() as u64)),
+        duration: Some(notice.as_millis() as u64),
+    })
+    .await;
+    let end = Instant::now() + notice;
+    while Instant::now() < end && hub.sockets() > 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The files of the page. Names carry no hash yet, so browsers ask each time
+/// whether a file has changed.
+fn files(
+    root: &Path,
+) -> impl tower::Service<
+    axum::extract::Request,
+    Response = axum::response::Response,
+    Error = std::convert::Infallible,
+    Future: Send,
+> + Clone
++ Send
++ Sync
++ 'static {
+    let files = ServeDir::new(root)
+        .precompressed_br()
+        .precompressed_gzip()
+        .append_index_html_on_directories(false)
+        .fallback(axum::routing::get(page::not_found));
+    ServiceBuilder::new()
+        .layer(header(CACHE_CONTROL, "no-cache"))
+        .map_response(axum::response::IntoResponse::into_response)
+        .service(files)
+}
+
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}

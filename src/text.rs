@@ -1,0 +1,167 @@
+//! Texts that people and programs send us, and what is taken of them. The API
+//! and `podium import` ask the same questions, so they are asked here.
+
+use crate::{
+    board::{Profile, Score, UserId},
+    store::{Action, ActionId, Command},
+    wire,
+};
+
+/// The longest name, in characters.
+pub const NAME_MAX_CHARS: usize = 64;
+/// The longest type of an action, in characters.
+pub const ACTION_TYPE_MAX_CHARS: usize = 64;
+/// The longest address of a picture, in bytes.
+pub const AVATAR_MAX_BYTES: usize = 1024;
+
+/// Why a text is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidText {
+    /// An id is no UUID.
+    #[error("userId {0:?} is not a UUID")]
+    UserId(String),
+    /// A name is empty or too long, or would disturb the text around it.
+    #[error("username must have 1 to 64 characters, and none that control or turn text")]
+    Username,
+    /// An address is of no known kind.
+    #[error("avatar must begin with https://, http:// or /, and have at most 1024 bytes")]
+    Avatar,
+    /// An action id is empty or too long, or has control characters.
+    #[error("actionId must have 1 to 128 bytes, and no control characters")]
+    ActionId,
+    /// A type is empty or too long, or has control characters.
+    #[error("actionType must have 1 to 64 characters, and no control characters")]
+    ActionType,
+    /// Points are no score.
+    #[error("scoreIncrease must be within ±9007199254740991")]
+    ScoreIncrease,
+}
+
+/// Reads a user.
+///
+/// # Errors
+/// If a text cannot be taken.
+pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidText> {
+    let username = username.trim();
+    let disturbs = |c: char| {
+        // Embeddings, overrides and isolates would turn the rest of a row round.
+        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !(1..=NAME_MAX_CHARS).contains(&username.chars().count()) || username.contains(disturbs) {
+        return Err(InvalidText::Username);
+    }
+    let avatar = avatar.map(str::trim).filter(|avatar| !avatar.is_empty());
+    let known = |avatar: &str| {
+        let local = avatar.starts_with('/') && !avatar.starts_with("//");
+        (local || avatar.starts_with("https://") || avatar.starts_with("http://"))
+            && avatar.len() <= AVATAR_MAX_BYTES
+            && !avatar.contains(|c: char| c.is_control() || c.is_whitespace())
+    };
+    if avatar.is_some_and(|avatar| !known(avatar)) {
+        return Err(InvalidText::Avatar);
+    }
+    Ok(Profile {
+        username: username.into(),
+        avatar: avatar.map(Into::into),
+    })
+}
+
+/// Reads the id of a user.
+///
+/// # Errors
+/// If it is no UUID.
+pub fn user_id(text: &str) -> Result<UserId, InvalidText> {
+    wire::user_id(text).ok_or_else(|| InvalidText::UserId(text.chars().take(64).collect()))
+}
+
+/// Reads an action.
+///
+/// # Errors
+/// If a text cannot be taken, or the points are no score.
+pub fn action(
+    id: &str,
+    user: &str,
+    action_type: &str,
+    increase: i64,
+) -> Result<Command, InvalidText> {
+    let characters = action_type.chars().count();
+    if !(1..=ACTION_TYPE_MAX_CHARS).contains(&characters) || action_type.contains(char::is_control)
+    {
+        return Err(InvalidText::ActionType);
+    }
+    Score::new(increase).ok_or(InvalidText::ScoreIncrease)?;
+    Ok(Command::Act(Action {
+        id: ActionId::new(id).ok_or(InvalidText::ActionId)?,
+        user: user_id(user)?,
+        action_type: action_type.into(),
+        increase,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_peoples_are_taken() {
+        for name in [
+            "Zoë",
+            "李小龍",
+            "محمد",
+            "O'Neill",
+            "👩‍🚀",
+            "  trimmed  ",
+            &"x".repeat(64),
+        ] {
+            assert!(profile(name, None).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_disturb_are_not() {
+        for name in ["", "   ", "a\nb", "a\0", "\u{202e}kcah", &"x".repeat(65)] {
+            assert_eq!(profile(name, None), Err(InvalidText::Username), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn avatars_are_pictures_and_not_scripts() {
+        for avatar in ["https://example.org/a.png", "/avatars/a.png"] {
+            assert!(profile("a", Some(avatar)).is_ok(), "{avatar}");
+        }
+        assert_eq!(profile("a", Some("")).unwrap().avatar, None);
+        for avatar in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//evil.example",
+            "a.png",
+            "https://a b",
+        ] {
+            assert_eq!(
+                profile("a", Some(avatar)),
+                Err(InvalidText::Avatar),
+                "{avatar}"
+            );
+        }
+    }
+
+    #[test]
+    fn actions_name_themselves_their_user_and_their_type() {
+        let user = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
+        assert!(action("a", user, "goal", -3).is_ok());
+        assert_eq!(action("", user, "goal", 1), Err(InvalidText::ActionId));
+        assert_eq!(
+            action(&"a".repeat(129), user, "goal", 1),
+            Err(InvalidText::ActionId)
+        );
+        assert_eq!(action("a", user, "", 1), Err(InvalidText::ActionType));
+        assert_eq!(
+            action("a", user, "goal", i64::MAX),
+            Err(InvalidText::ScoreIncrease)
+        );
+        assert_eq!(
+            action("a", "me", "goal", 1),
+            Err(InvalidText::UserId("me".into()))
+        );
+    }
+}

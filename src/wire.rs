@@ -1,0 +1,122 @@
+//! Conversions at the edge: what crosses the wire is `app::wire`'s and JSON's;
+//! what the board holds is the board's.
+
+use std::{
+    ops::Range,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use app::wire::{LeaderboardData, ScoreRow, UserScore, UserScoreUpdate};
+use uuid::Uuid;
+
+use crate::board::{Board, Epoch, Row, Score, Timestamp, UserChange, UserId};
+
+/// The id in the usual text of a UUID, or `None` for any other text.
+pub fn user_id(text: &str) -> Option<UserId> {
+    // `Uuid` reads other spellings too; two texts for one id invite mistakes.
+    let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == 36)?;
+    Some(UserId(uuid.into_bytes()))
+}
+
+/// The usual text of a UUID.
+pub fn user_text(user: UserId) -> String {
+    Uuid::from_bytes(user.0).hyphenated().to_string()
+}
+
+/// ISO 8601 with milliseconds, in UTC.
+pub fn timestamp(at: Timestamp) -> String {
+    let time = UNIX_EPOCH + Duration::from_millis(at.0);
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// A row of a leaderboard. Somebody who is not ranked is in no leaderboard, so
+/// their zeros are never seen.
+pub fn score_row(row: Row<'_>) -> ScoreRow {
+    ScoreRow {
+        user_id: user_text(row.user),
+        username: row.profile.username.to_string(),
+        score: row.score.map_or(0, Score::points),
+        rank: row.rank.unwrap_or(0),
+        avatar: row.profile.avatar.as_deref().map(str::to_owned),
+    }
+}
+
+/// A user with score and rank.
+pub fn user_score(epoch: Epoch, board: &Board, user: UserId) -> Option<UserScore> {
+    board.user(user).map(|row| UserScore {
+        user_id: user_text(row.user),
+        username: row.profile.username.to_string(),
+        avatar: row.profile.avatar.as_deref().map(str::to_owned),
+        score: row.score.map(Score::points),
+        rank: row.rank,
+        epoch: epoch.to_string(),
+        seq: board.seq(),
+    })
+}
+
+/// What became of a user's score.
+pub fn user_update(
+    epoch: Epoch,
+    board: &Board,
+    user: UserId,
+    change: UserChange,
+) -> Option<UserScoreUpdate> {
+    board.user(user).map(|row| UserScoreUpdate {
+        user_id: user_text(row.user),
+        score: row.score.map(Score::points),
+        rank: row.rank,
+        action_type: change.action_type.into(),
+        score_increase: change.increase,
+        timestamp: timestamp(change.at),
+        merged: change.merged,
+        epoch: epoch.to_string(),
+        seq: board.seq(),
+    })
+}
+
+/// The visible board.
+pub fn top(epoch: Epoch, board: &Board) -> LeaderboardData {
+    leaderboard(epoch, board, 0..board.rules().top)
+}
+
+/// The rows at these places, counted from 0.
+pub fn leaderboard(epoch: Epoch, board: &Board, places: Range<usize>) -> LeaderboardData {
+    LeaderboardData {
+        top_scores: board.rows(places).map(score_row).collect(),
+        total_users: board.len() as u64,
+        last_updated: timestamp(board.changed()),
+        epoch: epoch.to_string(),
+        seq: board.seq(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_text_of_a_uuid_is_an_id() {
+        let text = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
+        let user = user_id(text).expect("a UUID");
+        assert_eq!(user_text(user), text);
+        assert_eq!(user_id(&text.to_uppercase()), Some(user));
+        for other in [
+            "",
+            "0d9f5c3e8f5a4f0e9d570f2f3a1f6b11",
+            "{0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11}",
+            "urn:uuid:0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11",
+            "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b1x",
+            "test-user-123",
+        ] {
+            assert_eq!(user_id(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn timestamps_are_iso_8601() {
+        assert_eq!(
+            timestamp(Timestamp(1_669_046_400_123)),
+            "2022-11-21T16:00:00.123Z"
+        );
+    }
+}
