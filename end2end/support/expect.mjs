@@ -1,0 +1,104 @@
+// What the contract says that answers and payloads look like, one function each.
+
+import assert from 'node:assert/strict';
+
+const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Exactly these fields, and perhaps some of the optional ones. */
+function expectFields(object, fields, optional = []) {
+  assert.equal(typeof object, 'object');
+  assert.notEqual(object, null);
+  const present = Object.keys(object).filter((name) => !optional.includes(name));
+  assert.deepEqual(present.sort(), [...fields].sort());
+}
+
+function expectText(value, what) {
+  assert.equal(typeof value, 'string', what);
+  assert.notEqual(value, '', what);
+}
+
+function expectInteger(value, least, what) {
+  assert.ok(Number.isSafeInteger(value) && value >= least, `${what} is ${value}`);
+}
+
+function expectTime(value, what) {
+  assert.match(value, ISO_8601, what);
+  assert.ok(!Number.isNaN(Date.parse(value)), `${what} is ${value}`);
+}
+
+/** Where in which log a fact was true. */
+function expectPosition({ epoch, seq }) {
+  expectText(epoch, 'epoch');
+  expectInteger(seq, 0, 'seq');
+}
+
+function expectRow(row) {
+  expectFields(row, ['userId', 'username', 'score', 'rank'], ['avatar']);
+  expectText(row.userId, 'userId');
+  expectText(row.username, 'username');
+  expectInteger(row.score, Number.MIN_SAFE_INTEGER, 'score');
+  expectInteger(row.rank, 1, 'rank');
+  if ('avatar' in row) expectText(row.avatar, 'avatar');
+}
+
+/** A LeaderboardData, by socket or by HTTP. */
+export function expectLeaderboard(data) {
+  expectFields(data, ['topScores', 'totalUsers', 'lastUpdated', 'epoch', 'seq']);
+  assert.ok(Array.isArray(data.topScores));
+  data.topScores.forEach(expectRow);
+  expectInteger(data.totalUsers, 0, 'totalUsers');
+  expectTime(data.lastUpdated, 'lastUpdated');
+  expectPosition(data);
+}
+
+/** A UserScoreUpdate. */
+export function expectUserScoreUpdate(data) {
+  const fields = ['userId', 'score', 'rank', 'actionType', 'scoreIncrease', 'timestamp'];
+  expectFields(data, [...fields, 'epoch', 'seq'], ['merged']);
+  expectText(data.userId, 'userId');
+  expectInteger(data.score, Number.MIN_SAFE_INTEGER, 'score');
+  expectInteger(data.rank, 1, 'rank');
+  assert.equal(typeof data.actionType, 'string');
+  expectInteger(data.scoreIncrease, Number.MIN_SAFE_INTEGER, 'scoreIncrease');
+  if ('merged' in data) expectInteger(data.merged, 0, 'merged');
+  expectTime(data.timestamp, 'timestamp');
+  expectPosition(data);
+}
+
+/** The answer to an accepted action. */
+export function expectActionAnswer(answer) {
+  expectFields(answer, ['seq', 'score', 'rank', 'oldRank', 'duplicate']);
+  expectInteger(answer.seq, 1, 'seq');
+  expectInteger(answer.score, Number.MIN_SAFE_INTEGER, 'score');
+  expectInteger(answer.rank, 1, 'rank');
+  expectInteger(answer.oldRank, 1, 'oldRank');
+  assert.equal(typeof answer.duplicate, 'boolean');
+}
+
+/** A user's public record, being at least this. */
+export function expectUser(user, { avatar, ...expected }) {
+  const { userId, username, score, rank } = user;
+  assert.deepEqual({ userId, username, score, rank }, expected);
+  assert.equal(user.avatar ?? undefined, avatar);
+}
+
+/** The problem details of RFC 9457 with one of these statuses. */
+export function expectProblemDetails(problem, ...statuses) {
+  assert.ok(statuses.includes(problem?.status), `not ${statuses}: ${JSON.stringify(problem)}`);
+  for (const field of ['type', 'title', 'detail']) expectText(problem[field], field);
+}
+
+/** A refused request. */
+export function expectProblem(response, ...statuses) {
+  const { status, contentType, body } = response;
+  assert.ok(statuses.includes(status), `${status}, not ${statuses}: ${JSON.stringify(body)}`);
+  assert.match(contentType, /^application\/problem\+json\b/);
+  expectProblemDetails(body, status);
+}
+
+/** A refused acknowledgement. */
+export function expectRefusal(ack, message) {
+  assert.equal(ack.ok, false);
+  expectText(ack.error.code, 'code');
+  assert.equal(ack.error.message, message);
+}

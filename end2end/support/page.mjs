@@ -1,0 +1,71 @@
+// What tests of the page share: a server for each test, and pages that must not
+// say a word on the console.
+
+import { test as base, expect } from '@playwright/test';
+
+import { startPodium, token } from './podium.mjs';
+
+/**
+ * `podium`: a server with an empty board. `open(options)`: a page of its own
+ * browser context; it fails the test if anything is written to its console, an
+ * exception escapes or a request fails, unless `options.expectErrors` is set.
+ */
+export const test = base.extend({
+  podium: async ({}, use) => {
+    const podium = await startPodium();
+    await use(podium);
+    await podium.stop();
+  },
+  open: async ({ browser, podium }, use) => {
+    const complaints = [];
+    const contexts = [];
+    await use(async ({ path = '/', expectErrors = false, prepare, ...options } = {}) => {
+      const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+      contexts.push(context);
+      const page = await context.newPage();
+      // Where scripts are off, Chromium refuses to load them, and says so.
+      const scripts = options.javaScriptEnabled !== false;
+      const complain = (text) => expectErrors || complaints.push(text);
+      page.on('pageerror', (error) => complain(`exception: ${error.message}`));
+      page.on('console', (message) => {
+        if (scripts || message.type() === 'error') complain(`${message.type()}: ${message.text()}`);
+      });
+      page.on('requestfailed', (request) => {
+        if (scripts || request.resourceType() !== 'script') complain(`failed: ${request.url()}`);
+      });
+      await prepare?.(page);
+      await page.goto(new URL(path, podium.url).href);
+      return page;
+    });
+    await Promise.all(contexts.map((context) => context.close()));
+    expect(complaints).toEqual([]);
+  },
+});
+
+export { expect };
+
+/** The link by which a player signs in. */
+export const signInPath = (user) => `/?token=${token({ user })}`;
+
+/** Waits until every change is shown at once. */
+export const live = (page) => expect(page.locator('[data-connection=live]')).toBeVisible();
+
+export const rows = (page) => page.locator('ol.board > li');
+
+export const row = (page, id) => page.locator(`ol.board > li[data-user-id="${id}"]`);
+
+export const you = (page, field) => page.locator(`#you [data-field=${field}]`);
+
+/** The board as the page shows it, with the digits ungrouped: `rank name score`. */
+export async function shownBoard(page) {
+  return rows(page).evaluateAll((items) =>
+    items.map((item) => {
+      const field = (name) => item.querySelector(`[data-field=${name}]`).textContent;
+      return `${field('rank')} ${field('name')} ${field('score').replaceAll('\u202f', '')}`;
+    }),
+  );
+}
+
+/** Waits until the page shows this board. */
+export const expectBoard = (page, expected) =>
+  expect.poll(() => shownBoard(page)).toEqual(expected);

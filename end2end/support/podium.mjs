@@ -1,0 +1,220 @@
+// The server under test, in a process of its own, and the few HTTP calls that
+// prepare a board. Knows nothing of sockets and asserts nothing about answers.
+
+import { spawn } from 'node:child_process';
+import { createHmac, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BINARY = process.env.PODIUM_BIN ?? join(ROOT, 'target/release/podium');
+const SECRET = 'end2end-only-4vR9qTz2LmW7cKp3NsY8bJd5FgU6aEo1iQr';
+
+const READY_LINE = /^Podium is ready at (http:\/\/\S+)$/;
+const READY_WITHIN_MS = 30_000;
+/** Longer than the notice that the server gives before it stops, 30 s. */
+const EXIT_WITHIN_MS = 40_000;
+const ANSWER_WITHIN_MS = 30_000;
+
+/**
+ * Starts `podium serve` and waits until it listens.
+ *
+ * @param {object} [options]
+ * @param {Record<string, string>} [options.env] over the harness's own settings
+ * @param {string[]} [options.args] after `serve`
+ * @param {string} [options.database] the file of an earlier server, to go on with
+ */
+export async function startPodium({ env = {}, args = [], database = temporaryDatabase() } = {}) {
+  const child = spawn(BINARY, ['serve', ...args], {
+    cwd: ROOT,
+    env: { ...inheritedEnv(), ...defaultEnv(database), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = exitOf(child);
+  onExitOfTests(() => child.kill('SIGKILL'));
+
+  const url = await readyUrl(child, exited);
+  const end = (signal) => {
+    child.kill(signal);
+    return within(EXIT_WITHIN_MS, exited, () => {
+      child.kill('SIGKILL');
+      return `podium did not exit within ${EXIT_WITHIN_MS} ms of ${signal}`;
+    });
+  };
+  return {
+    url,
+    process: child,
+    database,
+    /** Asks the server to stop; resolves to `{code, signal}` when it has. */
+    stop: () => end('SIGTERM'),
+    /** Takes the server down as a power cut would. */
+    kill: () => end('SIGKILL'),
+  };
+}
+
+/** Settings that suit tests: any free port, no limits on this machine, no farewell. */
+function defaultEnv(database) {
+  return {
+    LEPTOS_SITE_ADDR: '127.0.0.1:0',
+    JWT_SECRET: SECRET,
+    PODIUM_STORE__URL: `sqlite:${database}`,
+    PODIUM_LIMITS__ALLOW: '127.0.0.0/8',
+    PODIUM_SHUTDOWN__NOTICE: '0s',
+    RUST_LOG: 'warn',
+  };
+}
+
+/** The environment without what would configure a server of the developer's own. */
+function inheritedEnv() {
+  const ours = /^(PODIUM_|LEPTOS_|JWT_|REDIS_URL|FRONTEND_URLS)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+}
+
+function temporaryDatabase() {
+  const folder = mkdtempSync(join(tmpdir(), 'podium-'));
+  onExitOfTests(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'podium.db');
+}
+
+function exitOf(child) {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+}
+
+async function readyUrl(child, exited) {
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
+  const ready = new Promise((resolve, reject) => {
+    child.once('error', (error) => {
+      reject(new Error(`cannot run ${BINARY} (${error.message}): build it, or set PODIUM_BIN`));
+    });
+    child.once('close', (code, signal) => {
+      reject(new Error(`podium ended before it listened (${signal ?? code}):\n${errors}`));
+    });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const match = READY_LINE.exec(line);
+      if (match) resolve(match[1]);
+    });
+  });
+  const url = await within(READY_WITHIN_MS, ready, () => {
+    child.kill('SIGKILL');
+    return `podium did not listen within ${READY_WITHIN_MS} ms:\n${errors}`;
+  });
+  // Death in the middle of a test would otherwise show only as a refused connection.
+  exited.then(({ code, signal }) => {
+    if (code !== 0 && !child.killed) console.error(`podium died (${signal ?? code}):\n${errors}`);
+  });
+  return url;
+}
+
+/** The promise, or an error with the message that `late()` gives. */
+function within(milliseconds, promise, late) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(late())), milliseconds);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+const atExit = [];
+
+function onExitOfTests(action) {
+  if (atExit.length === 0) {
+    process.once('exit', () => atExit.toReversed().forEach((action) => action()));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+  }
+  atExit.push(action);
+}
+
+/**
+ * A JSON Web Token. A claim that is `undefined` in `claims` is left out.
+ *
+ * @param {object} options
+ * @param {string} [options.user] the claim `sub`
+ * @param {string} [options.role]
+ * @param {number} [options.ttlSeconds] negative for a token that has expired
+ * @param {string} [options.secret]
+ * @param {'HS256' | 'none'} [options.algorithm]
+ * @param {object} [options.claims] over the others
+ */
+export function token({
+  user,
+  role = 'player',
+  ttlSeconds = 3600,
+  secret = SECRET,
+  algorithm = 'HS256',
+  claims = {},
+}) {
+  const now = Math.floor(Date.now() / 1000);
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const header = encode({ alg: algorithm, typ: 'JWT' });
+  const payload = encode({ sub: user, role, iat: now, exp: now + ttlSeconds, ...claims });
+  const signature =
+    algorithm === 'none'
+      ? ''
+      : createHmac('sha256', secret).update(`${header}.${payload}`).digest('base64url');
+  return `${header}.${payload}.${signature}`;
+}
+
+/** A token that may register users and send actions. */
+export function publisherToken() {
+  return token({ user: randomUUID(), role: 'publisher' });
+}
+
+/**
+ * One HTTP request. `body` is sent as JSON, `text` as it stands but called JSON.
+ * Resolves to `{status, contentType, body}` whatever the status.
+ */
+export async function request(url, method, path, { token, body, text } = {}) {
+  const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
+  const headers = {};
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (content !== undefined) headers['content-type'] = 'application/json';
+
+  const response = await fetch(new URL(path, url), {
+    method,
+    headers,
+    body: content,
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+  });
+  const contentType = response.headers.get('content-type') ?? '';
+  const answer = await response.text();
+  const isJson = /^application\/(\w+\+)?json\b/.test(contentType);
+  return { status: response.status, contentType, body: isJson ? JSON.parse(answer) : answer };
+}
+
+/** Registers or changes a user; resolves to the user as the server shows it. */
+export function putUser(url, id, username, avatar) {
+  return accepted(url, 'PUT', `/api/v1/users/${id}`, { username, avatar });
+}
+
+/** The body of an action, with a fresh id unless one is given. */
+export function action({ userId, scoreIncrease, actionType = 'test', actionId = randomUUID() }) {
+  return { actionId, userId, actionType, scoreIncrease };
+}
+
+/** Sends one action; resolves to its answer. */
+export function act(url, parts) {
+  return accepted(url, 'POST', '/api/v1/actions', action(parts));
+}
+
+/** Sends several actions in one request; resolves to their answers. */
+export function actAll(url, actions) {
+  return accepted(url, 'POST', '/api/v1/actions', actions.map(action));
+}
+
+/** The board as HTTP tells it. */
+export async function leaderboard(url, query = '') {
+  return accepted(url, 'GET', `/api/v1/leaderboard${query}`);
+}
+
+async function accepted(url, method, path, body) {
+  const answer = await request(url, method, path, { token: publisherToken(), body });
+  if (![200, 201].includes(answer.status)) {
+    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+  return answer.body;
+}
