@@ -26,7 +26,7 @@ pub(crate) fn initials(name: &str) -> String {
     let first = words.next().or_else(|| name.chars().next());
     first
         .into_iter()
-        .chain(words.last())
+        .chain(words.next_back())
         .flat_map(char::to_uppercase)
         .collect()
 }

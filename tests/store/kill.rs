@@ -30,16 +30,11 @@ fn action(n: u64) -> Command {
     )
 }
 
-/// Not a test of its own: what the child of the other test runs. It writes
-/// actions, several at a time, and prints each answer when it has it.
-#[tokio::test]
-async fn child() {
-    let (Ok(url), Ok(first)) = (std::env::var(STORE), std::env::var(FIRST)) else {
-        return;
-    };
-    let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default()).unwrap();
+/// What the child does until it is killed: it writes actions, several at a time,
+/// and prints each answer when it has it.
+async fn write_for_ever(url: &str, first: u64) {
+    let (opened, ready) = store::open(url, &BoardId::default(), Rules::default()).unwrap();
     let store = ready.start(Follower::new(&opened)).unwrap();
-    let first: u64 = first.parse().unwrap();
     for start in (first..first + 1_000_000).step_by(16) {
         let answers = (start..start + 16).map(|n| {
             let store = &store;
@@ -62,6 +57,10 @@ async fn child() {
 
 #[tokio::test]
 async fn every_answered_action_is_there_once() {
+    // The child is this test again, in a process of its own.
+    if let (Ok(url), Ok(first)) = (std::env::var(STORE), std::env::var(FIRST)) {
+        return write_for_ever(&url, first.parse().unwrap()).await;
+    }
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("podium.db").display());
     let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default()).unwrap();
@@ -73,7 +72,12 @@ async fn every_answered_action_is_there_once() {
     let mut first = 0;
     for round in 0..ROUNDS {
         let mut child = Process::new(std::env::current_exe().unwrap())
-            .args(["kill::child", "--exact", "--nocapture", "--test-threads=1"])
+            .args([
+                "kill::every_answered_action_is_there_once",
+                "--exact",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env(STORE, &url)
             .env(FIRST, first.to_string())
             .stdout(Stdio::piped())

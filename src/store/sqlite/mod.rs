@@ -60,6 +60,9 @@ pub(super) fn open(
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // 40 MiB: scattered pages are written back less often than by default, and
+    // a start after a crash still reads the WAL in a fraction of a second.
+    connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
     // 64 MiB: the lookups by action id and user meet pages in no order.
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);
