@@ -32,7 +32,8 @@ fn act(n: u32) -> Command {
 
 fn open(url: &str) -> SqliteStore {
     let began = Instant::now();
-    let (opened, ready) = store::open(url, &BoardId::default(), Rules::default()).unwrap();
+    let (opened, ready) =
+        store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
     println!(
         "opened a board of {} users at seq {} in {:?}",
         opened.board.len(),

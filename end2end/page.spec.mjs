@@ -213,6 +213,36 @@ test('a link signs in, and a button signs out', async ({ podium, open }) => {
   expect(await page.context().cookies()).toEqual([]);
 });
 
+test('when the sign-in has ended the page is a viewer again', async ({ podium, open }) => {
+  const { Ada } = await players(podium, { Ada: 30 });
+  const page = await open({ expectErrors: true, path: signInPath(Ada) });
+  await live(page);
+  await expect(you(page, 'rank')).toHaveText('#1');
+  // A server with another key does not know the token any more.
+  await podium.kill();
+  const { host } = new URL(podium.url);
+  const env = { LEPTOS_SITE_ADDR: host, JWT_SECRET: 'another-key-0f3b8c5d7e9a1b2c4d6e8f0a' };
+  const again = await startPodium({ database: podium.database, env });
+  try {
+    await expect(page.locator('[data-connection=reconnecting]')).toBeVisible();
+    await expect(page.locator('[data-connection=live]')).toBeVisible({ timeout: 30_000 });
+    await expect(page.locator('#you')).toHaveCount(0);
+    await expectBoard(page, ['1 Ada 30']);
+  } finally {
+    await again.stop();
+  }
+});
+
+test('a player hears of being passed', async ({ podium, open }) => {
+  const scores = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`Player ${i}`, 100 - i]));
+  const ids = await players(podium, { ...scores, Last: 1 });
+  const page = await open({ path: signInPath(ids['Player 11']) });
+  await live(page);
+  await expect(you(page, 'rank')).toHaveText('#12');
+  await act(podium.url, { userId: ids.Last, scoreIncrease: 1000 });
+  await expect(you(page, 'rank')).toHaveText('#13');
+});
+
 test('a link that is not valid says so, and shows the board', async ({ podium, open }) => {
   await players(podium, { Ada: 30 });
   const page = await open({ path: '/?token=forged' });

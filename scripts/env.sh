@@ -1,4 +1,4 @@
-# Sourced by the other scripts, and by a developer's shell: `. scripts/env.sh`.
+# Sourced by the other scripts, and by a developer's bash: `. scripts/env.sh`.
 #
 # Chooses the Rust toolchain that can build for wasm32 and puts the project's
 # own tools (cargo-leptos, wasm-bindgen, Tailwind, wasm-opt) first on PATH.
@@ -22,20 +22,38 @@ cargo_leptos_version=0.3.11
 # at_least WANTED FOUND: is version FOUND the same as WANTED or later?
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-# can_build_wasm [TOOLCHAIN]: is it recent enough, with a standard library for wasm32?
+# can_build_wasm TOOLCHAIN: is it recent enough, with a standard library for wasm32
+# that it can read? `default` is the one that a plain `cargo` uses.
 can_build_wasm() {
-    local rustc=(rustc)
-    [ -z "${1:-}" ] || rustc=(rustup run "$1" rustc)
-    local version sysroot
-    version=$("${rustc[@]}" --version 2>/dev/null | cut -d ' ' -f 2) && [ -n "$version" ] || return 1
-    at_least "$minimum_rust" "$version" || return 1
+    local rustc=(rustc) version sysroot stamp
+    [ "$1" = default ] || rustc=(rustup run "$1" rustc)
+    version=$("${rustc[@]}" --version 2>/dev/null) || return 1
+    at_least "$minimum_rust" "$(cut -d ' ' -f 2 <<<"$version")" || return 1
     sysroot=$("${rustc[@]}" --print sysroot) || return 1
+    stamp=$sysroot/lib/rustlib/wasm32-unknown-unknown/built-by
+    # Only a library that scripts/setup built has a stamp; rustup keeps its own in step.
+    [ ! -f "$stamp" ] || [ "$(cat "$stamp")" = "$version" ] || return 1
     compgen -G "$sysroot/lib/rustlib/wasm32-unknown-unknown/lib/libstd*.rlib" >/dev/null
 }
 
-# The toolchain `web` is the one that scripts/setup links where rustup cannot add the target.
-if [ -z "${RUSTUP_TOOLCHAIN:-}" ] && ! can_build_wasm && can_build_wasm web; then
-    export RUSTUP_TOOLCHAIN=web
+# choose_toolchain: uses the first that can build all: what the user chose, rustup's
+# stable, or `web`, which scripts/setup links where rustup cannot add the target.
+choose_toolchain() {
+    local toolchain
+    for toolchain in default stable web; do
+        if can_build_wasm $toolchain; then
+            [ $toolchain = default ] || export RUSTUP_TOOLCHAIN=$toolchain
+            return 0
+        fi
+    done
+    return 1
+}
+choose_toolchain || true
+
+# The browser of the tests.
+if [ -z "${CHROMIUM:-}" ]; then
+    CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+    export CHROMIUM
 fi
 
 PATH="$tools/cargo-leptos-$cargo_leptos_version/bin:$root/node_modules/.bin:$PATH"

@@ -1,5 +1,5 @@
 // Puts the official Socket.IO client where the server serves it from. The copy
-// is made by every `npm install` and ignored by git, so that package-lock.json
+// is made by scripts/setup and ignored by git, so that package-lock.json
 // alone decides its version.
 import { copyFileSync, mkdirSync } from "node:fs";
 

@@ -1,21 +1,32 @@
 //! The configuration: `Leptos.toml`, then environment variables over it.
 //!
-//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET`, `FRONTEND_URLS` and
-//! `REDIS_URL` work as they stand, and each of the three with `_FILE` names a
-//! file that holds the value. The `leptos` table is read by leptos itself.
+//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET` and `FRONTEND_URLS` work
+//! as they stand, and each of the two with `_FILE` names a file that holds the
+//! value. The `leptos` table is read by leptos itself.
 
 use std::{
-    env, fs,
+    collections::HashMap,
+    env,
+    fmt::Display,
+    fs,
+    net::IpAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
 use ipnet::IpNet;
 use leptos_config::{LeptosOptions, errors::LeptosConfigError};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny},
+};
 
-use crate::board::{BoardId, Direction, Operator, Rules, Ties};
+use crate::{
+    board::{BoardId, Direction, Operator, Rules, Ties},
+    store::StoreUrl,
+};
 
 /// The file that is read when no other is named.
 pub const DEFAULT_FILE: &str = "Leptos.toml";
@@ -79,7 +90,7 @@ struct IgnoredTable {
 struct Ignored;
 
 impl<'de> Deserialize<'de> for Ignored {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         IgnoredAny::deserialize(deserializer).map(|_| Ignored)
     }
 }
@@ -89,12 +100,8 @@ impl<'de> Deserialize<'de> for Ignored {
 #[serde(default, deny_unknown_fields)]
 pub struct StoreTable {
     /// `sqlite:FILE`.
-    pub url: String,
-}
-
-impl StoreTable {
-    /// The address when nothing is configured.
-    pub const DEFAULT_URL: &str = "sqlite:podium.db";
+    #[serde(deserialize_with = "from_text")]
+    pub url: StoreUrl,
 }
 
 /// `[board]`
@@ -159,6 +166,7 @@ pub struct SocketTable {
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsTable {
     /// Addresses and networks that the limits per IP do not touch.
+    #[serde(deserialize_with = "networks")]
     pub allow: Vec<IpNet>,
     /// Connections from one address in `connections_window`.
     pub connections_per_ip: NonZeroU32,
@@ -213,7 +221,7 @@ pub enum TiesName {
 impl Default for StoreTable {
     fn default() -> Self {
         StoreTable {
-            url: StoreTable::DEFAULT_URL.into(),
+            url: StoreUrl::Sqlite("podium.db".into()),
         }
     }
 }
@@ -344,11 +352,6 @@ impl Config {
             tables.http.frontend_urls = urls.split(',').map(str::trim).map(Into::into).collect();
         }
         tables.http.frontend_urls.retain(|url| !url.is_empty());
-        if let Some(url) = variable("REDIS_URL")?
-            && env::var_os("PODIUM_STORE__URL").is_none()
-        {
-            tables.store.url = url;
-        }
         let jwt_secret = variable("JWT_SECRET")?.map(Secret);
         tables.check()?;
         Ok(Config {
@@ -428,6 +431,9 @@ impl Tables {
         if self.board.top.get() > 1000 {
             return value("board.top", "the visible board has at most 1000 rows");
         }
+        if self.auth.page_token_ttl < Duration::from_secs(10) {
+            return value("auth.page_token_ttl", "give at least 10s");
+        }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");
         }
@@ -454,18 +460,22 @@ impl Tables {
 
 /// The variables that name a key: those with a table. Others that begin with
 /// `PODIUM_` belong to the scripts.
-fn overrides() -> std::collections::HashMap<String, String> {
-    env::vars()
+fn overrides() -> HashMap<String, String> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("PODIUM_") && name.contains("__"))
         .collect()
 }
 
-/// A variable, or what the file holds that `NAME_FILE` names.
+/// A variable, or what the file holds that `NAME_FILE` names. An empty one is not
+/// set.
 fn variable(name: &str) -> Result<Option<String>, ConfigError> {
-    if let Ok(value) = env::var(name) {
-        return Ok(Some(value).filter(|value| !value.is_empty()));
+    if let Ok(value) = env::var(name)
+        && !value.is_empty()
+    {
+        return Ok(Some(value));
     }
-    let Some(path) = env::var_os(format!("{name}_FILE")) else {
+    let Some(path) = env::var_os(format!("{name}_FILE")).filter(|path| !path.is_empty()) else {
         return Ok(None);
     };
     let path = PathBuf::from(path);
@@ -473,4 +483,32 @@ fn variable(name: &str) -> Result<Option<String>, ConfigError> {
         Ok(value) => Ok(Some(value.trim_end().to_owned())),
         Err(source) => Err(ConfigError::Unreadable { path, source }),
     }
+}
+
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.trim().parse().map_err(D::Error::custom)
+}
+
+/// Networks, and addresses, which are networks of one.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let texts = texts
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty());
+    texts
+        .map(|text| {
+            let address = text.parse::<IpAddr>().map(IpNet::from);
+            address.or_else(|_| text.parse()).map_err(|_| {
+                D::Error::custom(format!(
+                    "{text:?} is not an address, or a network such as 192.0.2.0/24"
+                ))
+            })
+        })
+        .collect()
 }

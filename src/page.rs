@@ -5,14 +5,14 @@
 //! cannot read. The page itself is handed a short-lived token of its own, with
 //! which it connects to the hub.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{PageSnapshot, PageToken};
 use axum::{
     Json, Router,
     extract::{Query, Request, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, Method, StatusCode,
         header::{CACHE_CONTROL, COOKIE, SET_COOKIE},
     },
     response::{Html, IntoResponse, Redirect, Response},
@@ -20,7 +20,6 @@ use axum::{
 };
 use cookie::{Cookie, SameSite};
 use leptos::{config::LeptosOptions, prelude::provide_context};
-use serde::Deserialize;
 
 use crate::{
     auth::{self, Identity, Role, Tokens},
@@ -56,17 +55,13 @@ pub fn routes(pages: Pages) -> Router {
         .with_state(pages)
 }
 
-#[derive(Deserialize)]
-struct IndexQuery {
-    token: Option<String>,
-}
-
 async fn index(
     State(pages): State<Pages>,
-    Query(query): Query<IndexQuery>,
+    Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let link_failed = match query.token.map(|token| pages.sign_in(&token)) {
+    let link = query.get("token").filter(|_| is_visit(&request));
+    let link_failed = match link.map(|token| pages.sign_in(token, request.headers())) {
         Some(Some(response)) => return response,
         Some(None) => true,
         None => false,
@@ -85,14 +80,26 @@ async fn index(
     response
 }
 
-/// A fresh token for a page whose own has ended.
-async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
-    let token = pages.page_token(pages.signed_in(&headers));
-    ([(CACHE_CONTROL, "no-store")], Json(PageToken { token })).into_response()
+/// Does somebody open the page, and not a picture on another one? A browser says
+/// what a request is for; one that does not say is believed.
+fn is_visit(request: &Request) -> bool {
+    let destination = request.headers().get("sec-fetch-dest");
+    request.method() == Method::GET
+        && destination.is_none_or(|destination| destination == "document")
 }
 
-async fn sign_out() -> Response {
-    let mut cookie = cookie(String::new(), 0);
+/// A fresh token for a page whose own has ended.
+async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
+    let you = pages.signed_in(&headers);
+    let page = PageToken {
+        token: pages.page_token(you),
+        you: you.and_then(|you| pages.live.user_score(you.user)),
+    };
+    ([(CACHE_CONTROL, "no-store")], Json(page)).into_response()
+}
+
+async fn sign_out(headers: HeaderMap) -> Response {
+    let mut cookie = cookie(String::new(), 0, &headers);
     cookie.make_removal();
     with_cookie(&cookie)
 }
@@ -104,15 +111,14 @@ pub async fn not_found() -> Response {
 }
 
 impl Pages {
-    /// Puts a token into the cookie, if it is a valid one.
-    fn sign_in(&self, token: &str) -> Option<Response> {
-        let identity = self.tokens.verify(token).ok()?;
-        let remaining = identity.expires.saturating_sub(auth::now());
-        Some(with_cookie(&cookie(token.to_owned(), remaining)))
+    /// Puts a player's token into the cookie.
+    fn sign_in(&self, token: &str, headers: &HeaderMap) -> Option<Response> {
+        let player = self.player(token)?;
+        let remaining = player.expires.saturating_sub(auth::now());
+        Some(with_cookie(&cookie(token.to_owned(), remaining, headers)))
     }
 
-    /// The player whose token the cookie holds. Publishers and admins have
-    /// nothing on this page that a viewer has not.
+    /// The player whose token the cookie holds.
     fn signed_in(&self, headers: &HeaderMap) -> Option<Identity> {
         let cookies = headers.get_all(COOKIE).iter();
         let token = cookies
@@ -120,9 +126,15 @@ impl Pages {
             .flat_map(Cookie::split_parse)
             .filter_map(Result::ok)
             .find(|cookie| cookie.name() == COOKIE_NAME)?;
-        let identity = self.tokens.verify(token.value()).ok()?;
-        let player = identity.role == Role::Player && self.live.knows(identity.user);
-        player.then_some(identity)
+        self.player(token.value())
+    }
+
+    /// The registered player to whom a token belongs. Publishers and admins have
+    /// nothing on this page that a viewer has not.
+    fn player(&self, token: &str) -> Option<Identity> {
+        let identity = self.tokens.verify(token).ok()?;
+        let is_player = identity.role == Role::Player && self.live.knows(identity.user);
+        is_player.then_some(identity)
     }
 
     fn snapshot(&self, you: Option<Identity>, link_failed: bool) -> PageSnapshot {
@@ -153,11 +165,15 @@ impl Pages {
     }
 }
 
-fn cookie(value: String, seconds: u64) -> Cookie<'static> {
+/// The cookie, for encrypted connections alone where the proxy says that this is
+/// one.
+fn cookie(value: String, seconds: u64, headers: &HeaderMap) -> Cookie<'static> {
+    let scheme = headers.get("x-forwarded-proto");
     let max_age = i64::try_from(seconds).unwrap_or(i64::MAX);
     Cookie::build((COOKIE_NAME, value))
         .path("/")
         .http_only(true)
+        .secure(scheme.is_some_and(|scheme| scheme == "https"))
         .same_site(SameSite::Lax)
         .max_age(cookie::time::Duration::seconds(max_age))
         .build()

@@ -21,7 +21,9 @@ pub enum InvalidText {
     #[error("userId {0:?} is not a UUID")]
     UserId(String),
     /// A name is empty or too long, or would disturb the text around it.
-    #[error("username must have 1 to 64 characters, and none that control or turn text")]
+    #[error(
+        "username must have 1 to 64 characters that can be seen, and none that control or turn text"
+    )]
     Username,
     /// An address is of no known kind.
     #[error("avatar must begin with https://, http:// or /, and have at most 1024 bytes")]
@@ -43,11 +45,14 @@ pub enum InvalidText {
 /// If a text cannot be taken.
 pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidText> {
     let username = username.trim();
-    let disturbs = |c: char| {
-        // Embeddings, overrides and isolates would turn the rest of a row round.
-        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !(1..=NAME_MAX_CHARS).contains(&username.chars().count()) || username.contains(disturbs) {
+    let length = username.chars().count();
+    let seen = username.chars().filter(|&c| !is_combining(c)).count();
+    // A letter has few marks in any language; many would climb over other rows.
+    if !(1..=NAME_MAX_CHARS).contains(&length)
+        || seen == 0
+        || length - seen > 3 * seen
+        || username.contains(disturbs)
+    {
         return Err(InvalidText::Username);
     }
     let avatar = avatar.map(str::trim).filter(|avatar| !avatar.is_empty());
@@ -55,6 +60,7 @@ pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidT
         let local = avatar.starts_with('/') && !avatar.starts_with("//");
         (local || avatar.starts_with("https://") || avatar.starts_with("http://"))
             && avatar.len() <= AVATAR_MAX_BYTES
+            && !avatar.contains("token=")
             && !avatar.contains(|c: char| c.is_control() || c.is_whitespace())
     };
     if avatar.is_some_and(|avatar| !known(avatar)) {
@@ -64,6 +70,38 @@ pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidT
         username: username.into(),
         avatar: avatar.map(Into::into),
     })
+}
+
+/// Would a character turn the text around it, break the line, or not be seen at
+/// all? Joiners stay: emoji and several scripts need them.
+fn disturbs(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+        )
+}
+
+/// The blocks of combining marks that go with any letter, and what joins or
+/// chooses the shape of a character.
+fn is_combining(c: char) -> bool {
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}'
+            | '\u{1ab0}'..='\u{1aff}'
+            | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}'
+            | '\u{fe20}'..='\u{fe2f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{200c}'
+            | '\u{200d}'
+    )
 }
 
 /// Reads the id of a user.
@@ -119,7 +157,20 @@ mod tests {
 
     #[test]
     fn names_that_disturb_are_not() {
-        for name in ["", "   ", "a\nb", "a\0", "\u{202e}kcah", &"x".repeat(65)] {
+        let zalgo = format!("a{}", "\u{301}".repeat(40));
+        let long = "x".repeat(65);
+        for name in [
+            "",
+            "   ",
+            "a\nb",
+            "a\0",
+            "\u{202e}kcah",
+            "\u{200b}\u{2060}",
+            "\u{200d}",
+            "a\u{2028}b",
+            &zalgo,
+            &long,
+        ] {
             assert_eq!(profile(name, None), Err(InvalidText::Username), "{name:?}");
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use leptos::prelude::request_animation_frame;
+use leptos::prelude::{document, request_animation_frame, window};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::Element;
 
@@ -34,8 +34,12 @@ struct Seen {
 }
 
 /// Looks at the rows of a list. Rows that are on their way are seen where they
-/// are, so a second change moves them on from there.
-pub(crate) fn look(list: &Element) -> Before {
+/// are, so a second change moves them on from there. `None` where nobody looks:
+/// a hidden page draws no frames, so what waits for one would pile up.
+pub(crate) fn look(list: &Element) -> Option<Before> {
+    if document().hidden() {
+        return None;
+    }
     let rows = rows(list)
         .map(|(id, row)| {
             let seen = Seen {
@@ -45,10 +49,10 @@ pub(crate) fn look(list: &Element) -> Before {
             (id, seen)
         })
         .collect();
-    Before {
+    Some(Before {
         list: list.clone(),
         rows,
-    }
+    })
 }
 
 impl Before {
@@ -148,11 +152,6 @@ fn set(object: &js_sys::Object, name: &str, value: &JsValue) {
 }
 
 fn prefers_no_motion() -> bool {
-    web_sys::window()
-        .and_then(|window| {
-            window
-                .match_media("(prefers-reduced-motion: reduce)")
-                .ok()?
-        })
-        .is_some_and(|query| query.matches())
+    let query = window().match_media("(prefers-reduced-motion: reduce)");
+    query.ok().flatten().is_some_and(|query| query.matches())
 }

@@ -134,7 +134,8 @@ impl Client {
         if !self.state.admits(&board) {
             return;
         }
-        let before = self.board.get_untracked().map(|list| motion::look(&list));
+        let list = self.board.get_untracked();
+        let before = list.and_then(|list| motion::look(&list));
         self.state.show(board);
         if let Some(before) = before {
             before.play();
@@ -155,9 +156,11 @@ impl Client {
         set_timeout(
             move || {
                 spawn_local(async move {
-                    // The server may have refused because the token has ended.
-                    if let Some(fresh) = fetch_token().await {
-                        client.token.replace(fresh);
+                    // The server may have refused because the token has ended, and
+                    // with it, perhaps, the sign-in.
+                    if let Some(PageToken { token, you }) = fetch_token().await {
+                        client.token.replace(token);
+                        client.state.sign_in(you);
                     }
                     client.socket.connect();
                 });
@@ -167,13 +170,13 @@ impl Client {
     }
 }
 
-async fn fetch_token() -> Option<String> {
+async fn fetch_token() -> Option<PageToken> {
     let response = JsFuture::from(window().fetch_with_str("/page/token"))
         .await
         .ok()?;
     let response: web_sys::Response = response.dyn_into().ok()?;
     let body = JsFuture::from(response.json().ok()?).await.ok()?;
-    read::<PageToken>(&body).map(|page| page.token)
+    read(&body)
 }
 
 /// Reads a value that the server sent; `None` if it is not of this type, as

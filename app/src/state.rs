@@ -184,9 +184,23 @@ impl PageState {
             you.score = Some(row.score);
             you.rank = Some(row.rank);
             you.username.clone_from(&row.username);
+            you.avatar.clone_from(&row.avatar);
             you.epoch.clone_from(&board.epoch);
             you.seq = board.seq;
             self.you.set(Some(you));
+        }
+    }
+
+    /// Shows who is signed in now: somebody whose sign-in has ended is not.
+    pub(crate) fn sign_in(self, now: Option<UserScore>) {
+        let newer = self.you.with_untracked(|you| match (you, &now) {
+            (Some(you), Some(now)) if you.user_id == now.user_id => {
+                you.version().admits(&now.epoch, now.seq)
+            }
+            _ => true,
+        });
+        if newer {
+            self.you.set(now);
         }
     }
 
@@ -311,6 +325,21 @@ mod tests {
             assert_eq!(shown(state), [("c".into(), 1, 1)]);
             state.show(board("f", 2, &[]));
             assert_eq!(shown(state), []);
+        });
+    }
+
+    #[test]
+    fn a_sign_in_that_has_ended_is_not_shown() {
+        with_state(|state| {
+            let mut you = state.you.get_untracked();
+            if let Some(you) = &mut you {
+                (you.seq, you.rank) = (9, Some(7));
+            }
+            state.sign_in(you);
+            let rank = state.you.get_untracked().and_then(|you| you.rank);
+            assert_eq!(rank, Some(2), "what is older is not shown");
+            state.sign_in(None);
+            assert_eq!(state.you.get_untracked(), None);
         });
     }
 

@@ -9,6 +9,8 @@ pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";
 pub const USER_SCORE_UPDATE: &str = "user_score_update";
 /// The event that carries a [`SystemNotification`].
 pub const SYSTEM_NOTIFICATION: &str = "system_notification";
+/// The event before a socket is closed whose token has ended.
+pub const SESSION_EXPIRED: &str = "session_expired";
 /// The event by which a client joins the visible board.
 pub const SUBSCRIBE_SCOREBOARD: &str = "subscribe_scoreboard";
 /// The event by which a client leaves it.
@@ -167,4 +169,6 @@ pub struct PageSnapshot {
 pub struct PageToken {
     /// With which the page connects.
     pub token: String,
+    /// Whose it is: nobody's if the sign-in has ended too.
+    pub you: Option<UserScore>,
 }

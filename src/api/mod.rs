@@ -63,11 +63,13 @@ async fn unknown() -> Problem {
 }
 
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
-    if api.ready.load(Ordering::Relaxed) {
-        Ok("ready\n")
-    } else {
-        Err(Problem::unavailable("the server is about to stop"))
+    if !api.ready.load(Ordering::Relaxed) {
+        return Err(Problem::unavailable("the server is about to stop"));
     }
+    if !api.live.is_open() {
+        return Err(Problem::unavailable("the store has failed; see the log"));
+    }
+    Ok("ready\n")
 }
 
 /// Somebody who may send actions and register users.

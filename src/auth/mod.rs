@@ -68,7 +68,8 @@ struct Claims {
     user_id: Option<String>,
     #[serde(default)]
     role: Role,
-    exp: u64,
+    /// May have a fraction (RFC 7519, section 2, `NumericDate`).
+    exp: f64,
 }
 
 #[derive(Serialize)]
@@ -127,7 +128,7 @@ impl Tokens {
         Ok(Identity {
             user,
             role: claims.role,
-            expires: claims.exp,
+            expires: claims.exp as u64,
         })
     }
 

@@ -39,6 +39,17 @@ pub enum Operator {
 }
 
 impl Rules {
+    /// Names the part of the rules by which scores are decided. Under another
+    /// name the same actions would have led to other scores.
+    pub fn deciding(&self) -> &'static str {
+        match (self.operator, self.direction) {
+            (Operator::Sum, _) => "sum",
+            (Operator::Best, Direction::HighestFirst) => "best, highest",
+            (Operator::Best, Direction::LowestFirst) => "best, lowest",
+            (Operator::Latest, _) => "latest",
+        }
+    }
+
     /// The score with which a user who has just been registered is ranked.
     pub fn initial(&self) -> Option<Score> {
         (self.operator == Operator::Sum).then_some(Score::ZERO)

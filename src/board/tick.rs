@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Fact, LogEntry, Timestamp, UserId};
+use super::{Fact, LogEntry, Score, Timestamp, UserId};
 
 /// Says when to send: the first change after a quiet period at once, from then
 /// on once a period. Moments are durations since any fixed instant.
@@ -44,7 +44,7 @@ pub struct Changes {
 pub struct UserChange {
     /// The type of the latest action.
     pub action_type: Box<str>,
-    /// The points of all the actions.
+    /// The points of all the actions, within ±(2^53 − 1).
     pub increase: i64,
     /// How many actions there were, 1 or more.
     pub merged: u32,
@@ -71,7 +71,9 @@ impl Changes {
             at: entry.at,
         });
         change.action_type.clone_from(action_type);
-        change.increase = change.increase.saturating_add(*increase);
+        // Sums of results of other operators than `sum` may leave the range.
+        let (least, most) = (Score::MIN.points(), Score::MAX.points());
+        change.increase = change.increase.saturating_add(*increase).clamp(least, most);
         change.merged = change.merged.saturating_add(1);
         change.at = entry.at;
     }
@@ -85,7 +87,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Score, Seq};
+    use crate::board::Seq;
 
     const MS: Duration = Duration::from_millis(1);
 

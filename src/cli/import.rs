@@ -119,9 +119,9 @@ fn read(path: &Path) -> Result<Vec<(u64, Command)>, ImportError> {
                 .clone();
             let mut record = csv::StringRecord::new();
             loop {
-                let line = reader.position().line();
                 match reader.read_record(&mut record) {
                     Ok(true) => {
+                        let line = record.position().map_or(0, csv::Position::line);
                         let parsed: Result<Line, _> = record.deserialize(Some(&headers));
                         let parsed = parsed.map_err(|error| match error.into_kind() {
                             csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
@@ -131,17 +131,26 @@ fn read(path: &Path) -> Result<Vec<(u64, Command)>, ImportError> {
                         commands.push((line, command.map_err(|problem| invalid(line, problem))?));
                     }
                     Ok(false) => return Ok(commands),
-                    Err(error) => return Err(invalid(line, error.to_string())),
+                    Err(error) => {
+                        let line = error.position().map_or(0, csv::Position::line);
+                        return Err(invalid(line, error.to_string()));
+                    }
                 }
             }
         }
         Some("ndjson" | "jsonl") => {
             for (line, text) in (1..).zip(file.lines()) {
                 let text = text.map_err(unreadable)?;
-                if text.trim().is_empty() {
+                // Some programs begin a file with a byte order mark.
+                let text = text.trim_start_matches('\u{feff}').trim();
+                if text.is_empty() {
                     continue;
                 }
-                let parsed = serde_json::from_str(&text).map_err(|error| error.to_string());
+                let parsed = if text.starts_with('{') {
+                    serde_json::from_str(text).map_err(|error| error.to_string())
+                } else {
+                    Err("a line must be a JSON object".into())
+                };
                 let command = parsed.and_then(command);
                 commands.push((line, command.map_err(|problem| invalid(line, problem))?));
             }

@@ -1,6 +1,6 @@
 //! `podium serve`
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -13,7 +13,8 @@ use crate::{
     demo::Demo,
     live::LiveBoard,
     serve::Server,
-    store, wire,
+    store::{self, StoreUrl},
+    wire,
 };
 
 #[derive(Args, Debug)]
@@ -27,10 +28,10 @@ pub(super) struct Serve {
 }
 
 /// Where a demo is kept, so that its players never meet real ones.
-const DEMO_URL: &str = "sqlite:podium-demo.db";
+const DEMO_FILE: &str = "podium-demo.db";
 
-/// How long the sign-in link of a demo holds.
-const DEMO_LINK: Duration = Duration::from_secs(24 * 3600);
+/// How long the tokens hold that a demo prints.
+const DEMO_TOKENS: Duration = Duration::from_secs(24 * 3600);
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), CliError> {
@@ -55,11 +56,12 @@ impl Serve {
 }
 
 async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
+    warn_of_surprises(&config);
     let tokens = Arc::new(Tokens::new(config.strong_secret()?, &config.tables.auth));
     let tables = &config.tables;
     let (opened, ready) = store::open(&tables.store.url, &tables.board_id(), tables.rules())?;
     tracing::info!(
-        store = tables.store.url,
+        store = ?tables.store.url,
         users = opened.board.len(),
         seq = opened.board.seq(),
         "the board is loaded"
@@ -75,20 +77,56 @@ async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
         .await
         .map_err(|source| CliError::Listen { address, source })?;
     let address = listener.local_addr()?;
-    println!("Podium is ready at http://{address}");
+    say(&format!("Podium is ready at http://{address}"));
     if demo {
         let demo = Demo::start(live).await?;
-        let token = tokens.issue(demo.player(), Role::Player, DEMO_LINK);
-        println!(
-            "Watch as a player: http://{address}/?token={}",
-            token.unwrap_or_default()
-        );
-        let publisher = tokens.issue(demo.publisher(), Role::Publisher, DEMO_LINK);
-        println!("A publisher's token: {}", publisher.unwrap_or_default());
-        println!("A player's id: {}", wire::user_text(demo.player()));
+        let token = |user, role| {
+            let token = tokens.issue(user, role, DEMO_TOKENS);
+            token.map_err(|_| CliError::Sign)
+        };
+        let player = token(demo.player(), Role::Player)?;
+        say(&format!(
+            "Watch as a player: http://{address}/?token={player}"
+        ));
+        let publisher = token(demo.publisher(), Role::Publisher)?;
+        say(&format!("A publisher's token: {publisher}"));
+        say(&format!(
+            "A player's id: {}",
+            wire::user_text(demo.player())
+        ));
     }
     server.run(listener).await?;
     Ok(())
+}
+
+/// Prints a line, for whoever listens: that nobody does is no reason to end.
+fn say(line: &str) {
+    _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// What is probably not meant, and harmless.
+fn warn_of_surprises(config: &Config) {
+    if std::env::var_os("REDIS_URL").is_some() {
+        tracing::warn!("REDIS_URL is set, but this version keeps boards in SQLite alone");
+    }
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let table = [
+            "STORE", "BOARD", "RANKING", "AUTH", "HTTP", "SOCKET", "LIMITS", "SHUTDOWN",
+        ];
+        let meant = table
+            .iter()
+            .any(|table| name.starts_with(&format!("PODIUM_{table}_")));
+        if meant && !name.contains("__") {
+            tracing::warn!("{name} is not read: write two underscores after the table");
+        }
+    }
+    let files = config.leptos.site_root.as_ref();
+    if !std::path::Path::new(files).is_dir() {
+        tracing::warn!(
+            "{files} is missing, so the page has no styles or scripts: run scripts/build"
+        );
+    }
 }
 
 fn prepare_demo(config: &mut Config) {
@@ -97,7 +135,7 @@ fn prepare_demo(config: &mut Config) {
         let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
         config.jwt_secret = Some(Secret(secret));
     }
-    if config.tables.store.url == StoreTable::DEFAULT_URL {
-        config.tables.store.url = DEMO_URL.into();
+    if config.tables.store.url == StoreTable::default().url {
+        config.tables.store.url = StoreUrl::Sqlite(DEMO_FILE.into());
     }
 }

@@ -46,8 +46,6 @@ pub(super) enum ClientEvent {
     Ping,
     /// The name is unknown, or the arguments do not fit it.
     Malformed,
-    /// The client has said enough for now.
-    TooMany,
 }
 
 impl ClientEvent {

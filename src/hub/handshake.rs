@@ -4,8 +4,11 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
 use socketioxide::extract::{MaybeHttpExtension, SocketRef, State, TryData};
 
-use super::{Handlers, Peer, received, rooms};
-use crate::auth::{Role, bearer};
+use super::{Handlers, received, rooms};
+use crate::{
+    auth::{Role, bearer},
+    limits::Admission,
+};
 
 /// Why a client was not let in; each is shown as the message of `connect_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +28,10 @@ pub(super) enum Refused {
 pub(super) async fn authenticate(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
-    MaybeHttpExtension(peer): MaybeHttpExtension<Peer>,
+    MaybeHttpExtension(admission): MaybeHttpExtension<Admission>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
-    if let Some(Peer(address)) = peer
-        && !handlers.limits.connection(address)
-    {
+    if admission.is_some_and(|admission| admission != Admission::Admitted) {
         return Err(Refused::TooManyConnections);
     }
     let header = socket.req_parts().headers.get(AUTHORIZATION);

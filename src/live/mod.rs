@@ -108,6 +108,11 @@ impl LiveBoard {
         look(&board, changes)
     }
 
+    /// Does the store take commands?
+    pub fn is_open(&self) -> bool {
+        self.store.is_open()
+    }
+
     /// Finishes what was begun, and closes the store.
     pub async fn close(&self) {
         self.store.close().await;

@@ -1,16 +1,16 @@
 //! The listener. axum's own has no time limit for request headers and no socket
 //! options, so a client that sends or reads nothing would be kept for ever.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, pin::pin, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+};
 use tower::ServiceExt;
 
 use crate::hub::Peer;
@@ -23,59 +23,101 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections and serves them until `stop`. Answers with those that
-/// are still open, which can be asked to finish.
+/// The connections that are open.
+pub(super) struct Connections {
+    stop: watch::Sender<bool>,
+    /// Every connection holds a sender, so that this ends when all have.
+    open: mpsc::Receiver<()>,
+}
+
+impl Connections {
+    /// Asks all to end after the request that they serve, and waits until they
+    /// have. Sockets of the hub are none of them any more.
+    pub(super) async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        _ = self.open.recv().await;
+    }
+}
+
+/// Accepts connections and serves them until `stop`.
 pub(super) async fn accept(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
-) -> GracefulShutdown {
-    let connections = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+) -> Connections {
+    let (stopping, stopped) = watch::channel(false);
+    let (alive, open) = mpsc::channel(1);
+    let mut stop = pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => serve(stream, Peer(peer.ip()), &router, &connections),
+                Ok((stream, peer)) => {
+                    let connection = Connection {
+                        router: router.clone(),
+                        peer: Peer(peer.ip()),
+                        stopped: stopped.clone(),
+                        _alive: alive.clone(),
+                    };
+                    tokio::spawn(connection.serve(stream));
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "no connection can be accepted");
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            () = &mut stop => return connections,
+            () = &mut stop => return Connections { stop: stopping, open },
         }
     }
 }
 
-fn serve(stream: TcpStream, peer: Peer, router: &Router, connections: &GracefulShutdown) {
-    let options = stream.set_nodelay(true).and_then(|()| {
-        let socket = SockRef::from(&stream);
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-        socket.set_keepalive(true)
-    });
-    if options.is_err() {
-        // The peer has gone already.
-        return;
-    }
-    let router = router.clone();
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let request: Request = request.map(Body::new);
-        router.clone().oneshot(request)
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let connection = connections.watch(connection.into_owned());
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
+struct Connection {
+    router: Router,
+    peer: Peer,
+    stopped: watch::Receiver<bool>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Connection {
+    async fn serve(mut self, stream: TcpStream) {
+        if let Err(error) = set_options(&stream) {
+            tracing::debug!(%error, "a connection ended before it began");
+            return;
+        }
+        let (router, peer) = (self.router, self.peer);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            let request: Request = request.map(Body::new);
+            router.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let stopped = async {
+            _ = self.stopped.wait_for(|stopped| *stopped).await;
+        };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended badly");
         }
-    });
+    }
+}
+
+fn set_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.set_keepalive(true)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

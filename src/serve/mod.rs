@@ -1,6 +1,7 @@
 //! The server: one listener for the page, the API and the hub, from the first
 //! connection to the last goodbye.
 
+mod admission;
 mod listener;
 mod origins;
 
@@ -18,7 +19,9 @@ use axum::{
     Router,
     http::{
         HeaderName, HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+        },
     },
 };
 use tokio::{
@@ -27,7 +30,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::ServiceBuilder;
-use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
+use tower_http::{
+    services::ServeDir, set_header::SetResponseHeaderLayer, timeout::RequestBodyTimeoutLayer,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -42,6 +47,13 @@ use crate::{
     wire,
 };
 use origins::Origins;
+
+/// How long a body may send nothing.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between saying that no more work is wanted and taking none: balancers ask
+/// every second or so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How often buckets of clients that have gone quiet are thrown away.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -80,6 +92,11 @@ impl Server {
             .merge(page::routes(pages))
             .fallback_service(files(config.leptos.site_root.as_ref().as_ref()))
             .layer(hub_layer)
+            .layer(axum::middleware::from_fn_with_state(
+                limits.clone(),
+                admission::count,
+            ))
+            .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
             .layer(origins.cors())
             .layer(axum::middleware::from_fn_with_state(
                 Arc::new(origins),
@@ -125,6 +142,9 @@ impl Server {
             _ = interrupt.recv() => true,
         };
         self.ready.store(false, Ordering::Relaxed);
+        if !in_haste {
+            sleep(FAREWELL.min(self.notice)).await;
+        }
         _ = stop.send(());
         let connections = accepting.await.map_err(std::io::Error::other)?;
         if !in_haste {
@@ -187,6 +207,7 @@ fn files(
         .fallback(axum::routing::get(page::not_found));
     ServiceBuilder::new()
         .layer(header(CACHE_CONTROL, "no-cache"))
+        .layer(header(VARY, "accept-encoding"))
         .map_response(axum::response::IntoResponse::into_response)
         .service(files)
 }

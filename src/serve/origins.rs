@@ -50,8 +50,8 @@ impl Origins {
     }
 }
 
-/// CORS does not apply to WebSocket upgrades, so whoever connects to the hub is
-/// asked here.
+/// CORS does not apply to WebSocket upgrades, so whoever connects to the hub from
+/// a page is asked here.
 pub(super) async fn refuse_strangers(
     State(origins): State<Arc<Origins>>,
     request: Request,

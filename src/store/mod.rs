@@ -7,6 +7,8 @@
 
 pub mod sqlite;
 
+use std::{path::PathBuf, str::FromStr};
+
 use futures_util::future::BoxFuture;
 
 use crate::board::{Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId};
@@ -20,6 +22,9 @@ pub trait Store: Send + Sync + 'static {
     /// If the commands could not be written. Then none of them was accepted,
     /// and all may be sent again.
     fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>>;
+
+    /// Does it take commands?
+    fn is_open(&self) -> bool;
 
     /// Finishes what was begun, and closes. Whatever comes later is refused.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -130,9 +135,17 @@ pub enum Refusal {
 /// Why a store cannot be opened, or could not take commands.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The address names no store that we know.
-    #[error("store.url is {0:?}: give a file as in sqlite:podium.db")]
-    UnknownUrl(String),
+    /// The board has been played under other rules.
+    #[error(
+        "the actions on this board were counted by the rule {found:?}, and board.operator and \
+         board.direction now say {wanted:?}: set them back, or take another store"
+    )]
+    OtherRules {
+        /// The rule under which its scores were decided.
+        found: String,
+        /// The rule that is configured.
+        wanted: &'static str,
+    },
     /// Another process has it.
     #[error(
         "{0} is in use by another Podium: stop that one first, or send what you have over HTTP"
@@ -172,21 +185,71 @@ pub enum StoreError {
     Closed,
 }
 
-/// Opens the store at an address such as `sqlite:podium.db`, and loads a board
-/// of it. The store begins to take commands by [`sqlite::Ready::start`].
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// An address names no store that we know. It is not shown, because it may hold a
+/// password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("give a file, as in sqlite:podium.db")]
+pub struct UnknownUrl;
+
+impl FromStr for StoreUrl {
+    type Err = UnknownUrl;
+
+    fn from_str(url: &str) -> Result<StoreUrl, UnknownUrl> {
+        let path = url.strip_prefix("sqlite:").ok_or(UnknownUrl)?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        // SQLite's names for what is in memory or temporary keep nothing.
+        if path.trim_matches('/').is_empty() || path.starts_with(':') || path.contains('?') {
+            return Err(UnknownUrl);
+        }
+        Ok(StoreUrl::Sqlite(path.into()))
+    }
+}
+
+/// Opens a store, and loads a board of it. The store begins to take commands by
+/// [`sqlite::Ready::start`].
 ///
 /// # Errors
-/// If the address is unknown, or what is there cannot be opened or read.
+/// If what is there cannot be opened or read.
 pub fn open(
-    url: &str,
+    url: &StoreUrl,
     board: &BoardId,
     rules: Rules,
 ) -> Result<(Opened, sqlite::Ready), StoreError> {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if !path.trim_start_matches('/').is_empty() => {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            sqlite::open(path.as_ref(), board, rules)
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::open(path, board, rules),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_stores_and_nothing_else_is() {
+        for (url, path) in [
+            ("sqlite:podium.db", "podium.db"),
+            ("sqlite:/var/lib/podium.db", "/var/lib/podium.db"),
+            ("sqlite:///var/lib/podium.db", "/var/lib/podium.db"),
+        ] {
+            assert_eq!(url.parse(), Ok(StoreUrl::Sqlite(path.into())));
         }
-        _ => Err(StoreError::UnknownUrl(url.to_owned())),
+        for url in [
+            "",
+            "podium.db",
+            "sqlite:",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite:a.db?mode=memory",
+            "postgres://localhost/podium",
+        ] {
+            assert_eq!(url.parse::<StoreUrl>(), Err(UnknownUrl), "{url}");
+        }
     }
 }

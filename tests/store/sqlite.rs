@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use podium::{
     board::{BoardId, Direction, Operator, Rules},
-    store::{self, StoreError},
+    store::{self, StoreError, StoreUrl},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -21,8 +21,8 @@ impl SqliteFile {
         self.0.path().join("podium.db")
     }
 
-    fn url(&self) -> String {
-        format!("sqlite:{}", self.path().display())
+    fn url(&self) -> StoreUrl {
+        StoreUrl::Sqlite(self.path())
     }
 
     fn try_open(&self, board: &str, rules: Rules) -> Result<Running, StoreError> {
@@ -47,20 +47,6 @@ impl Fixture for SqliteFile {
 }
 
 store_suite!(SqliteFile);
-
-#[test]
-fn unknown_addresses_are_refused() {
-    for url in [
-        "",
-        "sqlite:",
-        "sqlite://",
-        "postgres://localhost/podium",
-        "podium.db",
-    ] {
-        let opened = store::open(url, &BoardId::default(), Rules::default());
-        assert!(matches!(opened, Err(StoreError::UnknownUrl(_))), "{url}");
-    }
-}
 
 #[tokio::test]
 async fn a_second_process_is_told_to_wait_its_turn() {
@@ -200,4 +186,26 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
     running.store.close().await;
     let running = file.open(Rules::default());
     assert_eq!(running.follower.rows()[0].1, accepted);
+}
+
+#[tokio::test]
+async fn a_board_is_not_played_on_by_another_rule() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.store.close().await;
+    let best = Rules {
+        operator: Operator::Best,
+        ..Rules::default()
+    };
+    let Err(error) = file.try_open("main", best) else {
+        panic!("scores that were added up are no best results");
+    };
+    assert!(error.to_string().contains("set them back"), "{error}");
+    // What decides nothing may change.
+    let lowest = Rules {
+        direction: Direction::LowestFirst,
+        ..Rules::default()
+    };
+    assert!(file.try_open("main", lowest).is_ok());
 }

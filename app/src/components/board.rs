@@ -26,6 +26,8 @@ pub(crate) fn Board(
     view! {
         <ol
             class="board"
+            // Safari forgets that a list without markers is one.
+            role="list"
             aria-label="Leaderboard"
             data-stale=move || state.connection.get().is_stale().then_some("")
             node_ref=node

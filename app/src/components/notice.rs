@@ -23,29 +23,38 @@ pub(crate) fn Notices(
     /// What to show.
     state: PageState,
 ) -> impl IntoView {
-    let banner = move || {
-        state.notification.get().map(|notification| {
-            let SystemNotification {
-                message, severity, ..
-            } = notification;
-            view! {
-                <div class="notice" role="status" data-severity=severity.name()>
-                    <p>{message}</p>
-                    <button type="button" on:click=move |_| state.notification.set(None)>
-                        "Dismiss"
-                    </button>
-                </div>
+    // A region that is there before its text is announced with it.
+    let banner =
+        move |urgent: bool| {
+            move || {
+                let notification = state.notification.get();
+                let notification =
+                    notification.filter(|n| (n.severity == Severity::Error) == urgent);
+                notification.map(|SystemNotification { message, severity, .. }| {
+                view! {
+                    <div class="notice" data-severity=severity.name()>
+                        <p>{message}</p>
+                        <button type="button" on:click=move |_| state.notification.set(None)>
+                            "Dismiss"
+                        </button>
+                    </div>
+                }
+            })
             }
-        })
-    };
+        };
     view! {
-        {banner}
-        <Show when=move || state.link_failed.get_value()>
-            <div class="notice" role="status" data-severity="warning">
-                <p>
-                    "This sign-in link is not valid, or has expired. Ask for a new one; until then you can watch."
-                </p>
-            </div>
-        </Show>
+        <div class="notices" role="status">
+            {banner(false)}
+            <Show when=move || state.link_failed.get_value()>
+                <div class="notice" data-severity="warning">
+                    <p>
+                        "This sign-in link is not valid, or has expired. Ask for a new one; until then you can watch."
+                    </p>
+                </div>
+            </Show>
+        </div>
+        <div class="notices" role="alert">
+            {banner(true)}
+        </div>
     }
 }

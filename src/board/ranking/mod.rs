@@ -96,8 +96,8 @@ impl Ranking {
         }
     }
 
-    /// A ranking of many users at once, in any order; of one who is named twice
-    /// the first counts. O(n log n), several times faster than adding each.
+    /// A ranking of many users at once, in any order, each named once. Slots are in
+    /// that order. O(n log n), several times faster than adding each.
     pub fn load(
         direction: Direction,
         ties: Ties,
@@ -108,9 +108,7 @@ impl Ranking {
         ranking.slots.reserve(users.size_hint().0);
         for (id, standing) in users {
             let slot = ranking.register(id);
-            if slot.index() + 1 == ranking.ids.len() {
-                ranking.standings[slot.index()] = standing;
-            }
+            ranking.standings[slot.index()] = standing;
         }
         let mut entries: Vec<u128> = ranking
             .standings

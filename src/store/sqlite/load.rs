@@ -18,28 +18,34 @@ use crate::{
 pub(super) fn board_row(
     connection: &mut Connection,
     board: &BoardId,
+    rules: Rules,
 ) -> Result<BoardRow, StoreError> {
+    let wanted = rules.deciding();
     let transaction = connection.transaction()?;
     let found = transaction
         .query_row(
-            "SELECT id, epoch, ranked_through FROM boards WHERE name = ?1",
+            "SELECT id, epoch, ranked_through, deciding FROM boards WHERE name = ?1",
             [board.as_str()],
             |row| {
-                Ok(BoardRow {
+                let board = BoardRow {
                     id: row.get(0)?,
                     epoch: row.get(1)?,
                     ranked_through: row.get(2)?,
-                })
+                };
+                Ok((board, row.get::<_, String>(3)?))
             },
         )
         .optional()?;
-    if let Some(row) = found {
+    if let Some((row, found)) = found {
+        if found != wanted {
+            return Err(StoreError::OtherRules { found, wanted });
+        }
         return Ok(row);
     }
     let epoch: i64 = rand::rng().random();
     transaction.execute(
-        "INSERT INTO boards (name, epoch) VALUES (?1, ?2)",
-        params![board.as_str(), epoch],
+        "INSERT INTO boards (name, epoch, deciding) VALUES (?1, ?2, ?3)",
+        params![board.as_str(), epoch, wanted],
     )?;
     let id = transaction.last_insert_rowid();
     transaction.commit()?;

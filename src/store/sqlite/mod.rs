@@ -67,7 +67,7 @@ pub(super) fn open(
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);
     schema::migrate(&mut connection, path)?;
-    let row = load::board_row(&mut connection, board)?;
+    let row = load::board_row(&mut connection, board, rules)?;
     let (opened, row) = load::load(&mut connection, row, rules)?;
     let seq = opened.board.seq();
     let ready = Ready {
@@ -152,6 +152,10 @@ impl Store for SqliteStore {
                 .map_err(|_| StoreError::Closed)?;
             answer.await.map_err(|_| StoreError::Closed)?
         })
+    }
+
+    fn is_open(&self) -> bool {
+        !self.requests.is_closed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

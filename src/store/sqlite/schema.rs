@@ -13,6 +13,8 @@ const MIGRATIONS: &[&str] = &["
         id             INTEGER PRIMARY KEY,
         name           TEXT    NOT NULL UNIQUE,
         epoch          INTEGER NOT NULL,
+        -- The rule by which its scores were decided: `Rules::deciding`.
+        deciding       TEXT    NOT NULL,
         ranked_through INTEGER NOT NULL DEFAULT 0
     ) STRICT;
 

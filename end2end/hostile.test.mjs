@@ -1,0 +1,262 @@
+// Clients that are slow, silent, loud or late, and what becomes of the others.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { describe, it } from 'node:test';
+
+import { act, leaderboard, putUser, request, token } from './support/podium.mjs';
+import { openPolling } from './support/polling.mjs';
+import { connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
+import { podiumForTest } from './support/suite.mjs';
+
+const viewer = () => token({ user: randomUUID(), role: 'viewer' });
+
+/** A registered player with points. */
+async function player(podium, name, score = 0) {
+  const user = randomUUID();
+  await putUser(podium.url, user, name);
+  if (score) await act(podium.url, { userId: user, scoreIncrease: score });
+  return user;
+}
+
+describe('a client that reads slowly', () => {
+  it('ends up with the newest board', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_LIMITS__EVENTS_PER_MINUTE: '10000' } });
+    const user = await player(podium, 'Ada', 1);
+    const slow = await openPolling(podium.url);
+    await slow.connect(token({ user }));
+    await slow.emit('subscribe_scoreboard');
+    // Answers that it does not read fill all the places that it has.
+    for (let i = 0; i < 20; i++) await slow.send(...Array(10).fill('42["ping"]'));
+    const witness = await connect(podium.url, { token: viewer() });
+    witness.emit('subscribe_scoreboard');
+    await act(podium.url, { userId: user, scoreIncrease: 1000 });
+    const newest = ({ topScores }) => topScores[0].score === 1001;
+    const { seq } = await nextEvent(witness, 'leaderboard_refresh', newest);
+
+    let board;
+    let own;
+    while (board?.seq !== seq || own?.score !== 1001) {
+      for (const [name, payload] of await slow.read()) {
+        if (name === 'leaderboard_refresh') {
+          assert.ok(payload.seq >= (board?.seq ?? 0), 'no step back');
+          board = payload;
+        }
+        if (name === 'user_score_update') own = payload;
+      }
+    }
+    assert.deepEqual(board, await leaderboard(podium.url));
+    // And it is live again.
+    await act(podium.url, { userId: user, scoreIncrease: 1 });
+    while (board.topScores[0].score !== 1002) {
+      for (const [name, payload] of await slow.read()) {
+        if (name === 'leaderboard_refresh') board = payload;
+      }
+    }
+  });
+});
+
+describe('a client that says too much', () => {
+  it('is told so, then cut off, and disturbs nobody', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = await player(podium, 'Ada');
+    const quiet = await connect(podium.url, { token: viewer() });
+    quiet.emit('subscribe_scoreboard');
+    await nextEvent(quiet, 'leaderboard_refresh');
+
+    const loud = await connect(podium.url, { token: viewer() });
+    // Not `once` of Node, which takes an event called `error` for a failure.
+    const gone = new Promise((resolve) => loud.once('disconnect', resolve));
+    for (let i = 0; i < 60; i++) loud.emit('ping');
+    await roundTripOf(loud, 60);
+    loud.emit('ping');
+    assert.deepEqual(await nextEvent(loud, 'error'), { message: 'Rate limit exceeded' });
+    for (let i = 0; i < 20_000; i++) loud.emit('ping');
+    // What it goes on sending after the goodbye closes the transport as well.
+    assert.match(await gone, /^(io server disconnect|transport close|transport error)$/);
+
+    await act(podium.url, { userId: user, scoreIncrease: 5 });
+    await nextEvent(quiet, 'leaderboard_refresh', ({ topScores }) => topScores[0].score === 5);
+    assert.ok(quiet.connected);
+  });
+
+  /** Waits until so many pings were answered. */
+  async function roundTripOf(socket, pings) {
+    while (received(socket, 'pong').length < pings) await nextEvent(socket, 'pong');
+  }
+});
+
+describe('an address with too many connections', () => {
+  const env = { PODIUM_LIMITS__ALLOW: '', PODIUM_LIMITS__CONNECTIONS_PER_IP: '3' };
+  for (const transport of ['websocket', 'polling']) {
+    it(`is refused in so many words over ${transport}`, async (t) => {
+      const podium = await podiumForTest(t, { env });
+      const options = { token: viewer(), transports: [transport] };
+      for (let i = 0; i < 3; i++) await roundTrip(await connect(podium.url, options));
+      const message = await connectError(podium.url, options);
+      assert.equal(message, 'Too many connection attempts from this IP');
+    });
+  }
+
+  it('is not even answered when it goes on', async (t) => {
+    const podium = await podiumForTest(t, { env });
+    const begin = () => fetch(new URL('/socket.io/?EIO=4&transport=polling', podium.url));
+    for (let i = 0; i < 6; i++) assert.equal((await begin()).status, 200);
+    const response = await begin();
+    assert.equal(response.status, 429);
+    assert.equal(response.headers.get('retry-after'), '60');
+    // The page and the API are not the hub.
+    assert.equal((await fetch(podium.url)).status, 200);
+  });
+});
+
+describe('a connection that says nothing', () => {
+  const openings = { nothing: '', 'one letter': 'P', 'half a request': 'GET / HTTP/1.1\r\nHost: x\r\n' };
+  for (const [name, opening] of Object.entries(openings)) {
+    it(`is closed: ${name}`, async (t) => {
+      const podium = await podiumForTest(t);
+      const { hostname, port } = new URL(podium.url);
+      const socket = connectTcp({ host: hostname, port: Number(port) });
+      await once(socket, 'connect');
+      socket.write(opening);
+      socket.resume();
+      // The runner's own limit fails the test if this never comes.
+      await once(socket, 'close');
+    });
+  }
+
+  it('is closed when it never says who it is', async (t) => {
+    const podium = await podiumForTest(t);
+    const silent = await openPolling(podium.url);
+    while (true) {
+      const alive = await silent.read().then(() => true, () => false);
+      if (!alive) break;
+      const still = await silent.send('3').then(() => true, () => false);
+      if (!still) break;
+    }
+  });
+});
+
+describe('a token that ends', () => {
+  it('closes its socket, which is told', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = await player(podium, 'Ada');
+    const socket = await connect(podium.url, { token: token({ user, ttlSeconds: 2 }) });
+    const gone = once(socket, 'disconnect');
+    await nextEvent(socket, 'session_expired');
+    assert.equal((await gone)[0], 'io server disconnect');
+  });
+});
+
+describe('somebody whom others pass', () => {
+  it('hears of the new rank, near the top and far from it', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_BOARD__TOP: '2' } });
+    const first = await player(podium, 'First', 100);
+    const last = await player(podium, 'Last', 1);
+    const climber = await player(podium, 'Climber');
+    const other = await player(podium, 'Other', 50);
+    const sockets = [];
+    for (const user of [first, last, other]) {
+      sockets.push(await connect(podium.url, { token: token({ user }) }));
+    }
+    // When this is told, so is everything before.
+    await act(podium.url, { userId: other, scoreIncrease: 1 });
+    await nextEvent(sockets[2], 'user_score_update', ({ score }) => score === 51);
+
+    await act(podium.url, { userId: climber, scoreIncrease: 1000 });
+    const moved = ({ actionType }) => actionType === 'RANK_CHANGE';
+    const expected = [
+      [first, 100, 2],
+      [last, 1, 4],
+    ];
+    for (const [i, [userId, score, rank]] of expected.entries()) {
+      const update = await nextEvent(sockets[i], 'user_score_update', moved);
+      const { timestamp, epoch, seq, ...rest } = update;
+      assert.deepEqual(rest, {
+        userId,
+        score,
+        rank,
+        actionType: 'RANK_CHANGE',
+        scoreIncrease: 0,
+        merged: 0,
+      });
+      assert.equal(seq, (await leaderboard(podium.url)).seq);
+    }
+  });
+});
+
+describe('a picture or a link of somebody else', () => {
+  it('signs nobody in', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = await player(podium, 'Eve');
+    const path = new URL(`/?token=${token({ user })}`, podium.url);
+    const ask = (method, destination) =>
+      fetch(path, { method, redirect: 'manual', headers: { 'sec-fetch-dest': destination } });
+    const visit = await ask('GET', 'document');
+    assert.equal(visit.status, 303);
+    assert.match(visit.headers.get('set-cookie'), /^podium_token=.*HttpOnly; SameSite=Lax; Path=\//);
+    for (const [method, destination] of [['GET', 'image'], ['GET', 'iframe'], ['HEAD', 'document']]) {
+      const response = await ask(method, destination);
+      assert.equal(response.headers.get('set-cookie'), null, `${method} for ${destination}`);
+    }
+  });
+
+  it('signs in players alone', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = await player(podium, 'Ada');
+    for (const [role, who] of [['admin', user], ['publisher', user], ['viewer', user], ['player', randomUUID()]]) {
+      const path = `/?token=${token({ user: who, role })}`;
+      const response = await fetch(new URL(path, podium.url), { redirect: 'manual' });
+      assert.equal(response.headers.get('set-cookie'), null, role);
+      assert.match(await response.text(), /This sign-in link is not valid/);
+    }
+  });
+});
+
+describe('another page', () => {
+  const origin = 'https://game.example';
+  it('may connect if it is named, and not otherwise', async (t) => {
+    const podium = await podiumForTest(t, { env: { FRONTEND_URLS: `${origin},https://b.example` } });
+    const begin = (headers) =>
+      fetch(new URL('/socket.io/?EIO=4&transport=polling', podium.url), { headers });
+    assert.equal((await begin({ origin })).status, 200);
+    assert.equal((await begin({ origin })).headers.get('access-control-allow-origin'), origin);
+    assert.equal((await begin({ origin: podium.url })).status, 200);
+    assert.equal((await begin({ origin: 'https://evil.example' })).status, 403);
+    const upgrade = await connectError(podium.url, {
+      token: viewer(),
+      extraHeaders: { origin: 'https://evil.example' },
+    });
+    assert.equal(upgrade, 'websocket error');
+  });
+});
+
+describe('the end of a server', () => {
+  it('is announced, and those who leave are not waited for', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_SHUTDOWN__NOTICE: '30s' } });
+    const socket = await connect(podium.url, { token: viewer() });
+    const stopped = podium.stop();
+    const notice = await nextEvent(socket, 'system_notification');
+    assert.equal(notice.type, 'MAINTENANCE');
+    assert.equal(notice.severity, 'warning');
+    assert.equal(notice.duration, 30_000);
+    assert.match(notice.message, /30 seconds/);
+    socket.disconnect();
+    const { code } = await stopped;
+    assert.equal(code, 0);
+  });
+
+  it('turns readiness off while there still is an answer', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_SHUTDOWN__NOTICE: '30s' } });
+    assert.equal((await request(podium.url, 'GET', '/readyz')).status, 200);
+    const stopped = podium.stop();
+    let answer;
+    do answer = await request(podium.url, 'GET', '/readyz');
+    while (answer.status === 200);
+    assert.equal(answer.status, 503);
+    assert.match(answer.body.detail, /about to stop/);
+    assert.equal((await stopped).code, 0);
+  });
+});
