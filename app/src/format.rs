@@ -18,6 +18,11 @@ pub(crate) fn grouped(number: i64) -> String {
     text
 }
 
+/// The style that lets a number shrink until it fits beside a name.
+pub(crate) fn fitted(number: &str) -> String {
+    format!("--characters: {}", number.chars().count())
+}
+
 /// One or two letters for somebody without a picture.
 pub(crate) fn initials(name: &str) -> String {
     let mut words = name

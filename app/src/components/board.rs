@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::avatar::Avatar;
 use crate::{
-    format::{grouped, share},
+    format::{fitted, grouped, share},
     state::{PageState, RowState},
 };
 
@@ -79,6 +79,10 @@ fn BoardRow(
         let score = score.clone();
         move || format!("--share: {}%", share(score.get(), leader.get()))
     };
+    let points = {
+        let score = score.clone();
+        Memo::new(move |_| grouped(score.get()))
+    };
     let gain = {
         let rank = rank.clone();
         Memo::new(move |_| first_rank.cast_signed() - rank.get().cast_signed())
@@ -100,8 +104,8 @@ fn BoardRow(
                 </Show>
             </span>
             <Gain places=gain />
-            <span class="score">
-                <span data-field="score">{move || grouped(score.get())}</span>
+            <span class="score" style=move || fitted(&points.get())>
+                <span data-field="score">{points}</span>
                 <span class="sr-only">" points"</span>
             </span>
         </li>

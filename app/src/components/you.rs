@@ -3,7 +3,11 @@
 use leptos::prelude::*;
 
 use super::avatar::Avatar;
-use crate::{format::grouped, state::PageState, wire::UserScore};
+use crate::{
+    format::{fitted, grouped},
+    state::PageState,
+    wire::UserScore,
+};
 
 /// Your own place and score, always in view. Nothing for a viewer.
 #[component]
@@ -52,7 +56,9 @@ fn Place(state: PageState) -> impl IntoView {
             </p>
             <p class="you-figure">
                 <span class="you-label">"Points"</span>
-                <span data-field="score">{score}</span>
+                <span data-field="score" style=move || fitted(&score.get())>
+                    {score}
+                </span>
             </p>
             <form method="post" action="/sign-out">
                 <button type="submit">"Sign out"</button>
