@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 
 import { act, leaderboard, putUser, request, token } from './support/podium.mjs';
 import { openPolling } from './support/polling.mjs';
-import { connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
+import { ask, connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
 import { podiumForTest } from './support/suite.mjs';
 
 const viewer = () => token({ user: randomUUID(), role: 'viewer' });
@@ -112,7 +112,7 @@ describe('an address with too many connections', () => {
   });
 });
 
-describe('a connection that says nothing', () => {
+describe('a connection that says nothing', { concurrency: true }, () => {
   const openings = { nothing: '', 'one letter': 'P', 'half a request': 'GET / HTTP/1.1\r\nHost: x\r\n' };
   for (const [name, opening] of Object.entries(openings)) {
     it(`is closed: ${name}`, async (t) => {
@@ -147,6 +147,34 @@ describe('a token that ends', () => {
     const gone = once(socket, 'disconnect');
     await nextEvent(socket, 'session_expired');
     assert.equal((await gone)[0], 'io server disconnect');
+  });
+});
+
+describe('a later token of the same user', () => {
+  it('keeps its socket', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = await player(podium, 'Ada');
+    const [renewed, left] = await Promise.all(
+      [1, 2].map(() => connect(podium.url, { token: token({ user, ttlSeconds: 2 }) })),
+    );
+    const answer = await ask(renewed, 'refresh_token', { token: token({ user, ttlSeconds: 60 }) });
+    assert.equal(answer.ok, true);
+    // Both would have ended at the same moment.
+    await nextEvent(left, 'session_expired');
+    await roundTrip(renewed);
+    assert.deepEqual(received(renewed, 'session_expired'), []);
+  });
+
+  it('is none that is not valid, or of another', async (t) => {
+    const podium = await podiumForTest(t);
+    const [ada, grace] = [await player(podium, 'Ada'), await player(podium, 'Grace')];
+    const socket = await connect(podium.url, { token: token({ user: ada }) });
+    const refused = async (payload) => (await ask(socket, 'refresh_token', payload)).error.message;
+    assert.equal(await refused({ token: token({ user: grace }) }), 'Forbidden');
+    assert.equal(await refused({ token: 'forged' }), 'Authentication failed');
+    assert.equal(await refused({ token: token({ user: ada, ttlSeconds: -1 }) }), 'Authentication failed');
+    assert.equal(await refused('forged'), 'Invalid message format');
+    await roundTrip(socket);
   });
 });
 
@@ -192,13 +220,13 @@ describe('a picture or a link of somebody else', () => {
     const podium = await podiumForTest(t);
     const user = await player(podium, 'Eve');
     const path = new URL(`/?token=${token({ user })}`, podium.url);
-    const ask = (method, destination) =>
+    const visitAs = (method, destination) =>
       fetch(path, { method, redirect: 'manual', headers: { 'sec-fetch-dest': destination } });
-    const visit = await ask('GET', 'document');
+    const visit = await visitAs('GET', 'document');
     assert.equal(visit.status, 303);
     assert.match(visit.headers.get('set-cookie'), /^podium_token=.*HttpOnly; SameSite=Lax; Path=\//);
     for (const [method, destination] of [['GET', 'image'], ['GET', 'iframe'], ['HEAD', 'document']]) {
-      const response = await ask(method, destination);
+      const response = await visitAs(method, destination);
       assert.equal(response.headers.get('set-cookie'), null, `${method} for ${destination}`);
     }
   });

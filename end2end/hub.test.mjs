@@ -491,6 +491,88 @@ describe('the events of one client', () => {
   }
 });
 
+describe('what happened on the visible board', () => {
+  /** A board of three with a watcher, to whom all this is old. */
+  async function watched(t) {
+    const podium = await podiumForTest(t, { env: { PODIUM_BOARD__TOP: '3' } });
+    const users = {};
+    for (const [name, score] of Object.entries({ Ada: 30, Grace: 20, Alan: 10, Last: 1 })) {
+      users[name] = await newUser(podium, name);
+      await act(podium.url, { userId: users[name], scoreIncrease: score });
+    }
+    const watcher = await newViewer(podium);
+    await subscribe(watcher);
+    await refreshWith(watcher, await act(podium.url, { userId: users.Alan, scoreIncrease: 1 }));
+    return { podium, watcher, users, seen: told(watcher).length };
+  }
+
+  /** All changes so far, whether they came alone or in a batch. */
+  const told = (socket) =>
+    [...received(socket, 'scoreboard_update'), ...received(socket, 'batch_update').flat()].sort(
+      (a, b) => a.seq - b.seq,
+    );
+
+  /** A change without what is the same for all. */
+  const essence = ({ timestamp, epoch, seq, ...change }) => change;
+
+  it('comes as scoreboard_update when it is one change', async (t) => {
+    const { podium, watcher, users } = await watched(t);
+    const answer = await act(podium.url, { userId: users.Ada, scoreIncrease: 5 });
+    const change = await nextEvent(watcher, 'scoreboard_update', ({ userId }) => userId === users.Ada);
+    assert.deepEqual(essence(change), {
+      type: 'SCORE_UPDATE',
+      userId: users.Ada,
+      newScore: 35,
+      newRank: 1,
+      oldRank: 1,
+    });
+    assert.equal(change.seq, answer.seq);
+    assert.equal(change.epoch, (await leaderboard(podium.url)).epoch);
+    assert.match(change.timestamp, /^\d{4}-\d\d-\d\dT.*Z$/);
+  });
+
+  it('comes as batch_update when it is several, and before the board that has it', async (t) => {
+    const { podium, watcher, users } = await watched(t);
+    const sequence = [];
+    watcher.onAny((name) => sequence.push(name));
+    const answer = await act(podium.url, { userId: users.Alan, scoreIncrease: 100 });
+    const batch = await nextEvent(watcher, 'batch_update', ([{ seq }]) => seq === answer.seq);
+    await refreshWith(watcher, answer);
+    assert.deepEqual(batch.map(essence), [
+      { type: 'NEW_LEADER', userId: users.Alan, newScore: 111, newRank: 1, oldRank: 3 },
+      { type: 'RANK_CHANGE', userId: users.Ada, newScore: 30, newRank: 2, oldRank: 1 },
+      { type: 'RANK_CHANGE', userId: users.Grace, newScore: 20, newRank: 3, oldRank: 2 },
+    ]);
+    assert.deepEqual(sequence, ['batch_update', 'leaderboard_refresh']);
+  });
+
+  it('says nothing of those below it', async (t) => {
+    const { podium, watcher, users, seen } = await watched(t);
+    const answer = await act(podium.url, { userId: users.Last, scoreIncrease: 1 });
+    assert.equal(answer.rank, 4);
+    const next = await act(podium.url, { userId: users.Ada, scoreIncrease: 1 });
+    await refreshWith(watcher, next);
+    assert.deepEqual(told(watcher).slice(seen).map(({ userId }) => userId), [users.Ada]);
+  });
+
+  it('comes in batches of ten at most, and all of it comes', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_BOARD__TOP: '100' } });
+    const users = [];
+    for (let i = 0; i < 45; i++) users.push(await newUser(podium, `Player ${i}`));
+    const watcher = await newViewer(podium);
+    await subscribe(watcher);
+    const actions = users.map((userId, i) => ({ userId, scoreIncrease: 1000 - i }));
+    await actAll(podium.url, actions);
+    for (const [i, userId] of users.entries()) {
+      const mine = (change) => change.userId === userId && change.newScore === 1000 - i;
+      while (!told(watcher).some(mine)) await nextEvent(watcher, 'batch_update');
+    }
+    for (const batch of received(watcher, 'batch_update')) {
+      assert.ok(batch.length >= 2 && batch.length <= 10, `${batch.length} changes`);
+    }
+  });
+});
+
 describe('a restart after SIGKILL', () => {
   it('loses nothing that was acknowledged and counts nothing twice', async (t) => {
     const first = await startPodium();

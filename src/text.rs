@@ -60,7 +60,8 @@ pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidT
         let local = avatar.starts_with('/') && !avatar.starts_with("//");
         (local || avatar.starts_with("https://") || avatar.starts_with("http://"))
             && avatar.len() <= AVATAR_MAX_BYTES
-            && !avatar.contains("token=")
+            // Our own pages do things when they are asked; pictures have no query.
+            && !(local && avatar.contains('?'))
             && !avatar.contains(|c: char| c.is_control() || c.is_whitespace())
     };
     if avatar.is_some_and(|avatar| !known(avatar)) {
@@ -78,12 +79,18 @@ fn disturbs(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}'
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
                 | '\u{200b}'
                 | '\u{200e}'
                 | '\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{ffa0}'
                 | '\u{feff}'
         )
 }
@@ -101,6 +108,7 @@ fn is_combining(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{200c}'
             | '\u{200d}'
+            | '\u{e0000}'..='\u{e007f}'
     )
 }
 
@@ -167,6 +175,7 @@ mod tests {
             "\u{202e}kcah",
             "\u{200b}\u{2060}",
             "\u{200d}",
+            "\u{3164}",
             "a\u{2028}b",
             &zalgo,
             &long,

@@ -45,13 +45,15 @@ pub(crate) fn hue(user_id: &str) -> u32 {
     hash % 360
 }
 
-/// How long a bar is for `score`, in percent of the leader's.
-pub(crate) fn share(score: i64, leader: i64) -> f64 {
-    if leader <= 0 || score <= 0 {
-        return 0.0;
-    }
-    // Rounded, so that server and client write the same text.
-    (score as f64 / leader as f64 * 1000.0).round().min(1000.0) / 10.0
+/// How long a bar is for `score`, of the leader's: a percentage with one decimal,
+/// as CSS writes it.
+pub(crate) fn share(score: i64, leader: i64) -> String {
+    let permille = if leader <= 0 || score <= 0 {
+        0
+    } else {
+        (score as f64 / leader as f64 * 1000.0).round().min(1000.0) as u32
+    };
+    format!("{}.{}%", permille / 10, permille % 10)
 }
 
 #[cfg(test)]
@@ -80,13 +82,13 @@ mod tests {
 
     #[test]
     fn bars_are_measured_by_the_leader() {
-        assert_eq!(share(50, 100), 50.0);
-        assert_eq!(share(1, 3), 33.3);
-        assert_eq!(share(100, 100), 100.0);
+        assert_eq!(share(50, 100), "50.0%");
+        assert_eq!(share(1, 3), "33.3%");
+        assert_eq!(share(100, 100), "100.0%");
         for (score, leader) in [(0, 100), (-5, 100), (-5, -1), (0, 0)] {
-            assert_eq!(share(score, leader), 0.0);
+            assert_eq!(share(score, leader), "0.0%");
         }
         // Where less is better, the leader has the smallest score.
-        assert_eq!(share(90, 60), 100.0);
+        assert_eq!(share(90, 60), "100.0%");
     }
 }

@@ -97,7 +97,10 @@ fn glide(row: &Element, distance: f64) {
     // Who climbs passes in front of who falls.
     let layer = if distance > 0.0 { "2" } else { "1" };
     let from = keyframe(&[
-        ("transform", &format!("translateY({distance}px)")),
+        (
+            "transform",
+            &format!("translateY({}px)", distance.round() as i32),
+        ),
         ("zIndex", layer),
     ]);
     let to = keyframe(&[("transform", "none"), ("zIndex", layer)]);

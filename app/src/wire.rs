@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// The event that carries a [`LeaderboardData`].
 pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";
+/// The event that carries one [`ScoreboardUpdate`].
+pub const SCOREBOARD_UPDATE: &str = "scoreboard_update";
+/// The event that carries several, as an array.
+pub const BATCH_UPDATE: &str = "batch_update";
 /// The event that carries a [`UserScoreUpdate`].
 pub const USER_SCORE_UPDATE: &str = "user_score_update";
 /// The event that carries a [`SystemNotification`].
@@ -15,6 +19,8 @@ pub const SESSION_EXPIRED: &str = "session_expired";
 pub const SUBSCRIBE_SCOREBOARD: &str = "subscribe_scoreboard";
 /// The event by which a client leaves it.
 pub const UNSUBSCRIBE_SCOREBOARD: &str = "unsubscribe_scoreboard";
+/// The event by which a client brings a later token of the same user.
+pub const REFRESH_TOKEN: &str = "refresh_token";
 /// The event by which a client asks for its own score.
 pub const SUBSCRIBE_USER_SCORE: &str = "subscribe_user_score";
 
@@ -103,6 +109,44 @@ impl UserScoreUpdate {
     pub const CURRENT: &str = "CURRENT";
     /// Others acted, and the rank is another.
     pub const RANK_CHANGE: &str = "RANK_CHANGE";
+}
+
+/// What happened to one user on the visible board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreboardUpdate {
+    /// What it was.
+    #[serde(rename = "type")]
+    pub kind: ChangeKind,
+    /// A UUID.
+    pub user_id: String,
+    /// The score now, within ±(2^53 − 1).
+    pub new_score: i64,
+    /// The rank now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_rank: Option<u64>,
+    /// The rank before; absent for somebody who was not on the visible board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_rank: Option<u64>,
+    /// When the last entry that this holds was taken: ISO 8601.
+    pub timestamp: String,
+    /// Which life of the log `seq` counts in.
+    pub epoch: String,
+    /// The last entry that this holds.
+    pub seq: u64,
+}
+
+/// What a [`ScoreboardUpdate`] is about; of two changes that become one, the
+/// later in this order names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ChangeKind {
+    /// Others acted, and the rank is another.
+    RankChange,
+    /// The score is another.
+    ScoreUpdate,
+    /// The user has taken the lead.
+    NewLeader,
 }
 
 /// A banner.

@@ -23,6 +23,7 @@ use axum::{
 
 use crate::{
     auth::{Identity, Tokens, bearer},
+    hub::Pulse,
     live::LiveBoard,
 };
 pub use problem::Problem;
@@ -39,6 +40,8 @@ pub struct Api {
     pub tokens: Arc<Tokens>,
     /// Is the server to be sent new work?
     pub ready: Arc<AtomicBool>,
+    /// Does the hub work?
+    pub hub: Pulse,
 }
 
 /// All routes.
@@ -68,6 +71,9 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     }
     if !api.live.is_open() {
         return Err(Problem::unavailable("the store has failed; see the log"));
+    }
+    if !api.hub.is_felt() {
+        return Err(Problem::unavailable("the hub has failed; see the log"));
     }
     Ok("ready\n")
 }

@@ -2,11 +2,11 @@
 //! other, and from the board as it is at that moment. So a client that sees
 //! `seq` never sees an older one later.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use app::wire::{
-    LEADERBOARD_REFRESH, LeaderboardData, SESSION_EXPIRED, SYSTEM_NOTIFICATION, SystemNotification,
-    USER_SCORE_UPDATE, UserScoreUpdate,
+    BATCH_UPDATE, LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_UPDATE, SESSION_EXPIRED,
+    SYSTEM_NOTIFICATION, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
 use socketioxide::{
@@ -22,12 +22,14 @@ use tokio::{
 use super::{
     answers::{ErrorMessage, EventError, acknowledge, refuse},
     events::ClientEvent,
-    lagging::Lagging,
+    expiring::Expiring,
+    lagging::{Lagging, Missed},
     online::Online,
     rooms,
+    updates::Updates,
 };
 use crate::{
-    auth::{self, Identity},
+    auth::{self, Identity, Tokens},
     board::{Board, Tick, UserChange, UserId},
     live::LiveBoard,
     wire,
@@ -56,28 +58,32 @@ pub(super) enum Request {
 pub(super) struct Actor {
     io: SocketIo,
     live: LiveBoard,
+    tokens: Arc<Tokens>,
     /// What the room was shown last.
     shown: LeaderboardData,
     tick: Tick,
     started: Instant,
+    /// What is still to be told of the visible board.
+    updates: Updates,
     online: Online,
     lagging: Lagging,
-    /// Sockets by when their tokens end, in seconds since 1970-01-01T00:00:00Z.
-    expiring: BTreeMap<u64, Vec<Sid>>,
+    expiring: Expiring,
 }
 
 impl Actor {
-    pub(super) fn new(io: SocketIo, live: LiveBoard) -> Actor {
+    pub(super) fn new(io: SocketIo, live: LiveBoard, tokens: Arc<Tokens>) -> Actor {
         let shown = live.read(|board| wire::top(live.epoch(), board));
         Actor {
             io,
             live,
+            tokens,
             shown,
             tick: Tick::new(TICK),
             started: Instant::now(),
+            updates: Updates::default(),
             online: Online::default(),
             lagging: Lagging::default(),
-            expiring: BTreeMap::new(),
+            expiring: Expiring::default(),
         }
     }
 
@@ -86,7 +92,7 @@ impl Actor {
         let live = self.live.clone();
         let mut due: Option<Instant> = None;
         loop {
-            let expiry = self.next_expiry();
+            let expiry = self.expiring.due();
             let sweep = self.online.sweep_due();
             let retry = self.lagging.retry_due();
             tokio::select! {
@@ -101,8 +107,12 @@ impl Actor {
                     due = None;
                     self.tick.sent(self.started.elapsed());
                     self.send_frames().await;
+                    if !self.updates.is_empty() {
+                        due = Some(self.started + self.tick.due(self.started.elapsed()));
+                    }
                 }
-                () = until(sweep) => self.send_rank_changes().await,
+                // The tick tells those who acted; only then is it others' turn.
+                () = until(sweep), if due.is_none() => self.send_rank_changes().await,
                 () = until(retry) => self.catch_up(),
                 () = until(expiry) => self.end_sessions(),
             }
@@ -112,13 +122,21 @@ impl Actor {
     async fn handle(&mut self, request: Request) {
         match request {
             Request::Connected(sid, identity) => {
-                let rank = self.live.read(|board| board.user(identity.user)?.rank);
-                self.online.came(identity.user, rank);
-                self.expiring.entry(identity.expires).or_default().push(sid);
+                // It may have gone already, and that may have been told before.
+                if self
+                    .io
+                    .get_socket(sid)
+                    .is_some_and(|socket| socket.connected())
+                {
+                    let rank = self.live.read(|board| board.user(identity.user)?.rank);
+                    self.online.came(sid, identity.user, rank);
+                    self.expiring.set(sid, identity.expires);
+                }
             }
             Request::Disconnected(sid, user) => {
-                self.online.left(user);
+                self.online.left(sid, user);
                 self.lagging.forget(sid);
+                self.expiring.forget(sid);
             }
             Request::Event {
                 socket,
@@ -162,14 +180,27 @@ impl Actor {
                     self.tell(socket, USER_SCORE_UPDATE, &update);
                 }
             }
+            ClientEvent::RefreshToken(token) => {
+                let identity = self.tokens.verify(&token);
+                let identity = identity.map_err(|_| EventError::InvalidToken)?;
+                if identity.user != user {
+                    return Err(EventError::Forbidden);
+                }
+                let now = socket.extensions.get::<Identity>();
+                if now.is_some_and(|now| now.expires < identity.expires) {
+                    socket.extensions.insert(identity);
+                    self.expiring.set(socket.id, identity.expires);
+                }
+            }
             ClientEvent::Ping => self.tell(socket, "pong", &()),
             ClientEvent::Malformed => return Err(EventError::Malformed),
         }
         Ok(())
     }
 
-    /// One frame to the room if what it shows has changed, and one to each user
-    /// who acted. All of them state the board as of one `seq`.
+    /// One frame to the room if what it shows has changed, after what happened to
+    /// each user on it, and one to each user who acted. All of them state the
+    /// board as of one `seq`.
     async fn send_frames(&mut self) {
         let epoch = self.live.epoch();
         let near_top = |board: &LeaderboardData| -> Vec<UserId> {
@@ -198,14 +229,20 @@ impl Actor {
         });
         let changed = board.top_scores != self.shown.top_scores
             || board.total_users != self.shown.total_users;
+        self.updates.add(&self.shown, &board);
+        for mut batch in self.updates.take() {
+            if batch.len() > 1 {
+                self.tell_board(BATCH_UPDATE, &batch).await;
+            } else if let Some(update) = batch.pop() {
+                self.tell_board(SCOREBOARD_UPDATE, &update).await;
+            }
+        }
         if changed {
-            self.tell_room(rooms::SCOREBOARD, LEADERBOARD_REFRESH, &board)
-                .await;
+            self.tell_board(LEADERBOARD_REFRESH, &board).await;
             self.shown = board;
         }
         for (user, update) in updates {
-            self.tell_room(&rooms::user(user), USER_SCORE_UPDATE, &update)
-                .await;
+            self.tell_user(user, &update).await;
         }
         self.online.changed();
     }
@@ -217,8 +254,7 @@ impl Actor {
             self.rank_changes(board, moved)
         });
         for (user, update) in updates {
-            self.tell_room(&rooms::user(user), USER_SCORE_UPDATE, &update)
-                .await;
+            self.tell_user(user, &update).await;
         }
     }
 
@@ -246,22 +282,25 @@ impl Actor {
         }
     }
 
-    /// Emits to a room, encoded once. A socket that could not take it leaves
-    /// the visible board, and gets what is newest when it can.
-    async fn tell_room<T: Serialize>(&mut self, room: &str, event: &str, data: &T) {
-        let Err(BroadcastError::Socket(errors)) =
-            self.io.to(room.to_owned()).emit(event, data).await
-        else {
-            return;
-        };
+    /// Emits to a room, encoded once; answers whether all could take it.
+    async fn tell_room<T: Serialize>(&self, room: &str, event: &str, data: &T) -> bool {
+        let emitted = self.io.to(room.to_owned()).emit(event, data).await;
         let full = |error: &SocketError| matches!(error, SocketError::InternalChannelFull);
-        if !errors.iter().any(full) {
-            return;
+        !matches!(emitted, Err(BroadcastError::Socket(errors)) if errors.iter().any(full))
+    }
+
+    async fn tell_board<T: Serialize>(&mut self, event: &str, data: &T) {
+        if !self.tell_room(rooms::SCOREBOARD, event, data).await {
+            self.lagging.suspect_board();
         }
-        // The error does not name them. Whoever did get it gets it twice, which
-        // says nothing new.
-        for socket in self.io.within(room.to_owned()).sockets() {
-            self.tell(&socket, event, data);
+    }
+
+    async fn tell_user(&mut self, user: UserId, update: &UserScoreUpdate) {
+        if !self
+            .tell_room(&rooms::user(user), USER_SCORE_UPDATE, update)
+            .await
+        {
+            self.lagging.suspect_user(user);
         }
     }
 
@@ -269,11 +308,16 @@ impl Actor {
     fn catch_up(&mut self) {
         let live = self.live.clone();
         let board = live.read(|board| wire::top(live.epoch(), board));
-        for (sid, missed) in self.lagging.take() {
+        let Missed {
+            sockets,
+            board: suspected,
+            users,
+        } = self.lagging.take();
+        for (sid, watches) in sockets {
             let Some(socket) = self.io.get_socket(sid) else {
                 continue;
             };
-            if missed.board {
+            if watches {
                 join(&socket, rooms::SCOREBOARD);
                 self.tell(&socket, LEADERBOARD_REFRESH, &board);
             }
@@ -282,27 +326,31 @@ impl Actor {
                 self.tell(&socket, USER_SCORE_UPDATE, &update);
             }
         }
-    }
-
-    fn next_expiry(&self) -> Option<Instant> {
-        let (&expires, _) = self.expiring.first_key_value()?;
-        let remaining = expires.saturating_sub(auth::now());
-        Some(Instant::now() + Duration::from_secs(remaining))
+        if suspected {
+            for socket in self.io.within(rooms::SCOREBOARD).sockets() {
+                self.tell(&socket, LEADERBOARD_REFRESH, &board);
+            }
+        }
+        for user in users {
+            let update = self.current(user);
+            for socket in self.io.within(rooms::user(user)).sockets() {
+                self.tell(&socket, USER_SCORE_UPDATE, &update);
+            }
+        }
     }
 
     /// Tells sockets whose tokens have ended, and closes them.
     fn end_sessions(&mut self) {
         let now = auth::now();
-        let later = self.expiring.split_off(&(now + 1));
-        let ended = std::mem::replace(&mut self.expiring, later);
-        for sid in ended.into_values().flatten() {
-            if let Some(socket) = self.io.get_socket(sid) {
-                let message = "The token has expired";
-                _ = socket.emit(SESSION_EXPIRED, &ErrorMessage { message });
-                if socket.disconnect().is_err() {
-                    // Its buffer is full; it does not get away by not reading.
-                    self.expiring.entry(now + 1).or_default().push(sid);
-                }
+        for sid in self.expiring.take_until(now) {
+            let Some(socket) = self.io.get_socket(sid) else {
+                continue;
+            };
+            let message = "The token has expired";
+            _ = socket.emit(SESSION_EXPIRED, &ErrorMessage { message });
+            if socket.disconnect().is_err() {
+                // Its buffer is full; it does not get away by not reading.
+                self.expiring.set(sid, now + 1);
             }
         }
     }

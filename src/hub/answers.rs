@@ -11,6 +11,7 @@ pub(super) enum EventError {
     Malformed,
     Forbidden,
     TooMany,
+    InvalidToken,
 }
 
 impl EventError {
@@ -19,6 +20,7 @@ impl EventError {
             EventError::Malformed => "invalid_message",
             EventError::Forbidden => "forbidden",
             EventError::TooMany => "rate_limited",
+            EventError::InvalidToken => "invalid_token",
         }
     }
 
@@ -27,6 +29,7 @@ impl EventError {
             EventError::Malformed => "Invalid message format",
             EventError::Forbidden => "Forbidden",
             EventError::TooMany => "Rate limit exceeded",
+            EventError::InvalidToken => "Authentication failed",
         }
     }
 }

@@ -9,7 +9,9 @@ use serde::{
 use serde_json::Value;
 
 use crate::{board::UserId, wire};
-use app::wire::{SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, UNSUBSCRIBE_SCOREBOARD};
+use app::wire::{
+    REFRESH_TOKEN, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, UNSUBSCRIBE_SCOREBOARD,
+};
 
 /// The arguments of an event, however many there are.
 pub(super) struct Args(pub(super) Vec<Value>);
@@ -43,6 +45,8 @@ pub(super) enum ClientEvent {
     SubscribeScoreboard,
     UnsubscribeScoreboard,
     SubscribeUserScore(UserId),
+    /// A later token of the same user.
+    RefreshToken(String),
     Ping,
     /// The name is unknown, or the arguments do not fit it.
     Malformed,
@@ -72,6 +76,15 @@ impl ClientEvent {
                 };
                 id.map_or(ClientEvent::Malformed, ClientEvent::SubscribeUserScore)
             }
+            REFRESH_TOKEN => match args {
+                [Value::Object(fields)] if fields.len() == 1 => {
+                    let token = fields.get("token").and_then(Value::as_str);
+                    token.map_or(ClientEvent::Malformed, |token| {
+                        ClientEvent::RefreshToken(token.to_owned())
+                    })
+                }
+                _ => ClientEvent::Malformed,
+            },
             _ => ClientEvent::Malformed,
         }
     }
@@ -121,6 +134,16 @@ mod tests {
             vec![json!(id), json!(id)],
         ] {
             let event = ClientEvent::read("subscribe_user_score", &args);
+            assert_eq!(event, ClientEvent::Malformed, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_comes_in_an_object() {
+        let event = ClientEvent::read("refresh_token", &[json!({ "token": "abc" })]);
+        assert_eq!(event, ClientEvent::RefreshToken("abc".into()));
+        for args in [vec![], vec![json!("abc")], vec![json!({ "token": 7 })]] {
+            let event = ClientEvent::read("refresh_token", &args);
             assert_eq!(event, ClientEvent::Malformed, "{args:?}");
         }
     }

@@ -4,7 +4,7 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
 use socketioxide::extract::{MaybeHttpExtension, SocketRef, State, TryData};
 
-use super::{Handlers, received, rooms};
+use super::{Arrival, Excess, Handlers, actor::Request, received, rooms};
 use crate::{
     auth::{Role, bearer},
     limits::Admission,
@@ -28,9 +28,10 @@ pub(super) enum Refused {
 pub(super) async fn authenticate(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
-    MaybeHttpExtension(admission): MaybeHttpExtension<Admission>,
+    MaybeHttpExtension(arrival): MaybeHttpExtension<Arrival>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
+    let admission = arrival.map(|arrival| arrival.admission(&handlers.limits));
     if admission.is_some_and(|admission| admission != Admission::Admitted) {
         return Err(Refused::TooManyConnections);
     }
@@ -50,7 +51,13 @@ pub(super) async fn authenticate(
         return Err(Refused::UnknownUser);
     }
     socket.extensions.insert(identity);
+    socket.extensions.insert(Excess::default());
     socket.on_fallback(received);
+    let (sid, gone) = (socket.id, handlers.requests.clone());
+    socket.on_disconnect(async move || {
+        // Waits for a place: who left must not count as present for ever.
+        _ = gone.send(Request::Disconnected(sid, identity.user)).await;
+    });
     socket.join(rooms::user(identity.user));
     Ok(())
 }

@@ -7,16 +7,18 @@
 mod actor;
 mod answers;
 mod events;
+mod expiring;
 mod handshake;
 mod lagging;
 mod online;
 mod rooms;
+mod updates;
 
 use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -32,7 +34,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::{
     auth::{Identity, Tokens},
     config::SocketTable,
-    limits::Limits,
+    limits::{Admission, Limits},
     live::LiveBoard,
 };
 use actor::{Actor, Request};
@@ -47,13 +49,47 @@ const QUEUE: usize = 16 * 1024;
 /// Between the transport's connection and the token.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Events beyond the limit that are answered; with one more, the socket is
+/// How long sockets have to take their goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Events in a row beyond the limit that are answered; with one more, the socket is
 /// closed.
 const EXCESS: u32 = 60;
 
 /// The address of whoever connected, which the listener puts on each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
+
+/// How a connection came, which whoever admits connections puts on the request
+/// that begins one.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    peer: Peer,
+    admission: Admission,
+    /// Has a client joined by this connection? Whoever leaves may join again, and
+    /// that counts as a connection too.
+    used: Arc<AtomicBool>,
+}
+
+impl Arrival {
+    /// A new connection.
+    pub fn new(peer: Peer, admission: Admission) -> Arrival {
+        Arrival {
+            peer,
+            admission,
+            used: Arc::default(),
+        }
+    }
+
+    /// May a client join by it?
+    fn admission(&self, limits: &Limits) -> Admission {
+        if self.used.swap(true, Ordering::Relaxed) {
+            limits.connection(self.peer.0)
+        } else {
+            self.admission
+        }
+    }
+}
 
 /// What handlers need; a clone is handed to each.
 #[derive(Clone)]
@@ -62,6 +98,17 @@ struct Handlers {
     tokens: Arc<Tokens>,
     limits: Arc<Limits>,
     requests: mpsc::Sender<Request>,
+}
+
+/// Says whether a hub works.
+#[derive(Clone)]
+pub struct Pulse(mpsc::Sender<Request>);
+
+impl Pulse {
+    /// It always does, unless it has failed.
+    pub fn is_felt(&self) -> bool {
+        !self.0.is_closed()
+    }
 }
 
 /// A running hub.
@@ -92,14 +139,14 @@ impl Hub {
             .connect_timeout(CONNECT_TIMEOUT)
             .with_state(Handlers {
                 live: live.clone(),
-                tokens,
+                tokens: tokens.clone(),
                 limits,
                 requests: requests.clone(),
             })
             .with_parser(socketioxide::ParserConfig::common().max_incoming_binaries(0))
             .build_layer();
         io.ns("/", connected.with(handshake::authenticate));
-        let actor = tokio::spawn(Actor::new(io.clone(), live).run(queue));
+        let actor = tokio::spawn(Actor::new(io.clone(), live, tokens).run(queue));
         let hub = Hub {
             io,
             requests,
@@ -119,9 +166,15 @@ impl Hub {
         _ = self.requests.send(Request::Notify(notification)).await;
     }
 
+    /// By which others can see whether it works.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.requests.clone())
+    }
+
     /// Disconnects everybody and ends. To be called when nobody new can come.
+    /// Whoever does not read is not waited for.
     pub async fn close(self) {
-        self.io.close().await;
+        _ = tokio::time::timeout(CLOSE_TIMEOUT, self.io.close()).await;
         self.actor.abort();
     }
 }
@@ -132,14 +185,7 @@ fn connected(
     Extension(identity): Extension<Identity>,
     State(handlers): State<Handlers>,
 ) -> std::future::Ready<()> {
-    let sid = socket.id;
-    if handlers.push(&socket, Request::Connected(sid, identity)) {
-        let gone = handlers.requests.clone();
-        socket.on_disconnect(async move || {
-            // Waits for a place: who left must not count as present for ever.
-            _ = gone.send(Request::Disconnected(sid, identity.user)).await;
-        });
-    }
+    handlers.push(&socket, Request::Connected(socket.id, identity));
     std::future::ready(())
 }
 
@@ -153,7 +199,9 @@ fn received(
     State(handlers): State<Handlers>,
     ack: AckSender,
 ) -> std::future::Ready<()> {
+    let excess = socket.extensions.get::<Excess>().unwrap_or_default();
     if handlers.limits.event(identity.user) {
+        excess.0.store(0, Ordering::Relaxed);
         let event = args.map_or(ClientEvent::Malformed, |Args(args)| {
             ClientEvent::read(&name, &args)
         });
@@ -166,9 +214,7 @@ fn received(
         handlers.push(&socket, request);
     } else {
         // Not by way of the actor, whom a flood must not keep from others.
-        let excess = socket.extensions.get::<Excess>().unwrap_or_default();
         if excess.0.fetch_add(1, Ordering::Relaxed) < EXCESS {
-            socket.extensions.insert(excess);
             refuse(&socket, ack, EventError::TooMany);
         } else {
             _ = socket.disconnect();
@@ -177,19 +223,17 @@ fn received(
     std::future::ready(())
 }
 
-/// How many events beyond the limit a socket has sent.
+/// How many events beyond the limit a socket has sent in a row.
 #[derive(Clone, Default)]
 struct Excess(Arc<AtomicU32>);
 
 impl Handlers {
-    fn push(&self, socket: &SocketRef, request: Request) -> bool {
-        let pushed = self.requests.try_send(request).is_ok();
-        if !pushed {
+    fn push(&self, socket: &SocketRef, request: Request) {
+        if self.requests.try_send(request).is_err() {
             // Better no connection than one whose state nobody knows: the client
             // comes back and asks again.
             tracing::warn!(socket = %socket.id, "the hub cannot keep up; a client was disconnected");
             _ = socket.clone().disconnect();
         }
-        pushed
     }
 }

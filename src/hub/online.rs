@@ -1,7 +1,8 @@
 //! Users who are here, and the rank that each was told last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use socketioxide::socket::Sid;
 use tokio::time::{Duration, Instant};
 
 use crate::board::UserId;
@@ -19,25 +20,25 @@ pub(super) struct Online {
 }
 
 struct Here {
-    sockets: usize,
+    sockets: HashSet<Sid>,
     told: Option<u64>,
 }
 
 impl Online {
     /// A socket of this user, whose rank this is, was let in.
-    pub(super) fn came(&mut self, user: UserId, rank: Option<u64>) {
-        let here = self.users.entry(user).or_insert(Here {
-            sockets: 0,
+    pub(super) fn came(&mut self, sid: Sid, user: UserId, rank: Option<u64>) {
+        let here = self.users.entry(user).or_insert_with(|| Here {
+            sockets: HashSet::new(),
             told: rank,
         });
-        here.sockets += 1;
+        here.sockets.insert(sid);
     }
 
     /// A socket of this user has gone.
-    pub(super) fn left(&mut self, user: UserId) {
+    pub(super) fn left(&mut self, sid: Sid, user: UserId) {
         if let Some(here) = self.users.get_mut(&user) {
-            here.sockets -= 1;
-            if here.sockets == 0 {
+            here.sockets.remove(&sid);
+            if here.sockets.is_empty() {
                 self.users.remove(&user);
             }
         }
@@ -115,8 +116,8 @@ mod tests {
     #[test]
     fn who_moved_is_told_once() {
         let mut online = Online::default();
-        online.came(user(1), Some(1));
-        online.came(user(2), Some(2));
+        online.came(Sid::new(), user(1), Some(1));
+        online.came(Sid::new(), user(2), Some(2));
         let swapped = |who: UserId| Some(if who == user(1) { 2 } else { 1 });
         online.told(user(2), Some(1));
         let both = [user(1), user(2), user(3)];
@@ -127,13 +128,15 @@ mod tests {
     #[test]
     fn a_user_is_here_until_the_last_socket_has_gone() {
         let mut online = Online::default();
-        online.came(user(1), None);
-        online.came(user(1), None);
-        online.left(user(1));
+        let (one, other) = (Sid::new(), Sid::new());
+        online.came(one, user(1), None);
+        online.came(other, user(1), None);
+        online.left(one, user(1));
+        online.left(one, user(1));
         assert!(online.is_here(user(1)));
-        online.left(user(1));
+        online.left(other, user(1));
         assert!(!online.is_here(user(1)));
-        online.left(user(1));
+        online.left(other, user(1));
         online.changed();
         assert_eq!(online.sweep_due(), None);
     }

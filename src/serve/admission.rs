@@ -12,7 +12,7 @@ use axum::{
 };
 
 use crate::{
-    hub::Peer,
+    hub::{Arrival, Peer},
     limits::{Admission, Limits},
 };
 
@@ -29,9 +29,9 @@ pub(super) async fn count(
     };
     if uri.path().starts_with("/socket.io")
         && !has_session()
-        && let Some(&Peer(address)) = request.extensions().get()
+        && let Some(&peer) = request.extensions().get::<Peer>()
     {
-        let admission = limits.connection(address);
+        let admission = limits.connection(peer.0);
         if admission == Admission::Flooded {
             let mut response = (
                 StatusCode::TOO_MANY_REQUESTS,
@@ -42,7 +42,9 @@ pub(super) async fn count(
             headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
             return response;
         }
-        request.extensions_mut().insert(admission);
+        request
+            .extensions_mut()
+            .insert(Arrival::new(peer, admission));
     }
     next.run(request).await
 }

@@ -79,6 +79,7 @@ impl Server {
             live: live.clone(),
             tokens: tokens.clone(),
             ready: ready.clone(),
+            hub: hub.pulse(),
         };
         let pages = Pages {
             live: live.clone(),

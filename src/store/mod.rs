@@ -205,7 +205,10 @@ impl FromStr for StoreUrl {
         let path = url.strip_prefix("sqlite:").ok_or(UnknownUrl)?;
         let path = path.strip_prefix("//").unwrap_or(path);
         // SQLite's names for what is in memory or temporary keep nothing.
-        if path.trim_matches('/').is_empty() || path.starts_with(':') || path.contains('?') {
+        if path.trim_matches('/').is_empty()
+            || path.starts_with([':', '?'])
+            || path.starts_with("file:")
+        {
             return Err(UnknownUrl);
         }
         Ok(StoreUrl::Sqlite(path.into()))
@@ -246,7 +249,7 @@ mod tests {
             "sqlite:",
             "sqlite://",
             "sqlite::memory:",
-            "sqlite:a.db?mode=memory",
+            "sqlite:file:a.db?mode=memory",
             "postgres://localhost/podium",
         ] {
             assert_eq!(url.parse::<StoreUrl>(), Err(UnknownUrl), "{url}");

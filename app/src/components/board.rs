@@ -77,7 +77,7 @@ fn BoardRow(
     };
     let bar = {
         let score = score.clone();
-        move || format!("--share: {}%", share(score.get(), leader.get()))
+        move || format!("--share: {}", share(score.get(), leader.get()))
     };
     let points = {
         let score = score.clone();

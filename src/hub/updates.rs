@@ -1,0 +1,165 @@
+//! What happened on the visible board, user by user: the events
+//! `scoreboard_update` and `batch_update`, which say the difference between two
+//! frames of `leaderboard_refresh`. Pure.
+
+use app::wire::{ChangeKind, LeaderboardData, ScoreRow, ScoreboardUpdate};
+
+/// Changes in one batch.
+pub(super) const BATCH: usize = 10;
+/// Batches in one tick; with ten ticks a second, no room gets more than 20 a
+/// second.
+const BATCHES_PER_TICK: usize = 2;
+
+/// Changes that are still to be told, at most one for each user on the board.
+#[derive(Default)]
+pub(super) struct Updates {
+    pending: Vec<ScoreboardUpdate>,
+}
+
+impl Updates {
+    /// Adds what differs between two frames. What was not told yet of the same
+    /// user becomes one with it.
+    pub(super) fn add(&mut self, old: &LeaderboardData, new: &LeaderboardData) {
+        let earlier = std::mem::take(&mut self.pending);
+        let leader = |board: &LeaderboardData| {
+            let first = board.top_scores.first();
+            first.map(|row| row.user_id.clone())
+        };
+        let led = leader(old).is_some() && leader(old) != leader(new);
+        for (place, row) in new.top_scores.iter().enumerate() {
+            let before = old.top_scores.iter().find(|old| old.user_id == row.user_id);
+            let earlier = earlier.iter().find(|change| change.user_id == row.user_id);
+            let kind =
+                change(before, row, led && place == 0).max(earlier.map(|earlier| earlier.kind));
+            let Some(kind) = kind else {
+                continue;
+            };
+            let rank_before = before.map(|before| before.rank);
+            self.pending.push(ScoreboardUpdate {
+                kind,
+                user_id: row.user_id.clone(),
+                new_score: row.score,
+                new_rank: Some(row.rank),
+                old_rank: earlier.map_or(rank_before, |earlier| earlier.old_rank),
+                timestamp: new.last_updated.clone(),
+                epoch: new.epoch.clone(),
+                seq: new.seq,
+            });
+        }
+    }
+
+    /// Takes what may be told in this tick.
+    pub(super) fn take(&mut self) -> Vec<Vec<ScoreboardUpdate>> {
+        let now = self.pending.len().min(BATCH * BATCHES_PER_TICK);
+        let now: Vec<_> = self.pending.drain(..now).collect();
+        now.chunks(BATCH).map(<[_]>::to_vec).collect()
+    }
+
+    /// Is nothing left for a later tick?
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+fn change(before: Option<&ScoreRow>, row: &ScoreRow, new_leader: bool) -> Option<ChangeKind> {
+    match before {
+        _ if new_leader => Some(ChangeKind::NewLeader),
+        Some(before) if before.score != row.score => Some(ChangeKind::ScoreUpdate),
+        Some(before) if before.rank != row.rank => Some(ChangeKind::RankChange),
+        Some(_) => None,
+        // They came by points, or because somebody above fell.
+        None => Some(ChangeKind::ScoreUpdate),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(seq: u64, rows: &[(&str, i64)]) -> LeaderboardData {
+        let rows = rows.iter().zip(1..).map(|(&(user, score), rank)| ScoreRow {
+            user_id: user.into(),
+            username: user.into(),
+            score,
+            rank,
+            avatar: None,
+        });
+        LeaderboardData {
+            top_scores: rows.collect(),
+            seq,
+            ..LeaderboardData::default()
+        }
+    }
+
+    /// `user kind oldRank newRank newScore` of each change, batch by batch.
+    fn told(updates: &mut Updates) -> Vec<Vec<String>> {
+        let text = |update: &ScoreboardUpdate| {
+            let old = update.old_rank.map_or("-".into(), |rank| rank.to_string());
+            let new = update.new_rank.map_or("-".into(), |rank| rank.to_string());
+            let (user, kind, score) = (&update.user_id, update.kind, update.new_score);
+            format!("{user} {kind:?} {old} {new} {score}")
+        };
+        let batches = updates.take();
+        batches
+            .iter()
+            .map(|batch| batch.iter().map(text).collect())
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_of_change_has_its_name() {
+        let mut updates = Updates::default();
+        let old = board(1, &[("a", 9), ("b", 5), ("c", 4), ("d", 3)]);
+        updates.add(&old, &board(2, &[("c", 10), ("a", 9), ("b", 6), ("e", 4)]));
+        assert_eq!(
+            told(&mut updates),
+            [[
+                "c NewLeader 3 1 10",
+                "a RankChange 1 2 9",
+                "b ScoreUpdate 2 3 6",
+                "e ScoreUpdate - 4 4"
+            ]]
+        );
+        assert!(updates.is_empty());
+    }
+
+    #[test]
+    fn the_first_to_lead_took_it_from_nobody() {
+        let mut updates = Updates::default();
+        updates.add(&board(0, &[]), &board(1, &[("a", 0)]));
+        assert_eq!(told(&mut updates), [["a ScoreUpdate - 1 0"]]);
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_tick_waits_and_merges() {
+        let mut updates = Updates::default();
+        let names: Vec<String> = (0..45).map(|n| format!("u{n}")).collect();
+        let rows = |add: i64| -> Vec<(&str, i64)> {
+            let scores = (0..).map(|n: i64| 1000 - n + add);
+            names.iter().map(String::as_str).zip(scores).collect()
+        };
+        updates.add(&board(1, &rows(0)), &board(2, &rows(1)));
+        let sizes: Vec<usize> = told(&mut updates).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [10, 10]);
+        assert!(!updates.is_empty());
+        // Another round: everybody again, and nobody twice.
+        updates.add(&board(2, &rows(1)), &board(3, &rows(2)));
+        let mut all = Vec::new();
+        while !updates.is_empty() {
+            all.extend(told(&mut updates).into_iter().flatten());
+        }
+        assert_eq!(all.len(), 45);
+        assert_eq!(all[44], "u44 ScoreUpdate 45 45 958");
+    }
+
+    #[test]
+    fn who_has_left_the_board_is_not_told_of() {
+        let mut updates = Updates::default();
+        updates.add(
+            &board(1, &[("a", 2), ("b", 1)]),
+            &board(2, &[("b", 3), ("a", 2)]),
+        );
+        updates.add(&board(2, &[("b", 3), ("a", 2)]), &board(3, &[("b", 3)]));
+        assert_eq!(told(&mut updates), [["b NewLeader 2 1 3"]]);
+    }
+}
