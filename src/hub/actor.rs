@@ -111,7 +111,7 @@ impl Actor {
                         due = Some(self.started + self.tick.due(self.started.elapsed()));
                     }
                 }
-                // The tick tells those who acted; only then is it others' turn.
+                // Where a tick is due it sweeps too, after it has told who acted.
                 () = until(sweep), if due.is_none() => self.send_rank_changes().await,
                 () = until(retry) => self.catch_up(),
                 () = until(expiry) => self.end_sessions(),
@@ -222,8 +222,13 @@ impl Actor {
                 self.online.told(*user, update.rank);
             }
             // Whoever is or was near the top is told at once, others by the sweep.
-            let near_top = near_top(&top).into_iter().chain(was_near_top);
-            let moved = self.online.moved(near_top, |user| board.user(user)?.rank);
+            let rank = |user| board.user(user)?.rank;
+            let moved = if self.online.is_sweep_due() {
+                self.online.sweep(rank)
+            } else {
+                let near_top = near_top(&top).into_iter().chain(was_near_top);
+                self.online.moved(near_top, rank)
+            };
             updates.extend(self.rank_changes(board, moved));
             (top, updates)
         });
@@ -332,7 +337,9 @@ impl Actor {
             }
         }
         for user in users {
-            let update = self.current(user);
+            let Some(update) = self.current(user) else {
+                continue;
+            };
             for socket in self.io.within(rooms::user(user)).sockets() {
                 self.tell(&socket, USER_SCORE_UPDATE, &update);
             }

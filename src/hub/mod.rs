@@ -1,8 +1,8 @@
 //! The hub: Socket.IO on `/socket.io`, namespace `/`.
 //!
 //! Handlers check what a client sent and push it, in the order it came, into
-//! one actor. The actor alone answers, joins rooms and emits frames, so nothing
-//! it says can overtake anything it said before. The hub knows no HTTP.
+//! one actor. The actor alone says what is on the board, so nothing that it says
+//! can overtake anything it said before. The hub knows no routes.
 
 mod actor;
 mod answers;
@@ -43,7 +43,7 @@ use app::wire::SystemNotification;
 use events::{Args, ClientEvent};
 
 /// Requests that may wait for the actor; a client whose request finds no place
-/// is told to slow down.
+/// is disconnected.
 const QUEUE: usize = 16 * 1024;
 
 /// Between the transport's connection and the token.

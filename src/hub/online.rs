@@ -89,6 +89,11 @@ impl Online {
         self.due
     }
 
+    /// Is it time to look at everybody?
+    pub(super) fn is_sweep_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
     /// Looks at everybody who is here; answers as [`Online::moved`] does.
     pub(super) fn sweep(&mut self, rank: impl Fn(UserId) -> Option<u64>) -> Vec<UserId> {
         self.due = None;
