@@ -10,7 +10,7 @@ use std::{
     fmt::Display,
     fs,
     net::IpAddr,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -74,6 +74,8 @@ pub struct Tables {
     pub socket: SocketTable,
     /// How much anybody may do.
     pub limits: LimitsTable,
+    /// What players are congratulated on.
+    pub achievements: AchievementsTable,
     /// How the server ends.
     pub shutdown: ShutdownTable,
     /// The table of leptos, which reads it itself.
@@ -177,6 +179,21 @@ pub struct LimitsTable {
     pub events_per_minute: NonZeroU32,
 }
 
+/// `[achievements]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AchievementsTable {
+    /// Who is told of a player who takes first place for the first time.
+    pub first_place: ToldName,
+    /// Who is told of a player who gets into the top for the first time.
+    pub top: ToldName,
+    /// How many places the top has.
+    pub top_places: NonZeroU64,
+    /// How long the banner stays.
+    #[serde(with = "humantime_serde")]
+    pub duration: Duration,
+}
+
 /// `[shutdown]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -216,6 +233,16 @@ pub enum TiesName {
     Earliest,
     Competition,
     Dense,
+}
+
+/// Values of `achievements.first_place` and `achievements.top`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ToldName {
+    All,
+    Player,
+    Nobody,
 }
 
 impl Default for StoreTable {
@@ -264,6 +291,17 @@ impl Default for LimitsTable {
             connections_per_ip: const { NonZeroU32::new(100).unwrap() },
             connections_window: Duration::from_secs(15 * 60),
             events_per_minute: const { NonZeroU32::new(60).unwrap() },
+        }
+    }
+}
+
+impl Default for AchievementsTable {
+    fn default() -> Self {
+        AchievementsTable {
+            first_place: ToldName::All,
+            top: ToldName::Player,
+            top_places: const { NonZeroU64::new(10).unwrap() },
+            duration: Duration::from_secs(8),
         }
     }
 }
@@ -442,6 +480,9 @@ impl Tables {
                 "socket.ping_interval, socket.ping_timeout",
                 "give times longer than 0",
             );
+        }
+        if self.achievements.duration < Duration::from_secs(1) {
+            return value("achievements.duration", "give at least 1s");
         }
         for url in &self.http.frontend_urls {
             let host = url

@@ -7,6 +7,7 @@ pub mod api;
 pub mod auth;
 pub mod board;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod hub;

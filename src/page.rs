@@ -13,7 +13,7 @@ use axum::{
     extract::{Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{CACHE_CONTROL, COOKIE, SET_COOKIE},
+        header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE},
     },
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -88,11 +88,23 @@ fn is_visit(request: &Request) -> bool {
         && destination.is_none_or(|destination| destination == "document")
 }
 
-/// A fresh token for a page whose own has ended.
+/// A fresh token for a page whose own ends or has ended. A viewer who shows the
+/// old one remains the same viewer.
 async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     let you = pages.signed_in(&headers);
+    let viewer = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| {
+            pages
+                .tokens
+                .verify(auth::bearer(value.to_str().ok()?)?)
+                .ok()
+        })
+        .filter(|identity| identity.role == Role::Viewer && !pages.live.is_revoked(identity));
+    let (token, expires_in) = pages.page_token(you, viewer.map(|viewer| viewer.user));
     let page = PageToken {
-        token: pages.page_token(you),
+        token,
+        expires_in,
         you: you.and_then(|you| pages.live.user_score(you.user)),
     };
     ([(CACHE_CONTROL, "no-store")], Json(page)).into_response()
@@ -133,35 +145,40 @@ impl Pages {
     /// nothing on this page that a viewer has not.
     fn player(&self, token: &str) -> Option<Identity> {
         let identity = self.tokens.verify(token).ok()?;
-        let is_player = identity.role == Role::Player && self.live.knows(identity.user);
+        let is_player = identity.role == Role::Player
+            && self.live.knows(identity.user)
+            && !self.live.is_revoked(&identity);
         is_player.then_some(identity)
     }
 
     fn snapshot(&self, you: Option<Identity>, link_failed: bool) -> PageSnapshot {
+        let (token, expires_in) = self.page_token(you, None);
         PageSnapshot {
             title: self.title.to_string(),
             board: self.live.read(|board| wire::top(self.live.epoch(), board)),
             you: you.and_then(|you| self.live.user_score(you.user)),
-            token: self.page_token(you),
+            token,
+            expires_in,
             link_failed,
         }
     }
 
-    /// A token for the page's socket. It never outlives the one that signed in.
-    fn page_token(&self, you: Option<Identity>) -> String {
+    /// A token for the page's socket, and for how many seconds it is valid. It
+    /// never outlives the one that signed in.
+    fn page_token(&self, you: Option<Identity>, viewer: Option<UserId>) -> (String, u64) {
         let (user, role, ttl) = match you {
             Some(you) => {
-                let remaining = you.expires.saturating_sub(auth::now());
-                (
-                    you.user,
-                    Role::Player,
-                    Duration::from_secs(remaining).min(self.token_ttl),
-                )
+                let remaining = Duration::from_secs(you.expires.saturating_sub(auth::now()));
+                (you.user, Role::Player, remaining.min(self.token_ttl))
             }
-            None => (UserId(rand::random()), Role::Viewer, self.token_ttl),
+            None => {
+                let viewer = viewer.unwrap_or_else(|| UserId(rand::random()));
+                (viewer, Role::Viewer, self.token_ttl)
+            }
         };
         // Without a token the page shows the board and says that it is not live.
-        self.tokens.issue(user, role, ttl).unwrap_or_default()
+        let token = self.tokens.issue(user, role, ttl).unwrap_or_default();
+        (token, ttl.as_secs())
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{
 pub const NAME_MAX_CHARS: usize = 64;
 /// The longest type of an action, in characters.
 pub const ACTION_TYPE_MAX_CHARS: usize = 64;
+/// The longest message of a notification, in characters.
+pub const MESSAGE_MAX_CHARS: usize = 500;
 /// The longest address of a picture, in bytes.
 pub const AVATAR_MAX_BYTES: usize = 1024;
 
@@ -28,6 +30,11 @@ pub enum InvalidText {
     /// An address is of no known kind.
     #[error("avatar must begin with https://, http:// or /, and have at most 1024 bytes")]
     Avatar,
+    /// A message is empty or too long, or would disturb the text around it.
+    #[error(
+        "message must have 1 to 500 characters that can be seen, and none that control or turn text"
+    )]
+    Message,
     /// An action id is empty or too long, or has control characters.
     #[error("actionId must have 1 to 128 bytes, and no control characters")]
     ActionId,
@@ -71,6 +78,24 @@ pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidT
         username: username.into(),
         avatar: avatar.map(Into::into),
     })
+}
+
+/// Reads the message of a notification.
+///
+/// # Errors
+/// If it cannot be taken.
+pub fn message(text: &str) -> Result<Box<str>, InvalidText> {
+    let text = text.trim();
+    let length = text.chars().count();
+    let seen = text.chars().filter(|&c| !is_combining(c)).count();
+    if !(1..=MESSAGE_MAX_CHARS).contains(&length)
+        || seen == 0
+        || length - seen > 3 * seen
+        || text.contains(disturbs)
+    {
+        return Err(InvalidText::Message);
+    }
+    Ok(text.into())
 }
 
 /// Would a character turn the text around it, break the line, or not be seen at

@@ -6,10 +6,16 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use app::wire::{LeaderboardData, ScoreRow, UserScore, UserScoreUpdate};
+use app::wire::{
+    LeaderboardData, NotificationKind, ScoreRow, Severity as Seriousness, SystemNotification,
+    UserScore, UserScoreUpdate,
+};
 use uuid::Uuid;
 
-use crate::board::{Board, Epoch, Row, Score, Timestamp, UserChange, UserId};
+use crate::board::{
+    Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
+    UserId,
+};
 
 /// The id in the usual text of a UUID, or `None` for any other text.
 pub fn user_id(text: &str) -> Option<UserId> {
@@ -87,6 +93,27 @@ pub fn leaderboard(epoch: Epoch, board: &Board, places: Range<usize>) -> Leaderb
         last_updated: timestamp(board.changed()),
         epoch: epoch.to_string(),
         seq: board.seq(),
+        page: None,
+    }
+}
+
+/// A banner.
+pub fn notification(announcement: &Announcement) -> SystemNotification {
+    SystemNotification {
+        id: Uuid::from_bytes(announcement.id.0).hyphenated().to_string(),
+        kind: match announcement.kind {
+            AnnouncementKind::Maintenance => NotificationKind::Maintenance,
+            AnnouncementKind::Achievement => NotificationKind::Achievement,
+            AnnouncementKind::SystemAlert => NotificationKind::SystemAlert,
+        },
+        message: announcement.message.to_string(),
+        severity: match announcement.severity {
+            Severity::Info => Seriousness::Info,
+            Severity::Warning => Seriousness::Warning,
+            Severity::Error => Seriousness::Error,
+        },
+        timestamp: timestamp(announcement.from),
+        duration: announcement.duration,
     }
 }
 

@@ -56,6 +56,15 @@ pub(crate) fn share(score: i64, leader: i64) -> String {
     format!("{}.{}%", permille / 10, permille % 10)
 }
 
+/// How old something is, in the largest unit that fits.
+pub(crate) fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +76,12 @@ mod tests {
         assert_eq!(grouped(1_000), "1\u{202f}000");
         assert_eq!(grouped(-1_234_567), "−1\u{202f}234\u{202f}567");
         assert_eq!(grouped(i64::MIN).chars().next(), Some('−'));
+    }
+
+    #[test]
+    fn ages_are_in_the_largest_unit() {
+        let ages = [0, 59, 60, 3599, 3600, 200_000].map(age);
+        assert_eq!(ages, ["0 s", "59 s", "1 min", "59 min", "1 h", "55 h"]);
     }
 
     #[test]

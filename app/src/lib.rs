@@ -6,7 +6,9 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` is for the server and `hydrate` for the browser: build with one of them");
 
+mod banners;
 mod components;
+mod delta;
 mod format;
 #[cfg(feature = "hydrate")]
 mod motion;

@@ -7,8 +7,9 @@
 
 use leptos::prelude::*;
 
-use crate::wire::{
-    LeaderboardData, PageSnapshot, ScoreRow, SystemNotification, UserScore, UserScoreUpdate,
+use crate::{
+    banners::Banners,
+    wire::{LeaderboardData, PageSnapshot, ScoreRow, UserScore, UserScoreUpdate},
 };
 
 /// The state of the page. A handle: copies are the same state.
@@ -26,11 +27,14 @@ pub(crate) struct PageState {
     pub(crate) you: RwSignal<Option<UserScore>>,
     /// Whether what is shown is live.
     pub(crate) connection: RwSignal<Connection>,
-    /// The latest banner.
-    pub(crate) notification: RwSignal<Option<SystemNotification>>,
+    /// How old what is shown is, in seconds, while it gets older.
+    pub(crate) age: RwSignal<u64>,
+    /// What the server had to say.
+    pub(crate) banners: RwSignal<Banners>,
     /// Was the page opened by a sign-in link that is not valid?
     pub(crate) link_failed: StoredValue<bool>,
-    version: StoredValue<Version>,
+    /// The board that is shown.
+    board: StoredValue<LeaderboardData>,
 }
 
 /// A row, whose parts change on their own.
@@ -113,27 +117,32 @@ impl PageState {
             you,
             link_failed,
             token: _,
+            expires_in: _,
         } = snapshot;
+        let rows = board.top_scores.iter().cloned().map(RowState::new);
         PageState {
             title: StoredValue::new(title),
             leader: RwSignal::new(leader(&board)),
             total: RwSignal::new(board.total_users),
-            version: StoredValue::new(Version {
-                epoch: board.epoch,
-                seq: board.seq,
-            }),
-            rows: RwSignal::new(board.top_scores.into_iter().map(RowState::new).collect()),
+            rows: RwSignal::new(rows.collect()),
+            board: StoredValue::new(board),
             you: RwSignal::new(you),
             connection: RwSignal::new(Connection::Connecting),
-            notification: RwSignal::new(None),
+            age: RwSignal::new(0),
+            banners: RwSignal::new(Banners::default()),
             link_failed: StoredValue::new(link_failed),
         }
     }
 
+    /// The board that is shown.
+    pub(crate) fn board(self) -> LeaderboardData {
+        self.board.get_value()
+    }
+
     /// Is this board at least as new as the one that is shown?
     pub(crate) fn admits(self, board: &LeaderboardData) -> bool {
-        self.version
-            .with_value(|version| version.admits(&board.epoch, board.seq))
+        self.board
+            .with_value(|shown| shown.version().admits(&board.epoch, board.seq))
     }
 
     /// Shows a board, if it is not older than the one that is shown.
@@ -141,10 +150,7 @@ impl PageState {
         if !self.admits(&board) {
             return;
         }
-        self.version.set_value(Version {
-            epoch: board.epoch.clone(),
-            seq: board.seq,
-        });
+        self.board.set_value(board.clone());
         self.show_you(&board);
         self.leader.set(leader(&board));
         self.total.set(board.total_users);
@@ -219,6 +225,15 @@ impl PageState {
     }
 }
 
+impl LeaderboardData {
+    fn version(&self) -> Version {
+        Version {
+            epoch: self.epoch.clone(),
+            seq: self.seq,
+        }
+    }
+}
+
 impl UserScore {
     fn version(&self) -> Version {
         Version {
@@ -250,6 +265,7 @@ mod tests {
             last_updated: "2026-11-23T12:00:00.000Z".into(),
             epoch: epoch.into(),
             seq,
+            page: None,
         }
     }
 
@@ -269,6 +285,7 @@ mod tests {
                     seq: 10,
                 }),
                 token: String::new(),
+                expires_in: 60,
                 link_failed: false,
             }));
         });

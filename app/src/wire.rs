@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The event that carries a [`LeaderboardData`].
 pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";
+/// The event that carries a [`ScoreboardDelta`].
+pub const SCOREBOARD_DELTA: &str = "scoreboard_delta";
 /// The event that carries one [`ScoreboardUpdate`].
 pub const SCOREBOARD_UPDATE: &str = "scoreboard_update";
 /// The event that carries several, as an array.
@@ -38,6 +40,81 @@ pub struct LeaderboardData {
     pub epoch: String,
     /// The last entry that the rows hold.
     pub seq: u64,
+    /// Which page of the board the rows are, if they are not the visible board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u64>,
+}
+
+/// What changed in rows that a client has. It states how rows are now, so it
+/// also fits a client that has seen a part of it: `from` ≤ `seq` < `to`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreboardDelta {
+    /// Which life of the log `from` and `to` count in.
+    pub epoch: String,
+    /// It fits rows that hold this entry, or a later one.
+    pub from: u64,
+    /// The last entry that the rows hold with it.
+    pub to: u64,
+    /// Each row at most once.
+    pub changes: Vec<RowChange>,
+    /// How many users are ranked on the whole board.
+    pub total_users: u64,
+    /// When the entry `to` was taken: ISO 8601.
+    pub last_updated: String,
+    /// Which page of the board is meant, if it is not the visible board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u64>,
+}
+
+/// How a row is now. Either it is gone, or it has a place, a score and a rank.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RowChange {
+    /// A UUID.
+    pub user_id: String,
+    /// The user is not among the rows any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gone: bool,
+    /// The place among the rows, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// Points, within ±(2^53 − 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<i64>,
+    /// 1 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u64>,
+    /// The name to show, where the client may not know name and picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// With a name: the address of a picture; `null` or absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Option<String>>,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What a client asks for by [`SUBSCRIBE_SCOREBOARD`] that wants changes alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// [`DELTA`](Subscription::DELTA).
+    pub mode: String,
+    /// Which life of the log `seq` counts in.
+    pub epoch: String,
+    /// The last entry that the client's rows hold.
+    pub seq: u64,
+}
+
+impl Subscription {
+    /// The mode in which changes are sent instead of boards.
+    pub const DELTA: &str = "delta";
 }
 
 /// A row.
@@ -204,6 +281,8 @@ pub struct PageSnapshot {
     pub you: Option<UserScore>,
     /// With which the page connects.
     pub token: String,
+    /// How long the token is valid, in seconds.
+    pub expires_in: u64,
     /// Was the page opened by a sign-in link that is not valid?
     pub link_failed: bool,
 }
@@ -213,6 +292,8 @@ pub struct PageSnapshot {
 pub struct PageToken {
     /// With which the page connects.
     pub token: String,
+    /// How long it is valid, in seconds.
+    pub expires_in: u64,
     /// Whose it is: nobody's if the sign-in has ended too.
     pub you: Option<UserScore>,
 }

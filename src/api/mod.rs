@@ -6,6 +6,7 @@
 mod actions;
 mod body;
 mod leaderboard;
+mod notifications;
 mod problem;
 mod users;
 
@@ -22,7 +23,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{Identity, Tokens, bearer},
+    auth::{Identity, Role, Tokens, bearer},
     hub::Pulse,
     live::LiveBoard,
 };
@@ -48,7 +49,12 @@ pub struct Api {
 pub fn routes(api: Api) -> Router {
     Router::new()
         .route("/api/v1/actions", post(actions::post))
-        .route("/api/v1/users/{id}", get(users::get).put(users::put))
+        .route(
+            "/api/v1/users/{id}",
+            get(users::get).put(users::put).delete(users::delete),
+        )
+        .route("/api/v1/users/{id}/revoke", post(users::revoke))
+        .route("/api/v1/notifications", post(notifications::post))
         .route("/api/v1/leaderboard", get(leaderboard::get))
         .route("/api/v1/leaderboard/around/{id}", get(leaderboard::around))
         .route("/api", any(unknown))
@@ -94,11 +100,28 @@ impl FromRequestParts<Api> for Publisher {
     }
 }
 
+/// Somebody who may do everything.
+struct Admin;
+
+impl FromRequestParts<Api> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Admin, Problem> {
+        match identity(parts, api)?.role {
+            Role::Admin => Ok(Admin),
+            _ => Err(Problem::ADMIN_ONLY),
+        }
+    }
+}
+
 fn identity(parts: &Parts, api: &Api) -> Result<Identity, Problem> {
     let token = parts
         .headers
         .get(AUTHORIZATION)
         .and_then(|value| bearer(value.to_str().ok()?))
         .ok_or(Problem::NO_TOKEN)?;
-    api.tokens.verify(token).map_err(|_| Problem::INVALID_TOKEN)
+    let identity = api.tokens.verify(token).ok();
+    identity
+        .filter(|identity| !api.live.is_revoked(identity))
+        .ok_or(Problem::INVALID_TOKEN)
 }

@@ -39,12 +39,17 @@ impl Problem {
     pub(super) const INVALID_TOKEN: Problem = Problem::fixed(
         StatusCode::UNAUTHORIZED,
         "Authentication failed",
-        "the token is not valid, or has expired: ask for a new one",
+        "the token is not valid, has expired or was revoked: ask for a new one",
     );
     pub(super) const FORBIDDEN: Problem = Problem::fixed(
         StatusCode::FORBIDDEN,
         "Forbidden",
         "this needs a token of the role publisher or admin",
+    );
+    pub(super) const ADMIN_ONLY: Problem = Problem::fixed(
+        StatusCode::FORBIDDEN,
+        "Forbidden",
+        "this needs a token of the role admin",
     );
     pub(super) const METHOD_NOT_ALLOWED: Problem = Problem::fixed(
         StatusCode::METHOD_NOT_ALLOWED,

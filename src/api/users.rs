@@ -1,14 +1,14 @@
-//! `/api/v1/users/{id}`: registering users, and looking one up.
+//! `/api/v1/users/{id}`: registering users, looking one up, and letting one go.
 
 use app::wire::UserScore;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 
 use super::{
-    Api, Problem, Publisher,
+    Admin, Api, Problem, Publisher,
     body::{Body, Object, UserPath},
 };
-use crate::{store::Command, text};
+use crate::{auth, store::Command, text};
 
 #[derive(Deserialize)]
 struct UserBody {
@@ -53,4 +53,32 @@ pub(super) async fn put(
     let now = api.live.user_score(user);
     let now = now.ok_or_else(|| Problem::unavailable("the user is not on the board yet"))?;
     Ok((status, Json(now)))
+}
+
+/// `DELETE`: takes a user off the board, and closes the user's sockets.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    _: Publisher,
+    UserPath(user): UserPath,
+) -> Result<StatusCode, Problem> {
+    for outcome in api.live.append(vec![Command::DeleteUser(user)]).await? {
+        outcome?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST …/revoke`: makes all tokens void that the user, registered or not, has
+/// now, and closes the sockets that were opened with them. A token must say when
+/// it was issued (`iat`) to be taken from then on, and be a second younger.
+pub(super) async fn revoke(
+    State(api): State<Api>,
+    _: Admin,
+    UserPath(user): UserPath,
+) -> Result<StatusCode, Problem> {
+    let issued_until = auth::now();
+    let command = Command::RevokeTokens { user, issued_until };
+    for outcome in api.live.append(vec![command]).await? {
+        outcome?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -42,6 +42,9 @@ pub struct Identity {
     pub user: UserId,
     /// What they may do.
     pub role: Role,
+    /// When the token was issued, in seconds since 1970-01-01T00:00:00Z, if it
+    /// says.
+    pub issued: Option<u64>,
     /// When the token ends, in seconds since 1970-01-01T00:00:00Z.
     pub expires: u64,
 }
@@ -68,8 +71,9 @@ struct Claims {
     user_id: Option<String>,
     #[serde(default)]
     role: Role,
-    /// May have a fraction (RFC 7519, section 2, `NumericDate`).
+    /// May have a fraction (RFC 7519, section 2, `NumericDate`), as `iat` may.
     exp: f64,
+    iat: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -128,6 +132,7 @@ impl Tokens {
         Ok(Identity {
             user,
             role: claims.role,
+            issued: claims.iat.map(|issued| issued as u64),
             expires: claims.exp as u64,
         })
     }

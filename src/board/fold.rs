@@ -1,10 +1,10 @@
 //! The fold: a board is what its log says, one entry after the other.
 
-use std::ops::Range;
+use std::{num::NonZeroU32, ops::Range};
 
 use super::{
     Fact, LogEntry, Ranking, Rules, Score, Seq, Timestamp, UserId,
-    ranking::{Ranked, Slot, Standing},
+    ranking::{Position, Ranked, Shifts, Slot, Standing},
 };
 
 /// How a user is shown.
@@ -24,6 +24,8 @@ pub struct Board {
     changed: Timestamp,
     ranking: Ranking,
     profiles: Vec<Profile>,
+    /// The best ranks; those of 2^32 and more count as one.
+    bests: Vec<Option<NonZeroU32>>,
 }
 
 /// A user as the log knew them at some `seq`, for loading many at once.
@@ -35,6 +37,8 @@ pub struct Member {
     pub profile: Profile,
     /// Score and when it was reached; `None` for somebody not ranked yet.
     pub standing: Option<Standing>,
+    /// The best rank that the user had after an action of their own.
+    pub best: Option<u64>,
 }
 
 /// What an entry of the log did.
@@ -46,6 +50,12 @@ pub struct Applied {
     pub rank: Option<u64>,
     /// The user's rank before it.
     pub old_rank: Option<u64>,
+    /// The user's best rank after an own action; `None` before the first.
+    pub best: Option<u64>,
+    /// That rank before it.
+    pub old_best: Option<u64>,
+    /// What it did to the ranks of others.
+    pub shifts: Shifts,
 }
 
 /// A row to show.
@@ -72,6 +82,8 @@ impl Board {
     pub fn load(rules: Rules, seq: u64, changed: Timestamp, members: Vec<Member>) -> Board {
         let standings = members.iter().map(|member| (member.id, member.standing));
         let ranking = Ranking::load(rules.direction, rules.ties, standings);
+        let bests = members.iter().map(|member| member.best.and_then(packed));
+        let bests = bests.collect();
         let profiles = members.into_iter().map(|member| member.profile).collect();
         Board {
             rules,
@@ -79,6 +91,7 @@ impl Board {
             changed,
             ranking,
             profiles,
+            bests,
         }
     }
 
@@ -107,9 +120,8 @@ impl Board {
         self.ranking.is_empty()
     }
 
-    /// Folds the next entry of the log into the board. An entry that the board
-    /// holds already changes nothing, and neither does an action of somebody
-    /// whom the log never registered: both give `None`.
+    /// Folds the next entry of the log into the board. `None` for an entry that
+    /// the board holds already, and for one that is about nobody on it.
     pub fn apply(&mut self, entry: &LogEntry) -> Option<Applied> {
         if entry.seq.get() <= self.seq {
             return None;
@@ -118,46 +130,92 @@ impl Board {
         self.changed = entry.at;
         match &entry.fact {
             Fact::UserChanged { user, profile } => {
-                let slot = self.ranking.register(*user);
-                let old_rank = self.ranking.rank(slot);
-                match self.profiles.get_mut(slot.index()) {
-                    Some(known) => known.clone_from(profile),
-                    None => {
-                        self.profiles.push(profile.clone());
-                        if let Some(score) = self.rules.initial() {
-                            self.place(slot, score, entry.seq);
-                        }
-                    }
-                }
-                Some(Applied {
-                    user: *user,
-                    rank: self.ranking.rank(slot),
-                    old_rank,
-                })
+                Some(self.change_user(*user, profile, entry.seq))
             }
-            Fact::Action { user, score, .. } => {
-                let slot = self.ranking.slot(*user)?;
-                let old_rank = self.ranking.rank(slot);
-                self.place(slot, *score, entry.seq);
-                Some(Applied {
-                    user: *user,
-                    rank: self.ranking.rank(slot),
-                    old_rank,
-                })
-            }
+            Fact::Action { user, score, .. } => self.act(*user, *score, entry.seq),
+            Fact::UserDeleted { user } => self.delete(*user),
+            Fact::TokensRevoked { .. } | Fact::Announced(_) => None,
         }
     }
 
+    fn change_user(&mut self, user: UserId, profile: &Profile, seq: Seq) -> Applied {
+        let slot = self.ranking.register(user);
+        let old_rank = self.ranking.rank(slot);
+        let mut shifts = Shifts::default();
+        match self.profiles.get_mut(slot.index()) {
+            Some(known) => known.clone_from(profile),
+            None => {
+                self.profiles.push(profile.clone());
+                self.bests.push(None);
+                if let Some(score) = self.rules.initial() {
+                    shifts = self.place(slot, score, seq);
+                }
+            }
+        }
+        let best = self.best(slot);
+        Applied {
+            user,
+            rank: self.ranking.rank(slot),
+            old_rank,
+            best,
+            old_best: best,
+            shifts,
+        }
+    }
+
+    fn act(&mut self, user: UserId, score: Score, seq: Seq) -> Option<Applied> {
+        let slot = self.ranking.slot(user)?;
+        let old_rank = self.ranking.rank(slot);
+        let shifts = self.place(slot, score, seq);
+        let rank = self.ranking.rank(slot);
+        let old_best = self.best(slot);
+        let best = rank.map(|rank| old_best.map_or(rank, |best| best.min(rank)));
+        self.bests[slot.index()] = best.and_then(packed);
+        Some(Applied {
+            user,
+            rank,
+            old_rank,
+            best: self.best(slot),
+            old_best,
+            shifts,
+        })
+    }
+
+    fn delete(&mut self, user: UserId) -> Option<Applied> {
+        let slot = self.ranking.slot(user)?;
+        let (old_rank, old_best) = (self.ranking.rank(slot), self.best(slot));
+        let shift = self.ranking.remove(user);
+        Some(Applied {
+            user,
+            rank: None,
+            old_rank,
+            best: None,
+            old_best,
+            shifts: [shift, None],
+        })
+    }
+
+    fn best(&self, slot: Slot) -> Option<u64> {
+        self.bests[slot.index()].map(|best| u64::from(best.get()))
+    }
+
     /// A score that did not change was reached when it was reached first.
-    fn place(&mut self, slot: Slot, score: Score, seq: Seq) {
+    fn place(&mut self, slot: Slot, score: Score, seq: Seq) -> Shifts {
         let standing = Standing {
             score,
             reached: seq,
         };
         match self.ranking.standing(slot) {
-            Some(old) if old.score == score => {}
+            Some(old) if old.score == score => Shifts::default(),
             _ => self.ranking.place(slot, standing),
         }
+    }
+
+    /// Where a user stands and the rank there, for a [`RankSweep`](super::RankSweep);
+    /// `None` if the user is not ranked.
+    pub fn standing_of(&self, user: UserId) -> Option<(Position, u64)> {
+        let slot = self.ranking.slot(user)?;
+        Some((self.ranking.position(slot)?, self.ranking.rank(slot)?))
     }
 
     /// A user's row, if the user is registered.
@@ -195,6 +253,10 @@ impl Board {
             rank: Some(ranked.rank),
         }
     }
+}
+
+fn packed(rank: u64) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(rank).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

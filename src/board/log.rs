@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU64};
 
-use super::{Profile, Score};
+use super::{Announcement, Profile, Score};
 
 /// Names a board. `main` is the one that plain routes and events mean.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,4 +111,18 @@ pub enum Fact {
         /// [`Rules`](super::Rules).
         score: Score,
     },
+    /// A user was taken off the board. Registered again, they begin anew.
+    UserDeleted {
+        /// Whom it is about.
+        user: UserId,
+    },
+    /// Tokens of a user, registered or not, are void from now on.
+    TokensRevoked {
+        /// Whose.
+        user: UserId,
+        /// All that were issued up to this second since 1970-01-01T00:00:00Z.
+        issued_until: u64,
+    },
+    /// An organiser had something to say.
+    Announced(Announcement),
 }

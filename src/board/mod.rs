@@ -4,16 +4,20 @@
 //! no randomness, no serialisation, nothing but `std`. So it cannot fail in
 //! those ways, and every node that folds the same log holds the same board.
 
+mod announcement;
 mod fold;
 mod log;
 pub mod ranking;
 mod rules;
 mod score;
+mod sweep;
 mod tick;
 
+pub use announcement::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity};
 pub use fold::{Applied, Board, Member, Profile, Row};
 pub use log::{BoardId, Epoch, Fact, LogEntry, Seq, Timestamp, UserId};
 pub use ranking::{Direction, Ranking, Ties};
 pub use rules::{Operator, Rules};
 pub use score::Score;
-pub use tick::{Changes, Tick, UserChange};
+pub use sweep::{RankSweep, Watched};
+pub use tick::{Changes, Climb, Ended, Tick, UserChange};

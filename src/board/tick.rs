@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Fact, LogEntry, Score, Timestamp, UserId};
+use super::{Announcement, Applied, Fact, LogEntry, Score, Timestamp, UserId, ranking::Shift};
 
 /// Says when to send: the first change after a quiet period at once, from then
 /// on once a period. Moments are durations since any fixed instant.
@@ -36,7 +36,39 @@ impl Tick {
 /// What has happened since the last tick.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    users: HashMap<UserId, UserChange>,
+    /// What users did.
+    pub actions: HashMap<UserId, UserChange>,
+    /// Who was placed anew, in the order in which it happened.
+    pub placed: Vec<UserId>,
+    /// What that did to the ranks of others.
+    pub shifts: Vec<Shift>,
+    /// Who got further than ever before by an action, latest last.
+    pub climbed: Vec<Climb>,
+    /// What organisers had to say.
+    pub announced: Vec<Announcement>,
+    /// Whose sockets are to be closed.
+    pub ended: Vec<Ended>,
+}
+
+/// A user is ranked better than after any earlier action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Climb {
+    /// Who.
+    pub user: UserId,
+    /// The best rank before; `None` if this was the first action.
+    pub from: Option<u64>,
+    /// The best rank now.
+    pub to: u64,
+}
+
+/// Somebody's sessions have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The user is not on the board any more.
+    Deleted(UserId),
+    /// The user's tokens that were issued until then, in seconds since
+    /// 1970-01-01T00:00:00Z, are void.
+    Revoked(UserId, u64),
 }
 
 /// What one user did since the last tick.
@@ -53,34 +85,55 @@ pub struct UserChange {
 }
 
 impl Changes {
-    /// Adds an entry of the log.
-    pub fn add(&mut self, entry: &LogEntry) {
-        let Fact::Action {
-            user,
-            action_type,
-            increase,
-            ..
-        } = &entry.fact
-        else {
-            return;
-        };
-        let change = self.users.entry(*user).or_insert_with(|| UserChange {
-            action_type: action_type.clone(),
-            increase: 0,
-            merged: 0,
-            at: entry.at,
-        });
-        change.action_type.clone_from(action_type);
-        // Sums of results of other operators than `sum` may leave the range.
-        let (least, most) = (Score::MIN.points(), Score::MAX.points());
-        change.increase = change.increase.saturating_add(*increase).clamp(least, most);
-        change.merged = change.merged.saturating_add(1);
-        change.at = entry.at;
+    /// Adds an entry of the log, and what it did on the board.
+    pub fn add(&mut self, entry: &LogEntry, applied: Option<&Applied>) {
+        if let Some(applied) = applied {
+            self.placed.push(applied.user);
+            self.shifts.extend(applied.shifts.into_iter().flatten());
+        }
+        match &entry.fact {
+            Fact::Action {
+                user,
+                action_type,
+                increase,
+                ..
+            } => {
+                self.act(*user, action_type, *increase, entry.at);
+                if let Some(Applied {
+                    best: Some(to),
+                    old_best: from,
+                    ..
+                }) = applied
+                    && from.is_none_or(|from| *to < from)
+                {
+                    let (user, from, to) = (*user, *from, *to);
+                    self.climbed.push(Climb { user, from, to });
+                }
+            }
+            Fact::UserDeleted { user } => self.ended.push(Ended::Deleted(*user)),
+            Fact::TokensRevoked { user, issued_until } => {
+                self.ended.push(Ended::Revoked(*user, *issued_until));
+            }
+            Fact::Announced(announcement) => self.announced.push(announcement.clone()),
+            Fact::UserChanged { .. } => {}
+        }
     }
 
-    /// Who acted, in no particular order.
-    pub fn into_users(self) -> impl Iterator<Item = (UserId, UserChange)> {
-        self.users.into_iter()
+    fn act(&mut self, user: UserId, action_type: &str, increase: i64, at: Timestamp) {
+        let change = self.actions.entry(user).or_insert_with(|| UserChange {
+            action_type: action_type.into(),
+            increase: 0,
+            merged: 0,
+            at,
+        });
+        if *change.action_type != *action_type {
+            change.action_type = action_type.into();
+        }
+        // Sums of results of other operators than `sum` may leave the range.
+        let (least, most) = (Score::MIN.points(), Score::MAX.points());
+        change.increase = change.increase.saturating_add(increase).clamp(least, most);
+        change.merged = change.merged.saturating_add(1);
+        change.at = at;
     }
 }
 
@@ -108,7 +161,7 @@ mod tests {
     fn actions_of_one_user_become_one() {
         let mut changes = Changes::default();
         for (seq, n, increase) in [(1, 1, 5), (2, 2, 1), (3, 1, -2)] {
-            changes.add(&LogEntry {
+            let entry = LogEntry {
                 seq: Seq::new(seq).expect("from 1"),
                 at: Timestamp(seq * 10),
                 fact: Fact::Action {
@@ -117,9 +170,10 @@ mod tests {
                     increase,
                     score: Score::ZERO,
                 },
-            });
+            };
+            changes.add(&entry, None);
         }
-        let users: HashMap<_, _> = changes.into_users().collect();
+        let users = changes.actions;
         assert_eq!(users.len(), 2);
         assert_eq!(
             users[&UserId([1; 16])],

@@ -5,12 +5,12 @@
 use std::{sync::Arc, time::Duration};
 
 use app::wire::{
-    BATCH_UPDATE, LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_UPDATE, SESSION_EXPIRED,
-    SYSTEM_NOTIFICATION, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
+    LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
+    USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
 use socketioxide::{
-    BroadcastError, SendError, SocketError, SocketIo,
+    SendError, SocketError, SocketIo,
     extract::{AckSender, SocketRef},
     socket::Sid,
 };
@@ -21,22 +21,33 @@ use tokio::{
 
 use super::{
     answers::{ErrorMessage, EventError, acknowledge, refuse},
-    events::ClientEvent,
+    banners::Banners,
+    events::{ClientEvent, Subscribe},
     expiring::Expiring,
+    frames::Frames,
     lagging::{Lagging, Missed},
     online::Online,
     rooms,
     updates::Updates,
+    view::{Mode, View},
+    watching::Watching,
 };
 use crate::{
-    auth::{self, Identity, Tokens},
-    board::{Board, Tick, UserChange, UserId},
+    auth::{self, Identity, Role, Tokens},
+    board::{Announcement, Board, Ended, Tick, UserChange, UserId},
+    clock,
+    config::AchievementsTable,
     live::LiveBoard,
     wire,
 };
 
 /// Between two frames to a room.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Why a session ends before its client leaves.
+const EXPIRED: &str = "The token has expired";
+const DELETED: &str = "User deleted";
+const REVOKED: &str = "The token was revoked";
 
 /// What the actor is asked to do.
 pub(super) enum Request {
@@ -51,90 +62,98 @@ pub(super) enum Request {
         event: ClientEvent,
         ack: AckSender,
     },
-    /// All clients are to be shown a banner.
-    Notify(SystemNotification),
+    /// Something that is not on the log is to be announced.
+    Announce(Announcement),
 }
 
 pub(super) struct Actor {
-    io: SocketIo,
-    live: LiveBoard,
+    pub(super) io: SocketIo,
+    pub(super) live: LiveBoard,
     tokens: Arc<Tokens>,
-    /// What the room was shown last.
-    shown: LeaderboardData,
-    tick: Tick,
-    started: Instant,
+    pub(super) achievements: AchievementsTable,
+    pub(super) tick: Tick,
+    pub(super) started: Instant,
+    pub(super) watching: Watching,
     /// What is still to be told of the visible board.
-    updates: Updates,
-    online: Online,
-    lagging: Lagging,
+    pub(super) updates: Updates,
+    pub(super) online: Online,
+    pub(super) lagging: Lagging,
     expiring: Expiring,
+    pub(super) banners: Banners,
 }
 
 impl Actor {
-    pub(super) fn new(io: SocketIo, live: LiveBoard, tokens: Arc<Tokens>) -> Actor {
-        let shown = live.read(|board| wire::top(live.epoch(), board));
+    pub(super) fn new(
+        io: SocketIo,
+        live: LiveBoard,
+        tokens: Arc<Tokens>,
+        achievements: AchievementsTable,
+    ) -> Actor {
+        let top = live.read(|board| Frames::new(View::Top, live.epoch(), board));
         Actor {
             io,
             live,
             tokens,
-            shown,
+            achievements,
             tick: Tick::new(TICK),
             started: Instant::now(),
+            watching: Watching::new(top),
             updates: Updates::default(),
             online: Online::default(),
             lagging: Lagging::default(),
             expiring: Expiring::default(),
+            banners: Banners::default(),
         }
     }
 
     /// Works until nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let live = self.live.clone();
-        let mut due: Option<Instant> = None;
+        let mut changed = false;
         loop {
+            let tick = self.tick_due(changed);
             let expiry = self.expiring.due();
-            let sweep = self.online.sweep_due();
             let retry = self.lagging.retry_due();
+            let banner = self.banners.wait(clock::now());
+            let banner = banner.map(|wait| Instant::now() + wait);
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.handle(request).await,
+                    Some(request) => self.handle(request),
                     None => return,
                 },
-                () = live.changed(), if due.is_none() => {
-                    due = Some(self.started + self.tick.due(self.started.elapsed()));
+                () = live.changed(), if !changed => changed = true,
+                () = until(tick) => {
+                    changed = false;
+                    self.tick().await;
                 }
-                () = until(due) => {
-                    due = None;
-                    self.tick.sent(self.started.elapsed());
-                    self.send_frames().await;
-                    if !self.updates.is_empty() {
-                        due = Some(self.started + self.tick.due(self.started.elapsed()));
-                    }
-                }
-                // Where a tick is due it sweeps too, after it has told who acted.
-                () = until(sweep), if due.is_none() => self.send_rank_changes().await,
                 () = until(retry) => self.catch_up(),
-                () = until(expiry) => self.end_sessions(),
+                () = until(expiry) => self.end_expired(),
+                () = until(banner) => self.show_banners().await,
             }
         }
     }
 
-    async fn handle(&mut self, request: Request) {
+    /// When there is something to say, or to look for.
+    fn tick_due(&self, changed: bool) -> Option<Instant> {
+        let next = self.started + self.tick.due(self.started.elapsed());
+        if changed || !self.updates.is_empty() || self.online.is_waiting() {
+            return Some(next);
+        }
+        self.online.sweep_due().map(|sweep| sweep.max(next))
+    }
+
+    fn handle(&mut self, request: Request) {
         match request {
             Request::Connected(sid, identity) => {
                 // It may have gone already, and that may have been told before.
-                if self
-                    .io
-                    .get_socket(sid)
-                    .is_some_and(|socket| socket.connected())
-                {
-                    let rank = self.live.read(|board| board.user(identity.user)?.rank);
-                    self.online.came(sid, identity.user, rank);
-                    self.expiring.set(sid, identity.expires);
+                let socket = self.io.get_socket(sid);
+                if let Some(socket) = socket.filter(|socket| socket.connected()) {
+                    self.welcome(&socket, identity);
                 }
             }
             Request::Disconnected(sid, user) => {
                 self.online.left(sid, user);
+                self.watching.leave(sid);
                 self.lagging.forget(sid);
                 self.expiring.forget(sid);
             }
@@ -143,14 +162,33 @@ impl Actor {
                 user,
                 event,
                 ack,
-            } => match self.answer(&socket, user, event) {
-                Ok(()) => acknowledge(ack, &self.live),
-                Err(error) => refuse(&socket, ack, error),
-            },
-            Request::Notify(notification) => {
-                // An emit fails for single sockets, which miss a banner then.
-                _ = self.io.emit(SYSTEM_NOTIFICATION, &notification).await;
+            } => {
+                // Whoever has gone watches nothing: that was noted, or will be.
+                if !socket.connected() {
+                    return;
+                }
+                match self.answer(&socket, user, event) {
+                    Ok(()) => acknowledge(ack, &self.live),
+                    Err(error) => refuse(&socket, ack, error),
+                }
             }
+            Request::Announce(announcement) => self.banners.add(announcement),
+        }
+    }
+
+    fn welcome(&mut self, socket: &SocketRef, identity: Identity) {
+        let rank = self.live.read(|board| board.user(identity.user)?.rank);
+        self.online.came(socket.id, identity.user, rank);
+        self.expiring.set(socket.id, identity.expires);
+        // Between the handshake and now the user may have been deleted.
+        if let Some(reason) = self.ended(identity) {
+            self.end(socket, reason);
+            return;
+        }
+        let valid = self.banners.valid_for(identity, clock::now());
+        let valid: Vec<_> = valid.map(wire::notification).collect();
+        for notification in valid {
+            self.tell(socket, SYSTEM_NOTIFICATION, &notification);
         }
     }
 
@@ -161,16 +199,8 @@ impl Actor {
         event: ClientEvent,
     ) -> Result<(), EventError> {
         match event {
-            ClientEvent::SubscribeScoreboard => {
-                // Joining comes first, so that nothing falls between.
-                join(socket, rooms::SCOREBOARD);
-                let board = self.live.read(|board| wire::top(self.live.epoch(), board));
-                self.tell(socket, LEADERBOARD_REFRESH, &board);
-            }
-            ClientEvent::UnsubscribeScoreboard => {
-                socket.leave(rooms::SCOREBOARD);
-                self.lagging.forget_board(socket.id);
-            }
+            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(socket, wanted),
+            ClientEvent::UnsubscribeScoreboard => self.unsubscribe(socket),
             ClientEvent::SubscribeUserScore(asked) => {
                 if asked != user {
                     return Err(EventError::Forbidden);
@@ -181,12 +211,14 @@ impl Actor {
                 }
             }
             ClientEvent::RefreshToken(token) => {
-                let identity = self.tokens.verify(&token);
-                let identity = identity.map_err(|_| EventError::InvalidToken)?;
-                if identity.user != user {
+                let identity = self.tokens.verify(&token).ok();
+                let identity = identity.filter(|identity| self.ended(*identity).is_none());
+                let identity = identity.ok_or(EventError::InvalidToken)?;
+                let now = socket.extensions.get::<Identity>();
+                // Rooms were joined as whoever the socket began as.
+                if identity.user != user || now.is_some_and(|now| now.role != identity.role) {
                     return Err(EventError::Forbidden);
                 }
-                let now = socket.extensions.get::<Identity>();
                 if now.is_some_and(|now| now.expires < identity.expires) {
                     socket.extensions.insert(identity);
                     self.expiring.set(socket.id, identity.expires);
@@ -198,78 +230,37 @@ impl Actor {
         Ok(())
     }
 
-    /// One frame to the room if what it shows has changed, after what happened to
-    /// each user on it, and one to each user who acted. All of them state the
-    /// board as of one `seq`.
-    async fn send_frames(&mut self) {
-        let epoch = self.live.epoch();
-        let near_top = |board: &LeaderboardData| -> Vec<UserId> {
-            let rows = board.top_scores.iter();
-            rows.filter_map(|row| wire::user_id(&row.user_id)).collect()
-        };
-        let was_near_top = near_top(&self.shown);
+    fn subscribe(&mut self, socket: &SocketRef, wanted: Subscribe) {
+        let Subscribe { view, mode, known } = wanted;
+        self.unsubscribe(socket);
         let live = self.live.clone();
-        let (board, updates) = live.take_changes(|board, changes| {
-            let top = wire::top(epoch, board);
-            let mut updates: Vec<_> = changes
-                .into_users()
-                .filter(|(user, _)| self.online.is_here(*user))
-                .filter_map(|(user, change)| {
-                    Some((user, wire::user_update(epoch, board, user, change)?))
-                })
-                .collect();
-            for (user, update) in &updates {
-                self.online.told(*user, update.rank);
-            }
-            // Whoever is or was near the top is told at once, others by the sweep.
-            let rank = |user| board.user(user)?.rank;
-            let moved = if self.online.is_sweep_due() {
-                self.online.sweep(rank)
-            } else {
-                let near_top = near_top(&top).into_iter().chain(was_near_top);
-                self.online.moved(near_top, rank)
+        let epoch = live.epoch();
+        let (missed, board) = live.read(|board| {
+            let frames = self
+                .watching
+                .watch(socket.id, view, mode, || Frames::new(view, epoch, board));
+            let missed = known.and_then(|(epoch, seq)| frames.since(&epoch, seq, board.seq()));
+            let board = match mode {
+                _ if missed.is_some() => None,
+                // Deltas go on from the latest frame.
+                Mode::Delta => Some(frames.data().clone()),
+                Mode::Full => Some(current_rows(view, &live, board)),
             };
-            updates.extend(self.rank_changes(board, moved));
-            (top, updates)
+            (missed, board)
         });
-        let changed = board.top_scores != self.shown.top_scores
-            || board.total_users != self.shown.total_users;
-        self.updates.add(&self.shown, &board);
-        for mut batch in self.updates.take() {
-            if batch.len() > 1 {
-                self.tell_board(BATCH_UPDATE, &batch).await;
-            } else if let Some(update) = batch.pop() {
-                self.tell_board(SCOREBOARD_UPDATE, &update).await;
-            }
-        }
-        if changed {
-            self.tell_board(LEADERBOARD_REFRESH, &board).await;
-            self.shown = board;
-        }
-        for (user, update) in updates {
-            self.tell_user(user, &update).await;
-        }
-        self.online.changed();
-    }
-
-    /// Tells everybody who is here and has moved without acting.
-    async fn send_rank_changes(&mut self) {
-        let updates = self.live.clone().read(|board| {
-            let moved = self.online.sweep(|user| board.user(user)?.rank);
-            self.rank_changes(board, moved)
-        });
-        for (user, update) in updates {
-            self.tell_user(user, &update).await;
+        // Joining comes first, so that nothing falls between.
+        join_view(socket, view, mode);
+        if let Some(missed) = missed {
+            self.tell_rows(socket, SCOREBOARD_DELTA, &missed, missed.from);
+        } else if let Some(board) = board {
+            self.tell_rows(socket, LEADERBOARD_REFRESH, &board, 0);
         }
     }
 
-    fn rank_changes(&self, board: &Board, moved: Vec<UserId>) -> Vec<(UserId, UserScoreUpdate)> {
-        let update = |user| {
-            let change = unacted(UserScoreUpdate::RANK_CHANGE, board);
-            let update = wire::user_update(self.live.epoch(), board, user, change)?;
-            Some((user, update))
-        };
-        moved.into_iter().filter_map(update).collect()
+    fn unsubscribe(&mut self, socket: &SocketRef) {
+        if let Some(watch) = self.watching.leave(socket.id) {
+            leave_view(socket, watch.view, watch.mode);
+        }
     }
 
     /// What somebody is told who only asked.
@@ -283,57 +274,57 @@ impl Actor {
     /// Emits to one socket, and notes if it could not take it.
     fn tell<T: Serialize>(&mut self, socket: &SocketRef, event: &str, data: &T) {
         if is_full(&socket.emit(event, data)) {
-            self.lagging.note(socket);
+            self.lag(socket, u64::MAX);
         }
     }
 
-    /// Emits to a room, encoded once; answers whether all could take it.
-    async fn tell_room<T: Serialize>(&self, room: &str, event: &str, data: &T) -> bool {
-        let emitted = self.io.to(room.to_owned()).emit(event, data).await;
-        let full = |error: &SocketError| matches!(error, SocketError::InternalChannelFull);
-        !matches!(emitted, Err(BroadcastError::Socket(errors)) if errors.iter().any(full))
-    }
-
-    async fn tell_board<T: Serialize>(&mut self, event: &str, data: &T) {
-        if !self.tell_room(rooms::SCOREBOARD, event, data).await {
-            self.lagging.suspect_board();
+    /// Emits what a socket watches, which otherwise has seen it up to `seq`.
+    fn tell_rows<T: Serialize>(&mut self, socket: &SocketRef, event: &str, data: &T, seq: u64) {
+        if is_full(&socket.emit(event, data)) {
+            self.lag(socket, seq);
         }
     }
 
-    async fn tell_user(&mut self, user: UserId, update: &UserScoreUpdate) {
-        if !self
-            .tell_room(&rooms::user(user), USER_SCORE_UPDATE, update)
-            .await
-        {
-            self.lagging.suspect_user(user);
+    /// Notes a socket that does not read. It leaves the rooms of what it watches
+    /// until it has caught up: there, every frame would fail for it. It has seen
+    /// the frames up to `seq`, or up to the latest if that is earlier.
+    fn lag(&mut self, socket: &SocketRef, seq: u64) {
+        let latest = |view| self.watching.frames(view).map(|frames| frames.data().seq);
+        let view = self.watching.get(socket.id).map(|watch| watch.view);
+        let seen = view.and_then(latest).map_or(seq, |latest| latest.min(seq));
+        if let Some(watch) = self.watching.get_mut(socket.id) {
+            leave_view(socket, watch.view, watch.mode);
+            watch.behind = Some(watch.behind.map_or(seen, |behind| behind.min(seen)));
         }
+        self.lagging.note(socket.id);
     }
 
     /// Gives sockets that lagged what they missed, as far as they can take it.
     fn catch_up(&mut self) {
-        let live = self.live.clone();
-        let board = live.read(|board| wire::top(live.epoch(), board));
         let Missed {
             sockets,
-            board: suspected,
+            views,
             users,
         } = self.lagging.take();
-        for (sid, watches) in sockets {
-            let Some(socket) = self.io.get_socket(sid) else {
+        for sid in sockets {
+            let Some(socket) = self.io.get_socket(sid).filter(|socket| socket.connected()) else {
                 continue;
             };
-            if watches {
-                join(&socket, rooms::SCOREBOARD);
-                self.tell(&socket, LEADERBOARD_REFRESH, &board);
+            if let Some(watch) = self.watching.get_mut(sid)
+                && let Some(seq) = watch.behind.take()
+            {
+                let (view, mode) = (watch.view, watch.mode);
+                join_view(&socket, view, mode);
+                self.tell_step(&socket, view, mode, seq);
             }
             let identity = socket.extensions.get::<Identity>();
             if let Some(update) = identity.and_then(|identity| self.current(identity.user)) {
                 self.tell(&socket, USER_SCORE_UPDATE, &update);
             }
         }
-        if suspected {
-            for socket in self.io.within(rooms::SCOREBOARD).sockets() {
-                self.tell(&socket, LEADERBOARD_REFRESH, &board);
+        for ((view, mode), seq) in views {
+            for socket in self.io.within(rooms::view(view, mode)).sockets() {
+                self.tell_step(&socket, view, mode, seq);
             }
         }
         for user in users {
@@ -346,21 +337,104 @@ impl Actor {
         }
     }
 
-    /// Tells sockets whose tokens have ended, and closes them.
-    fn end_sessions(&mut self) {
-        let now = auth::now();
-        for sid in self.expiring.take_until(now) {
-            let Some(socket) = self.io.get_socket(sid) else {
-                continue;
-            };
-            let message = "The token has expired";
-            _ = socket.emit(SESSION_EXPIRED, &ErrorMessage { message });
-            if socket.disconnect().is_err() {
-                // Its buffer is full; it does not get away by not reading.
-                self.expiring.set(sid, now + 1);
+    /// One step from the frame with `seq` to the latest.
+    fn tell_step(&mut self, socket: &SocketRef, view: View, mode: Mode, seq: u64) {
+        let Some(frames) = self.watching.frames(view) else {
+            return;
+        };
+        let latest = frames.data();
+        let missed = match mode {
+            Mode::Delta => frames.since(&latest.epoch, seq, latest.seq),
+            Mode::Full => None,
+        };
+        match missed {
+            Some(missed) => self.tell_rows(socket, SCOREBOARD_DELTA, &missed, seq),
+            None => {
+                let latest = latest.clone();
+                self.tell_rows(socket, LEADERBOARD_REFRESH, &latest, seq);
             }
         }
     }
+
+    /// Closes sockets whose tokens have expired.
+    fn end_expired(&mut self) {
+        for sid in self.expiring.take_until(auth::now()) {
+            if let Some(socket) = self.io.get_socket(sid) {
+                self.end(&socket, EXPIRED);
+            }
+        }
+    }
+
+    /// Closes the sockets of somebody who may not be here any more.
+    pub(super) fn end_sessions(&mut self, ended: Ended) {
+        let (Ended::Deleted(user) | Ended::Revoked(user, _)) = ended;
+        for sid in self.online.sockets(user).to_vec() {
+            let Some(socket) = self.io.get_socket(sid) else {
+                continue;
+            };
+            let identity = socket.extensions.get::<Identity>();
+            if let Some(reason) = identity.and_then(|identity| self.ended(identity)) {
+                self.end(&socket, reason);
+            }
+        }
+    }
+
+    /// Why somebody with a good token may not be here, if so.
+    fn ended(&self, identity: Identity) -> Option<&'static str> {
+        if identity.role == Role::Player && !self.live.knows(identity.user) {
+            Some(DELETED)
+        } else if self.live.is_revoked(&identity) {
+            Some(REVOKED)
+        } else {
+            None
+        }
+    }
+
+    fn end(&mut self, socket: &SocketRef, message: &'static str) {
+        _ = socket.emit(SESSION_EXPIRED, &ErrorMessage { message });
+        if socket.clone().disconnect().is_err() {
+            // Its buffer is full; it does not get away by not reading.
+            self.expiring.set(socket.id, auth::now() + 1);
+        }
+    }
+
+    async fn show_banners(&mut self) {
+        for announcement in self.banners.take_due(clock::now()) {
+            let notification = wire::notification(&announcement);
+            // An emit fails for single sockets, which miss a banner then.
+            _ = match rooms::audience(announcement.audience) {
+                Some(room) => {
+                    self.io
+                        .to(room)
+                        .emit(SYSTEM_NOTIFICATION, &notification)
+                        .await
+                }
+                None => self.io.emit(SYSTEM_NOTIFICATION, &notification).await,
+            };
+        }
+    }
+}
+
+/// The rows of a view as they are now.
+fn current_rows(view: View, live: &LiveBoard, board: &Board) -> LeaderboardData {
+    LeaderboardData {
+        page: view.page(),
+        ..wire::leaderboard(live.epoch(), board, view.places(board.rules()))
+    }
+}
+
+fn join_view(socket: &SocketRef, view: View, mode: Mode) {
+    if view == View::Top {
+        join(socket, rooms::SCOREBOARD);
+    }
+    join(socket, rooms::view(view, mode));
+}
+
+fn leave_view(socket: &SocketRef, view: View, mode: Mode) {
+    if view == View::Top {
+        socket.leave(rooms::SCOREBOARD);
+    }
+    socket.leave(rooms::view(view, mode));
 }
 
 /// Joins a room, unless the socket has gone: then the library has forgotten its
@@ -372,7 +446,8 @@ fn join(socket: &SocketRef, room: impl Into<String>) {
     }
 }
 
-fn unacted(action_type: &str, board: &Board) -> UserChange {
+/// What is told of somebody who did not act.
+pub(super) fn unacted(action_type: &str, board: &Board) -> UserChange {
     UserChange {
         action_type: action_type.into(),
         increase: 0,
@@ -381,7 +456,7 @@ fn unacted(action_type: &str, board: &Board) -> UserChange {
     }
 }
 
-pub(super) fn is_full(result: &Result<(), SendError>) -> bool {
+fn is_full(result: &Result<(), SendError>) -> bool {
     matches!(
         result,
         Err(SendError::Socket(SocketError::InternalChannelFull))

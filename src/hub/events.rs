@@ -6,8 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{SeqAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::view::{Mode, View};
 use crate::{board::UserId, wire};
 use app::wire::{
     REFRESH_TOKEN, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, UNSUBSCRIBE_SCOREBOARD,
@@ -42,7 +43,7 @@ impl<'de> Deserialize<'de> for Args {
 /// An event of a client that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClientEvent {
-    SubscribeScoreboard,
+    SubscribeScoreboard(Subscribe),
     UnsubscribeScoreboard,
     SubscribeUserScore(UserId),
     /// A later token of the same user.
@@ -50,6 +51,51 @@ pub(super) enum ClientEvent {
     Ping,
     /// The name is unknown, or the arguments do not fit it.
     Malformed,
+}
+
+/// Which rows a client wants to see, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subscribe {
+    pub(super) view: View,
+    pub(super) mode: Mode,
+    /// The epoch and `seq` of the rows that the client has.
+    pub(super) known: Option<(String, u64)>,
+}
+
+impl Subscribe {
+    /// What a client wants that says nothing.
+    const PLAIN: Subscribe = Subscribe {
+        view: View::Top,
+        mode: Mode::Full,
+        known: None,
+    };
+
+    /// Reads what a client says; a field that is `null` is none.
+    fn read(fields: &Map<String, Value>) -> Option<Subscribe> {
+        let mut wanted = Subscribe::PLAIN;
+        let (mut epoch, mut seq) = (None, None);
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+            match name.as_str() {
+                "mode" => {
+                    wanted.mode = match value.as_str()? {
+                        "full" => Mode::Full,
+                        "delta" => Mode::Delta,
+                        _ => return None,
+                    }
+                }
+                "page" => wanted.view = View::Page(value.as_u64()?),
+                "epoch" => epoch = Some(value.as_str()?.to_owned()),
+                "seq" => seq = Some(value.as_u64()?),
+                _ => return None,
+            }
+        }
+        wanted.known = match (epoch, seq, wanted.mode) {
+            (None, None, _) => None,
+            (Some(epoch), Some(seq), Mode::Delta) => Some((epoch, seq)),
+            _ => return None,
+        };
+        Some(wanted)
+    }
 }
 
 impl ClientEvent {
@@ -62,7 +108,14 @@ impl ClientEvent {
             _ => false,
         };
         match name {
-            SUBSCRIBE_SCOREBOARD if nothing => ClientEvent::SubscribeScoreboard,
+            SUBSCRIBE_SCOREBOARD if nothing => ClientEvent::SubscribeScoreboard(Subscribe::PLAIN),
+            SUBSCRIBE_SCOREBOARD => {
+                let wanted = match args {
+                    [Value::Object(fields)] => Subscribe::read(fields),
+                    _ => None,
+                };
+                wanted.map_or(ClientEvent::Malformed, ClientEvent::SubscribeScoreboard)
+            }
             UNSUBSCRIBE_SCOREBOARD if nothing => ClientEvent::UnsubscribeScoreboard,
             "ping" if nothing => ClientEvent::Ping,
             SUBSCRIBE_USER_SCORE => {
@@ -98,7 +151,10 @@ mod tests {
     #[test]
     fn events_without_argument_take_none() {
         for (name, event) in [
-            ("subscribe_scoreboard", ClientEvent::SubscribeScoreboard),
+            (
+                "subscribe_scoreboard",
+                ClientEvent::SubscribeScoreboard(Subscribe::PLAIN),
+            ),
             ("unsubscribe_scoreboard", ClientEvent::UnsubscribeScoreboard),
             ("ping", ClientEvent::Ping),
         ] {
@@ -113,6 +169,57 @@ mod tests {
             ] {
                 assert_eq!(ClientEvent::read(name, &args), ClientEvent::Malformed);
             }
+        }
+    }
+
+    #[test]
+    fn a_subscription_says_what_and_how() {
+        let read = |fields| ClientEvent::read("subscribe_scoreboard", &[fields]);
+        let plain = Subscribe::PLAIN;
+        let known = Some(("e".to_owned(), 7));
+        for (fields, wanted) in [
+            (json!({ "mode": "full" }), plain.clone()),
+            (json!({ "mode": null, "page": null }), plain.clone()),
+            (
+                json!({ "page": 3 }),
+                Subscribe {
+                    view: View::Page(3),
+                    ..plain.clone()
+                },
+            ),
+            (
+                json!({ "mode": "delta", "epoch": "e", "seq": 7 }),
+                Subscribe {
+                    mode: Mode::Delta,
+                    known: known.clone(),
+                    ..plain
+                },
+            ),
+            (
+                json!({ "mode": "delta", "epoch": "e", "seq": 7, "page": 0 }),
+                Subscribe {
+                    view: View::Page(0),
+                    mode: Mode::Delta,
+                    known,
+                },
+            ),
+        ] {
+            assert_eq!(read(fields), ClientEvent::SubscribeScoreboard(wanted));
+        }
+        for fields in [
+            json!({ "mode": "sideways" }),
+            json!({ "mode": 1 }),
+            json!({ "page": -1 }),
+            json!({ "page": 1.5 }),
+            json!({ "page": "1" }),
+            json!({ "mode": "delta", "seq": 7 }),
+            json!({ "mode": "delta", "epoch": "e" }),
+            json!({ "mode": "delta", "epoch": "e", "seq": -7 }),
+            json!({ "mode": "delta", "epoch": 1, "seq": 7 }),
+            json!({ "epoch": "e", "seq": 7 }),
+            json!({ "top": 100 }),
+        ] {
+            assert_eq!(read(fields.clone()), ClientEvent::Malformed, "{fields}");
         }
     }
 

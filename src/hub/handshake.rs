@@ -50,6 +50,9 @@ pub(super) async fn authenticate(
     if identity.role == Role::Player && !handlers.live.knows(identity.user) {
         return Err(Refused::UnknownUser);
     }
+    if handlers.live.is_revoked(&identity) {
+        return Err(Refused::InvalidToken);
+    }
     socket.extensions.insert(identity);
     socket.extensions.insert(Excess::default());
     socket.on_fallback(received);
@@ -58,6 +61,9 @@ pub(super) async fn authenticate(
         // Waits for a place: who left must not count as present for ever.
         _ = gone.send(Request::Disconnected(sid, identity.user)).await;
     });
-    socket.join(rooms::user(identity.user));
+    socket.join([
+        rooms::user(identity.user),
+        rooms::role(identity.role).to_owned(),
+    ]);
     Ok(())
 }

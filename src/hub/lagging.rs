@@ -8,10 +8,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use socketioxide::{extract::SocketRef, socket::Sid};
+use socketioxide::socket::Sid;
 use tokio::time::{Duration, Instant};
 
-use super::rooms;
+use super::view::{Mode, View};
 use crate::board::UserId;
 
 /// Between two attempts to give lagging sockets what they missed.
@@ -27,29 +27,24 @@ pub(super) struct Lagging {
 /// Who missed what.
 #[derive(Default)]
 pub(super) struct Missed {
-    /// Sockets that lag, and whether they watch the visible board.
-    pub(super) sockets: HashMap<Sid, bool>,
-    /// Somebody who watches the visible board lags.
-    pub(super) board: bool,
+    /// Sockets that lag.
+    pub(super) sockets: HashSet<Sid>,
+    /// Somebody who watches one of these lags since the frame with this `seq`.
+    pub(super) views: HashMap<(View, Mode), u64>,
     /// A socket of these users lags.
     pub(super) users: HashSet<UserId>,
 }
 
 impl Lagging {
-    /// Notes a socket that could not take something. It leaves the room of the
-    /// board until it has caught up: there, every frame would fail for it.
-    pub(super) fn note(&mut self, socket: &SocketRef) {
-        let watches = socket.rooms().iter().any(|room| room == rooms::SCOREBOARD);
-        if watches {
-            socket.leave(rooms::SCOREBOARD);
-        }
-        *self.missed.sockets.entry(socket.id).or_default() |= watches;
+    /// Notes a socket that could not take something.
+    pub(super) fn note(&mut self, sid: Sid) {
+        self.missed.sockets.insert(sid);
         self.retry();
     }
 
-    /// Somebody in the room of the board could not take a frame.
-    pub(super) fn suspect_board(&mut self) {
-        self.missed.board = true;
+    /// Somebody who watches this could not take the frame after `seq`.
+    pub(super) fn suspect_view(&mut self, view: View, mode: Mode, seq: u64) {
+        self.missed.views.entry((view, mode)).or_insert(seq);
         self.retry();
     }
 
@@ -72,13 +67,6 @@ impl Lagging {
     pub(super) fn take(&mut self) -> Missed {
         self.due = None;
         std::mem::take(&mut self.missed)
-    }
-
-    /// The socket does not watch the board any more.
-    pub(super) fn forget_board(&mut self, sid: Sid) {
-        if let Some(watches) = self.missed.sockets.get_mut(&sid) {
-            *watches = false;
-        }
     }
 
     /// The socket has gone.

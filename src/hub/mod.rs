@@ -4,15 +4,21 @@
 //! one actor. The actor alone says what is on the board, so nothing that it says
 //! can overtake anything it said before. The hub knows no routes.
 
+mod achievements;
 mod actor;
 mod answers;
+mod banners;
 mod events;
 mod expiring;
+mod frames;
 mod handshake;
 mod lagging;
 mod online;
 mod rooms;
+mod ticking;
 mod updates;
+mod view;
+mod watching;
 
 use std::{
     net::IpAddr,
@@ -33,13 +39,13 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     auth::{Identity, Tokens},
-    config::SocketTable,
+    board::Announcement,
+    config::{AchievementsTable, SocketTable},
     limits::{Admission, Limits},
     live::LiveBoard,
 };
 use actor::{Actor, Request};
 use answers::{EventError, refuse};
-use app::wire::SystemNotification;
 use events::{Args, ClientEvent};
 
 /// Requests that may wait for the actor; a client whose request finds no place
@@ -125,6 +131,7 @@ impl Hub {
         tokens: Arc<Tokens>,
         limits: Arc<Limits>,
         table: &SocketTable,
+        achievements: AchievementsTable,
     ) -> (Hub, SocketIoLayer) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let max_message = table.max_message.get();
@@ -146,7 +153,7 @@ impl Hub {
             .with_parser(socketioxide::ParserConfig::common().max_incoming_binaries(0))
             .build_layer();
         io.ns("/", connected.with(handshake::authenticate));
-        let actor = tokio::spawn(Actor::new(io.clone(), live, tokens).run(queue));
+        let actor = tokio::spawn(Actor::new(io.clone(), live, tokens, achievements).run(queue));
         let hub = Hub {
             io,
             requests,
@@ -160,10 +167,10 @@ impl Hub {
         self.io.sockets().len()
     }
 
-    /// Shows a banner to everybody.
-    pub async fn notify(&self, notification: SystemNotification) {
+    /// Announces something that is not on the log.
+    pub async fn announce(&self, announcement: Announcement) {
         // The actor ends only with the hub.
-        _ = self.requests.send(Request::Notify(notification)).await;
+        _ = self.requests.send(Request::Announce(announcement)).await;
     }
 
     /// By which others can see whether it works.

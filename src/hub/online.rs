@@ -1,47 +1,107 @@
 //! Users who are here, and the rank that each was told last.
+//!
+//! Whoever is near the top hears of a new rank with the tick. All others are
+//! found by a sweep over everybody ([`RankSweep`]), and told with the ticks
+//! until the next one, a part with each: one jump at the top may move a hundred
+//! thousand users who are here, and no tick is to carry them all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, VecDeque};
 
 use socketioxide::socket::Sid;
 use tokio::time::{Duration, Instant};
 
-use crate::board::UserId;
+use crate::board::{Board, RankSweep, UserId, Watched, ranking::Shift};
 
-/// Between two looks at everybody: the longest that anybody waits to hear of a
-/// new rank.
-const SWEEP: Duration = Duration::from_secs(1);
+/// Between two sweeps. What a sweep finds is told within as long, so nobody waits
+/// longer than twice this.
+const SWEEP: Duration = Duration::from_millis(450);
+
+/// Ticks that share what a sweep finds.
+const SHARES: usize = 4;
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Online {
-    users: HashMap<UserId, Here>,
+    users: HashMap<UserId, u32>,
+    /// By the number that `users` has, and by which `sweep` knows them.
+    here: Vec<Here>,
+    /// Numbers of users who have gone, which `sweep` may still have.
+    gone: Vec<u32>,
+    /// Numbers that may be given again.
+    free: Vec<u32>,
+    sweep: RankSweep,
+    /// Who is to be looked up by the next sweep.
+    unplaced: Vec<u32>,
+    /// Who has moved and is still to be told.
+    waiting: VecDeque<u32>,
+    /// How many of them with each tick.
+    share: usize,
     swept: Option<Instant>,
     due: Option<Instant>,
 }
 
 struct Here {
-    sockets: HashSet<Sid>,
+    user: UserId,
+    /// Empty for somebody who has gone.
+    sockets: Vec<Sid>,
     told: Option<u64>,
+    /// Is in `unplaced`.
+    is_unplaced: bool,
+    /// Is in `waiting`.
+    is_waiting: bool,
 }
 
 impl Online {
     /// A socket of this user, whose rank this is, was let in.
     pub(super) fn came(&mut self, sid: Sid, user: UserId, rank: Option<u64>) {
-        let here = self.users.entry(user).or_insert_with(|| Here {
-            sockets: HashSet::new(),
+        if let Some(&number) = self.users.get(&user) {
+            self.here[number as usize].sockets.push(sid);
+            return;
+        }
+        let here = Here {
+            user,
+            sockets: vec![sid],
             told: rank,
-        });
-        here.sockets.insert(sid);
+            is_unplaced: true,
+            is_waiting: false,
+        };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.here[number as usize] = here;
+                number
+            }
+            None => {
+                self.here.push(here);
+                // More sockets than this number holds fit into no machine.
+                (self.here.len() - 1) as u32
+            }
+        };
+        self.users.insert(user, number);
+        self.unplaced.push(number);
+        // Whoever comes is looked up soon, so that the sweep knows them.
+        self.changed();
     }
 
     /// A socket of this user has gone.
     pub(super) fn left(&mut self, sid: Sid, user: UserId) {
-        if let Some(here) = self.users.get_mut(&user) {
-            here.sockets.remove(&sid);
-            if here.sockets.is_empty() {
-                self.users.remove(&user);
-            }
+        let Some(&number) = self.users.get(&user) else {
+            return;
+        };
+        let here = &mut self.here[number as usize];
+        here.sockets.retain(|known| *known != sid);
+        if here.sockets.is_empty() {
+            self.users.remove(&user);
+            self.gone.push(number);
         }
+    }
+
+    /// The sockets of a user.
+    pub(super) fn sockets(&self, user: UserId) -> &[Sid] {
+        let here = self
+            .users
+            .get(&user)
+            .map(|number| &self.here[*number as usize]);
+        here.map_or(&[], |here| &here.sockets)
     }
 
     /// Has this user a socket?
@@ -51,98 +111,126 @@ impl Online {
 
     /// Notes that a user is told this rank.
     pub(super) fn told(&mut self, user: UserId, rank: Option<u64>) {
-        if let Some(here) = self.users.get_mut(&user) {
-            here.told = rank;
+        if let Some(&number) = self.users.get(&user) {
+            self.here[number as usize].told = rank;
         }
+    }
+
+    /// Notes who was placed anew, and what that did to others.
+    pub(super) fn moved(&mut self, users: &[UserId], shifts: Vec<Shift>) {
+        if self.users.is_empty() {
+            return;
+        }
+        for user in users {
+            if let Some(&number) = self.users.get(user) {
+                let here = &mut self.here[number as usize];
+                if !std::mem::replace(&mut here.is_unplaced, true) {
+                    self.unplaced.push(number);
+                }
+            }
+        }
+        self.sweep.note(shifts);
+        self.changed();
     }
 
     /// Who of these is here and has another rank than they were told. They
     /// count as told.
-    pub(super) fn moved(
+    pub(super) fn untold(
         &mut self,
         users: impl Iterator<Item = UserId>,
-        rank: impl Fn(UserId) -> Option<u64>,
+        board: &Board,
     ) -> Vec<UserId> {
-        let mut moved = Vec::new();
+        let mut untold = Vec::new();
         for user in users {
-            if let Some(here) = self.users.get_mut(&user) {
-                let now = rank(user);
-                if here.told != now {
-                    here.told = now;
-                    moved.push(user);
-                }
+            if let Some(&number) = self.users.get(&user) {
+                untold.extend(self.tell(number, board));
             }
         }
-        moved
+        untold
     }
 
-    /// Somebody's rank may be another from now on.
-    pub(super) fn changed(&mut self) {
-        if self.due.is_none() && !self.users.is_empty() {
-            let now = Instant::now();
-            self.due = Some(self.swept.map_or(now, |swept| now.max(swept + SWEEP)));
+    /// The part of those who wait that is to be told now. They count as told.
+    pub(super) fn next_share(&mut self, board: &Board) -> Vec<UserId> {
+        let mut share = Vec::new();
+        for _ in 0..self.share.min(self.waiting.len()) {
+            let Some(number) = self.waiting.pop_front() else {
+                break;
+            };
+            let here = &mut self.here[number as usize];
+            // The number may be somebody else's by now.
+            if std::mem::take(&mut here.is_waiting) && !here.sockets.is_empty() {
+                share.extend(self.tell(number, board));
+            }
         }
+        share
     }
 
-    /// When to look at everybody.
+    fn tell(&mut self, number: u32, board: &Board) -> Option<UserId> {
+        let here = &mut self.here[number as usize];
+        let rank = board.user(here.user).and_then(|row| row.rank);
+        (std::mem::replace(&mut here.told, rank) != rank).then_some(here.user)
+    }
+
+    /// Does anybody wait to be told?
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn changed(&mut self) {
+        let now = Instant::now();
+        let next = self.swept.map_or(now, |swept| now.max(swept + SWEEP));
+        self.due.get_or_insert(next);
+    }
+
+    /// When to sweep, if anybody's rank may be another.
     pub(super) fn sweep_due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Is it time to look at everybody?
+    /// Is it time to sweep?
     pub(super) fn is_sweep_due(&self) -> bool {
         self.due.is_some_and(|due| due <= Instant::now())
     }
 
-    /// Looks at everybody who is here; answers as [`Online::moved`] does.
-    pub(super) fn sweep(&mut self, rank: impl Fn(UserId) -> Option<u64>) -> Vec<UserId> {
+    /// Looks at everybody who is here. Whoever has moved waits to be told.
+    pub(super) fn sweep(&mut self, board: &Board) {
         self.due = None;
         self.swept = Some(Instant::now());
-        let mut moved = Vec::new();
-        for (&user, here) in &mut self.users {
-            let now = rank(user);
-            if here.told != now {
-                here.told = now;
-                moved.push(user);
+        let unplaced = std::mem::take(&mut self.unplaced);
+        let mut placed = Vec::with_capacity(unplaced.len());
+        for &watcher in &unplaced {
+            let here = &self.here[watcher as usize];
+            // Whoever is not ranked is placed when they are.
+            if let Some((position, rank)) = board.standing_of(here.user)
+                && !here.sockets.is_empty()
+            {
+                placed.push(Watched {
+                    position,
+                    rank,
+                    watcher,
+                });
             }
         }
-        moved
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn user(n: u8) -> UserId {
-        UserId([n; 16])
-    }
-
-    #[test]
-    fn who_moved_is_told_once() {
-        let mut online = Online::default();
-        online.came(Sid::new(), user(1), Some(1));
-        online.came(Sid::new(), user(2), Some(2));
-        let swapped = |who: UserId| Some(if who == user(1) { 2 } else { 1 });
-        online.told(user(2), Some(1));
-        let both = [user(1), user(2), user(3)];
-        assert_eq!(online.moved(both.into_iter(), swapped), [user(1)]);
-        assert_eq!(online.sweep(swapped), []);
-    }
-
-    #[test]
-    fn a_user_is_here_until_the_last_socket_has_gone() {
-        let mut online = Online::default();
-        let (one, other) = (Sid::new(), Sid::new());
-        online.came(one, user(1), None);
-        online.came(other, user(1), None);
-        online.left(one, user(1));
-        online.left(one, user(1));
-        assert!(online.is_here(user(1)));
-        online.left(other, user(1));
-        assert!(!online.is_here(user(1)));
-        online.left(other, user(1));
-        online.changed();
-        assert_eq!(online.sweep_due(), None);
+        let mut changed: Vec<(u32, u64)> = placed.iter().map(|w| (w.watcher, w.rank)).collect();
+        let here = &self.here;
+        self.sweep.sweep(
+            placed,
+            |number| {
+                let here = &here[number as usize];
+                !here.sockets.is_empty() && !here.is_unplaced
+            },
+            |number, rank| changed.push((number, rank)),
+        );
+        for number in unplaced {
+            self.here[number as usize].is_unplaced = false;
+        }
+        for (number, rank) in changed {
+            let here = &mut self.here[number as usize];
+            if here.told != Some(rank) && !std::mem::replace(&mut here.is_waiting, true) {
+                self.waiting.push_back(number);
+            }
+        }
+        self.free.append(&mut self.gone);
+        self.share = self.waiting.len().div_ceil(SHARES);
     }
 }

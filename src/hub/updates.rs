@@ -2,6 +2,8 @@
 //! `scoreboard_update` and `batch_update`, which say the difference between two
 //! frames of `leaderboard_refresh`. Pure.
 
+use std::collections::HashMap;
+
 use app::wire::{ChangeKind, LeaderboardData, ScoreRow, ScoreboardUpdate};
 
 /// Changes in one batch.
@@ -21,14 +23,21 @@ impl Updates {
     /// user becomes one with it.
     pub(super) fn add(&mut self, old: &LeaderboardData, new: &LeaderboardData) {
         let earlier = std::mem::take(&mut self.pending);
+        let earlier: HashMap<&str, &ScoreboardUpdate> = earlier
+            .iter()
+            .map(|change| (change.user_id.as_str(), change))
+            .collect();
+        let rows = old.top_scores.iter();
+        let old_rows: HashMap<&str, &ScoreRow> =
+            rows.map(|row| (row.user_id.as_str(), row)).collect();
         let leader = |board: &LeaderboardData| {
             let first = board.top_scores.first();
             first.map(|row| row.user_id.clone())
         };
         let led = leader(old).is_some() && leader(old) != leader(new);
         for (place, row) in new.top_scores.iter().enumerate() {
-            let before = old.top_scores.iter().find(|old| old.user_id == row.user_id);
-            let earlier = earlier.iter().find(|change| change.user_id == row.user_id);
+            let before = old_rows.get(row.user_id.as_str()).copied();
+            let earlier = earlier.get(row.user_id.as_str());
             let kind =
                 change(before, row, led && place == 0).max(earlier.map(|earlier| earlier.kind));
             let Some(kind) = kind else {

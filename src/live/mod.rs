@@ -1,14 +1,15 @@
 //! The running board: the one handle by which the hub, the API and the page
 //! reach it. It joins a store, which decides, with a board, which ranks.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use app::wire::UserScore;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::{
-    board::{Applied, Board, Changes, Epoch, LogEntry, UserId},
+    auth::Identity,
+    board::{Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
     store::{Command, Fold, Opened, Outcome, Store, StoreError, sqlite},
     wire,
 };
@@ -24,6 +25,8 @@ pub struct LiveBoard {
 struct Shared {
     epoch: Epoch,
     board: RwLock<Board>,
+    /// Up to when tokens of users are void, in seconds since 1970-01-01T00:00:00Z.
+    revoked: RwLock<HashMap<UserId, u64>>,
     changes: Mutex<Changes>,
     changed: Notify,
 }
@@ -39,7 +42,14 @@ impl Fold for Folder {
         let applied = board.fold(entries);
         // Under the board's lock, so that nobody sees one without the other.
         let mut changes = self.0.changes.lock();
-        entries.iter().for_each(|entry| changes.add(entry));
+        for (entry, applied) in entries.iter().zip(&applied) {
+            changes.add(entry, applied.as_ref());
+            if let Fact::TokensRevoked { user, issued_until } = entry.fact {
+                let mut revoked = self.0.revoked.write();
+                let until = revoked.entry(user).or_default();
+                *until = issued_until.max(*until);
+            }
+        }
         drop((changes, board));
         self.0.changed.notify_one();
         applied
@@ -55,9 +65,15 @@ impl LiveBoard {
         let shared = Arc::new(Shared {
             epoch: opened.epoch,
             board: RwLock::new(opened.board),
-            changes: Mutex::default(),
+            revoked: RwLock::new(opened.revoked.into_iter().collect()),
+            // Whoever takes changes hears first of what was announced before.
+            changes: Mutex::new(Changes {
+                announced: opened.announcements,
+                ..Changes::default()
+            }),
             changed: Notify::new(),
         });
+        shared.changed.notify_one();
         let store = ready.start(Folder(shared.clone()))?;
         Ok(LiveBoard {
             shared,
@@ -78,6 +94,15 @@ impl LiveBoard {
     /// Is this user registered?
     pub fn knows(&self, user: UserId) -> bool {
         self.read(|board| board.user(user).is_some())
+    }
+
+    /// Was the token revoked that says this?
+    pub fn is_revoked(&self, identity: &Identity) -> bool {
+        let revoked = self.shared.revoked.read();
+        revoked.get(&identity.user).is_some_and(|until| {
+            // Nobody can tell when a token was issued that does not say.
+            identity.issued.is_none_or(|issued| issued <= *until)
+        })
     }
 
     /// Looks at the board. It stands still meanwhile, so the look must be short.

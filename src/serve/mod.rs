@@ -11,10 +11,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use app::wire::{NotificationKind, Severity, SystemNotification};
 use axum::{
     Router,
     http::{
@@ -38,13 +37,13 @@ use uuid::Uuid;
 use crate::{
     api::{self, Api},
     auth::Tokens,
-    board::Timestamp,
+    board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
+    clock,
     config::Config,
     hub::Hub,
     limits::Limits,
     live::LiveBoard,
     page::{self, Pages},
-    wire,
 };
 use origins::Origins;
 
@@ -73,8 +72,13 @@ impl Server {
         let tables = &config.tables;
         let limits = Arc::new(Limits::new(&tables.limits));
         let ready = Arc::new(AtomicBool::new(true));
-        let (hub, hub_layer) =
-            Hub::start(live.clone(), tokens.clone(), limits.clone(), &tables.socket);
+        let (hub, hub_layer) = Hub::start(
+            live.clone(),
+            tokens.clone(),
+            limits.clone(),
+            &tables.socket,
+            tables.achievements.clone(),
+        );
         let api = Api {
             live: live.clone(),
             tokens: tokens.clone(),
@@ -169,17 +173,21 @@ async fn say_goodbye(hub: &Hub, notice: Duration) {
     if notice.is_zero() || hub.sockets() == 0 {
         return;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    hub.notify(SystemNotification {
-        id: Uuid::new_v4().to_string(),
-        kind: NotificationKind::Maintenance,
+    let now = clock::now();
+    let duration = notice.as_millis() as u64;
+    hub.announce(Announcement {
+        id: AnnouncementId(Uuid::new_v4().into_bytes()),
+        kind: AnnouncementKind::Maintenance,
         message: format!(
             "Server maintenance starting in {} seconds",
             notice.as_secs_f64().ceil()
-        ),
+        )
+        .into(),
         severity: Severity::Warning,
-        timestamp: wire::timestamp(Timestamp(now.unwrap_or_default().as_millis() as u64)),
-        duration: Some(notice.as_millis() as u64),
+        audience: Audience::All,
+        from: now,
+        until: Timestamp(now.0 + duration),
+        duration: Some(duration),
     })
     .await;
     let end = Instant::now() + notice;

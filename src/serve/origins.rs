@@ -29,7 +29,7 @@ impl Origins {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(self.0.clone()))
             .allow_credentials(true)
-            .allow_methods([Method::GET, Method::POST, Method::PUT])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allow_headers([AUTHORIZATION, CONTENT_TYPE])
     }
 

@@ -11,7 +11,9 @@ use std::{path::PathBuf, str::FromStr};
 
 use futures_util::future::BoxFuture;
 
-use crate::board::{Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId};
+use crate::board::{
+    Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId,
+};
 
 /// The log and the state that follows from it, wherever they are kept.
 pub trait Store: Send + Sync + 'static {
@@ -36,6 +38,11 @@ pub struct Opened {
     pub epoch: Epoch,
     /// The board as of the last entry.
     pub board: Board,
+    /// Announcements that are or will be valid, in the order of the log.
+    pub announcements: Vec<Announcement>,
+    /// Up to when tokens of users were revoked, in seconds since
+    /// 1970-01-01T00:00:00Z.
+    pub revoked: Vec<(UserId, u64)>,
 }
 
 /// Takes entries of the log as they become durable.
@@ -62,6 +69,17 @@ pub enum Command {
     },
     /// Count an action.
     Act(Action),
+    /// Take a user off the board.
+    DeleteUser(UserId),
+    /// Make tokens of a user void, registered or not.
+    RevokeTokens {
+        /// Whose.
+        user: UserId,
+        /// All that were issued up to this second since 1970-01-01T00:00:00Z.
+        issued_until: u64,
+    },
+    /// Say something to those who watch. The same announcement is taken once.
+    Announce(Announcement),
 }
 
 /// A score action, as a publisher sends it.
@@ -124,8 +142,8 @@ pub enum Refusal {
     /// Nobody with this id is registered.
     #[error("no user with this id is registered")]
     UnknownUser,
-    /// Another action was counted under this id.
-    #[error("this action id was used for a different action")]
+    /// Something else was taken under this id.
+    #[error("this id was used for something else")]
     Conflict,
     /// The score would not be one that every client can hold exactly.
     #[error("the score would leave the range of ±9007199254740991")]

@@ -11,7 +11,7 @@ use crate::{state::PageState, wire::PageSnapshot};
 pub(crate) fn App() -> impl IntoView {
     let snapshot = SharedValue::new(expect_context::<PageSnapshot>).into_inner();
     #[cfg(feature = "hydrate")]
-    let token = snapshot.token.clone();
+    let token = (snapshot.token.clone(), snapshot.expires_in);
     let state = PageState::new(snapshot);
     let board = NodeRef::<leptos::html::Ol>::new();
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    format::grouped,
+    format::{age, grouped},
     state::{Connection, PageState},
 };
 
@@ -36,6 +36,16 @@ pub(crate) fn Header(
         1 => "1 player".to_owned(),
         total => format!("{} players", grouped(total.cast_signed())),
     };
+    let label = move || match connection.get() {
+        Connection::Reconnecting => {
+            format!(
+                "{} · {} old",
+                Connection::Reconnecting.label(),
+                age(state.age.get())
+            )
+        }
+        connection => connection.label().to_owned(),
+    };
     view! {
         <header class="masthead">
             <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
@@ -53,7 +63,9 @@ pub(crate) fn Header(
                 data-connection=move || connection.get().name()
             >
                 <span class="dot" aria-hidden="true"></span>
-                {move || connection.get().label()}
+                <span aria-hidden="true">{label}</span>
+                // The age would be read out every second.
+                <span class="sr-only">{move || connection.get().label()}</span>
             </p>
         </header>
     }

@@ -17,34 +17,17 @@ impl Severity {
     }
 }
 
-/// The latest banner, and what went wrong with a sign-in link.
+/// The banners, and what went wrong with a sign-in link. Errors are announced at
+/// once, all else when a screen reader has the time.
 #[component]
 pub(crate) fn Notices(
     /// What to show.
     state: PageState,
 ) -> impl IntoView {
-    // A region that is there before its text is announced with it.
-    let banner =
-        move |urgent: bool| {
-            move || {
-                let notification = state.notification.get();
-                let notification =
-                    notification.filter(|n| (n.severity == Severity::Error) == urgent);
-                notification.map(|SystemNotification { message, severity, .. }| {
-                view! {
-                    <div class="notice" data-severity=severity.name()>
-                        <p>{message}</p>
-                        <button type="button" on:click=move |_| state.notification.set(None)>
-                            "Dismiss"
-                        </button>
-                    </div>
-                }
-            })
-            }
-        };
     view! {
+        // A region that is there before its text is announced with it.
         <div class="notices" role="status">
-            {banner(false)}
+            <Banners state urgent=false />
             <Show when=move || state.link_failed.get_value()>
                 <div class="notice" data-severity="warning">
                     <p>
@@ -54,7 +37,34 @@ pub(crate) fn Notices(
             </Show>
         </div>
         <div class="notices" role="alert">
-            {banner(true)}
+            <Banners state urgent=true />
         </div>
+    }
+}
+
+#[component]
+fn Banners(
+    /// What to show.
+    state: PageState,
+    /// Errors, or all others?
+    urgent: bool,
+) -> impl IntoView {
+    let shown = move || -> Vec<SystemNotification> {
+        let is_wanted = |it: &&SystemNotification| (it.severity == Severity::Error) == urgent;
+        let banners = state.banners.read();
+        banners.shown().filter(is_wanted).cloned().collect()
+    };
+    view! {
+        <For each=shown key=|notification| notification.id.clone() let:notification>
+            <div class="notice" data-severity=notification.severity.name()>
+                <p>{notification.message}</p>
+                <button
+                    type="button"
+                    on:click=move |_| state.banners.update(|it| it.dismiss(&notification.id))
+                >
+                    "Dismiss"
+                </button>
+            </div>
+        </For>
     }
 }

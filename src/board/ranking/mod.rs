@@ -55,6 +55,28 @@ pub struct Ranked {
     pub score: Score,
 }
 
+/// Where a user stands in the order of the ranking: who is smaller stands before.
+/// Two users differ in it wherever they differ in score or moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(u128);
+
+/// What somebody's move did to others: everybody from a position on has a rank
+/// that is worse or better by one.
+///
+/// Under [`Ties::Earliest`] this is exact if no two users have the same score and
+/// moment, as on a board, where moments are entries of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift {
+    /// The first position that it concerns; the mover is not meant.
+    pub from: Position,
+    /// 1 for a worse rank, −1 for a better one.
+    pub by: i8,
+}
+
+/// The shifts of one move: at most one for the place that was left and one for
+/// the place that was taken.
+pub type Shifts = [Option<Shift>; 2];
+
 /// A user's index in the order of registration: what one board keeps about a
 /// user can lie in plain vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,31 +189,63 @@ impl Ranking {
         self.standings[slot.index()]
     }
 
-    /// Gives a user a standing: ranks a new user, moves a ranked one. O(log n).
-    pub fn place(&mut self, slot: Slot, standing: Standing) {
-        let old = self.standings[slot.index()].replace(standing);
-        if old == Some(standing) {
-            return;
-        }
-        let ids = &self.ids;
-        let entry = Entry::new(self.direction, standing, slot);
-        if let Some(old) = old {
-            let entry = Entry::new(self.direction, old, slot);
-            self.tree.remove(entry.0, |a, b| order(ids, a, b));
-        }
-        self.tree.insert(entry.0, |a, b| order(ids, a, b));
+    /// Where a user stands, if the user is ranked.
+    pub fn position(&self, slot: Slot) -> Option<Position> {
+        let entry = Entry::new(self.direction, self.standing(slot)?, slot);
+        Some(Position(entry.0))
+    }
 
-        if self.scores.is_some() {
-            let emptied = old
-                .map(|old| Entry::new(self.direction, old, slot).score_floor())
-                .filter(|&floor| self.with_score(floor) == 0);
-            if let Some(scores) = &mut self.scores {
-                if let Some(floor) = emptied {
-                    scores.remove(floor.0, |a, b| a.cmp(&b));
-                }
-                scores.insert(entry.score_floor().0, |a, b| a.cmp(&b));
-            }
+    /// Gives a user a standing: ranks a new user, moves a ranked one. Says what
+    /// that did to others. O(log n).
+    pub fn place(&mut self, slot: Slot, standing: Standing) -> Shifts {
+        let old = self.standings[slot.index()];
+        if old == Some(standing) {
+            return [None, None];
         }
+        let left = self.leave(slot);
+        self.standings[slot.index()] = Some(standing);
+        let entry = Entry::new(self.direction, standing, slot);
+        let ids = &self.ids;
+        self.tree.insert(entry.0, |a, b| order(ids, a, b));
+        let is_new_score = match &mut self.scores {
+            Some(scores) => scores.insert(entry.score_floor().0, |a, b| a.cmp(&b)),
+            None => true,
+        };
+        [left, self.shift(entry, is_new_score, 1)]
+    }
+
+    /// Forgets a user, who may be registered again, and then has another slot.
+    /// Says what that did to others. O(log n).
+    pub fn remove(&mut self, user: UserId) -> Option<Shift> {
+        let slot = self.slots.remove(&user)?;
+        self.leave(slot)
+    }
+
+    /// Takes a user out of the order.
+    fn leave(&mut self, slot: Slot) -> Option<Shift> {
+        let old = self.standings[slot.index()].take()?;
+        let entry = Entry::new(self.direction, old, slot);
+        let ids = &self.ids;
+        self.tree.remove(entry.0, |a, b| order(ids, a, b));
+        let was_only_one = self.scores.is_none() || self.with_score(entry.score_floor()) == 0;
+        if let Some(scores) = self.scores.as_mut().filter(|_| was_only_one) {
+            scores.remove(entry.score_floor().0, |a, b| a.cmp(&b));
+        }
+        self.shift(entry, was_only_one, -1)
+    }
+
+    /// What it does to others that `entry` comes (1) or goes (−1).
+    fn shift(&self, entry: Entry, is_alone: bool, by: i8) -> Option<Shift> {
+        let from = match self.ties {
+            Ties::Earliest => entry.0 + 1,
+            Ties::Competition => entry.next_score_floor().0,
+            Ties::Dense if is_alone => entry.next_score_floor().0,
+            Ties::Dense => return None,
+        };
+        Some(Shift {
+            from: Position(from),
+            by,
+        })
     }
 
     /// How many users have the score of which `floor` is the floor.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{BoardRow, writer::write_ranks};
+use super::{BoardRow, announcements, writer::write_ranks};
 use crate::{
     board::{
         Board, BoardId, Epoch, Fact, LogEntry, Member, Profile, Rules, Score, Seq, Timestamp,
@@ -92,6 +92,8 @@ pub(super) fn load(
     let opened = Opened {
         epoch: Epoch(row.epoch.cast_unsigned()),
         board,
+        announcements: announcements::valid(connection, row.id)?,
+        revoked: revoked(connection, row)?,
     };
     Ok((opened, row))
 }
@@ -106,28 +108,36 @@ fn entries_after(
 ) -> Result<Vec<(LogEntry, Before)>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT seq, at, kind, user, username, avatar, action_type, increase, score,
-                score_before, reached_before
+                score_before, reached_before, issued_until
          FROM log WHERE board = ?1 AND seq > ?2 ORDER BY seq",
     )?;
     let mut rows = statement.query(params![board.id, seq])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let user = UserId(row.get(3)?);
-        let fact = match row.get::<_, String>(2)?.as_str() {
+        let seq = Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?;
+        let user = || Ok::<_, StoreError>(UserId(row.get(3)?));
+        let fact = match row.get_ref(2)?.as_str().unwrap_or_default() {
             "user" => Fact::UserChanged {
-                user,
+                user: user()?,
                 profile: profile(row, 4)?,
             },
-            _ => Fact::Action {
-                user,
+            "action" => Fact::Action {
+                user: user()?,
                 action_type: row.get::<_, String>(6)?.into(),
                 increase: row.get(7)?,
                 score: Score::new(row.get(8)?)
                     .ok_or(StoreError::Damaged("a score out of range"))?,
             },
+            "deleted" => Fact::UserDeleted { user: user()? },
+            "revoked" => Fact::TokensRevoked {
+                user: user()?,
+                issued_until: row.get(11)?,
+            },
+            "announced" => Fact::Announced(announcements::of_entry(connection, board.id, seq)?),
+            _ => return Err(StoreError::Damaged("an entry of an unknown kind")),
         };
         let entry = LogEntry {
-            seq: Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?,
+            seq,
             at: Timestamp(row.get(1)?),
             fact,
         };
@@ -143,18 +153,26 @@ fn members_before(
     rest: &[(LogEntry, Before)],
 ) -> Result<Vec<Member>, StoreError> {
     // The first entry about a user knows how they stood; `None` is somebody whom
-    // that entry registers.
+    // that entry registers. Whoever was deleted since has no row any more, and
+    // would be deleted again at once: a nameless user stands in for them.
     let mut before: HashMap<UserId, Option<Before>> = HashMap::new();
+    let mut deleted: Vec<UserId> = Vec::new();
     for (entry, standing) in rest {
         let (user, known) = match &entry.fact {
             Fact::UserChanged { user, .. } => (*user, standing.is_some().then_some(*standing)),
             Fact::Action { user, .. } => (*user, Some(*standing)),
+            Fact::UserDeleted { user } => {
+                deleted.push(*user);
+                (*user, Some(*standing))
+            }
+            Fact::TokensRevoked { .. } | Fact::Announced(_) => continue,
         };
         before.entry(user).or_insert(known);
     }
 
-    let mut statement = connection
-        .prepare("SELECT id, username, avatar, score, reached FROM users WHERE board = ?1")?;
+    let mut statement = connection.prepare(
+        "SELECT id, username, avatar, score, reached, best_rank FROM users WHERE board = ?1",
+    )?;
     let mut rows = statement.query([board.id])?;
     let mut members = Vec::new();
     while let Some(row) = rows.next()? {
@@ -168,9 +186,31 @@ fn members_before(
             id,
             profile: profile(row, 1)?,
             standing,
+            best: row.get(5)?,
         });
+        before.remove(&id);
+    }
+    for id in deleted {
+        if let Some(Some(standing)) = before.remove(&id) {
+            members.push(Member {
+                id,
+                profile: Profile {
+                    username: "".into(),
+                    avatar: None,
+                },
+                standing,
+                best: None,
+            });
+        }
     }
     Ok(members)
+}
+
+fn revoked(connection: &Connection, board: BoardRow) -> Result<Vec<(UserId, u64)>, StoreError> {
+    let mut statement =
+        connection.prepare("SELECT user, issued_until FROM revocations WHERE board = ?1")?;
+    let rows = statement.query_map([board.id], |row| Ok((UserId(row.get(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// A name and a picture, from this column on.

@@ -8,7 +8,8 @@ use crate::store::StoreError;
 
 /// Each step brings a file from the schema of its index to the next. A step that
 /// was released is never changed. `PRAGMA user_version` holds the schema.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE boards (
         id             INTEGER PRIMARY KEY,
         name           TEXT    NOT NULL UNIQUE,
@@ -52,7 +53,71 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 
     CREATE UNIQUE INDEX log_action_id ON log (board, action_id) WHERE action_id IS NOT NULL;
-"];
+",
+    "
+    -- More kinds of facts. An announcement is about nobody; what it says is in
+    -- the table of its own, by its `seq`.
+    CREATE TABLE log_2 (
+        board          INTEGER NOT NULL,
+        seq            INTEGER NOT NULL,
+        at             INTEGER NOT NULL,
+        kind           TEXT    NOT NULL
+                       CHECK (kind IN ('user', 'action', 'deleted', 'revoked', 'announced')),
+        user           BLOB,
+        username       TEXT,
+        avatar         TEXT,
+        action_id      TEXT,
+        action_type    TEXT,
+        increase       INTEGER,
+        score          INTEGER,
+        score_before   INTEGER,
+        reached_before INTEGER,
+        rank           INTEGER,
+        old_rank       INTEGER,
+        issued_until   INTEGER,
+        PRIMARY KEY (board, seq)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO log_2
+    SELECT board, seq, at, kind, user, username, avatar, action_id, action_type, increase,
+           score, score_before, reached_before, rank, old_rank, NULL
+    FROM log;
+    DROP TABLE log;
+    ALTER TABLE log_2 RENAME TO log;
+    CREATE UNIQUE INDEX log_action_id ON log (board, action_id) WHERE action_id IS NOT NULL;
+
+    CREATE TABLE announcements (
+        board      INTEGER NOT NULL,
+        id         BLOB    NOT NULL,
+        seq        INTEGER NOT NULL,
+        kind       TEXT    NOT NULL,
+        message    TEXT    NOT NULL,
+        severity   TEXT    NOT NULL,
+        audience   TEXT    NOT NULL,
+        -- Where `audience` is 'user'.
+        user       BLOB,
+        shown_from INTEGER NOT NULL,
+        until      INTEGER NOT NULL,
+        duration   INTEGER,
+        PRIMARY KEY (board, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX announcements_seq ON announcements (board, seq);
+
+    -- What follows from the log.
+    CREATE TABLE revocations (
+        board        INTEGER NOT NULL,
+        user         BLOB    NOT NULL,
+        issued_until INTEGER NOT NULL,
+        PRIMARY KEY (board, user)
+    ) STRICT, WITHOUT ROWID;
+
+    -- The best rank after an own action, up to `boards.ranked_through`.
+    ALTER TABLE users ADD COLUMN best_rank INTEGER;
+    UPDATE users SET best_rank = best.rank
+    FROM (SELECT board, user, min(rank) AS rank FROM log
+          WHERE kind = 'action' AND rank IS NOT NULL GROUP BY board, user) AS best
+    WHERE users.board = best.board AND users.id = best.user;
+",
+];
 
 /// Brings a file to the latest schema; each step happens wholly or not at all.
 ///

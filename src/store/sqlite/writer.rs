@@ -3,22 +3,21 @@
 //! It takes whatever waits as one transaction (group commit), so that many
 //! senders share the cost of one `fsync`, and answers after the commit.
 
-use std::{
-    fs::File,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::fs::File;
 
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Ready,
+    Ready, announcements,
     load::{profile, standing},
 };
 use crate::{
     board::{
-        Applied, Fact, LogEntry, Profile, Rules, Score, Seq, Timestamp, UserId, ranking::Standing,
+        Announcement, Applied, Fact, LogEntry, Profile, Rules, Score, Seq, Timestamp, UserId,
+        ranking::Standing,
     },
+    clock,
     store::{Action, Command, Fold, Outcome, Receipt, Refusal, StoreError},
 };
 
@@ -143,7 +142,7 @@ impl Writer {
             board: self.board,
             rules: self.rules,
             committed: self.seq,
-            at: now(),
+            at: clock::now(),
             entries: Vec::new(),
         };
         let decisions = commands
@@ -218,6 +217,11 @@ impl Batch<'_> {
         match command {
             Command::PutUser { user, profile } => self.put_user(*user, profile),
             Command::Act(action) => self.act(action),
+            Command::DeleteUser(user) => self.delete_user(*user),
+            Command::RevokeTokens { user, issued_until } => {
+                self.revoke_tokens(*user, *issued_until)
+            }
+            Command::Announce(announcement) => self.announce(announcement),
         }
     }
 
@@ -329,6 +333,84 @@ impl Batch<'_> {
         Ok(self.pending(seq, Some(score), fact))
     }
 
+    fn delete_user(&mut self, user: UserId) -> Result<Decision, StoreError> {
+        let Some((_, before)) = self.user(user)? else {
+            return Ok(Decision::Refused(Refusal::UnknownUser));
+        };
+        let seq = self.next()?;
+        self.transaction
+            .prepare_cached("DELETE FROM users WHERE board = ?1 AND id = ?2")?
+            .execute(params![self.board, user.0])?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO log (board, seq, at, kind, user, score_before, reached_before)
+                 VALUES (?1, ?2, ?3, 'deleted', ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                self.board,
+                seq.get(),
+                self.at.0,
+                user.0,
+                before.map(|before| before.score.points()),
+                before.map(|before| before.reached.get()),
+            ])?;
+        Ok(self.pending(seq, None, Fact::UserDeleted { user }))
+    }
+
+    fn revoke_tokens(&mut self, user: UserId, issued_until: u64) -> Result<Decision, StoreError> {
+        let seq = self.next()?;
+        // A clock that was set back must not make tokens valid again.
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO revocations (board, user, issued_until) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE
+                 SET issued_until = max(issued_until, excluded.issued_until)",
+            )?
+            .execute(params![self.board, user.0, issued_until])?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO log (board, seq, at, kind, user, issued_until)
+                 VALUES (?1, ?2, ?3, 'revoked', ?4, ?5)",
+            )?
+            .execute(params![
+                self.board,
+                seq.get(),
+                self.at.0,
+                user.0,
+                issued_until
+            ])?;
+        let fact = Fact::TokensRevoked { user, issued_until };
+        Ok(self.pending(seq, None, fact))
+    }
+
+    fn announce(&mut self, announcement: &Announcement) -> Result<Decision, StoreError> {
+        if let Some((seq, known)) =
+            announcements::find(&self.transaction, self.board, announcement.id)?
+        {
+            // Sent again it begins at another moment, unless that was chosen.
+            return Ok(if known.says_the_same(announcement) {
+                Decision::Known(Receipt {
+                    seq,
+                    score: None,
+                    rank: None,
+                    old_rank: None,
+                    duplicate: true,
+                })
+            } else {
+                Decision::Refused(Refusal::Conflict)
+            });
+        }
+        let seq = self.next()?;
+        announcements::insert(&self.transaction, self.board, seq, announcement)?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO log (board, seq, at, kind) VALUES (?1, ?2, ?3, 'announced')",
+            )?
+            .execute(params![self.board, seq.get(), self.at.0])?;
+        let fact = Fact::Announced(announcement.clone());
+        Ok(self.pending(seq, None, fact))
+    }
+
     /// What was decided about this action id before, if it was.
     fn counted(&self, action: &Action) -> Result<Option<Decision>, StoreError> {
         let mut statement = self.transaction.prepare_cached(
@@ -409,16 +491,16 @@ pub(super) fn write_ranks(
     };
     let mut statement = transaction
         .prepare_cached("UPDATE log SET rank = ?3, old_rank = ?4 WHERE board = ?1 AND seq = ?2")?;
+    let mut best = transaction
+        .prepare_cached("UPDATE users SET best_rank = ?3 WHERE board = ?1 AND id = ?2")?;
     for (seq, applied) in ranks {
         statement.execute(params![board, seq.get(), applied.rank, applied.old_rank])?;
+        if applied.best != applied.old_best && applied.best.is_some() {
+            best.execute(params![board, applied.user.0, applied.best])?;
+        }
     }
     transaction
         .prepare_cached("UPDATE boards SET ranked_through = ?2 WHERE id = ?1")?
         .execute(params![board, last.get()])?;
     Ok(())
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp(since.unwrap_or_default().as_millis() as u64)
 }

@@ -1,0 +1,112 @@
+//! The banners of the page: a few at a time, and each once. Pure.
+#![cfg_attr(
+    feature = "ssr",
+    allow(dead_code, reason = "banners come in the browser alone")
+)]
+
+use crate::wire::{Severity, SystemNotification};
+
+/// Banners that are shown at a time; of more, the oldest makes room.
+const SHOWN: usize = 4;
+/// Ids that are remembered: whoever connects again is told again of what is still
+/// valid, and has perhaps dismissed it.
+const REMEMBERED: usize = 200;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Banners {
+    shown: Vec<SystemNotification>,
+    seen: Vec<String>,
+}
+
+impl Banners {
+    /// The banners, latest first.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &SystemNotification> {
+        self.shown.iter().rev()
+    }
+
+    /// Adds a banner; `false` if it was added before.
+    pub(crate) fn add(&mut self, notification: SystemNotification) -> bool {
+        if self.seen.contains(&notification.id) {
+            return false;
+        }
+        self.seen.push(notification.id.clone());
+        if self.seen.len() > REMEMBERED {
+            self.seen.remove(0);
+        }
+        self.shown.push(notification);
+        if self.shown.len() > SHOWN {
+            // An error stays while there is anything else to make room.
+            let calm = |it: &SystemNotification| it.severity != Severity::Error;
+            let oldest = self.shown.iter().position(calm).unwrap_or(0);
+            self.shown.remove(oldest);
+        }
+        true
+    }
+
+    /// Removes a banner.
+    pub(crate) fn dismiss(&mut self, id: &str) {
+        self.shown.retain(|notification| notification.id != id);
+    }
+}
+
+impl SystemNotification {
+    /// How long the banner stays, in milliseconds, if it goes by itself: errors
+    /// wait until somebody has seen them.
+    pub(crate) fn goes_after(&self) -> Option<u64> {
+        self.duration.filter(|_| self.severity != Severity::Error)
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+    use crate::wire::NotificationKind;
+
+    fn banner(id: &str, severity: Severity) -> SystemNotification {
+        SystemNotification {
+            id: id.into(),
+            kind: NotificationKind::SystemAlert,
+            message: String::new(),
+            severity,
+            timestamp: String::new(),
+            duration: Some(5000),
+        }
+    }
+
+    fn shown(banners: &Banners) -> Vec<&str> {
+        banners.shown().map(|it| it.id.as_str()).collect()
+    }
+
+    #[test]
+    fn each_is_shown_once() {
+        let mut banners = Banners::default();
+        assert!(banners.add(banner("a", Severity::Info)));
+        assert!(!banners.add(banner("a", Severity::Info)));
+        banners.add(banner("b", Severity::Info));
+        assert_eq!(shown(&banners), ["b", "a"]);
+        banners.dismiss("a");
+        assert!(
+            !banners.add(banner("a", Severity::Info)),
+            "it was dismissed"
+        );
+        assert_eq!(shown(&banners), ["b"]);
+    }
+
+    #[test]
+    fn of_many_the_latest_are_shown_and_errors_stay() {
+        let mut banners = Banners::default();
+        banners.add(banner("error", Severity::Error));
+        for n in 0..1000 {
+            banners.add(banner(&n.to_string(), Severity::Info));
+        }
+        assert_eq!(shown(&banners), ["999", "998", "997", "error"]);
+        assert_eq!(banners.seen.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn errors_do_not_go_by_themselves() {
+        assert_eq!(banner("a", Severity::Warning).goes_after(), Some(5000));
+        assert_eq!(banner("a", Severity::Error).goes_after(), None);
+    }
+}

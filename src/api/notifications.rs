@@ -1,0 +1,151 @@
+//! `POST /api/v1/notifications`: an organiser has something to say, to all, to a
+//! role or to one user, at once or at a set time.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use app::wire::{NotificationKind, Severity as Seriousness, SystemNotification};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    Admin, Api, Problem,
+    body::{Body, Object},
+};
+use crate::{
+    auth::Role,
+    board::{
+        Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp, UserId,
+    },
+    clock,
+    store::Command,
+    text, wire,
+};
+
+/// How long a notification without `duration` is shown to whoever comes.
+const VALID: Duration = Duration::from_secs(3600);
+/// The longest `duration`.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How far ahead `at` may be.
+const FARTHEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NotificationBody {
+    id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<NotificationKind>,
+    message: String,
+    severity: Option<Seriousness>,
+    /// Milliseconds.
+    duration: Option<u64>,
+    /// ISO 8601.
+    at: Option<String>,
+    role: Option<Role>,
+    user_id: Option<String>,
+}
+
+/// The notification as clients are told of it, and its entry of the log.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    #[serde(flatten)]
+    notification: SystemNotification,
+    seq: u64,
+    duplicate: bool,
+}
+
+/// Answers when the notification is durable. Whoever it is for and is here sees it
+/// a moment later, and others when they come, as long as it is valid.
+pub(super) async fn post(
+    State(api): State<Api>,
+    _: Admin,
+    body: Body,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let Object(body): Object<NotificationBody> = body.json()?;
+    let announcement = body.announcement(clock::now())?;
+    let notification = wire::notification(&announcement);
+    let outcomes = api
+        .live
+        .append(vec![Command::Announce(announcement)])
+        .await?;
+    let outcome = outcomes.into_iter().next();
+    let receipt = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))??;
+    let status = if receipt.duplicate {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    let answer = Answer {
+        notification,
+        seq: receipt.seq,
+        duplicate: receipt.duplicate,
+    };
+    Ok((status, Json(answer)))
+}
+
+impl NotificationBody {
+    fn announcement(self, now: Timestamp) -> Result<Announcement, Problem> {
+        let id = match self.id {
+            Some(id) => wire::user_id(&id)
+                .map(|UserId(id)| id)
+                .ok_or_else(|| Problem::invalid("id must be a UUID"))?,
+            None => Uuid::new_v4().into_bytes(),
+        };
+        let audience = match (self.role, self.user_id) {
+            (None, None) => Audience::All,
+            (Some(Role::Viewer), None) => Audience::Viewers,
+            (Some(Role::Player), None) => Audience::Players,
+            (Some(Role::Publisher), None) => Audience::Publishers,
+            (Some(Role::Admin), None) => Audience::Admins,
+            (None, Some(user)) => Audience::User(text::user_id(&user).map_err(invalid)?),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid(
+                    "give role or userId, or neither for everybody",
+                ));
+            }
+        };
+        let from = self.at.map_or(Ok(now), |at| moment(&at, now))?;
+        let duration = self.duration.map(Duration::from_millis);
+        if duration.is_some_and(|duration| duration.is_zero() || duration > LONGEST) {
+            return Err(Problem::invalid(
+                "duration must be 1 to 604800000 milliseconds, a week",
+            ));
+        }
+        let valid = duration.unwrap_or(VALID).as_millis() as u64;
+        Ok(Announcement {
+            id: AnnouncementId(id),
+            kind: match self.kind {
+                Some(NotificationKind::Maintenance) => AnnouncementKind::Maintenance,
+                Some(NotificationKind::Achievement) => AnnouncementKind::Achievement,
+                Some(NotificationKind::SystemAlert) | None => AnnouncementKind::SystemAlert,
+            },
+            message: text::message(&self.message).map_err(invalid)?,
+            severity: match self.severity {
+                Some(Seriousness::Error) => Severity::Error,
+                Some(Seriousness::Warning) => Severity::Warning,
+                Some(Seriousness::Info) | None => Severity::Info,
+            },
+            audience,
+            from,
+            until: Timestamp(from.0 + valid),
+            duration: self.duration,
+        })
+    }
+}
+
+/// What has passed is now.
+fn moment(at: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+    let at = humantime::parse_rfc3339(at)
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+        .ok_or_else(|| Problem::invalid("at must be a time in UTC, as 2026-11-23T18:00:00Z"))?;
+    let at = Timestamp(at.as_millis() as u64);
+    if at.0 > now.0 + FARTHEST.as_millis() as u64 {
+        return Err(Problem::invalid("at must be within a year"));
+    }
+    Ok(at.max(now))
+}
+
+fn invalid(error: text::InvalidText) -> Problem {
+    Problem::invalid(error.to_string())
+}

@@ -1,0 +1,204 @@
+//! What players are congratulated on: the first time that an action of theirs
+//! takes them to first place, or among the first few. Pure.
+
+use uuid::Uuid;
+
+use crate::{
+    board::{
+        Announcement, AnnouncementId, AnnouncementKind, Audience, Board, Climb, Epoch, Severity,
+        Timestamp,
+    },
+    config::{AchievementsTable, ToldName},
+};
+
+/// What of a tick's climbs is an achievement, in their order. Of those who took
+/// first place, only whoever holds it now is told of: the others have lost it
+/// before anybody saw.
+pub(super) fn achieved(
+    table: &AchievementsTable,
+    epoch: Epoch,
+    board: &Board,
+    climbs: &[Climb],
+    now: Timestamp,
+) -> Vec<Announcement> {
+    let reached = |climb: &Climb, places: u64| {
+        climb.to <= places && climb.from.is_none_or(|from| from > places)
+    };
+    let mut achieved: Vec<Announcement> = Vec::new();
+    for climb in climbs {
+        let Some(row) = board.user(climb.user) else {
+            continue;
+        };
+        let name = &row.profile.username;
+        let users = board.len() as u64;
+        let (what, told, to_all, to_player) = if reached(climb, 1) {
+            if row.rank != Some(1) || users < 2 {
+                continue;
+            }
+            let to_player = "You have taken first place".to_owned();
+            (
+                "first",
+                table.first_place,
+                format!("{name} takes first place"),
+                to_player,
+            )
+        } else if reached(climb, table.top_places.get()) && users > table.top_places.get() {
+            let places = table.top_places;
+            let to_player = format!("You are in the top {places}");
+            (
+                "top",
+                table.top,
+                format!("{name} is in the top {places}"),
+                to_player,
+            )
+        } else {
+            continue;
+        };
+        let (audience, message) = match told {
+            ToldName::All => (Audience::All, to_all),
+            ToldName::Player => (Audience::User(climb.user), to_player),
+            ToldName::Nobody => continue,
+        };
+        let named = [&epoch.0.to_be_bytes(), &climb.user.0[..], what.as_bytes()].concat();
+        let duration = table.duration.as_millis() as u64;
+        achieved.push(Announcement {
+            // The same on every node, and after a restart.
+            id: AnnouncementId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &named).into_bytes()),
+            kind: AnnouncementKind::Achievement,
+            message: message.into(),
+            severity: Severity::Info,
+            audience,
+            from: now,
+            until: Timestamp(now.0 + duration),
+            duration: Some(duration),
+        });
+    }
+    // Two climbs of one user in one tick may both have taken first place.
+    achieved.dedup_by_key(|announcement| announcement.id);
+    achieved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq, UserId};
+
+    /// What is told of actions that all come in one tick: who, and which points
+    /// they have then. `before` come first and are told of by nobody.
+    fn told(table: &AchievementsTable, before: &[(u8, i64)], actions: &[(u8, i64)]) -> Vec<String> {
+        let mut board = Board::new(Rules::default());
+        let apply = |board: &mut Board, changes: &mut Changes, fact| {
+            let entry = LogEntry {
+                seq: Seq::new(board.seq() + 1).unwrap(),
+                at: Timestamp(0),
+                fact,
+            };
+            let applied = board.apply(&entry);
+            changes.add(&entry, applied.as_ref());
+        };
+        let mut earlier = Changes::default();
+        for n in 0..12 {
+            let profile = Profile {
+                username: format!("P{n}").into(),
+                avatar: None,
+            };
+            let user = UserId([n; 16]);
+            apply(
+                &mut board,
+                &mut earlier,
+                Fact::UserChanged { user, profile },
+            );
+        }
+        let act = |(n, score): (u8, i64)| Fact::Action {
+            user: UserId([n; 16]),
+            action_type: "goal".into(),
+            increase: 1,
+            score: Score::new(score).unwrap(),
+        };
+        for action in before {
+            apply(&mut board, &mut earlier, act(*action));
+        }
+        let mut changes = Changes::default();
+        for action in actions {
+            apply(&mut board, &mut changes, act(*action));
+        }
+        achieved(table, Epoch(1), &board, &changes.climbed, Timestamp(5))
+            .into_iter()
+            .map(|it| {
+                let to = match it.audience {
+                    Audience::All => "all".to_owned(),
+                    Audience::User(user) => format!("P{}", user.0[0]),
+                    _ => "nobody".to_owned(),
+                };
+                format!("{to}: {}", it.message)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_first_time_in_first_place_and_in_the_top_are_achievements() {
+        let table = AchievementsTable::default();
+        assert_eq!(
+            told(&table, &[], &[(11, 5)]),
+            ["all: P11 takes first place"]
+        );
+        assert_eq!(
+            told(&table, &[(11, 5)], &[(10, 3), (11, 9)]),
+            ["P10: You are in the top 10"]
+        );
+        // Again in first place: that was told when it was the first time.
+        assert_eq!(told(&table, &[(11, 5), (10, 6)], &[(11, 9)]), [""; 0]);
+    }
+
+    #[test]
+    fn of_those_who_took_the_lead_only_the_last_is_told_of() {
+        let table = AchievementsTable::default();
+        assert_eq!(
+            told(&table, &[], &[(3, 5), (4, 6), (5, 7)]),
+            ["all: P5 takes first place"]
+        );
+    }
+
+    #[test]
+    fn whoever_is_not_to_be_told_is_not() {
+        let table = AchievementsTable {
+            first_place: ToldName::Nobody,
+            top: ToldName::All,
+            ..AchievementsTable::default()
+        };
+        assert_eq!(
+            told(&table, &[(1, 50)], &[(2, 60), (11, 7)]),
+            ["all: P11 is in the top 10"]
+        );
+    }
+
+    #[test]
+    fn an_achievement_has_one_id_for_ever() {
+        let climb = Climb {
+            user: UserId([3; 16]),
+            from: None,
+            to: 1,
+        };
+        let mut board = Board::new(Rules::default());
+        for n in 3..5 {
+            board.apply(&LogEntry {
+                seq: Seq::new(board.seq() + 1).unwrap(),
+                at: Timestamp(0),
+                fact: Fact::UserChanged {
+                    user: UserId([n; 16]),
+                    profile: Profile {
+                        username: "A".into(),
+                        avatar: None,
+                    },
+                },
+            });
+        }
+        let table = AchievementsTable::default();
+        let id = |epoch, now| {
+            let achieved = achieved(&table, Epoch(epoch), &board, &[climb], Timestamp(now));
+            achieved[0].id
+        };
+        assert_eq!(id(1, 5), id(1, 9));
+        assert_ne!(id(1, 5), id(2, 5));
+    }
+}

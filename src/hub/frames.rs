@@ -1,0 +1,395 @@
+//! The frames of a view: what its watchers were shown last, and since when each
+//! row is as it is. From that, whoever comes back is told what they missed, in
+//! one step, however many frames it was. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use app::wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta};
+
+use super::view::View;
+use crate::{
+    board::{Board, Epoch, Row, Score, UserId},
+    wire,
+};
+
+/// Users who have left the view that are remembered, for those who come back.
+const GONE: usize = 1024;
+
+/// See the module.
+pub(super) struct Frames {
+    view: View,
+    epoch: Epoch,
+    rows: Vec<Shown>,
+    data: LeaderboardData,
+    /// Who left the view, and with which frame; in that order.
+    gone: VecDeque<(u64, UserId)>,
+    /// What changed up to here is not known any more.
+    forgotten: u64,
+}
+
+/// Whose row it is, and the frame since which it is so.
+#[derive(Clone, Copy)]
+struct Shown {
+    user: UserId,
+    since: u64,
+}
+
+/// From one frame to the next.
+pub(super) struct Step {
+    /// The frame before.
+    pub(super) before: LeaderboardData,
+    /// What changed.
+    pub(super) delta: ScoreboardDelta,
+}
+
+impl Frames {
+    /// The first frame.
+    pub(super) fn new(view: View, epoch: Epoch, board: &Board) -> Frames {
+        let places = view.places(board.rules());
+        let seq = board.seq();
+        let shown = |row: Row<'_>| Shown {
+            user: row.user,
+            since: seq,
+        };
+        Frames {
+            view,
+            epoch,
+            rows: board.rows(places.clone()).map(shown).collect(),
+            data: LeaderboardData {
+                page: view.page(),
+                ..wire::leaderboard(epoch, board, places)
+            },
+            gone: VecDeque::new(),
+            forgotten: seq,
+        }
+    }
+
+    /// The latest frame.
+    pub(super) fn data(&self) -> &LeaderboardData {
+        &self.data
+    }
+
+    /// The users of the latest frame, in order.
+    pub(super) fn users(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.rows.iter().map(|row| row.user)
+    }
+
+    /// Makes the next frame, if the board shows anything else than the latest.
+    pub(super) fn advance(&mut self, board: &Board) -> Option<Step> {
+        if self.is_current(board) {
+            return None;
+        }
+        let places = self.view.places(board.rules());
+        let next = LeaderboardData {
+            page: self.view.page(),
+            ..wire::leaderboard(self.epoch, board, places.clone())
+        };
+        let mut known: HashMap<UserId, usize> = self.users().zip(0..).collect();
+        let mut changes = Vec::new();
+        let mut rows = Vec::with_capacity(next.top_scores.len());
+        let users = board.rows(places).map(|row| row.user);
+        for (index, (user, row)) in users.zip(&next.top_scores).enumerate() {
+            let before = known.remove(&user);
+            let since = match before {
+                Some(at) if at == index && self.data.top_scores[at] == *row => self.rows[at].since,
+                Some(at) => {
+                    changes.push(change(index, row, Some(&self.data.top_scores[at])));
+                    next.seq
+                }
+                None => {
+                    changes.push(change(index, row, None));
+                    next.seq
+                }
+            };
+            rows.push(Shown { user, since });
+        }
+        for (user, at) in known {
+            changes.push(gone(&self.data.top_scores[at].user_id));
+            self.gone.push_back((next.seq, user));
+        }
+        while self.gone.len() > GONE {
+            if let Some((seq, _)) = self.gone.pop_front() {
+                self.forgotten = seq;
+            }
+        }
+        self.rows = rows;
+        let before = std::mem::replace(&mut self.data, next);
+        let delta = self.delta(before.seq, self.data.seq, changes);
+        Some(Step { before, delta })
+    }
+
+    /// What a client missed whose rows are as of `seq`, on a board that is at
+    /// `now`; `None` if that is not known.
+    pub(super) fn since(&self, epoch: &str, seq: u64, now: u64) -> Option<ScoreboardDelta> {
+        if epoch != self.data.epoch || seq < self.forgotten || seq > now {
+            return None;
+        }
+        let shown = self.rows.iter().zip(&self.data.top_scores).enumerate();
+        let changed = shown.filter(|(_, (row, _))| row.since > seq);
+        let mut changes: Vec<_> = changed
+            .map(|(index, (_, row))| RowChange {
+                avatar: Some(row.avatar.clone()),
+                ..change(index, row, None)
+            })
+            .collect();
+        let mut left: Vec<UserId> = self
+            .gone
+            .iter()
+            .rev()
+            .take_while(|(gone, _)| *gone > seq)
+            .map(|(_, user)| *user)
+            .collect();
+        left.sort_unstable();
+        left.dedup();
+        left.retain(|user| !self.users().any(|shown| shown == *user));
+        changes.extend(left.into_iter().map(|user| gone(&wire::user_text(user))));
+        // The client may be ahead of the latest frame: the page was rendered since.
+        Some(self.delta(seq, self.data.seq.max(seq), changes))
+    }
+
+    fn delta(&self, from: u64, to: u64, changes: Vec<RowChange>) -> ScoreboardDelta {
+        ScoreboardDelta {
+            epoch: self.data.epoch.clone(),
+            from,
+            to,
+            changes,
+            total_users: self.data.total_users,
+            last_updated: self.data.last_updated.clone(),
+            page: self.data.page,
+        }
+    }
+
+    /// Is the board as the latest frame says? Asked in every tick of every view
+    /// that is watched, so nothing is allocated for it.
+    fn is_current(&self, board: &Board) -> bool {
+        let rows = board.rows(self.view.places(board.rules()));
+        let mut shown = self.rows.iter().zip(&self.data.top_scores);
+        let same = |row: Row<'_>| {
+            shown.next().is_some_and(|(shown, data)| {
+                row.user == shown.user
+                    && row.score.map(Score::points) == Some(data.score)
+                    && row.rank == Some(data.rank)
+                    && *row.profile.username == *data.username
+                    && row.profile.avatar.as_deref() == data.avatar.as_deref()
+            })
+        };
+        board.len() as u64 == self.data.total_users
+            && rows.map(same).all(|same| same)
+            && shown.next().is_none()
+    }
+}
+
+fn change(index: usize, row: &ScoreRow, before: Option<&ScoreRow>) -> RowChange {
+    let named = before.is_none_or(|old| old.username != row.username || old.avatar != row.avatar);
+    let pictured = before.is_some() || row.avatar.is_some();
+    RowChange {
+        user_id: row.user_id.clone(),
+        gone: false,
+        index: Some(index),
+        score: Some(row.score),
+        rank: Some(row.rank),
+        username: named.then(|| row.username.clone()),
+        avatar: (named && pictured).then(|| row.avatar.clone()),
+    }
+}
+
+fn gone(user_id: &str) -> RowChange {
+    RowChange {
+        user_id: user_id.to_owned(),
+        gone: true,
+        ..RowChange::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::board::{Fact, LogEntry, Profile, Rules, Seq, Timestamp};
+
+    /// A board that grows by its log.
+    struct Log {
+        board: Board,
+        scores: HashMap<u8, i64>,
+    }
+
+    impl Log {
+        fn new(top: usize) -> Log {
+            let rules = Rules {
+                top,
+                ..Rules::default()
+            };
+            Log {
+                board: Board::new(rules),
+                scores: HashMap::new(),
+            }
+        }
+
+        fn add(&mut self, fact: Fact) {
+            self.board.apply(&LogEntry {
+                seq: Seq::new(self.board.seq() + 1).unwrap(),
+                at: Timestamp(self.board.seq()),
+                fact,
+            });
+        }
+
+        fn name(&mut self, n: u8, name: u8, pictured: bool) {
+            self.add(Fact::UserChanged {
+                user: UserId([n; 16]),
+                profile: Profile {
+                    username: format!("{name}").into(),
+                    avatar: pictured.then(|| "/a.png".into()),
+                },
+            });
+        }
+
+        fn act(&mut self, n: u8, increase: i64) {
+            let score = self.scores.entry(n).or_default();
+            *score += increase;
+            let score = Score::new(*score).unwrap();
+            self.add(Fact::Action {
+                user: UserId([n; 16]),
+                action_type: "goal".into(),
+                increase,
+                score,
+            });
+        }
+
+        fn delete(&mut self, n: u8) {
+            self.scores.remove(&n);
+            self.add(Fact::UserDeleted {
+                user: UserId([n; 16]),
+            });
+        }
+    }
+
+    /// What a client does with a delta.
+    fn apply(board: &mut LeaderboardData, delta: &ScoreboardDelta) {
+        assert!(delta.from <= board.seq && board.seq <= delta.to, "a gap");
+        let mut rows: HashMap<String, (usize, ScoreRow)> = board
+            .top_scores
+            .drain(..)
+            .enumerate()
+            .map(|(index, row)| (row.user_id.clone(), (index, row)))
+            .collect();
+        for change in &delta.changes {
+            if change.gone {
+                rows.remove(&change.user_id);
+                continue;
+            }
+            let old = rows.remove(&change.user_id).map(|(_, row)| row);
+            let (username, avatar) = match (&change.username, old) {
+                (Some(name), _) => (name.clone(), change.avatar.clone().flatten()),
+                (None, Some(old)) => (old.username, old.avatar),
+                (None, None) => panic!("a row without a name"),
+            };
+            let row = ScoreRow {
+                user_id: change.user_id.clone(),
+                username,
+                score: change.score.unwrap(),
+                rank: change.rank.unwrap(),
+                avatar,
+            };
+            rows.insert(change.user_id.clone(), (change.index.unwrap(), row));
+        }
+        let mut rows: Vec<_> = rows.into_values().collect();
+        rows.sort_by_key(|(index, _)| *index);
+        board.top_scores = rows.into_iter().map(|(_, row)| row).collect();
+        board.total_users = delta.total_users;
+        board.last_updated.clone_from(&delta.last_updated);
+        board.seq = delta.to;
+    }
+
+    proptest! {
+        /// Frame by frame, and from any moment on in one step, a client that
+        /// applies deltas has what the board shows.
+        #[test]
+        fn deltas_lead_to_the_board(
+            view in prop_oneof![Just(View::Top), Just(View::Page(0)), Just(View::Page(1))],
+            facts in prop::collection::vec((0u8..9, 0u8..70, -5i64..6, any::<bool>()), 1..120),
+        ) {
+            let mut log = Log::new(3);
+            for n in 0..55 {
+                log.name(n, n, false);
+            }
+            let mut frames = Frames::new(view, Epoch(1), &log.board);
+            let mut client = frames.data().clone();
+            let mut earlier = Vec::new();
+            for (kind, n, increase, flag) in facts {
+                match kind {
+                    0 => log.name(n, n.wrapping_add(increase as u8), flag),
+                    1 => log.delete(n),
+                    2..6 => log.act(n, increase),
+                    _ => {
+                        // Somebody who rendered the page just now.
+                        let now = LeaderboardData {
+                            page: view.page(),
+                            ..wire::leaderboard(Epoch(1), &log.board, view.places(log.board.rules()))
+                        };
+                        earlier.push(now);
+                        earlier.push(client.clone());
+                        let seq = client.seq;
+                        match frames.advance(&log.board) {
+                            Some(step) => {
+                                prop_assert_eq!(step.delta.from, seq);
+                                apply(&mut client, &step.delta);
+                                prop_assert_eq!(&client, frames.data());
+                            }
+                            None => prop_assert_eq!(&client, frames.data()),
+                        }
+                        prop_assert!(frames.is_current(&log.board));
+                    }
+                }
+            }
+            let _ = frames.advance(&log.board);
+            for mut client in earlier {
+                let delta = frames.since(&client.epoch, client.seq, log.board.seq()).unwrap();
+                let ahead = client.seq > frames.data().seq;
+                apply(&mut client, &delta);
+                if !ahead {
+                    prop_assert_eq!(&client, frames.data());
+                } else {
+                    prop_assert_eq!(&client.top_scores, &frames.data().top_scores);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_told() {
+        let mut log = Log::new(3);
+        log.name(1, 1, false);
+        let frames = Frames::new(View::Top, Epoch(7), &log.board);
+        log.name(2, 2, false);
+        let epoch = &frames.data().epoch;
+        assert!(
+            frames.since(epoch, 0, 2).is_none(),
+            "before the first frame"
+        );
+        assert!(frames.since(epoch, 3, 2).is_none(), "from the future");
+        assert!(frames.since("another", 1, 2).is_none());
+        for seq in [1, 2] {
+            let delta = frames.since(epoch, seq, 2).unwrap();
+            assert_eq!((delta.from, delta.to, delta.changes.len()), (seq, seq, 0));
+        }
+    }
+
+    #[test]
+    fn a_name_is_told_when_it_is_new() {
+        let mut log = Log::new(3);
+        log.name(1, 1, true);
+        log.name(2, 2, false);
+        let mut frames = Frames::new(View::Top, Epoch(7), &log.board);
+        log.act(2, 5);
+        let step = frames.advance(&log.board).unwrap();
+        assert!(step.delta.changes.iter().all(|it| it.username.is_none()));
+        log.name(1, 9, false);
+        let step = frames.advance(&log.board).unwrap();
+        let [change] = &step.delta.changes[..] else {
+            panic!("{:?}", step.delta);
+        };
+        assert_eq!(change.username.as_deref(), Some("9"));
+        assert_eq!(change.avatar, Some(None), "the picture was taken away");
+    }
+}

@@ -1,0 +1,166 @@
+//! What the hub says with a tick: one look at the board, then what follows from
+//! it for everybody. All of it states the board as of one `seq`.
+
+use std::collections::HashMap;
+
+use app::wire::{
+    BATCH_UPDATE, LEADERBOARD_REFRESH, SCOREBOARD_DELTA, SCOREBOARD_UPDATE, USER_SCORE_UPDATE,
+    UserScoreUpdate,
+};
+use serde::Serialize;
+use socketioxide::{BroadcastError, SocketError};
+
+use super::{
+    achievements::achieved,
+    actor::{Actor, unacted},
+    frames::Step,
+    rooms,
+    view::{Mode, View},
+};
+use crate::{
+    board::{Board, Changes, Climb, Ended, UserChange, UserId},
+    clock, wire,
+};
+
+/// What one look at the board showed.
+struct Seen {
+    /// Views that have changed.
+    steps: Vec<(View, Step)>,
+    /// What users are told of themselves.
+    updates: Vec<(UserId, UserScoreUpdate)>,
+    /// Whose sessions have ended.
+    ended: Vec<Ended>,
+}
+
+impl Actor {
+    /// Looks at the board, and tells everybody what is new to them.
+    pub(super) async fn tick(&mut self) {
+        let live = self.live.clone();
+        let seen = live.take_changes(|board, changes| self.look(board, changes));
+        let is_news = !seen.steps.is_empty() || !seen.updates.is_empty();
+        if is_news || !self.updates.is_empty() {
+            self.tick.sent(self.started.elapsed());
+        }
+        self.tell_watchers(seen.steps).await;
+        for (user, update) in seen.updates {
+            let room = rooms::user(user);
+            if !self.tell_room(&room, USER_SCORE_UPDATE, &update).await {
+                self.lagging.suspect_user(user);
+            }
+        }
+        for ended in seen.ended {
+            self.end_sessions(ended);
+        }
+    }
+
+    /// The board stands still meanwhile.
+    fn look(&mut self, board: &Board, changes: Changes) -> Seen {
+        let Changes {
+            actions,
+            placed,
+            shifts,
+            climbed,
+            announced,
+            ended,
+        } = changes;
+        self.online.moved(&placed, shifts);
+        let was_near_top: Vec<UserId> = self.watching.top().users().collect();
+        let steps = self
+            .watching
+            .views()
+            .filter_map(|(view, watched)| Some((view, watched.frames.advance(board)?)))
+            .collect();
+
+        let mut updates = self.own_updates(board, actions);
+        let near_top: Vec<UserId> = self.watching.top().users().chain(was_near_top).collect();
+        let mut moved = self.online.untold(near_top.into_iter(), board);
+        if self.online.is_sweep_due() {
+            self.online.sweep(board);
+        }
+        moved.extend(self.online.next_share(board));
+        updates.extend(moved.into_iter().filter_map(|user| {
+            let change = unacted(UserScoreUpdate::RANK_CHANGE, board);
+            let update = wire::user_update(self.live.epoch(), board, user, change)?;
+            Some((user, update))
+        }));
+
+        self.congratulate(board, &climbed);
+        announced.into_iter().for_each(|it| self.banners.add(it));
+        Seen {
+            steps,
+            updates,
+            ended,
+        }
+    }
+
+    /// What those who acted are told.
+    fn own_updates(
+        &mut self,
+        board: &Board,
+        actions: HashMap<UserId, UserChange>,
+    ) -> Vec<(UserId, UserScoreUpdate)> {
+        let mut updates = Vec::new();
+        for (user, change) in actions {
+            if !self.online.is_here(user) {
+                continue;
+            }
+            if let Some(update) = wire::user_update(self.live.epoch(), board, user, change) {
+                self.online.told(user, update.rank);
+                updates.push((user, update));
+            }
+        }
+        updates
+    }
+
+    fn congratulate(&mut self, board: &Board, climbed: &[Climb]) {
+        let epoch = self.live.epoch();
+        for it in achieved(&self.achievements, epoch, board, climbed, clock::now()) {
+            self.banners.add(it);
+        }
+    }
+
+    /// One frame to each room whose rows have changed, after what happened to
+    /// each user on the visible board. A view that nobody watches in a mode is
+    /// not encoded in it.
+    async fn tell_watchers(&mut self, steps: Vec<(View, Step)>) {
+        let top = steps.iter().find(|(view, _)| *view == View::Top);
+        if let Some((_, step)) = top {
+            self.updates.add(&step.before, self.watching.top().data());
+        }
+        for mut batch in self.updates.take() {
+            // Whoever misses one of these does not miss what is on the board.
+            if batch.len() > 1 {
+                self.tell_room(rooms::SCOREBOARD, BATCH_UPDATE, &batch)
+                    .await;
+            } else if let Some(update) = batch.pop() {
+                self.tell_room(rooms::SCOREBOARD, SCOREBOARD_UPDATE, &update)
+                    .await;
+            }
+        }
+        for (view, Step { before, delta }) in steps {
+            let Some(watched) = self.watching.watched(view) else {
+                continue;
+            };
+            if watched.has(Mode::Full) {
+                let room = rooms::view(view, Mode::Full);
+                let data = watched.frames.data();
+                if !self.tell_room(&room, LEADERBOARD_REFRESH, data).await {
+                    self.lagging.suspect_view(view, Mode::Full, before.seq);
+                }
+            }
+            if watched.has(Mode::Delta) {
+                let room = rooms::view(view, Mode::Delta);
+                if !self.tell_room(&room, SCOREBOARD_DELTA, &delta).await {
+                    self.lagging.suspect_view(view, Mode::Delta, before.seq);
+                }
+            }
+        }
+    }
+
+    /// Emits to a room, encoded once; answers whether all could take it.
+    async fn tell_room<T: Serialize>(&self, room: &str, event: &str, data: &T) -> bool {
+        let emitted = self.io.to(room.to_owned()).emit(event, data).await;
+        let full = |error: &SocketError| matches!(error, SocketError::InternalChannelFull);
+        !matches!(emitted, Err(BroadcastError::Socket(errors)) if errors.iter().any(full))
+    }
+}

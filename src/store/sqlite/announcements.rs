@@ -1,0 +1,142 @@
+//! The rows of announcements.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{
+    board::{
+        Announcement, AnnouncementId, AnnouncementKind, Audience, Seq, Severity, Timestamp, UserId,
+    },
+    clock,
+    store::StoreError,
+};
+
+const COLUMNS: &str =
+    "seq, id, kind, message, severity, audience, user, shown_from, until, duration";
+
+const KINDS: [(AnnouncementKind, &str); 3] = [
+    (AnnouncementKind::Maintenance, "maintenance"),
+    (AnnouncementKind::Achievement, "achievement"),
+    (AnnouncementKind::SystemAlert, "system_alert"),
+];
+
+const SEVERITIES: [(Severity, &str); 3] = [
+    (Severity::Info, "info"),
+    (Severity::Warning, "warning"),
+    (Severity::Error, "error"),
+];
+
+const AUDIENCES: [(Audience, &str); 5] = [
+    (Audience::All, "all"),
+    (Audience::Viewers, "viewers"),
+    (Audience::Players, "players"),
+    (Audience::Publishers, "publishers"),
+    (Audience::Admins, "admins"),
+];
+
+const USER: &str = "user";
+
+fn name<T: PartialEq>(names: &[(T, &'static str)], value: &T) -> Option<&'static str> {
+    let mut names = names.iter();
+    names.find_map(|(known, name)| (known == value).then_some(*name))
+}
+
+fn value<T: Copy>(names: &[(T, &'static str)], name: &str) -> Result<T, StoreError> {
+    let mut names = names.iter();
+    names
+        .find_map(|(value, known)| (*known == name).then_some(*value))
+        .ok_or(StoreError::Damaged("an announcement of an unknown kind"))
+}
+
+/// Writes the announcement that is the entry `seq`.
+pub(super) fn insert(
+    connection: &Connection,
+    board: i64,
+    seq: Seq,
+    announcement: &Announcement,
+) -> Result<(), StoreError> {
+    let (audience, user) = match announcement.audience {
+        Audience::User(user) => (Some(USER), Some(user.0)),
+        group => (name(&AUDIENCES, &group), None),
+    };
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO announcements (board, {COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+        ))?
+        .execute(params![
+            board,
+            seq.get(),
+            announcement.id.0,
+            name(&KINDS, &announcement.kind),
+            announcement.message,
+            name(&SEVERITIES, &announcement.severity),
+            audience,
+            user,
+            announcement.from.0,
+            announcement.until.0,
+            announcement.duration,
+        ])?;
+    Ok(())
+}
+
+/// The announcement with this id, and its entry.
+pub(super) fn find(
+    connection: &Connection,
+    board: i64,
+    id: AnnouncementId,
+) -> Result<Option<(u64, Announcement)>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND id = ?2"
+    ))?;
+    let mut rows = statement.query(params![board, id.0])?;
+    rows.next()?
+        .map(|row| Ok((row.get(0)?, read(row)?)))
+        .transpose()
+}
+
+/// The announcement that is the entry `seq`.
+pub(super) fn of_entry(
+    connection: &Connection,
+    board: i64,
+    seq: Seq,
+) -> Result<Announcement, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND seq = ?2"
+    ))?;
+    let found = statement
+        .query_row(params![board, seq.get()], |row| Ok(read(row)))
+        .optional()?;
+    found.unwrap_or(Err(StoreError::Damaged("an announcement without words")))
+}
+
+/// Those that are or will be valid.
+pub(super) fn valid(connection: &Connection, board: i64) -> Result<Vec<Announcement>, StoreError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND until > ?2 ORDER BY seq"
+    ))?;
+    let mut rows = statement.query(params![board, clock::now().0])?;
+    let mut valid = Vec::new();
+    while let Some(row) = rows.next()? {
+        valid.push(read(row)?);
+    }
+    Ok(valid)
+}
+
+fn read(row: &Row<'_>) -> Result<Announcement, StoreError> {
+    let text = |column| row.get::<_, String>(column);
+    let audience = text(5)?;
+    Ok(Announcement {
+        id: AnnouncementId(row.get(1)?),
+        kind: value(&KINDS, &text(2)?)?,
+        message: text(3)?.into(),
+        severity: value(&SEVERITIES, &text(4)?)?,
+        audience: if audience == USER {
+            Audience::User(UserId(row.get(6)?))
+        } else {
+            value(&AUDIENCES, &audience)?
+        },
+        from: Timestamp(row.get(7)?),
+        until: Timestamp(row.get(8)?),
+        duration: row.get(9)?,
+    })
+}
