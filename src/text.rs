@@ -141,6 +141,7 @@ pub fn action(
         user: user_id(user)?,
         action_type: action_type.into(),
         increase,
+        declared: None,
     }))
 }
 

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::store::{Refusal, StoreError};
+use crate::store::{LimitReached, Refusal, StoreError};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Problem {
     status: StatusCode,
     title: &'static str,
     detail: Cow<'static, str>,
+    /// After how many seconds the same may be tried again.
+    retry_after: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -28,6 +30,9 @@ struct Document<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    /// What the header says, where several answers share the headers.
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -57,6 +62,7 @@ impl Problem {
             status,
             title,
             detail: Cow::Borrowed(detail),
+            retry_after: None,
         }
     }
 
@@ -69,6 +75,7 @@ impl Problem {
             status,
             title,
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -89,7 +96,18 @@ impl Problem {
     }
 
     pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)
+        Problem {
+            retry_after: Some(1),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)
+        }
+    }
+
+    pub(super) fn limit_reached(action_type: &str, reached: LimitReached) -> Problem {
+        let detail = format!("{action_type} {reached}");
+        Problem {
+            retry_after: Some(reached.retry_after),
+            ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "Limit reached", detail)
+        }
     }
 
     /// The document, for where several answers share one response.
@@ -99,6 +117,7 @@ impl Problem {
             title: self.title,
             status: self.status.as_u16(),
             detail: &self.detail,
+            retry_after: self.retry_after,
         }
     }
 }
@@ -110,6 +129,9 @@ impl From<Refusal> for Problem {
             Refusal::UnknownUser => Problem::not_found(detail),
             Refusal::Conflict => Problem::new(StatusCode::CONFLICT, "Conflict", detail),
             Refusal::OutOfRange => Problem::invalid(detail),
+            Refusal::LimitReached(reached) => {
+                Problem::limit_reached("an action of this type", reached)
+            }
         }
     }
 }
@@ -133,8 +155,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use podium::{
     board::{BoardId, Direction, Operator, Rules},
-    store::{self, StoreError, StoreUrl},
+    store::{self, Outcome, Refusal, StoreError, StoreUrl, Window},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
     store_suite,
-    suite::{Fixture, Follower, Running, act, put, receipt},
+    suite::{Fixture, Follower, Running, act, declared, limit, put, receipt},
 };
 
 pub struct SqliteFile(TempDir);
@@ -144,6 +144,73 @@ async fn ranks_that_were_answered_but_not_written_are_found_again() {
             }
         }
     }
+}
+
+/// Makes what was counted older, as if that much time had passed.
+fn wait(file: &SqliteFile, millis: u64) {
+    let connection = Connection::open(file.path()).unwrap();
+    let changed = connection
+        .execute("UPDATE limited_actions SET at = at - ?1", [millis])
+        .unwrap();
+    assert!(changed > 0, "something was counted");
+}
+
+#[tokio::test]
+async fn limits_look_back_a_minute_and_a_day_and_no_further() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    let quiz = |id: &str| declared("quiz", id, 1, 1, 2);
+    // Within this many seconds, or a few less, because the test takes time itself.
+    let expect_wait = |outcome: Outcome, window, seconds: u64| {
+        let Err(Refusal::LimitReached(reached)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(reached.window, window);
+        assert!(
+            (seconds - 15..=seconds).contains(&reached.retry_after),
+            "{reached:?}"
+        );
+    };
+    running.one(quiz("a")).await.unwrap();
+    wait(&file, 40_000);
+    expect_wait(running.one(quiz("b")).await, Window::Minute, 20);
+    wait(&file, 20_000);
+    running.one(quiz("b")).await.unwrap();
+    wait(&file, 60_000);
+    // Of the two of today, the first was counted two minutes ago.
+    expect_wait(running.one(quiz("c")).await, Window::Day, 24 * 3600 - 120);
+    // It leaves the day, and is forgotten when the next one is counted.
+    wait(&file, Window::Day.millis() - 120_000);
+    running.one(quiz("c")).await.unwrap();
+    running.store.close().await;
+    let rows: u64 = Connection::open(file.path())
+        .unwrap()
+        .query_row("SELECT count(*) FROM limited_actions", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 2);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_goes_on() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(act("a", 1, 5)).await.unwrap();
+    running.store.close().await;
+    let connection = Connection::open(file.path()).unwrap();
+    connection
+        .execute_batch("DROP TABLE limited_actions; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(connection);
+
+    let running = file.open(Rules::default());
+    assert_eq!(running.follower.rows(), [("user 1".to_owned(), 5, 1)]);
+    running.one(declared("quiz", "b", 1, 1, 0)).await.unwrap();
+    assert_eq!(
+        limit(running.one(declared("quiz", "c", 1, 1, 0)).await),
+        Some((1, Window::Minute))
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! What every store must do. A store gets the suite by [`store_suite!`], with a
 //! [`Fixture`] that opens it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+};
 
 use podium::{
     board::{Applied, Board, LogEntry, Profile, Rules, Score, UserId},
-    store::{Action, ActionId, Command, Fold, Opened, Outcome, Receipt, Refusal, Store},
+    store::{
+        Action, ActionId, ActionLimits, Command, Fold, LimitReached, Opened, Outcome, Receipt,
+        Refusal, Store, Window,
+    },
 };
 
 /// Where a store keeps its things; it can be opened again and again.
@@ -90,7 +96,41 @@ pub fn act(id: &str, n: u8, increase: i64) -> Command {
         user: user(n),
         action_type: "test".into(),
         increase,
+        declared: None,
     })
+}
+
+/// An action of a type whose points the server sets; a limit of 0 is none.
+pub fn declared(action_type: &str, id: &str, n: u8, per_minute: u32, per_day: u32) -> Command {
+    Command::Act(Action {
+        id: ActionId::new(id).unwrap(),
+        user: user(n),
+        action_type: action_type.into(),
+        increase: 1,
+        declared: Some(ActionLimits {
+            per_minute: NonZeroU32::new(per_minute),
+            per_day: NonZeroU32::new(per_day),
+        }),
+    })
+}
+
+/// The limit and the window for which an action was refused.
+pub fn limit(outcome: Outcome) -> Option<(u32, Window)> {
+    let Err(Refusal::LimitReached(LimitReached {
+        limit,
+        window,
+        retry_after,
+    })) = outcome
+    else {
+        return None;
+    };
+    // The tests take less than half a minute.
+    let whole = window.millis() / 1000;
+    assert!(
+        (whole - 30..=whole).contains(&retry_after),
+        "{retry_after} s until the {window} is over"
+    );
+    Some((limit.get(), window))
 }
 
 pub fn receipt(seq: u64, score: i64, rank: u64, old_rank: u64) -> Receipt {
@@ -202,6 +242,110 @@ pub async fn refuses_to_leave_the_range<F: Fixture>() {
     assert_eq!(running.follower.seq(), 3);
 }
 
+pub async fn counts_no_more_than_limits_let<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(put(2)).await.unwrap();
+    let quiz = |id, n| declared("quiz", id, n, 2, 3);
+    let first = running.one(quiz("a", 1)).await.unwrap();
+    running.one(quiz("b", 1)).await.unwrap();
+    let reached = Some((2, Window::Minute));
+    assert_eq!(limit(running.one(quiz("c", 1)).await), reached);
+    assert_eq!(limit(running.one(quiz("d", 1)).await), reached);
+    // What was counted is answered as it was then, and the limits are not asked.
+    assert_eq!(running.one(quiz("a", 1)).await, Ok(again(first)));
+    assert_eq!(running.one(quiz("a", 2)).await, Err(Refusal::Conflict));
+    assert_eq!(
+        running.one(quiz("c", 9)).await,
+        Err(Refusal::UnknownUser),
+        "before any limit"
+    );
+    // Others, and other types, have limits of their own or none. A refused id is
+    // free.
+    running.one(quiz("c", 2)).await.unwrap();
+    running.one(act("e", 1, 1)).await.unwrap();
+    running.one(declared("quiz", "f", 1, 0, 0)).await.unwrap();
+    running.one(declared("assist", "g", 1, 1, 0)).await.unwrap();
+    assert_eq!(
+        limit(running.one(declared("assist", "h", 1, 1, 0)).await),
+        Some((1, Window::Minute))
+    );
+    // What was counted without limits is not counted against any.
+    assert_eq!(
+        limit(running.one(declared("quiz", "i", 1, 0, 2)).await),
+        Some((2, Window::Day))
+    );
+    running.one(declared("quiz", "i", 1, 0, 3)).await.unwrap();
+    assert_eq!(
+        limit(running.one(quiz("j", 1)).await),
+        Some((3, Window::Day)),
+        "the one that lasts longer"
+    );
+}
+
+pub async fn limits_hold_within_one_batch<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    let mut commands = vec![put(1)];
+    commands.extend((0..5).map(|i| declared("quiz", &format!("a{i}"), 1, 2, 0)));
+    commands.push(declared("quiz", "a0", 1, 2, 0));
+    let outcomes = running.store.append(commands).await.unwrap();
+    let refused: Vec<bool> = outcomes
+        .iter()
+        .map(|outcome| limit(*outcome).is_some())
+        .collect();
+    assert_eq!(refused, [false, false, false, true, true, true, false]);
+    assert_eq!(outcomes[6], Ok(again(outcomes[1].unwrap())));
+    assert_eq!(running.follower.rows()[0].1, 2);
+}
+
+pub async fn limits_survive_a_restart<F: Fixture>() {
+    let place = F::new();
+    let mut running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    for (i, per_minute, per_day) in [(0, 2, 0), (1, 2, 0), (2, 0, 3)] {
+        running
+            .one(declared("quiz", &format!("a{i}"), 1, per_minute, per_day))
+            .await
+            .unwrap();
+        running.store.close().await;
+        drop(running);
+        running = place.open(Rules::default());
+    }
+    assert_eq!(
+        limit(running.one(declared("quiz", "b", 1, 3, 0)).await),
+        Some((3, Window::Minute))
+    );
+    assert_eq!(
+        limit(running.one(declared("quiz", "b", 1, 0, 3)).await),
+        Some((3, Window::Day))
+    );
+}
+
+pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    let worth = |action: Command, increase| match action {
+        Command::Act(action) => Command::Act(Action { increase, ..action }),
+        other => other,
+    };
+    let quiz = declared("quiz", "a", 1, 0, 0);
+    let first = running.one(worth(quiz.clone(), 10)).await.unwrap();
+    assert_eq!(first.score, Score::new(10));
+    assert_eq!(running.one(worth(quiz, 20)).await, Ok(again(first)));
+    for other in [
+        declared("assist", "a", 1, 0, 0),
+        declared("quiz", "a", 2, 0, 0),
+    ] {
+        assert_eq!(running.one(other).await, Err(Refusal::Conflict));
+    }
+    // Sent points still tell actions apart.
+    running.one(act("b", 1, 10)).await.unwrap();
+    assert_eq!(running.one(act("b", 1, 20)).await, Err(Refusal::Conflict));
+}
+
 pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
     let place = F::new();
     let running = place.open(Rules::default());
@@ -276,6 +420,10 @@ macro_rules! store_suite {
             counts_an_action_id_once
             decides_in_order_within_one_batch
             refuses_to_leave_the_range
+            counts_no_more_than_limits_let
+            limits_hold_within_one_batch
+            limits_survive_a_restart
+            points_of_the_server_make_no_other_action
             a_user_put_unchanged_is_no_entry
             comes_back_as_it_was
             answers_many_senders_at_once

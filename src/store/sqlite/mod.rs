@@ -6,6 +6,7 @@
 //! folded again. So the first answer to an action is the same for ever, even if
 //! the process died right after giving it.
 
+mod limited;
 mod load;
 mod schema;
 mod writer;

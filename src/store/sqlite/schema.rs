@@ -8,7 +8,8 @@ use crate::store::StoreError;
 
 /// Each step brings a file from the schema of its index to the next. A step that
 /// was released is never changed. `PRAGMA user_version` holds the schema.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE boards (
         id             INTEGER PRIMARY KEY,
         name           TEXT    NOT NULL UNIQUE,
@@ -52,7 +53,22 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 
     CREATE UNIQUE INDEX log_action_id ON log (board, action_id) WHERE action_id IS NOT NULL;
-"];
+",
+    "
+    -- When actions were counted whose types have limits, for as long as a window
+    -- reaches back: a day.
+    CREATE TABLE limited_actions (
+        board       INTEGER NOT NULL,
+        user        BLOB    NOT NULL,
+        action_type TEXT    NOT NULL,
+        at          INTEGER NOT NULL,
+        seq         INTEGER NOT NULL,
+        PRIMARY KEY (board, user, action_type, at, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX limited_actions_at ON limited_actions (board, at);
+",
+];
 
 /// Brings a file to the latest schema; each step happens wholly or not at all.
 ///
