@@ -5,9 +5,9 @@
 //! value. The `leptos` table is read by leptos itself.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     env,
-    fmt::Display,
+    fmt::{self, Display},
     fs,
     net::IpAddr,
     num::{NonZeroU32, NonZeroUsize},
@@ -20,12 +20,13 @@ use ipnet::IpNet;
 use leptos_config::{LeptosOptions, errors::LeptosConfigError};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 
 use crate::{
-    board::{BoardId, Direction, Operator, Rules, Ties},
+    board::{BoardId, Direction, Operator, Rules, Score, Ties},
     store::StoreUrl,
+    text,
 };
 
 /// The file that is read when no other is named.
@@ -50,8 +51,8 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Secret(pub String);
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
 }
@@ -76,6 +77,8 @@ pub struct Tables {
     pub limits: LimitsTable,
     /// How the server ends.
     pub shutdown: ShutdownTable,
+    /// What actions are worth.
+    pub actions: ActionsTable,
     /// The table of leptos, which reads it itself.
     package: IgnoredTable,
 }
@@ -184,6 +187,56 @@ pub struct ShutdownTable {
     /// Between the notice to all clients and the end.
     #[serde(with = "humantime_serde")]
     pub notice: Duration,
+}
+
+/// `[actions]`
+#[derive(Clone, Debug, Default)]
+pub struct ActionsTable {
+    /// Are types refused that are not declared?
+    pub only_declared: bool,
+    /// The types that are declared, by their names.
+    pub declared: BTreeMap<String, DeclaredTable>,
+}
+
+/// By hand, because what serde derives for a flattened map forgets which key an
+/// error is about.
+impl<'de> Deserialize<'de> for ActionsTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = ActionsTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ActionsTable, A::Error> {
+                let mut table = ActionsTable::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "only_declared" {
+                        table.only_declared = map.next_value()?;
+                    } else {
+                        table.declared.insert(key, map.next_value()?);
+                    }
+                }
+                Ok(table)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// `[actions.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredTable {
+    /// What an action is worth.
+    #[serde(deserialize_with = "score")]
+    pub points: Score,
+    /// How many count for one user in a minute; any number without it.
+    pub per_minute: Option<NonZeroU32>,
+    /// How many count for one user in a day; any number without it.
+    pub per_day: Option<NonZeroU32>,
 }
 
 /// Values of `board.direction`.
@@ -434,6 +487,11 @@ impl Tables {
         if self.auth.page_token_ttl < Duration::from_secs(10) {
             return value("auth.page_token_ttl", "give at least 10s");
         }
+        for name in self.actions.declared.keys() {
+            if let Err(error) = text::action_type(name) {
+                return value("actions", &format!("{name:?} cannot be a type: {error}"));
+            }
+        }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");
         }
@@ -492,6 +550,12 @@ where
 {
     let text = String::deserialize(deserializer)?;
     text.trim().parse().map_err(D::Error::custom)
+}
+
+/// Points within the range of scores.
+fn score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Score, D::Error> {
+    let points = i64::deserialize(deserializer)?;
+    Score::new(points).ok_or_else(|| D::Error::custom("points must be within ±9007199254740991"))
 }
 
 /// Networks, and addresses, which are networks of one.

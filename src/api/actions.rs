@@ -13,8 +13,9 @@ use super::{
     body::{Body, Object},
 };
 use crate::{
+    actions::{ActionTypes, InvalidAction},
     board::Score,
-    store::{Command, Outcome, Receipt},
+    store::{Action, Command, Outcome, Receipt, Refusal},
     text,
 };
 
@@ -27,14 +28,14 @@ struct ActionBody {
     action_id: String,
     user_id: String,
     action_type: String,
-    score_increase: i64,
+    score_increase: Option<i64>,
 }
 
 impl ActionBody {
-    fn command(&self) -> Result<Command, text::InvalidText> {
-        text::action(
+    fn action(&self, types: &ActionTypes) -> Result<Action, InvalidAction> {
+        types.action(
             &self.action_id,
-            &self.user_id,
+            text::user_id(&self.user_id)?,
             &self.action_type,
             self.score_increase,
         )
@@ -75,14 +76,17 @@ pub(super) async fn post(
         post_many(&api, body.json()?).await
     } else {
         let Object(action): Object<ActionBody> = body.json()?;
-        let command = action
-            .command()
-            .map_err(|e| Problem::invalid(e.to_string()))?;
-        let outcomes = api.live.append(vec![command]).await?;
-        let outcome = outcomes.into_iter().next();
-        let outcome = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))?;
-        Ok(Json(Answer::from(outcome?)).into_response())
+        post_one(&api, action.action(api.live.action_types())?).await
     }
+}
+
+async fn post_one(api: &Api, action: Action) -> Result<Response, Problem> {
+    let action_type = action.action_type.clone();
+    let outcomes = api.live.append(vec![Command::Act(action)]).await?;
+    let outcome = outcomes.into_iter().next();
+    let outcome = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))?;
+    let receipt = outcome.map_err(|refusal| refused(refusal, &action_type))?;
+    Ok(Json(Answer::from(receipt)).into_response())
 }
 
 async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Response, Problem> {
@@ -92,12 +96,13 @@ async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Respon
             actions.len()
         )));
     }
+    let types = api.live.action_types();
     let commands = actions
         .iter()
         .enumerate()
         .map(|(i, Object(action))| {
             let invalid = |e| Problem::invalid(format!("action {i}, counted from 0: {e}"));
-            action.command().map_err(invalid)
+            action.action(types).map(Command::Act).map_err(invalid)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let outcomes = api.live.append(commands).await?;
@@ -106,13 +111,26 @@ async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Respon
     } else {
         StatusCode::MULTI_STATUS
     };
-    let answers: Vec<serde_json::Value> = outcomes.into_iter().map(answer).collect();
+    let answers: Vec<serde_json::Value> = outcomes
+        .into_iter()
+        .zip(&actions)
+        .map(|(outcome, Object(action))| answer(outcome, &action.action_type))
+        .collect();
     Ok((status, Json(answers)).into_response())
 }
 
-fn answer(outcome: Outcome) -> serde_json::Value {
+fn answer(outcome: Outcome, action_type: &str) -> serde_json::Value {
     match outcome {
         Ok(receipt) => serde_json::json!(Answer::from(receipt)),
-        Err(refusal) => serde_json::json!({ "error": Problem::from(refusal).document() }),
+        Err(refusal) => {
+            serde_json::json!({ "error": refused(refusal, action_type).document() })
+        }
+    }
+}
+
+fn refused(refusal: Refusal, action_type: &str) -> Problem {
+    match refusal {
+        Refusal::LimitReached(reached) => Problem::limit_reached(action_type, reached),
+        other => Problem::from(other),
     }
 }

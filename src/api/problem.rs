@@ -11,7 +11,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::store::{LimitReached, Refusal, StoreError};
+use crate::{
+    actions::InvalidAction,
+    store::{LimitReached, Refusal, StoreError},
+};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +136,12 @@ impl From<Refusal> for Problem {
                 Problem::limit_reached("an action of this type", reached)
             }
         }
+    }
+}
+
+impl From<InvalidAction> for Problem {
+    fn from(error: InvalidAction) -> Problem {
+        Problem::invalid(error.to_string())
     }
 }
 

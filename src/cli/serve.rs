@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{CliError, ConfigFile};
 use crate::{
+    actions::ActionTypes,
     auth::{Role, Tokens},
     config::{Config, Secret, StoreTable},
     demo::Demo,
@@ -66,7 +67,7 @@ async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
         seq = opened.board.seq(),
         "the board is loaded"
     );
-    let live = LiveBoard::start(opened, ready)?;
+    let live = LiveBoard::start(opened, ready, ActionTypes::new(&tables.actions))?;
     // Before the first page, or its rendering would find no executor. It fails
     // only if another one was set, which nobody else does.
     _ = any_spawner::Executor::init_tokio();
@@ -112,7 +113,7 @@ fn warn_of_surprises(config: &Config) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let table = [
-            "STORE", "BOARD", "RANKING", "AUTH", "HTTP", "SOCKET", "LIMITS", "SHUTDOWN",
+            "STORE", "BOARD", "RANKING", "AUTH", "HTTP", "SOCKET", "LIMITS", "SHUTDOWN", "ACTIONS",
         ];
         let meant = table
             .iter()

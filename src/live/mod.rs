@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::{
+    actions::ActionTypes,
     board::{Applied, Board, Changes, Epoch, LogEntry, UserId},
     store::{Command, Fold, Opened, Outcome, Store, StoreError, sqlite},
     wire,
@@ -18,6 +19,7 @@ use crate::{
 pub struct LiveBoard {
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
+    action_types: Arc<ActionTypes>,
 }
 
 /// What the store's writer fills and everybody else reads.
@@ -47,11 +49,16 @@ impl Fold for Folder {
 }
 
 impl LiveBoard {
-    /// Starts the store that was opened, and the board that follows it.
+    /// Starts the store that was opened, and the board that follows it, on which
+    /// actions are worth what `action_types` says.
     ///
     /// # Errors
     /// If the store cannot start.
-    pub fn start(opened: Opened, ready: sqlite::Ready) -> Result<LiveBoard, StoreError> {
+    pub fn start(
+        opened: Opened,
+        ready: sqlite::Ready,
+        action_types: ActionTypes,
+    ) -> Result<LiveBoard, StoreError> {
         let shared = Arc::new(Shared {
             epoch: opened.epoch,
             board: RwLock::new(opened.board),
@@ -62,12 +69,18 @@ impl LiveBoard {
         Ok(LiveBoard {
             shared,
             store: Arc::new(store),
+            action_types: Arc::new(action_types),
         })
     }
 
     /// Which life of the log the board follows.
     pub fn epoch(&self) -> Epoch {
         self.shared.epoch
+    }
+
+    /// What actions are worth that others send.
+    pub fn action_types(&self) -> &ActionTypes {
+        &self.action_types
     }
 
     /// A user with score and rank, as of now.
