@@ -28,7 +28,7 @@ const file = (name, text) => {
 /** Runs a command to its end; resolves to `{code, out, err}`. */
 function podium(args, env = {}) {
   const clean = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(PODIUM_|LEPTOS_|JWT_)/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(PODIUM_|LEPTOS_|JWT_|TICKET_)/.test(name)),
   );
   return new Promise((resolve) => {
     const options = { cwd: ROOT, env: { ...clean, JWT_SECRET: SECRET, ...env }, timeout: 30_000 };
@@ -103,6 +103,8 @@ describe('podium check-config', () => {
     ['a network that is none', { PODIUM_LIMITS__ALLOW: '10.0.0.0/99' }, /limits\.allow|netmask|address/i],
     ['an origin that is none', { FRONTEND_URLS: 'example.org' }, /FRONTEND_URLS.*https/],
     ['an address that is none', { LEPTOS_SITE_ADDR: 'here' }, /LEPTOS_/],
+    ['a weak key of tickets', { TICKET_SECRET: 'secret' }, /TICKET_SECRET.*openssl rand/],
+    ['tickets that are never valid', { PODIUM_AUTH__TICKET_MAX_TTL: '0s' }, /auth\.ticket_max_ttl/],
     ['a type without points', { PODIUM_ACTIONS__QUIZ__PER_DAY: '5' }, /actions\.quiz\.points/],
     [
       'points that are no score',

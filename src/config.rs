@@ -1,8 +1,8 @@
 //! The configuration: `Leptos.toml`, then environment variables over it.
 //!
-//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET` and `FRONTEND_URLS` work
-//! as they stand, and each of the two with `_FILE` names a file that holds the
-//! value. The `leptos` table is read by leptos itself.
+//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET`, `TICKET_SECRET` and
+//! `FRONTEND_URLS` work as they stand, and each of them with `_FILE` names a file
+//! that holds the value. The `leptos` table is read by leptos itself.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -36,6 +36,10 @@ pub const DEFAULT_FILE: &str = "Leptos.toml";
 /// (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
 
+/// The variables that hold secrets.
+const JWT_SECRET: &str = "JWT_SECRET";
+const TICKET_SECRET: &str = "TICKET_SECRET";
+
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -45,6 +49,8 @@ pub struct Config {
     pub tables: Tables,
     /// The key that signs tokens, if one was given.
     pub jwt_secret: Option<Secret>,
+    /// The key that signs tickets, if it is one of its own.
+    ticket_secret: Option<Secret>,
 }
 
 /// A value that is never printed.
@@ -140,6 +146,9 @@ pub struct AuthTable {
     /// How long the token lives that a page hands its viewer.
     #[serde(with = "humantime_serde")]
     pub page_token_ttl: Duration,
+    /// The longest time that a ticket may be valid from now.
+    #[serde(with = "humantime_serde")]
+    pub ticket_max_ttl: Duration,
 }
 
 /// `[http]`
@@ -296,6 +305,7 @@ impl Default for AuthTable {
             issuer: String::new(),
             audience: String::new(),
             page_token_ttl: Duration::from_secs(3600),
+            ticket_max_ttl: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -405,12 +415,14 @@ impl Config {
             tables.http.frontend_urls = urls.split(',').map(str::trim).map(Into::into).collect();
         }
         tables.http.frontend_urls.retain(|url| !url.is_empty());
-        let jwt_secret = variable("JWT_SECRET")?.map(Secret);
+        let jwt_secret = variable(JWT_SECRET)?.map(Secret);
+        let ticket_secret = variable(TICKET_SECRET)?.map(Secret);
         tables.check()?;
         Ok(Config {
             leptos,
             tables,
             jwt_secret,
+            ticket_secret,
         })
     }
 
@@ -419,32 +431,47 @@ impl Config {
     /// # Errors
     /// If there is none, or it could be guessed.
     pub fn strong_secret(&self) -> Result<&Secret, ConfigError> {
-        const KEY: &str = "JWT_SECRET";
-        let advice =
-            "set it to at least 32 random bytes, for example JWT_SECRET=$(openssl rand -hex 32)";
-        let Some(secret) = &self.jwt_secret else {
-            return Err(ConfigError::Value {
-                key: KEY,
+        let secret = self.jwt_secret.as_ref().ok_or_else(|| {
+            let advice = advice(JWT_SECRET);
+            ConfigError::Value {
+                key: JWT_SECRET,
                 problem: format!("is not set: {advice}; or try `podium serve --demo`"),
-            });
-        };
-        let mut bytes: Vec<u8> = secret.0.bytes().collect();
-        if bytes.len() < SECRET_MIN_BYTES {
-            return Err(ConfigError::Value {
-                key: KEY,
-                problem: format!("has {} bytes, which is too weak: {advice}", bytes.len()),
-            });
-        }
-        bytes.sort_unstable();
-        bytes.dedup();
-        if bytes.len() < 8 {
-            return Err(ConfigError::Value {
-                key: KEY,
-                problem: format!("repeats a few characters, which is too weak: {advice}"),
-            });
-        }
-        Ok(secret)
+            }
+        })?;
+        strong(JWT_SECRET, secret)
     }
+
+    /// The secret that signs tickets: its own, or the one that signs tokens.
+    ///
+    /// # Errors
+    /// If there is none, or it could be guessed.
+    pub fn ticket_secret(&self) -> Result<&Secret, ConfigError> {
+        match &self.ticket_secret {
+            Some(secret) => strong(TICKET_SECRET, secret),
+            None => self.strong_secret(),
+        }
+    }
+}
+
+fn strong<'a>(key: &'static str, secret: &'a Secret) -> Result<&'a Secret, ConfigError> {
+    let weak = |problem: &str| ConfigError::Value {
+        key,
+        problem: format!("{problem}, which is too weak: {}", advice(key)),
+    };
+    let mut bytes: Vec<u8> = secret.0.bytes().collect();
+    if bytes.len() < SECRET_MIN_BYTES {
+        return Err(weak(&format!("has {} bytes", bytes.len())));
+    }
+    bytes.sort_unstable();
+    bytes.dedup();
+    if bytes.len() < 8 {
+        return Err(weak("repeats a few characters"));
+    }
+    Ok(secret)
+}
+
+fn advice(key: &str) -> String {
+    format!("set it to at least 32 random bytes, for example {key}=$(openssl rand -hex 32)")
 }
 
 impl Tables {
@@ -486,6 +513,9 @@ impl Tables {
         }
         if self.auth.page_token_ttl < Duration::from_secs(10) {
             return value("auth.page_token_ttl", "give at least 10s");
+        }
+        if self.auth.ticket_max_ttl.is_zero() {
+            return value("auth.ticket_max_ttl", "give a time longer than 0");
         }
         for name in self.actions.declared.keys() {
             if let Err(error) = text::action_type(name) {

@@ -1,4 +1,5 @@
-//! `POST /api/v1/actions`: one action, or up to a thousand.
+//! `POST /api/v1/actions`: one action, or up to a thousand, from a publisher; one
+//! ticket from the user whom it is for.
 
 use axum::{
     Json,
@@ -9,18 +10,22 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api, Problem, Publisher,
+    Actor, Api, Problem,
     body::{Body, Object},
 };
 use crate::{
     actions::{ActionTypes, InvalidAction},
-    board::Score,
+    auth,
+    board::{Score, UserId},
     store::{Action, Command, Outcome, Receipt, Refusal},
     text,
 };
 
 /// Actions in one request.
 const MAX_ACTIONS: usize = 1000;
+
+/// The field that makes a body a ticket.
+const TICKET: &str = "ticket";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +45,12 @@ impl ActionBody {
             self.score_increase,
         )
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TicketBody {
+    ticket: String,
 }
 
 #[derive(Serialize)]
@@ -64,20 +75,37 @@ impl From<Receipt> for Answer {
     }
 }
 
-/// One action is answered with its receipt or its problem. Of several, each has
-/// an answer of its own, and the status is 207 if any was refused; but if any
-/// cannot even be read, nothing is done.
+/// A ticket is for whoever has it; everything else takes a publisher. One action
+/// is answered with its receipt or its problem. Of several, each has an answer of
+/// its own, and the status is 207 if any was refused; but if any cannot even be
+/// read, nothing is done.
 pub(super) async fn post(
     State(api): State<Api>,
-    _: Publisher,
+    Actor(identity): Actor,
     body: Body,
 ) -> Result<Response, Problem> {
-    if body.is_array() {
+    if body.has_field(TICKET) {
+        hand_in(&api, identity.user, &body).await
+    } else if !identity.role.publishes() {
+        Err(Problem::FORBIDDEN)
+    } else if body.is_array() {
         post_many(&api, body.json()?).await
     } else {
         let Object(action): Object<ActionBody> = body.json()?;
         post_one(&api, action.action(api.live.action_types())?).await
     }
+}
+
+async fn hand_in(api: &Api, bearer: UserId, body: &Body) -> Result<Response, Problem> {
+    let Object(TicketBody { ticket }) = body.json()?;
+    let ticket = api.tokens.tickets().verify(&ticket, bearer, auth::now())?;
+    let action = api.live.action_types().action(
+        &ticket.action_id,
+        ticket.user,
+        &ticket.action_type,
+        ticket.score_increase,
+    )?;
+    post_one(api, action).await
 }
 
 async fn post_one(api: &Api, action: Action) -> Result<Response, Problem> {

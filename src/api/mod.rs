@@ -22,7 +22,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{Identity, Tokens, bearer},
+    auth::{Identity, Role, Tokens, bearer},
     hub::Pulse,
     live::LiveBoard,
 };
@@ -90,6 +90,22 @@ impl FromRequestParts<Api> for Publisher {
             Ok(Publisher)
         } else {
             Err(Problem::FORBIDDEN)
+        }
+    }
+}
+
+/// Somebody who may act, or hand in a ticket: anybody but a viewer.
+struct Actor(Identity);
+
+impl FromRequestParts<Api> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Actor, Problem> {
+        let identity = identity(parts, api)?;
+        if identity.role == Role::Viewer {
+            Err(Problem::FORBIDDEN)
+        } else {
+            Ok(Actor(identity))
         }
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     actions::InvalidAction,
+    auth::ticket::RefusedTicket,
     store::{LimitReached, Refusal, StoreError},
 };
 
@@ -142,6 +143,12 @@ impl From<Refusal> for Problem {
 impl From<InvalidAction> for Problem {
     fn from(error: InvalidAction) -> Problem {
         Problem::invalid(error.to_string())
+    }
+}
+
+impl From<RefusedTicket> for Problem {
+    fn from(error: RefusedTicket) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "Ticket refused", error.to_string())
     }
 }
 

@@ -58,7 +58,11 @@ impl Serve {
 
 async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
     warn_of_surprises(&config);
-    let tokens = Arc::new(Tokens::new(config.strong_secret()?, &config.tables.auth));
+    let tokens = Arc::new(Tokens::new(
+        config.strong_secret()?,
+        config.ticket_secret()?,
+        &config.tables.auth,
+    ));
     let tables = &config.tables;
     let (opened, ready) = store::open(&tables.store.url, &tables.board_id(), tables.rules())?;
     tracing::info!(
