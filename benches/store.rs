@@ -27,6 +27,7 @@ fn act(n: u32) -> Command {
         user: user(n.wrapping_mul(7_919) % USERS),
         action_type: "bench".into(),
         increase: i64::from(n % 50),
+        declared: None,
     })
 }
 

@@ -28,7 +28,7 @@ const file = (name, text) => {
 /** Runs a command to its end; resolves to `{code, out, err}`. */
 function podium(args, env = {}) {
   const clean = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(PODIUM_|LEPTOS_|JWT_)/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(PODIUM_|LEPTOS_|JWT_|TICKET_)/.test(name)),
   );
   return new Promise((resolve) => {
     const options = { cwd: ROOT, env: { ...clean, JWT_SECRET: SECRET, ...env }, timeout: 30_000 };
@@ -103,6 +103,30 @@ describe('podium check-config', () => {
     ['a network that is none', { PODIUM_LIMITS__ALLOW: '10.0.0.0/99' }, /limits\.allow|netmask|address/i],
     ['an origin that is none', { FRONTEND_URLS: 'example.org' }, /FRONTEND_URLS.*https/],
     ['an address that is none', { LEPTOS_SITE_ADDR: 'here' }, /LEPTOS_/],
+    ['a weak key of tickets', { TICKET_SECRET: 'secret' }, /TICKET_SECRET.*openssl rand/],
+    ['tickets that are never valid', { PODIUM_AUTH__TICKET_MAX_TTL: '0s' }, /auth\.ticket_max_ttl/],
+    ['a type without points', { PODIUM_ACTIONS__QUIZ__PER_DAY: '5' }, /actions\.quiz\.points/],
+    [
+      'points that are no score',
+      { PODIUM_ACTIONS__QUIZ__POINTS: '9007199254740992' },
+      /9007199254740991.*actions\.quiz\.points/,
+    ],
+    [
+      'a limit of nothing',
+      { PODIUM_ACTIONS__QUIZ__POINTS: '5', PODIUM_ACTIONS__QUIZ__PER_MINUTE: '0' },
+      /actions\.quiz\.per_minute/,
+    ],
+    [
+      'a limit that it does not know',
+      { PODIUM_ACTIONS__QUIZ__POINTS: '5', PODIUM_ACTIONS__QUIZ__PER_HOUR: '5' },
+      /per_hour.*actions\.quiz/,
+    ],
+    ['a key that is no type', { PODIUM_ACTIONS__ONLY_DECLRAED: 'true' }, /actions\.only_declraed/],
+    [
+      'a type that could never be sent',
+      { [`PODIUM_ACTIONS__${'X'.repeat(65)}__POINTS`]: '5' },
+      /actions.*1 to 64 characters/,
+    ],
   ];
   for (const [name, env, message] of cases) {
     it(`names ${name}`, async () => {
@@ -117,6 +141,9 @@ describe('podium check-config', () => {
       PODIUM_BOARD__TOP: '25',
       PODIUM_LIMITS__ALLOW: '127.0.0.0/8,10.0.0.0/8',
       PODIUM_SHUTDOWN__NOTICE: '5s',
+      PODIUM_ACTIONS__ONLY_DECLARED: 'true',
+      PODIUM_ACTIONS__QUIZ_SOLVED__POINTS: '10',
+      PODIUM_ACTIONS__QUIZ_SOLVED__PER_MINUTE: '6',
       FRONTEND_URLS: 'https://a.example,https://b.example:8443',
     };
     assert.deepEqual(await podium(['check-config'], env), {

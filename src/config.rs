@@ -1,13 +1,13 @@
 //! The configuration: `Leptos.toml`, then environment variables over it.
 //!
-//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET` and `FRONTEND_URLS` work
-//! as they stand, and each of the two with `_FILE` names a file that holds the
-//! value. The `leptos` table is read by leptos itself.
+//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET`, `TICKET_SECRET` and
+//! `FRONTEND_URLS` work as they stand, and each of them with `_FILE` names a file
+//! that holds the value. The `leptos` table is read by leptos itself.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     env,
-    fmt::Display,
+    fmt::{self, Display},
     fs,
     net::IpAddr,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -20,12 +20,13 @@ use ipnet::IpNet;
 use leptos_config::{LeptosOptions, errors::LeptosConfigError};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 
 use crate::{
-    board::{BoardId, Direction, Operator, Rules, Ties},
+    board::{BoardId, Direction, Operator, Rules, Score, Ties},
     store::StoreUrl,
+    text,
 };
 
 /// The file that is read when no other is named.
@@ -34,6 +35,10 @@ pub const DEFAULT_FILE: &str = "Leptos.toml";
 /// The shortest secret that is taken, in bytes: the length of an HS256 key
 /// (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
+
+/// The variables that hold secrets.
+const JWT_SECRET: &str = "JWT_SECRET";
+const TICKET_SECRET: &str = "TICKET_SECRET";
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -44,14 +49,16 @@ pub struct Config {
     pub tables: Tables,
     /// The key that signs tokens, if one was given.
     pub jwt_secret: Option<Secret>,
+    /// The key that signs tickets, if it is one of its own.
+    ticket_secret: Option<Secret>,
 }
 
 /// A value that is never printed.
 #[derive(Clone)]
 pub struct Secret(pub String);
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
 }
@@ -78,6 +85,8 @@ pub struct Tables {
     pub achievements: AchievementsTable,
     /// How the server ends.
     pub shutdown: ShutdownTable,
+    /// What actions are worth.
+    pub actions: ActionsTable,
     /// The table of leptos, which reads it itself.
     package: IgnoredTable,
 }
@@ -139,6 +148,9 @@ pub struct AuthTable {
     /// How long the token lives that a page hands its viewer.
     #[serde(with = "humantime_serde")]
     pub page_token_ttl: Duration,
+    /// The longest time that a ticket may be valid from now.
+    #[serde(with = "humantime_serde")]
+    pub ticket_max_ttl: Duration,
 }
 
 /// `[http]`
@@ -201,6 +213,56 @@ pub struct ShutdownTable {
     /// Between the notice to all clients and the end.
     #[serde(with = "humantime_serde")]
     pub notice: Duration,
+}
+
+/// `[actions]`
+#[derive(Clone, Debug, Default)]
+pub struct ActionsTable {
+    /// Are types refused that are not declared?
+    pub only_declared: bool,
+    /// The types that are declared, by their names.
+    pub declared: BTreeMap<String, DeclaredTable>,
+}
+
+/// By hand, because what serde derives for a flattened map forgets which key an
+/// error is about.
+impl<'de> Deserialize<'de> for ActionsTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = ActionsTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ActionsTable, A::Error> {
+                let mut table = ActionsTable::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "only_declared" {
+                        table.only_declared = map.next_value()?;
+                    } else {
+                        table.declared.insert(key, map.next_value()?);
+                    }
+                }
+                Ok(table)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// `[actions.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredTable {
+    /// What an action is worth.
+    #[serde(deserialize_with = "score")]
+    pub points: Score,
+    /// How many count for one user in a minute; any number without it.
+    pub per_minute: Option<NonZeroU32>,
+    /// How many count for one user in a day; any number without it.
+    pub per_day: Option<NonZeroU32>,
 }
 
 /// Values of `board.direction`.
@@ -270,6 +332,7 @@ impl Default for AuthTable {
             issuer: String::new(),
             audience: String::new(),
             page_token_ttl: Duration::from_secs(3600),
+            ticket_max_ttl: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -390,12 +453,14 @@ impl Config {
             tables.http.frontend_urls = urls.split(',').map(str::trim).map(Into::into).collect();
         }
         tables.http.frontend_urls.retain(|url| !url.is_empty());
-        let jwt_secret = variable("JWT_SECRET")?.map(Secret);
+        let jwt_secret = variable(JWT_SECRET)?.map(Secret);
+        let ticket_secret = variable(TICKET_SECRET)?.map(Secret);
         tables.check()?;
         Ok(Config {
             leptos,
             tables,
             jwt_secret,
+            ticket_secret,
         })
     }
 
@@ -404,32 +469,47 @@ impl Config {
     /// # Errors
     /// If there is none, or it could be guessed.
     pub fn strong_secret(&self) -> Result<&Secret, ConfigError> {
-        const KEY: &str = "JWT_SECRET";
-        let advice =
-            "set it to at least 32 random bytes, for example JWT_SECRET=$(openssl rand -hex 32)";
-        let Some(secret) = &self.jwt_secret else {
-            return Err(ConfigError::Value {
-                key: KEY,
+        let secret = self.jwt_secret.as_ref().ok_or_else(|| {
+            let advice = advice(JWT_SECRET);
+            ConfigError::Value {
+                key: JWT_SECRET,
                 problem: format!("is not set: {advice}; or try `podium serve --demo`"),
-            });
-        };
-        let mut bytes: Vec<u8> = secret.0.bytes().collect();
-        if bytes.len() < SECRET_MIN_BYTES {
-            return Err(ConfigError::Value {
-                key: KEY,
-                problem: format!("has {} bytes, which is too weak: {advice}", bytes.len()),
-            });
-        }
-        bytes.sort_unstable();
-        bytes.dedup();
-        if bytes.len() < 8 {
-            return Err(ConfigError::Value {
-                key: KEY,
-                problem: format!("repeats a few characters, which is too weak: {advice}"),
-            });
-        }
-        Ok(secret)
+            }
+        })?;
+        strong(JWT_SECRET, secret)
     }
+
+    /// The secret that signs tickets: its own, or the one that signs tokens.
+    ///
+    /// # Errors
+    /// If there is none, or it could be guessed.
+    pub fn ticket_secret(&self) -> Result<&Secret, ConfigError> {
+        match &self.ticket_secret {
+            Some(secret) => strong(TICKET_SECRET, secret),
+            None => self.strong_secret(),
+        }
+    }
+}
+
+fn strong<'a>(key: &'static str, secret: &'a Secret) -> Result<&'a Secret, ConfigError> {
+    let weak = |problem: &str| ConfigError::Value {
+        key,
+        problem: format!("{problem}, which is too weak: {}", advice(key)),
+    };
+    let mut bytes: Vec<u8> = secret.0.bytes().collect();
+    if bytes.len() < SECRET_MIN_BYTES {
+        return Err(weak(&format!("has {} bytes", bytes.len())));
+    }
+    bytes.sort_unstable();
+    bytes.dedup();
+    if bytes.len() < 8 {
+        return Err(weak("repeats a few characters"));
+    }
+    Ok(secret)
+}
+
+fn advice(key: &str) -> String {
+    format!("set it to at least 32 random bytes, for example {key}=$(openssl rand -hex 32)")
 }
 
 impl Tables {
@@ -471,6 +551,14 @@ impl Tables {
         }
         if self.auth.page_token_ttl < Duration::from_secs(10) {
             return value("auth.page_token_ttl", "give at least 10s");
+        }
+        if self.auth.ticket_max_ttl.is_zero() {
+            return value("auth.ticket_max_ttl", "give a time longer than 0");
+        }
+        for name in self.actions.declared.keys() {
+            if let Err(error) = text::action_type(name) {
+                return value("actions", &format!("{name:?} cannot be a type: {error}"));
+            }
         }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");
@@ -533,6 +621,12 @@ where
 {
     let text = String::deserialize(deserializer)?;
     text.trim().parse().map_err(D::Error::custom)
+}
+
+/// Points within the range of scores.
+fn score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Score, D::Error> {
+    let points = i64::deserialize(deserializer)?;
+    Score::new(points).ok_or_else(|| D::Error::custom("points must be within ±9007199254740991"))
 }
 
 /// Networks, and addresses, which are networks of one.

@@ -182,5 +182,6 @@ fn action(players: &[Player], random: &mut StdRng) -> Command {
         user: player.unwrap_or(&players[0]).id,
         action_type: action_type.into(),
         increase,
+        declared: None,
     })
 }

@@ -3,6 +3,7 @@
 //! docs/ARCHITECTURE.md has the picture, and the rules of who may call whom.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod actions;
 pub mod api;
 pub mod auth;
 pub mod board;

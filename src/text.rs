@@ -3,7 +3,7 @@
 
 use crate::{
     board::{Profile, Score, UserId},
-    store::{Action, ActionId, Command},
+    store::{Action, ActionId},
     wire,
 };
 
@@ -145,28 +145,36 @@ pub fn user_id(text: &str) -> Result<UserId, InvalidText> {
     wire::user_id(text).ok_or_else(|| InvalidText::UserId(text.chars().take(64).collect()))
 }
 
-/// Reads an action.
+/// Reads the type of an action.
+///
+/// # Errors
+/// If it cannot be one.
+pub fn action_type(text: &str) -> Result<&str, InvalidText> {
+    let characters = text.chars().count();
+    if !(1..=ACTION_TYPE_MAX_CHARS).contains(&characters) || text.contains(char::is_control) {
+        return Err(InvalidText::ActionType);
+    }
+    Ok(text)
+}
+
+/// Reads an action that is worth the points that were sent.
 ///
 /// # Errors
 /// If a text cannot be taken, or the points are no score.
 pub fn action(
     id: &str,
-    user: &str,
+    user: UserId,
     action_type: &str,
     increase: i64,
-) -> Result<Command, InvalidText> {
-    let characters = action_type.chars().count();
-    if !(1..=ACTION_TYPE_MAX_CHARS).contains(&characters) || action_type.contains(char::is_control)
-    {
-        return Err(InvalidText::ActionType);
-    }
+) -> Result<Action, InvalidText> {
     Score::new(increase).ok_or(InvalidText::ScoreIncrease)?;
-    Ok(Command::Act(Action {
+    Ok(Action {
         id: ActionId::new(id).ok_or(InvalidText::ActionId)?,
-        user: user_id(user)?,
-        action_type: action_type.into(),
+        user,
+        action_type: self::action_type(action_type)?.into(),
         increase,
-    }))
+        declared: None,
+    })
 }
 
 #[cfg(test)]
@@ -232,7 +240,7 @@ mod tests {
 
     #[test]
     fn actions_name_themselves_their_user_and_their_type() {
-        let user = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
+        let user = user_id("0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11").unwrap();
         assert!(action("a", user, "goal", -3).is_ok());
         assert_eq!(action("", user, "goal", 1), Err(InvalidText::ActionId));
         assert_eq!(
@@ -244,9 +252,6 @@ mod tests {
             action("a", user, "goal", i64::MAX),
             Err(InvalidText::ScoreIncrease)
         );
-        assert_eq!(
-            action("a", "me", "goal", 1),
-            Err(InvalidText::UserId("me".into()))
-        );
+        assert_eq!(user_id("me"), Err(InvalidText::UserId("me".into())));
     }
 }

@@ -69,7 +69,7 @@ function defaultEnv(database) {
 
 /** The environment without what would configure a server of the developer's own. */
 function inheritedEnv() {
-  const ours = /^(PODIUM_|LEPTOS_|JWT_|REDIS_URL|FRONTEND_URLS)/;
+  const ours = /^(PODIUM_|LEPTOS_|JWT_|TICKET_|REDIS_URL|FRONTEND_URLS)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
 }
 
@@ -149,14 +149,46 @@ export function token({
   claims = {},
 }) {
   const now = Math.floor(Date.now() / 1000);
+  const payload = { sub: user, role, iat: now, exp: now + ttlSeconds, ...claims };
+  return sign(payload, { secret, algorithm });
+}
+
+/**
+ * A ticket for one action. A claim that is `undefined` in `claims` is left out.
+ *
+ * @param {object} options
+ * @param {string} [options.user] the claim `sub`
+ * @param {string} [options.actionId] the claim `jti`
+ * @param {string} [options.actionType]
+ * @param {number} [options.scoreIncrease]
+ * @param {number} [options.ttlSeconds] negative for a ticket that has expired
+ * @param {string} [options.secret]
+ * @param {'HS256' | 'HS512' | 'none'} [options.algorithm]
+ * @param {object} [options.claims] over the others
+ */
+export function ticket({
+  user,
+  actionId = randomUUID(),
+  actionType = 'test',
+  scoreIncrease,
+  ttlSeconds = 60,
+  secret = SECRET,
+  algorithm = 'HS256',
+  claims = {},
+}) {
+  const exp = Math.floor(Date.now() / 1000) + ttlSeconds;
+  const payload = { sub: user, jti: actionId, actionType, scoreIncrease, exp, ...claims };
+  return sign(payload, { secret, algorithm });
+}
+
+const DIGESTS = { HS256: 'sha256', HS512: 'sha512' };
+
+function sign(claims, { secret, algorithm }) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const header = encode({ alg: algorithm, typ: 'JWT' });
-  const payload = encode({ sub: user, role, iat: now, exp: now + ttlSeconds, ...claims });
-  const signature =
-    algorithm === 'none'
-      ? ''
-      : createHmac('sha256', secret).update(`${header}.${payload}`).digest('base64url');
-  return `${header}.${payload}.${signature}`;
+  const content = `${encode({ alg: algorithm, typ: 'JWT' })}.${encode(claims)}`;
+  const digest = DIGESTS[algorithm];
+  const signature = digest ? createHmac(digest, secret).update(content).digest('base64url') : '';
+  return `${content}.${signature}`;
 }
 
 /** A token that may register users and send actions. */
@@ -166,7 +198,7 @@ export function publisherToken() {
 
 /**
  * One HTTP request. `body` is sent as JSON, `text` as it stands but called JSON.
- * Resolves to `{status, contentType, body}` whatever the status.
+ * Resolves to `{status, contentType, retryAfter, body}` whatever the status.
  */
 export async function request(url, method, path, { token, body, text } = {}) {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
@@ -183,7 +215,12 @@ export async function request(url, method, path, { token, body, text } = {}) {
   const contentType = response.headers.get('content-type') ?? '';
   const answer = await response.text();
   const isJson = /^application\/(\w+\+)?json\b/.test(contentType);
-  return { status: response.status, contentType, body: isJson ? JSON.parse(answer) : answer };
+  return {
+    status: response.status,
+    contentType,
+    retryAfter: response.headers.get('retry-after') ?? undefined,
+    body: isJson ? JSON.parse(answer) : answer,
+  };
 }
 
 /** Registers or changes a user; resolves to the user as the server shows it. */

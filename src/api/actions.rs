@@ -1,4 +1,5 @@
-//! `POST /api/v1/actions`: one action, or up to a thousand.
+//! `POST /api/v1/actions`: one action, or up to a thousand, from a publisher; one
+//! ticket from the user whom it is for.
 
 use axum::{
     Json,
@@ -9,17 +10,22 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api, Problem, Publisher,
+    Actor, Api, Problem,
     body::{Body, Object},
 };
 use crate::{
-    board::Score,
-    store::{Command, Outcome, Receipt},
+    actions::{ActionTypes, InvalidAction},
+    auth,
+    board::{Score, UserId},
+    store::{Action, Command, Outcome, Receipt, Refusal},
     text,
 };
 
 /// Actions in one request.
 const MAX_ACTIONS: usize = 1000;
+
+/// The field that makes a body a ticket.
+const TICKET: &str = "ticket";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,18 +33,24 @@ struct ActionBody {
     action_id: String,
     user_id: String,
     action_type: String,
-    score_increase: i64,
+    score_increase: Option<i64>,
 }
 
 impl ActionBody {
-    fn command(&self) -> Result<Command, text::InvalidText> {
-        text::action(
+    fn action(&self, types: &ActionTypes) -> Result<Action, InvalidAction> {
+        types.action(
             &self.action_id,
-            &self.user_id,
+            text::user_id(&self.user_id)?,
             &self.action_type,
             self.score_increase,
         )
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TicketBody {
+    ticket: String,
 }
 
 #[derive(Serialize)]
@@ -63,26 +75,46 @@ impl From<Receipt> for Answer {
     }
 }
 
-/// One action is answered with its receipt or its problem. Of several, each has
-/// an answer of its own, and the status is 207 if any was refused; but if any
-/// cannot even be read, nothing is done.
+/// A ticket is for whoever has it; everything else takes a publisher. One action
+/// is answered with its receipt or its problem. Of several, each has an answer of
+/// its own, and the status is 207 if any was refused; but if any cannot even be
+/// read, nothing is done.
 pub(super) async fn post(
     State(api): State<Api>,
-    _: Publisher,
+    Actor(identity): Actor,
     body: Body,
 ) -> Result<Response, Problem> {
-    if body.is_array() {
+    if body.has_field(TICKET) {
+        hand_in(&api, identity.user, &body).await
+    } else if !identity.role.publishes() {
+        Err(Problem::FORBIDDEN)
+    } else if body.is_array() {
         post_many(&api, body.json()?).await
     } else {
         let Object(action): Object<ActionBody> = body.json()?;
-        let command = action
-            .command()
-            .map_err(|e| Problem::invalid(e.to_string()))?;
-        let outcomes = api.live.append(vec![command]).await?;
-        let outcome = outcomes.into_iter().next();
-        let outcome = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))?;
-        Ok(Json(Answer::from(outcome?)).into_response())
+        post_one(&api, action.action(&api.action_types)?).await
     }
+}
+
+async fn hand_in(api: &Api, bearer: UserId, body: &Body) -> Result<Response, Problem> {
+    let Object(TicketBody { ticket }) = body.json()?;
+    let ticket = api.tokens.tickets().verify(&ticket, bearer, auth::now())?;
+    let action = api.action_types.action(
+        &ticket.action_id,
+        ticket.user,
+        &ticket.action_type,
+        ticket.score_increase,
+    )?;
+    post_one(api, action).await
+}
+
+async fn post_one(api: &Api, action: Action) -> Result<Response, Problem> {
+    let action_type = action.action_type.clone();
+    let outcomes = api.live.append(vec![Command::Act(action)]).await?;
+    let outcome = outcomes.into_iter().next();
+    let outcome = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))?;
+    let receipt = outcome.map_err(|refusal| refused(refusal, &action_type))?;
+    Ok(Json(Answer::from(receipt)).into_response())
 }
 
 async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Response, Problem> {
@@ -92,12 +124,13 @@ async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Respon
             actions.len()
         )));
     }
+    let types = &api.action_types;
     let commands = actions
         .iter()
         .enumerate()
         .map(|(i, Object(action))| {
             let invalid = |e| Problem::invalid(format!("action {i}, counted from 0: {e}"));
-            action.command().map_err(invalid)
+            action.action(types).map(Command::Act).map_err(invalid)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let outcomes = api.live.append(commands).await?;
@@ -106,13 +139,26 @@ async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Respon
     } else {
         StatusCode::MULTI_STATUS
     };
-    let answers: Vec<serde_json::Value> = outcomes.into_iter().map(answer).collect();
+    let answers: Vec<serde_json::Value> = outcomes
+        .into_iter()
+        .zip(&actions)
+        .map(|(outcome, Object(action))| answer(outcome, &action.action_type))
+        .collect();
     Ok((status, Json(answers)).into_response())
 }
 
-fn answer(outcome: Outcome) -> serde_json::Value {
+fn answer(outcome: Outcome, action_type: &str) -> serde_json::Value {
     match outcome {
         Ok(receipt) => serde_json::json!(Answer::from(receipt)),
-        Err(refusal) => serde_json::json!({ "error": Problem::from(refusal).document() }),
+        Err(refusal) => {
+            serde_json::json!({ "error": refused(refusal, action_type).document() })
+        }
+    }
+}
+
+fn refused(refusal: Refusal, action_type: &str) -> Problem {
+    match refusal {
+        Refusal::LimitReached(reached) => Problem::limit_reached(action_type, reached),
+        other => Problem::from(other),
     }
 }

@@ -1,6 +1,6 @@
 //! Reading what a client sent: JSON bodies, ids and texts.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use axum::{
     body::Bytes,
@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::error::Category;
 
@@ -37,6 +37,12 @@ impl Body {
     /// Is it an array?
     pub(super) fn is_array(&self) -> bool {
         self.0.trim_ascii_start().first() == Some(&b'[')
+    }
+
+    /// Is it an object with this field, whatever that holds?
+    pub(super) fn has_field(&self, name: &str) -> bool {
+        let fields = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&self.0);
+        fields.is_ok_and(|fields| fields.contains_key(name))
     }
 
     /// The value.

@@ -23,6 +23,7 @@ use axum::{
 };
 
 use crate::{
+    actions::ActionTypes,
     auth::{Identity, Role, Tokens, bearer},
     hub::Pulse,
     live::LiveBoard,
@@ -39,6 +40,8 @@ pub struct Api {
     pub live: LiveBoard,
     /// Who may send.
     pub tokens: Arc<Tokens>,
+    /// What actions are worth.
+    pub action_types: Arc<ActionTypes>,
     /// Is the server to be sent new work?
     pub ready: Arc<AtomicBool>,
     /// Does the hub work?
@@ -110,6 +113,22 @@ impl FromRequestParts<Api> for Admin {
         match identity(parts, api)?.role {
             Role::Admin => Ok(Admin),
             _ => Err(Problem::ADMIN_ONLY),
+        }
+    }
+}
+
+/// Somebody who may act, or hand in a ticket: anybody but a viewer.
+struct Actor(Identity);
+
+impl FromRequestParts<Api> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Actor, Problem> {
+        let identity = identity(parts, api)?;
+        if identity.role == Role::Viewer {
+            Err(Problem::FORBIDDEN)
+        } else {
+            Ok(Actor(identity))
         }
     }
 }

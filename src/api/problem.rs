@@ -11,7 +11,11 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::store::{Refusal, StoreError};
+use crate::{
+    actions::InvalidAction,
+    auth::ticket::RefusedTicket,
+    store::{LimitReached, Refusal, StoreError},
+};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Problem {
     status: StatusCode,
     title: &'static str,
     detail: Cow<'static, str>,
+    /// After how many seconds the same may be tried again.
+    retry_after: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -28,6 +34,9 @@ struct Document<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    /// What the header says, where several answers share the headers.
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -62,6 +71,7 @@ impl Problem {
             status,
             title,
             detail: Cow::Borrowed(detail),
+            retry_after: None,
         }
     }
 
@@ -74,6 +84,7 @@ impl Problem {
             status,
             title,
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -94,7 +105,18 @@ impl Problem {
     }
 
     pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)
+        Problem {
+            retry_after: Some(1),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)
+        }
+    }
+
+    pub(super) fn limit_reached(action_type: &str, reached: LimitReached) -> Problem {
+        let detail = format!("{action_type} {reached}");
+        Problem {
+            retry_after: Some(reached.retry_after),
+            ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "Limit reached", detail)
+        }
     }
 
     /// The document, for where several answers share one response.
@@ -104,6 +126,7 @@ impl Problem {
             title: self.title,
             status: self.status.as_u16(),
             detail: &self.detail,
+            retry_after: self.retry_after,
         }
     }
 }
@@ -115,7 +138,22 @@ impl From<Refusal> for Problem {
             Refusal::UnknownUser => Problem::not_found(detail),
             Refusal::Conflict => Problem::new(StatusCode::CONFLICT, "Conflict", detail),
             Refusal::OutOfRange => Problem::invalid(detail),
+            Refusal::LimitReached(reached) => {
+                Problem::limit_reached("an action of this type", reached)
+            }
         }
+    }
+}
+
+impl From<InvalidAction> for Problem {
+    fn from(error: InvalidAction) -> Problem {
+        Problem::invalid(error.to_string())
+    }
+}
+
+impl From<RefusedTicket> for Problem {
+    fn from(error: RefusedTicket) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "Ticket refused", error.to_string())
     }
 }
 
@@ -138,8 +176,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

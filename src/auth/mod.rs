@@ -1,17 +1,21 @@
 //! Tokens: who somebody is, and what they may do.
 //!
-//! A token is a JWT signed with HS256. Nothing here knows sockets or HTTP.
+//! A token is a JWT signed with HS256. So is a [ticket](ticket), and neither is
+//! ever taken for the other. Nothing here knows sockets or HTTP.
+
+pub mod ticket;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     board::UserId,
     config::{AuthTable, Secret},
     wire,
 };
+use ticket::Tickets;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -61,6 +65,7 @@ pub struct Tokens {
     validation: Validation,
     issuer: Option<String>,
     audience: Option<String>,
+    tickets: Tickets,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +79,11 @@ struct Claims {
     /// May have a fraction (RFC 7519, section 2, `NumericDate`), as `iat` may.
     exp: f64,
     iat: Option<f64>,
+    /// A ticket has these two, and is no token.
+    #[serde(rename = "actionType")]
+    action_type: Option<IgnoredAny>,
+    #[serde(rename = "scoreIncrease")]
+    score_increase: Option<IgnoredAny>,
 }
 
 #[derive(Serialize)]
@@ -89,31 +99,26 @@ struct Issued<'a> {
 }
 
 impl Tokens {
-    /// Tokens signed with `secret`, with the issuer and audience of `table`.
-    pub fn new(secret: &Secret, table: &AuthTable) -> Tokens {
+    /// Tokens signed with `secret` and tickets signed with `ticket_secret`, with
+    /// the issuer and audience of `table`.
+    pub fn new(secret: &Secret, ticket_secret: &Secret, table: &AuthTable) -> Tokens {
         let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let (issuer, audience) = (named(&table.issuer), named(&table.audience));
-        let mut validation = Validation::new(Algorithm::HS256);
-        let mut required = vec!["exp"];
+        let mut validation = validation(table, &["exp"]);
         validation.leeway = 0;
         validation.validate_nbf = true;
-        validation.validate_aud = audience.is_some();
-        if let Some(issuer) = &issuer {
-            validation.set_issuer(&[issuer]);
-            required.push("iss");
-        }
-        if let Some(audience) = &audience {
-            validation.set_audience(&[audience]);
-            required.push("aud");
-        }
-        validation.set_required_spec_claims(&required);
         Tokens {
             encoding: EncodingKey::from_secret(secret.0.as_bytes()),
             decoding: DecodingKey::from_secret(secret.0.as_bytes()),
             validation,
-            issuer,
-            audience,
+            issuer: named(&table.issuer),
+            audience: named(&table.audience),
+            tickets: Tickets::new(ticket_secret, table),
         }
+    }
+
+    /// The tickets of those who have these tokens.
+    pub fn tickets(&self) -> &Tickets {
+        &self.tickets
     }
 
     /// Who a token belongs to.
@@ -124,6 +129,9 @@ impl Tokens {
         let claims = decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| InvalidToken)?
             .claims;
+        if claims.action_type.is_some() || claims.score_increase.is_some() {
+            return Err(InvalidToken);
+        }
         let user = match (&claims.sub, &claims.user_id) {
             (Some(sub), Some(user)) if sub != user => return Err(InvalidToken),
             (Some(id), _) | (None, Some(id)) => wire::user_id(id).ok_or(InvalidToken)?,
@@ -155,6 +163,23 @@ impl Tokens {
     }
 }
 
+/// HS256, the issuer and audience of `table`, and these claims beside them.
+fn validation(table: &AuthTable, claims: &[&str]) -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    let mut required = claims.to_vec();
+    validation.validate_aud = !table.audience.is_empty();
+    if !table.issuer.is_empty() {
+        validation.set_issuer(&[&table.issuer]);
+        required.push("iss");
+    }
+    if !table.audience.is_empty() {
+        validation.set_audience(&[&table.audience]);
+        required.push("aud");
+    }
+    validation.set_required_spec_claims(&required);
+    validation
+}
+
 /// Seconds since 1970-01-01T00:00:00Z.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -180,7 +205,8 @@ mod tests {
             audience: audience.into(),
             ..AuthTable::default()
         };
-        Tokens::new(&Secret(secret.repeat(8)), &table)
+        let secret = Secret(secret.repeat(8));
+        Tokens::new(&secret, &secret, &table)
     }
 
     fn signed(claims: &serde_json::Value, algorithm: Algorithm) -> String {
@@ -222,6 +248,8 @@ mod tests {
             serde_json::json!({ "sub": id, "exp": future, "role": "owner" }),
             serde_json::json!({ "sub": "somebody", "exp": future }),
             serde_json::json!({ "exp": future }),
+            serde_json::json!({ "sub": id, "exp": future, "actionType": "goal" }),
+            serde_json::json!({ "sub": id, "exp": future, "role": "admin", "scoreIncrease": 0 }),
             serde_json::json!({ "sub": id, "userId": "1d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11", "exp": future }),
         ];
         let tokens_ = tokens("secret", "", "");

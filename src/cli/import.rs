@@ -168,7 +168,9 @@ fn command(line: Line) -> Result<Command, String> {
             let increase = line
                 .score_increase
                 .ok_or("an action needs a scoreIncrease")?;
-            text::action(&id, &line.user_id, &action_type, increase).map_err(said)
+            let user = text::user_id(&line.user_id).map_err(said)?;
+            let action = text::action(&id, user, &action_type, increase).map_err(said)?;
+            Ok(Command::Act(action))
         }
         (None, Some(username)) => Ok(Command::PutUser {
             user: text::user_id(&line.user_id).map_err(said)?,

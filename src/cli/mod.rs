@@ -113,7 +113,11 @@ impl Token {
     fn run(self) -> Result<(), CliError> {
         let config = self.config.load()?;
         let user = text::user_id(&self.user)?;
-        let tokens = Tokens::new(config.strong_secret()?, &config.tables.auth);
+        let tokens = Tokens::new(
+            config.strong_secret()?,
+            config.ticket_secret()?,
+            &config.tables.auth,
+        );
         let token = tokens
             .issue(user, self.role, self.ttl)
             .map_err(|_| CliError::Sign)?;
@@ -125,6 +129,7 @@ impl Token {
 fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     let config = file.load()?;
     config.strong_secret()?;
+    config.ticket_secret()?;
     println!("The configuration is good.");
     Ok(())
 }

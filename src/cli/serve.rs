@@ -57,7 +57,11 @@ impl Serve {
 
 async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
     warn_of_surprises(&config);
-    let tokens = Arc::new(Tokens::new(config.strong_secret()?, &config.tables.auth));
+    let tokens = Arc::new(Tokens::new(
+        config.strong_secret()?,
+        config.ticket_secret()?,
+        &config.tables.auth,
+    ));
     let tables = &config.tables;
     let (opened, ready) = store::open(&tables.store.url, &tables.board_id(), tables.rules())?;
     tracing::info!(
@@ -112,7 +116,7 @@ fn warn_of_surprises(config: &Config) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let table = [
-            "STORE", "BOARD", "RANKING", "AUTH", "HTTP", "SOCKET", "LIMITS", "SHUTDOWN",
+            "STORE", "BOARD", "RANKING", "AUTH", "HTTP", "SOCKET", "LIMITS", "SHUTDOWN", "ACTIONS",
         ];
         let meant = table
             .iter()

@@ -162,7 +162,7 @@ impl Frames {
     /// Is the board as the latest frame says? Asked in every tick of every view
     /// that is watched, so nothing is allocated for it.
     fn is_current(&self, board: &Board) -> bool {
-        let rows = board.rows(self.view.places(board.rules()));
+        let mut rows = board.rows(self.view.places(board.rules()));
         let mut shown = self.rows.iter().zip(&self.data.top_scores);
         let same = |row: Row<'_>| {
             shown.next().is_some_and(|(shown, data)| {
@@ -173,9 +173,7 @@ impl Frames {
                     && row.profile.avatar.as_deref() == data.avatar.as_deref()
             })
         };
-        board.len() as u64 == self.data.total_users
-            && rows.map(same).all(|same| same)
-            && shown.next().is_none()
+        board.len() as u64 == self.data.total_users && rows.all(same) && shown.next().is_none()
     }
 }
 

@@ -35,6 +35,7 @@ use tower_http::{
 use uuid::Uuid;
 
 use crate::{
+    actions::ActionTypes,
     api::{self, Api},
     auth::Tokens,
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
@@ -82,6 +83,7 @@ impl Server {
         let api = Api {
             live: live.clone(),
             tokens: tokens.clone(),
+            action_types: Arc::new(ActionTypes::new(&tables.actions)),
             ready: ready.clone(),
             hub: hub.pulse(),
         };

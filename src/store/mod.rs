@@ -5,6 +5,7 @@
 //! a [`Fold`], in the order of the log and each entry once; ranks come back from
 //! there. It never ranks, and never speaks to a client.
 
+mod limit;
 pub mod sqlite;
 
 use std::{path::PathBuf, str::FromStr};
@@ -14,6 +15,7 @@ use futures_util::future::BoxFuture;
 use crate::board::{
     Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId,
 };
+pub use limit::{ActionLimits, LimitReached, Window};
 
 /// The log and the state that follows from it, wherever they are kept.
 pub trait Store: Send + Sync + 'static {
@@ -93,6 +95,10 @@ pub struct Action {
     pub action_type: Box<str>,
     /// The points it is worth.
     pub increase: i64,
+    /// The limits of its type, if that is one whose points the server sets. Then
+    /// the points say nothing about which action it is: they may have been others
+    /// when it was counted.
+    pub declared: Option<ActionLimits>,
 }
 
 /// Names an action: 1 to 128 bytes of text without control characters.
@@ -148,6 +154,9 @@ pub enum Refusal {
     /// The score would not be one that every client can hold exactly.
     #[error("the score would leave the range of ±9007199254740991")]
     OutOfRange,
+    /// As many actions of this type as count for the user have been counted.
+    #[error("an action of this type {0}")]
+    LimitReached(LimitReached),
 }
 
 /// Why a store cannot be opened, or could not take commands.

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use podium::{
-    board::{BoardId, Direction, Operator, Rules},
-    store::{self, StoreError, StoreUrl},
+    board::{Audience, BoardId, Direction, Operator, Rules},
+    store::{self, Command, Outcome, Refusal, StoreError, StoreUrl, Window},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
     store_suite,
-    suite::{Fixture, Follower, Running, act, put, receipt},
+    suite::{Fixture, Follower, Running, act, announcement, declared, limit, put, receipt, user},
 };
 
 pub struct SqliteFile(TempDir);
@@ -32,6 +32,8 @@ impl SqliteFile {
             store: Box::new(ready.start(follower.clone())?),
             epoch: opened.epoch,
             follower,
+            announcements: opened.announcements,
+            revoked: opened.revoked,
         })
     }
 }
@@ -146,6 +148,160 @@ async fn ranks_that_were_answered_but_not_written_are_found_again() {
     }
 }
 
+/// Makes what was counted older, as if that much time had passed.
+fn wait(file: &SqliteFile, millis: u64) {
+    let connection = Connection::open(file.path()).unwrap();
+    let changed = connection
+        .execute("UPDATE limited_actions SET at = at - ?1", [millis])
+        .unwrap();
+    assert!(changed > 0, "something was counted");
+}
+
+#[tokio::test]
+async fn limits_look_back_a_minute_and_a_day_and_no_further() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    let quiz = |id: &str| declared("quiz", id, 1, 1, 2);
+    // Within this many seconds, or a few less, because the test takes time itself.
+    let expect_wait = |outcome: Outcome, window, seconds: u64| {
+        let Err(Refusal::LimitReached(reached)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(reached.window, window);
+        assert!(
+            (seconds - 15..=seconds).contains(&reached.retry_after),
+            "{reached:?}"
+        );
+    };
+    running.one(quiz("a")).await.unwrap();
+    wait(&file, 40_000);
+    expect_wait(running.one(quiz("b")).await, Window::Minute, 20);
+    wait(&file, 20_000);
+    running.one(quiz("b")).await.unwrap();
+    wait(&file, 60_000);
+    // Of the two of today, the first was counted two minutes ago.
+    expect_wait(running.one(quiz("c")).await, Window::Day, 24 * 3600 - 120);
+    // It leaves the day, and is forgotten when the next one is counted.
+    wait(&file, Window::Day.millis() - 120_000);
+    running.one(quiz("c")).await.unwrap();
+    running.store.close().await;
+    let rows: u64 = Connection::open(file.path())
+        .unwrap()
+        .query_row("SELECT count(*) FROM limited_actions", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 2);
+}
+
+/// A file as the first version of the schema had it: user 1 registered and led,
+/// user 2 overtook. The ranks of the last entry were still to be written.
+const FIRST_VERSION: &str = "
+    CREATE TABLE boards (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL,
+        deciding TEXT NOT NULL, ranked_through INTEGER NOT NULL DEFAULT 0) STRICT;
+    CREATE TABLE users (board INTEGER NOT NULL, id BLOB NOT NULL, username TEXT NOT NULL,
+        avatar TEXT, score INTEGER, reached INTEGER, PRIMARY KEY (board, id)) STRICT, WITHOUT ROWID;
+    CREATE TABLE log (board INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('user', 'action')), user BLOB NOT NULL,
+        username TEXT, avatar TEXT, action_id TEXT, action_type TEXT, increase INTEGER,
+        score INTEGER, score_before INTEGER, reached_before INTEGER, rank INTEGER,
+        old_rank INTEGER, PRIMARY KEY (board, seq)) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX log_action_id ON log (board, action_id) WHERE action_id IS NOT NULL;
+    INSERT INTO boards VALUES (1, 'main', 77, 'sum', 4);
+    INSERT INTO users VALUES
+        (1, x'01010101010101010101010101010101', 'user 1', NULL, 5, 3),
+        (1, x'02020202020202020202020202020202', 'user 2', NULL, 9, 5);
+    INSERT INTO log VALUES
+        (1, 1, 10, 'user', x'01010101010101010101010101010101', 'user 1', NULL,
+         NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL),
+        (1, 2, 20, 'user', x'02020202020202020202020202020202', 'user 2', NULL,
+         NULL, NULL, NULL, NULL, NULL, NULL, 2, NULL),
+        (1, 3, 30, 'action', x'01010101010101010101010101010101', NULL, NULL,
+         'a', 'test', 5, 5, 0, 1, 1, 1),
+        (1, 4, 40, 'action', x'02020202020202020202020202020202', NULL, NULL,
+         'b', 'test', 1, 1, 0, 2, 2, 2),
+        (1, 5, 50, 'action', x'02020202020202020202020202020202', NULL, NULL,
+         'c', 'test', 8, 9, 1, 4, NULL, NULL);
+    PRAGMA user_version = 1;
+";
+
+#[tokio::test]
+async fn a_file_of_the_first_version_goes_on() {
+    let file = SqliteFile::new();
+    let connection = Connection::open(file.path()).unwrap();
+    connection.execute_batch(FIRST_VERSION).unwrap();
+    drop(connection);
+
+    let running = file.open(Rules::default());
+    assert_eq!(
+        running.follower.rows(),
+        [("user 2".to_owned(), 9, 1), ("user 1".to_owned(), 5, 2)]
+    );
+    let again = running.one(act("a", 1, 5)).await.unwrap();
+    assert!(again.duplicate);
+    running.one(declared("quiz", "d", 1, 1, 0)).await.unwrap();
+    assert_eq!(
+        limit(running.one(declared("quiz", "e", 1, 1, 0)).await),
+        Some((1, Window::Minute))
+    );
+    running.store.close().await;
+    let connection = Connection::open(file.path()).unwrap();
+    let bests: Vec<u64> = connection
+        .prepare("SELECT best_rank FROM users ORDER BY id")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(bests, [1, 1]);
+}
+
+/// Ranks are written by the commit after the next, so a crash leaves some to be
+/// computed again: any number of them.
+#[tokio::test]
+async fn however_much_is_folded_again_the_board_is_the_same() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    let user_1 = user(1);
+    for command in [
+        put(1),
+        put(2),
+        put(3),
+        act("a", 1, 9),
+        act("b", 2, 4),
+        Command::DeleteUser(user_1),
+        act("c", 3, 5),
+        Command::RevokeTokens {
+            user: user_1,
+            issued_until: 7,
+        },
+        put(1),
+        Command::Announce(announcement(1, Audience::All, 20)),
+        act("d", 1, 6),
+        Command::DeleteUser(user(3)),
+        act("e", 2, 3),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    let rows = running.follower.rows();
+    let seq = running.follower.seq();
+    assert_eq!(
+        rows,
+        [("user 2".to_owned(), 7, 1), ("user 1".to_owned(), 6, 2)]
+    );
+    running.store.close().await;
+    for ranked_through in 0..=seq {
+        let connection = Connection::open(file.path()).unwrap();
+        connection
+            .execute("UPDATE boards SET ranked_through = ?1", [ranked_through])
+            .unwrap();
+        drop(connection);
+        let running = file.open(Rules::default());
+        assert_eq!(running.follower.rows(), rows, "from {ranked_through}");
+        assert_eq!(running.follower.seq(), seq);
+        running.store.close().await;
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_actions_and_loses_none() {
     let file = SqliteFile::new();
@@ -168,6 +324,8 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
         store: Box::new(ready.start(follower.clone()).unwrap()),
         epoch: opened.epoch,
         follower,
+        announcements: opened.announcements,
+        revoked: opened.revoked,
     };
 
     let mut accepted = 1;

@@ -1,11 +1,20 @@
 //! What every store must do. A store gets the suite by [`store_suite!`], with a
 //! [`Fixture`] that opens it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+};
 
 use podium::{
-    board::{Applied, Board, LogEntry, Profile, Rules, Score, UserId},
-    store::{Action, ActionId, Command, Fold, Opened, Outcome, Receipt, Refusal, Store},
+    board::{
+        Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, LogEntry,
+        Profile, Rules, Score, Severity, Timestamp, UserId,
+    },
+    store::{
+        Action, ActionId, ActionLimits, Command, Fold, LimitReached, Opened, Outcome, Receipt,
+        Refusal, Store, Window,
+    },
 };
 
 /// Where a store keeps its things; it can be opened again and again.
@@ -19,6 +28,8 @@ pub struct Running {
     pub store: Box<dyn Store>,
     pub epoch: podium::board::Epoch,
     pub follower: Follower,
+    pub announcements: Vec<Announcement>,
+    pub revoked: Vec<(UserId, u64)>,
 }
 
 /// A board that folds what the store hands it, and keeps the entries.
@@ -90,7 +101,41 @@ pub fn act(id: &str, n: u8, increase: i64) -> Command {
         user: user(n),
         action_type: "test".into(),
         increase,
+        declared: None,
     })
+}
+
+/// An action of a type whose points the server sets; a limit of 0 is none.
+pub fn declared(action_type: &str, id: &str, n: u8, per_minute: u32, per_day: u32) -> Command {
+    Command::Act(Action {
+        id: ActionId::new(id).unwrap(),
+        user: user(n),
+        action_type: action_type.into(),
+        increase: 1,
+        declared: Some(ActionLimits {
+            per_minute: NonZeroU32::new(per_minute),
+            per_day: NonZeroU32::new(per_day),
+        }),
+    })
+}
+
+/// The limit and the window for which an action was refused.
+pub fn limit(outcome: Outcome) -> Option<(u32, Window)> {
+    let Err(Refusal::LimitReached(LimitReached {
+        limit,
+        window,
+        retry_after,
+    })) = outcome
+    else {
+        return None;
+    };
+    // The tests take less than half a minute.
+    let whole = window.millis() / 1000;
+    assert!(
+        (whole - 30..=whole).contains(&retry_after),
+        "{retry_after} s until the {window} is over"
+    );
+    Some((limit.get(), window))
 }
 
 pub fn receipt(seq: u64, score: i64, rank: u64, old_rank: u64) -> Receipt {
@@ -202,6 +247,110 @@ pub async fn refuses_to_leave_the_range<F: Fixture>() {
     assert_eq!(running.follower.seq(), 3);
 }
 
+pub async fn counts_no_more_than_limits_let<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(put(2)).await.unwrap();
+    let quiz = |id, n| declared("quiz", id, n, 2, 3);
+    let first = running.one(quiz("a", 1)).await.unwrap();
+    running.one(quiz("b", 1)).await.unwrap();
+    let reached = Some((2, Window::Minute));
+    assert_eq!(limit(running.one(quiz("c", 1)).await), reached);
+    assert_eq!(limit(running.one(quiz("d", 1)).await), reached);
+    // What was counted is answered as it was then, and the limits are not asked.
+    assert_eq!(running.one(quiz("a", 1)).await, Ok(again(first)));
+    assert_eq!(running.one(quiz("a", 2)).await, Err(Refusal::Conflict));
+    assert_eq!(
+        running.one(quiz("c", 9)).await,
+        Err(Refusal::UnknownUser),
+        "before any limit"
+    );
+    // Others, and other types, have limits of their own or none. A refused id is
+    // free.
+    running.one(quiz("c", 2)).await.unwrap();
+    running.one(act("e", 1, 1)).await.unwrap();
+    running.one(declared("quiz", "f", 1, 0, 0)).await.unwrap();
+    running.one(declared("assist", "g", 1, 1, 0)).await.unwrap();
+    assert_eq!(
+        limit(running.one(declared("assist", "h", 1, 1, 0)).await),
+        Some((1, Window::Minute))
+    );
+    // What was counted without limits is not counted against any.
+    assert_eq!(
+        limit(running.one(declared("quiz", "i", 1, 0, 2)).await),
+        Some((2, Window::Day))
+    );
+    running.one(declared("quiz", "i", 1, 0, 3)).await.unwrap();
+    assert_eq!(
+        limit(running.one(quiz("j", 1)).await),
+        Some((3, Window::Day)),
+        "the one that lasts longer"
+    );
+}
+
+pub async fn limits_hold_within_one_batch<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    let mut commands = vec![put(1)];
+    commands.extend((0..5).map(|i| declared("quiz", &format!("a{i}"), 1, 2, 0)));
+    commands.push(declared("quiz", "a0", 1, 2, 0));
+    let outcomes = running.store.append(commands).await.unwrap();
+    let refused: Vec<bool> = outcomes
+        .iter()
+        .map(|outcome| limit(*outcome).is_some())
+        .collect();
+    assert_eq!(refused, [false, false, false, true, true, true, false]);
+    assert_eq!(outcomes[6], Ok(again(outcomes[1].unwrap())));
+    assert_eq!(running.follower.rows()[0].1, 2);
+}
+
+pub async fn limits_survive_a_restart<F: Fixture>() {
+    let place = F::new();
+    let mut running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    for (i, per_minute, per_day) in [(0, 2, 0), (1, 2, 0), (2, 0, 3)] {
+        running
+            .one(declared("quiz", &format!("a{i}"), 1, per_minute, per_day))
+            .await
+            .unwrap();
+        running.store.close().await;
+        drop(running);
+        running = place.open(Rules::default());
+    }
+    assert_eq!(
+        limit(running.one(declared("quiz", "b", 1, 3, 0)).await),
+        Some((3, Window::Minute))
+    );
+    assert_eq!(
+        limit(running.one(declared("quiz", "b", 1, 0, 3)).await),
+        Some((3, Window::Day))
+    );
+}
+
+pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    let worth = |action: Command, increase| match action {
+        Command::Act(action) => Command::Act(Action { increase, ..action }),
+        other => other,
+    };
+    let quiz = declared("quiz", "a", 1, 0, 0);
+    let first = running.one(worth(quiz.clone(), 10)).await.unwrap();
+    assert_eq!(first.score, Score::new(10));
+    assert_eq!(running.one(worth(quiz, 20)).await, Ok(again(first)));
+    for other in [
+        declared("assist", "a", 1, 0, 0),
+        declared("quiz", "a", 2, 0, 0),
+    ] {
+        assert_eq!(running.one(other).await, Err(Refusal::Conflict));
+    }
+    // Sent points still tell actions apart.
+    running.one(act("b", 1, 10)).await.unwrap();
+    assert_eq!(running.one(act("b", 1, 20)).await, Err(Refusal::Conflict));
+}
+
 pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
     let place = F::new();
     let running = place.open(Rules::default());
@@ -268,6 +417,98 @@ pub async fn answers_many_senders_at_once<F: Fixture>() {
     assert_eq!(running.follower.seq(), 20 + 10 * 25);
 }
 
+pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(put(2)).await.unwrap();
+    running.one(act("a", 1, 9)).await.unwrap();
+    running.one(act("b", 2, 4)).await.unwrap();
+    assert_eq!(
+        running.one(Command::DeleteUser(user(1))).await.unwrap().seq,
+        5
+    );
+    let gone = Err(Refusal::UnknownUser);
+    assert_eq!(running.one(Command::DeleteUser(user(1))).await, gone);
+    assert_eq!(running.one(act("c", 1, 1)).await, gone);
+    let left = [("user 2".to_owned(), 4, 1)];
+    assert_eq!(running.follower.rows(), left);
+
+    // Whether the end was folded or is still to be.
+    for _ in 0..2 {
+        running.store.close().await;
+        let running = place.open(Rules::default());
+        assert_eq!(running.follower.rows(), left);
+        running.store.close().await;
+    }
+    let running = place.open(Rules::default());
+    running.one(named(1, "again")).await.unwrap();
+    assert_eq!(running.one(act("d", 1, 3)).await, Ok(receipt(7, 3, 2, 2)));
+    assert!(running.one(act("a", 1, 9)).await.unwrap().duplicate);
+}
+
+pub async fn revocations_only_reach_further<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    assert_eq!(running.revoked, []);
+    for issued_until in [70, 60] {
+        let user = user(1);
+        let revoke = Command::RevokeTokens { user, issued_until };
+        running.one(revoke).await.unwrap();
+    }
+    running.store.close().await;
+    let running = place.open(Rules::default());
+    assert_eq!(running.revoked, [(user(1), 70)]);
+    assert_eq!(running.follower.seq(), 2);
+}
+
+pub fn announcement(n: u8, audience: Audience, until: u64) -> Announcement {
+    Announcement {
+        id: AnnouncementId([n; 16]),
+        kind: AnnouncementKind::Maintenance,
+        message: format!("message {n}").into(),
+        severity: Severity::Warning,
+        audience,
+        from: Timestamp(10),
+        until: Timestamp(until),
+        duration: Some(7),
+    }
+}
+
+pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    let valid = [
+        announcement(1, Audience::All, u64::MAX >> 1),
+        announcement(2, Audience::Publishers, u64::MAX >> 1),
+        announcement(3, Audience::User(user(9)), u64::MAX >> 1),
+    ];
+    for it in valid
+        .iter()
+        .chain([&announcement(4, Audience::Viewers, 20)])
+    {
+        let taken = running.one(Command::Announce(it.clone())).await.unwrap();
+        assert_eq!(taken.seq, 1 + u64::from(it.id.0[0]));
+    }
+    let later = Announcement {
+        from: Timestamp(99),
+        ..valid[0].clone()
+    };
+    let again = running.one(Command::Announce(later)).await.unwrap();
+    assert!(again.duplicate && again.seq == 2);
+    let other = Announcement {
+        message: "another".into(),
+        ..valid[0].clone()
+    };
+    let refused = running.one(Command::Announce(other)).await;
+    assert_eq!(refused, Err(Refusal::Conflict));
+    running.store.close().await;
+    let running = place.open(Rules::default());
+    assert_eq!(running.announcements, valid);
+    assert_eq!(running.one(put(2)).await.unwrap().seq, 6);
+}
+
 #[macro_export]
 macro_rules! store_suite {
     ($fixture:ty) => {
@@ -276,7 +517,14 @@ macro_rules! store_suite {
             counts_an_action_id_once
             decides_in_order_within_one_batch
             refuses_to_leave_the_range
+            counts_no_more_than_limits_let
+            limits_hold_within_one_batch
+            limits_survive_a_restart
+            points_of_the_server_make_no_other_action
             a_user_put_unchanged_is_no_entry
+            a_deleted_user_is_gone_and_may_begin_anew
+            revocations_only_reach_further
+            announcements_are_taken_once_and_kept_while_valid
             comes_back_as_it_was
             answers_many_senders_at_once
         );

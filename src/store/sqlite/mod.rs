@@ -7,6 +7,7 @@
 //! the process died right after giving it.
 
 mod announcements;
+mod limited;
 mod load;
 mod schema;
 mod writer;

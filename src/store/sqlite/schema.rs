@@ -117,6 +117,20 @@ const MIGRATIONS: &[&str] = &[
           WHERE kind = 'action' AND rank IS NOT NULL GROUP BY board, user) AS best
     WHERE users.board = best.board AND users.id = best.user;
 ",
+    "
+    -- When actions were counted whose types have limits, for as long as a window
+    -- reaches back: a day.
+    CREATE TABLE limited_actions (
+        board       INTEGER NOT NULL,
+        user        BLOB    NOT NULL,
+        action_type TEXT    NOT NULL,
+        at          INTEGER NOT NULL,
+        seq         INTEGER NOT NULL,
+        PRIMARY KEY (board, user, action_type, at, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX limited_actions_at ON limited_actions (board, at);
+",
 ];
 
 /// Brings a file to the latest schema; each step happens wholly or not at all.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Ready, announcements,
+    Ready, announcements, limited,
     load::{profile, standing},
 };
 use crate::{
@@ -288,6 +288,9 @@ impl Batch<'_> {
         let Some((_, before)) = self.user(action.user)? else {
             return Ok(Decision::Refused(Refusal::UnknownUser));
         };
+        if let Some(reached) = limited::reached(&self.transaction, self.board, self.at, action)? {
+            return Ok(Decision::Refused(Refusal::LimitReached(reached)));
+        }
         let old = before.map(|before| before.score);
         let Some(score) = self.rules.after(old, action.increase) else {
             return Ok(Decision::Refused(Refusal::OutOfRange));
@@ -324,6 +327,7 @@ impl Batch<'_> {
                 before.map(|before| before.score.points()),
                 before.map(|before| before.reached.get()),
             ])?;
+        limited::note(&self.transaction, self.board, seq, self.at, action)?;
         let fact = Fact::Action {
             user: action.user,
             action_type: action.action_type.clone(),
@@ -423,7 +427,7 @@ impl Batch<'_> {
         };
         let same = row.get::<_, [u8; 16]>(1)? == action.user.0
             && row.get_ref(2)?.as_str().ok() == Some(&*action.action_type)
-            && row.get::<_, i64>(3)? == action.increase;
+            && (action.declared.is_some() || row.get::<_, i64>(3)? == action.increase);
         if !same {
             return Ok(Some(Decision::Refused(Refusal::Conflict)));
         }

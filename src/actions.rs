@@ -1,0 +1,152 @@
+//! What actions are worth: the points and limits of the types that `[actions]`
+//! declares are the server's; those of any other type are the publisher's word.
+
+use std::collections::HashMap;
+
+use crate::{
+    board::{Score, UserId},
+    config::ActionsTable,
+    store::{Action, ActionLimits},
+    text::{self, InvalidText},
+};
+
+/// The types that are declared, and whether there may be others.
+pub struct ActionTypes {
+    declared: HashMap<String, Declared>,
+    only_declared: bool,
+}
+
+struct Declared {
+    points: Score,
+    limits: ActionLimits,
+}
+
+/// Why an action is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAction {
+    /// A text cannot be taken, or the points are no score.
+    #[error("{0}")]
+    Text(#[from] InvalidText),
+    /// Nobody says what it is worth.
+    #[error(
+        "scoreIncrease is missing: only a type that is declared in [actions] has points of its own"
+    )]
+    NoPoints,
+    /// The type must be declared, and is not.
+    #[error(
+        "actionType {0:?} is not declared: give it a table in [actions] of Leptos.toml, or set \
+         actions.only_declared = false"
+    )]
+    Undeclared(Box<str>),
+}
+
+impl ActionTypes {
+    /// The types of a table.
+    pub fn new(table: &ActionsTable) -> ActionTypes {
+        let declared = table.declared.iter().map(|(name, table)| {
+            let declared = Declared {
+                points: table.points,
+                limits: ActionLimits {
+                    per_minute: table.per_minute,
+                    per_day: table.per_day,
+                },
+            };
+            (name.clone(), declared)
+        });
+        ActionTypes {
+            declared: declared.collect(),
+            only_declared: table.only_declared,
+        }
+    }
+
+    /// Reads an action. Its points are those of its type, if that is declared,
+    /// whatever was sent; else those that were sent.
+    ///
+    /// # Errors
+    /// If a text cannot be taken, the type must be declared and is not, or nobody
+    /// says what the action is worth.
+    pub fn action(
+        &self,
+        id: &str,
+        user: UserId,
+        action_type: &str,
+        sent: Option<i64>,
+    ) -> Result<Action, InvalidAction> {
+        text::action_type(action_type)?;
+        let (increase, declared) = match self.declared.get(action_type) {
+            Some(declared) => (declared.points.points(), Some(declared.limits)),
+            None if self.only_declared => {
+                return Err(InvalidAction::Undeclared(action_type.into()));
+            }
+            None => (sent.ok_or(InvalidAction::NoPoints)?, None),
+        };
+        let action = text::action(id, user, action_type, increase)?;
+        Ok(Action { declared, ..action })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::config::DeclaredTable;
+
+    const USER: UserId = UserId([7; 16]);
+
+    fn types(only_declared: bool) -> ActionTypes {
+        let quiz_solved = DeclaredTable {
+            points: Score::new(10).unwrap(),
+            per_minute: NonZeroU32::new(6),
+            per_day: None,
+        };
+        ActionTypes::new(&ActionsTable {
+            only_declared,
+            declared: [("quiz_solved".to_owned(), quiz_solved)].into(),
+        })
+    }
+
+    #[test]
+    fn the_points_of_a_declared_type_are_the_servers() {
+        for sent in [None, Some(10), Some(1_000_000), Some(i64::MIN)] {
+            for only_declared in [false, true] {
+                let types = types(only_declared);
+                let action = types.action("a", USER, "quiz_solved", sent).unwrap();
+                assert_eq!(action.increase, 10, "{sent:?}");
+                let limits = ActionLimits {
+                    per_minute: NonZeroU32::new(6),
+                    per_day: None,
+                };
+                assert_eq!(action.declared, Some(limits));
+            }
+        }
+    }
+
+    #[test]
+    fn the_points_of_any_other_type_are_sent() {
+        let types = types(false);
+        let action = types.action("a", USER, "Quiz_Solved", Some(3)).unwrap();
+        assert_eq!((action.increase, action.declared), (3, None));
+        let none = types.action("a", USER, "goal", None);
+        assert_eq!(none, Err(InvalidAction::NoPoints));
+        let beyond = types.action("a", USER, "goal", Some(i64::MAX));
+        assert_eq!(beyond, Err(InvalidText::ScoreIncrease.into()));
+    }
+
+    #[test]
+    fn other_types_are_refused_where_all_must_be_declared() {
+        let refused = types(true).action("a", USER, "goal", Some(3)).unwrap_err();
+        assert_eq!(refused, InvalidAction::Undeclared("goal".into()));
+        assert!(refused.to_string().contains("[actions]"), "{refused}");
+        // A text that cannot be taken is not repeated to whoever sent it.
+        let long = "x".repeat(65);
+        let refused = types(true).action("a", USER, &long, Some(3));
+        assert_eq!(refused, Err(InvalidText::ActionType.into()));
+    }
+
+    #[test]
+    fn a_declared_type_excuses_no_other_mistake() {
+        let refused = types(true).action("", USER, "quiz_solved", None);
+        assert_eq!(refused, Err(InvalidText::ActionId.into()));
+    }
+}

@@ -1,0 +1,350 @@
+//! Tickets: one action each, which an app's back end signs and its page hands
+//! in. Whoever carries a ticket can use it once or not at all.
+//!
+//! Nothing here remembers a ticket: its `jti` is the id of its action, and the
+//! store counts an action id once.
+
+use std::time::Duration;
+
+use jsonwebtoken::{
+    DecodingKey, Validation, decode, decode_header,
+    errors::{Error, ErrorKind},
+};
+use serde::Deserialize;
+
+use super::validation;
+use crate::{
+    board::UserId,
+    config::{AuthTable, Secret},
+    wire,
+};
+
+/// Checks tickets.
+pub struct Tickets {
+    key: DecodingKey,
+    validation: Validation,
+    max_ttl: Duration,
+}
+
+/// What a valid ticket says, in the texts of whoever signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Who acted.
+    pub user: UserId,
+    /// The id of the action.
+    pub action_id: String,
+    /// The kind of action.
+    pub action_type: String,
+    /// The points it is worth, unless its type has points of its own.
+    pub score_increase: Option<i64>,
+}
+
+/// Why a ticket is not taken. Whoever signed a ticket may know all that is in
+/// it, so the reason is told; of one that is not signed it is not told.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RefusedTicket {
+    /// It is no JWT, or not ours.
+    #[error(
+        "it is no JWT that was signed with HS256 by TICKET_SECRET, or by JWT_SECRET where there \
+         is no TICKET_SECRET"
+    )]
+    NotSigned,
+    /// A claim is not there.
+    #[error("it has no claim `{0}`")]
+    Missing(String),
+    /// A claim has the wrong form.
+    #[error("a claim has the wrong form: {0}")]
+    Malformed(String),
+    /// `iss` is not the one that is configured.
+    #[error("its `iss` is not auth.issuer")]
+    Issuer,
+    /// `aud` is not the one that is configured.
+    #[error("its `aud` is not auth.audience")]
+    Audience,
+    /// `exp` is over.
+    #[error("it has expired: sign a new one, with the same `jti` if the action is the same")]
+    Expired,
+    /// `nbf` is still to come.
+    #[error("it is not valid yet: its `nbf` is in the future")]
+    Early,
+    /// `exp` is too far away.
+    #[error(
+        "it is valid for too long: its `exp` may be at most {} away (auth.ticket_max_ttl)",
+        humantime::format_duration(*.0)
+    )]
+    TooLong(Duration),
+    /// It was lent.
+    #[error("it is for another user than the token in the header")]
+    OtherUser,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims {
+    sub: Option<String>,
+    jti: Option<String>,
+    action_type: Option<String>,
+    score_increase: Option<i64>,
+    /// These two may have fractions (RFC 7519, section 2, `NumericDate`).
+    exp: Option<f64>,
+    nbf: Option<f64>,
+}
+
+impl Tickets {
+    /// Tickets signed with `secret`, with the issuer and audience of `table`.
+    pub(super) fn new(secret: &Secret, table: &AuthTable) -> Tickets {
+        let mut validation = validation(table, &[]);
+        // The times are checked here, against the clock of whoever asks.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Tickets {
+            key: DecodingKey::from_secret(secret.0.as_bytes()),
+            validation,
+            max_ttl: table.ticket_max_ttl,
+        }
+    }
+
+    /// What a ticket says that `bearer` hands in at `now`, in seconds since
+    /// 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// If it is not ours, not complete, not of this time, or not the bearer's.
+    pub fn verify(&self, ticket: &str, bearer: UserId, now: u64) -> Result<Ticket, RefusedTicket> {
+        // A header that cannot be read is no claim of the wrong form.
+        decode_header(ticket).map_err(|_| RefusedTicket::NotSigned)?;
+        let Claims {
+            sub,
+            jti,
+            action_type,
+            score_increase,
+            exp,
+            nbf,
+        } = decode(ticket, &self.key, &self.validation)?.claims;
+        let exp = exp.ok_or_else(|| missing("exp"))?;
+        let sub = sub.ok_or_else(|| missing("sub"))?;
+        let action_id = jti.ok_or_else(|| missing("jti"))?;
+        let action_type = action_type.ok_or_else(|| missing("actionType"))?;
+
+        let now = now as f64;
+        if exp <= now {
+            return Err(RefusedTicket::Expired);
+        }
+        if exp > now + self.max_ttl.as_secs_f64() {
+            return Err(RefusedTicket::TooLong(self.max_ttl));
+        }
+        if nbf.is_some_and(|nbf| nbf > now) {
+            return Err(RefusedTicket::Early);
+        }
+        let user = wire::user_id(&sub)
+            .ok_or_else(|| RefusedTicket::Malformed("`sub` is not a UUID".into()))?;
+        if user != bearer {
+            return Err(RefusedTicket::OtherUser);
+        }
+        Ok(Ticket {
+            user,
+            action_id,
+            action_type,
+            score_increase,
+        })
+    }
+}
+
+fn missing(claim: &str) -> RefusedTicket {
+    RefusedTicket::Missing(claim.into())
+}
+
+impl From<Error> for RefusedTicket {
+    fn from(error: Error) -> RefusedTicket {
+        match error.into_kind() {
+            ErrorKind::MissingRequiredClaim(claim) => RefusedTicket::Missing(claim),
+            ErrorKind::InvalidIssuer => RefusedTicket::Issuer,
+            ErrorKind::InvalidAudience => RefusedTicket::Audience,
+            // Claims are read after the signature was found to be good.
+            ErrorKind::Json(error) => RefusedTicket::Malformed(error.to_string()),
+            _ => RefusedTicket::NotSigned,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const USER: &str = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
+    const NOW: u64 = 1_700_000_000;
+
+    fn tickets() -> Tickets {
+        Tickets::new(&secret("tickets"), &AuthTable::default())
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret(text.repeat(8))
+    }
+
+    fn bearer() -> UserId {
+        wire::user_id(USER).unwrap()
+    }
+
+    /// The claims of a ticket for a minute, with these over them.
+    fn claims(changes: Value) -> Value {
+        let mut claims = json!({
+            "sub": USER, "jti": "a", "actionType": "quiz_solved", "scoreIncrease": 10,
+            "exp": NOW + 60,
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    }
+
+    fn without(name: &str) -> Value {
+        let mut claims = claims(json!({}));
+        claims.as_object_mut().unwrap().remove(name);
+        claims
+    }
+
+    fn signed(claims: &Value) -> String {
+        signed_by("tickets", Algorithm::HS256, claims)
+    }
+
+    fn signed_by(key: &str, algorithm: Algorithm, claims: &Value) -> String {
+        let key = EncodingKey::from_secret(secret(key).0.as_bytes());
+        encode(&Header::new(algorithm), claims, &key).unwrap()
+    }
+
+    fn check(claims: &Value) -> Result<Ticket, RefusedTicket> {
+        tickets().verify(&signed(claims), bearer(), NOW)
+    }
+
+    #[test]
+    fn a_ticket_says_what_was_signed() {
+        let ticket = Ticket {
+            user: bearer(),
+            action_id: "a".into(),
+            action_type: "quiz_solved".into(),
+            score_increase: Some(10),
+        };
+        assert_eq!(check(&claims(json!({}))), Ok(ticket.clone()));
+        let without_points = Ticket {
+            score_increase: None,
+            ..ticket
+        };
+        assert_eq!(check(&without("scoreIncrease")), Ok(without_points));
+    }
+
+    #[test]
+    fn what_must_be_there_is_named_when_it_is_not() {
+        for name in ["sub", "jti", "actionType", "exp"] {
+            let refused = check(&without(name)).unwrap_err();
+            assert_eq!(refused, missing(name));
+            assert_eq!(refused.to_string(), format!("it has no claim `{name}`"));
+            assert_eq!(check(&claims(json!({ name: null }))), Err(refused));
+        }
+    }
+
+    #[test]
+    fn claims_of_another_form_are_refused() {
+        for changes in [
+            json!({ "sub": 7 }),
+            json!({ "sub": "somebody" }),
+            json!({ "jti": 7 }),
+            json!({ "actionType": ["quiz_solved"] }),
+            json!({ "scoreIncrease": "10" }),
+            json!({ "scoreIncrease": 1.5 }),
+            json!({ "exp": "tomorrow" }),
+            json!({ "nbf": "now" }),
+        ] {
+            let refused = check(&claims(changes.clone())).unwrap_err();
+            let RefusedTicket::Malformed(_) = refused else {
+                panic!("{changes}: {refused}");
+            };
+        }
+    }
+
+    #[test]
+    fn a_ticket_has_its_time() {
+        let day = 24 * 3600;
+        let too_long = RefusedTicket::TooLong(Duration::from_secs(day));
+        for (changes, refused) in [
+            (json!({ "exp": NOW + 1 }), None),
+            (json!({ "exp": NOW as f64 + 0.5 }), None),
+            (json!({ "exp": NOW }), Some(RefusedTicket::Expired)),
+            (json!({ "exp": NOW - 3600 }), Some(RefusedTicket::Expired)),
+            (json!({ "exp": -1 }), Some(RefusedTicket::Expired)),
+            (json!({ "exp": NOW + day }), None),
+            (json!({ "exp": NOW + day + 1 }), Some(too_long.clone())),
+            (json!({ "exp": 1e300 }), Some(too_long.clone())),
+            (json!({ "nbf": NOW }), None),
+            (json!({ "nbf": NOW + 1 }), Some(RefusedTicket::Early)),
+            (json!({ "nbf": 1e300 }), Some(RefusedTicket::Early)),
+        ] {
+            assert_eq!(check(&claims(changes.clone())).err(), refused, "{changes}");
+        }
+        assert!(too_long.to_string().contains("1day"), "{too_long}");
+    }
+
+    #[test]
+    fn nobody_uses_the_ticket_of_another() {
+        let ticket = signed(&claims(json!({})));
+        let refused = tickets().verify(&ticket, UserId([7; 16]), NOW);
+        assert_eq!(refused, Err(RefusedTicket::OtherUser));
+    }
+
+    #[test]
+    fn what_is_not_signed_by_the_key_is_refused_without_a_reason() {
+        let claims = claims(json!({}));
+        let good = signed(&claims);
+        let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+            panic!("{good} has three parts");
+        };
+        let other = signed(&without("scoreIncrease"));
+        let other_payload = other.split('.').nth(1).unwrap();
+        // {"alg":"none"} and {"alg":"HS256"} without the rest.
+        let (none, half) = ("eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9");
+        for forged in [
+            String::new(),
+            "not a ticket".into(),
+            signed_by("others", Algorithm::HS256, &claims),
+            signed_by("tickets", Algorithm::HS512, &claims),
+            signed_by("others", Algorithm::HS256, &without("exp")),
+            format!("{none}.{payload}."),
+            format!("{none}.{payload}.{signature}"),
+            format!("{half}.{payload}.{signature}"),
+            format!("{header}.{other_payload}.{signature}"),
+            format!("{header}.{payload}."),
+            format!("{header}.{payload}"),
+            format!("{good}.{signature}"),
+        ] {
+            let refused = tickets().verify(&forged, bearer(), NOW);
+            assert_eq!(refused, Err(RefusedTicket::NotSigned), "{forged}");
+        }
+    }
+
+    #[test]
+    fn issuer_and_audience_are_checked_where_configured() {
+        let table = AuthTable {
+            issuer: "https://app.example".into(),
+            audience: "podium".into(),
+            ..AuthTable::default()
+        };
+        let strict = Tickets::new(&secret("tickets"), &table);
+        let check = |issuer: &str, audience: &str| {
+            let claims = claims(json!({ "iss": issuer, "aud": audience }));
+            strict.verify(&signed(&claims), bearer(), NOW).err()
+        };
+        assert_eq!(check("https://app.example", "podium"), None);
+        assert_eq!(
+            check("https://other.example", "podium"),
+            Some(RefusedTicket::Issuer)
+        );
+        assert_eq!(
+            check("https://app.example", "other"),
+            Some(RefusedTicket::Audience)
+        );
+        let bare = strict.verify(&signed(&claims(json!({}))), bearer(), NOW);
+        assert!(matches!(bare, Err(RefusedTicket::Missing(_))), "{bare:?}");
+    }
+}
