@@ -289,6 +289,7 @@ pub struct PageSnapshot {
 
 /// A fresh token for a page whose own has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PageToken {
     /// With which the page connects.
     pub token: String,

@@ -2,7 +2,7 @@
 //! other, and from the board as it is at that moment. So a client that sees
 //! `seq` never sees an older one later.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{
     LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
@@ -56,14 +56,17 @@ pub(super) enum Request {
     /// A socket of this user has gone.
     Disconnected(Sid, UserId),
     /// A client said something.
-    Event {
-        socket: SocketRef,
-        user: UserId,
-        event: ClientEvent,
-        ack: AckSender,
-    },
+    Event(Heard),
     /// Something that is not on the log is to be announced.
     Announce(Announcement),
+}
+
+/// What a client said.
+pub(super) struct Heard {
+    pub(super) socket: SocketRef,
+    pub(super) user: UserId,
+    pub(super) event: ClientEvent,
+    pub(super) ack: AckSender,
 }
 
 pub(super) struct Actor {
@@ -79,6 +82,8 @@ pub(super) struct Actor {
     pub(super) online: Online,
     pub(super) lagging: Lagging,
     expiring: Expiring,
+    /// What clients said before they were welcomed.
+    early: HashMap<Sid, Vec<Heard>>,
     pub(super) banners: Banners,
 }
 
@@ -102,6 +107,7 @@ impl Actor {
             online: Online::default(),
             lagging: Lagging::default(),
             expiring: Expiring::default(),
+            early: HashMap::new(),
             banners: Banners::default(),
         }
     }
@@ -156,23 +162,32 @@ impl Actor {
                 self.watching.leave(sid);
                 self.lagging.forget(sid);
                 self.expiring.forget(sid);
+                self.early.remove(&sid);
             }
-            Request::Event {
-                socket,
-                user,
-                event,
-                ack,
-            } => {
-                // Whoever has gone watches nothing: that was noted, or will be.
-                if !socket.connected() {
-                    return;
-                }
-                match self.answer(&socket, user, event) {
-                    Ok(()) => acknowledge(ack, &self.live),
-                    Err(error) => refuse(&socket, ack, error),
-                }
-            }
+            Request::Event(event) => self.hear(event),
             Request::Announce(announcement) => self.banners.add(announcement),
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let sid = heard.socket.id;
+        if !self.online.sockets(heard.user).contains(&sid) {
+            // The library tells a client that it is connected a moment before it
+            // is, and until then drops what it is told.
+            self.early
+                .retain(|sid, _| self.io.get_socket(*sid).is_some());
+            if self.io.get_socket(sid).is_some() {
+                self.early.entry(sid).or_default().push(heard);
+            }
+            return;
+        }
+        // Whoever has gone watches nothing: that will be noted.
+        if !heard.socket.connected() {
+            return;
+        }
+        match self.answer(&heard.socket, heard.user, heard.event) {
+            Ok(()) => acknowledge(heard.ack, &self.live),
+            Err(error) => refuse(&heard.socket, heard.ack, error),
         }
     }
 
@@ -189,6 +204,9 @@ impl Actor {
         let valid: Vec<_> = valid.map(wire::notification).collect();
         for notification in valid {
             self.tell(socket, SYSTEM_NOTIFICATION, &notification);
+        }
+        for heard in self.early.remove(&socket.id).unwrap_or_default() {
+            self.hear(heard);
         }
     }
 

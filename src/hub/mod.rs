@@ -44,7 +44,7 @@ use crate::{
     limits::{Admission, Limits},
     live::LiveBoard,
 };
-use actor::{Actor, Request};
+use actor::{Actor, Heard, Request};
 use answers::{EventError, refuse};
 use events::{Args, ClientEvent};
 
@@ -212,12 +212,12 @@ fn received(
         let event = args.map_or(ClientEvent::Malformed, |Args(args)| {
             ClientEvent::read(&name, &args)
         });
-        let request = Request::Event {
+        let request = Request::Event(Heard {
             socket: socket.clone(),
             user: identity.user,
             event,
             ack,
-        };
+        });
         handlers.push(&socket, request);
     } else {
         // Not by way of the actor, whom a flood must not keep from others.
