@@ -2,6 +2,7 @@
 //! connection to the last goodbye.
 
 mod admission;
+mod client_address;
 mod listener;
 mod origins;
 
@@ -24,6 +25,7 @@ use axum::{
         },
     },
 };
+use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -63,6 +65,7 @@ pub struct Server {
     live: LiveBoard,
     hub: Hub,
     router: Router,
+    proxies: Arc<[IpNet]>,
     ready: Arc<AtomicBool>,
     notice: Duration,
 }
@@ -119,6 +122,7 @@ impl Server {
             live,
             hub,
             router,
+            proxies: tables.limits.trusted_proxies.as_slice().into(),
             ready,
             notice: tables.shutdown.notice,
         }
@@ -134,9 +138,11 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let accepting = tokio::spawn(listener::accept(listener, self.router, async {
+        let until_stopped = async {
             _ = stopped.await;
-        }));
+        };
+        let accepting = listener::accept(listener, self.router, self.proxies, until_stopped);
+        let accepting = tokio::spawn(accepting);
 
         let in_haste = tokio::select! {
             _ = terminate.recv() => false,
