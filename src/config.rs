@@ -176,6 +176,10 @@ pub struct LimitsTable {
     /// See `connections_per_ip`.
     #[serde(with = "humantime_serde")]
     pub connections_window: Duration,
+    /// Sockets of one address at once.
+    pub sockets_per_ip: NonZeroU32,
+    /// Sockets of one user at once.
+    pub sockets_per_user: NonZeroU32,
     /// Socket.IO events of one user in a minute.
     pub events_per_minute: NonZeroU32,
 }
@@ -267,6 +271,8 @@ impl Default for LimitsTable {
             trusted_proxies: Vec::new(),
             connections_per_ip: const { NonZeroU32::new(100).unwrap() },
             connections_window: Duration::from_secs(15 * 60),
+            sockets_per_ip: const { NonZeroU32::new(200).unwrap() },
+            sockets_per_user: const { NonZeroU32::new(50).unwrap() },
             events_per_minute: const { NonZeroU32::new(60).unwrap() },
         }
     }
