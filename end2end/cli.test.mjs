@@ -101,6 +101,8 @@ describe('podium check-config', () => {
     ['a value of the wrong form', { PODIUM_BOARD__TOP: 'many' }, /board\.top/],
     ['a value that makes no sense', { PODIUM_BOARD__TOP: '5000' }, /board\.top.*1000/],
     ['a network that is none', { PODIUM_LIMITS__ALLOW: '10.0.0.0/99' }, /limits\.allow|netmask|address/i],
+    ['a proxy that is none', { PODIUM_LIMITS__TRUSTED_PROXIES: 'proxy.example' }, /proxy\.example.*address/],
+    ['trust in everybody', { PODIUM_LIMITS__TRUSTED_PROXIES: '10.0.0.1,::/0' }, /limits\.trusted_proxies/],
     ['an origin that is none', { FRONTEND_URLS: 'example.org' }, /FRONTEND_URLS.*https/],
     ['an address that is none', { LEPTOS_SITE_ADDR: 'here' }, /LEPTOS_/],
     ['a weak key of tickets', { TICKET_SECRET: 'secret' }, /TICKET_SECRET.*openssl rand/],
@@ -140,6 +142,7 @@ describe('podium check-config', () => {
     const env = {
       PODIUM_BOARD__TOP: '25',
       PODIUM_LIMITS__ALLOW: '127.0.0.0/8,10.0.0.0/8',
+      PODIUM_LIMITS__TRUSTED_PROXIES: '127.0.0.1,fd00::/8',
       PODIUM_SHUTDOWN__NOTICE: '5s',
       PODIUM_ACTIONS__ONLY_DECLARED: 'true',
       PODIUM_ACTIONS__QUIZ_SOLVED__POINTS: '10',

@@ -89,30 +89,6 @@ describe('a client that says too much', () => {
   }
 });
 
-describe('an address with too many connections', () => {
-  const env = { PODIUM_LIMITS__ALLOW: '', PODIUM_LIMITS__CONNECTIONS_PER_IP: '3' };
-  for (const transport of ['websocket', 'polling']) {
-    it(`is refused in so many words over ${transport}`, async (t) => {
-      const podium = await podiumForTest(t, { env });
-      const options = { token: viewer(), transports: [transport] };
-      for (let i = 0; i < 3; i++) await roundTrip(await connect(podium.url, options));
-      const message = await connectError(podium.url, options);
-      assert.equal(message, 'Too many connection attempts from this IP');
-    });
-  }
-
-  it('is not even answered when it goes on', async (t) => {
-    const podium = await podiumForTest(t, { env });
-    const begin = () => fetch(new URL('/socket.io/?EIO=4&transport=polling', podium.url));
-    for (let i = 0; i < 6; i++) assert.equal((await begin()).status, 200);
-    const response = await begin();
-    assert.equal(response.status, 429);
-    assert.equal(response.headers.get('retry-after'), '60');
-    // The page and the API are not the hub.
-    assert.equal((await fetch(podium.url)).status, 200);
-  });
-});
-
 describe('a connection that says nothing', { concurrency: true }, () => {
   const openings = { nothing: '', 'one letter': 'P', 'half a request': 'GET / HTTP/1.1\r\nHost: x\r\n' };
   for (const [name, opening] of Object.entries(openings)) {

@@ -182,11 +182,18 @@ pub struct LimitsTable {
     /// Addresses and networks that the limits per IP do not touch.
     #[serde(deserialize_with = "networks")]
     pub allow: Vec<IpNet>,
+    /// Proxies that are believed when they say for whom a request is.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// Connections from one address in `connections_window`.
     pub connections_per_ip: NonZeroU32,
     /// See `connections_per_ip`.
     #[serde(with = "humantime_serde")]
     pub connections_window: Duration,
+    /// Sockets of one address at once.
+    pub sockets_per_ip: NonZeroU32,
+    /// Sockets of one user at once.
+    pub sockets_per_user: NonZeroU32,
     /// Socket.IO events of one user in a minute.
     pub events_per_minute: NonZeroU32,
 }
@@ -351,8 +358,11 @@ impl Default for LimitsTable {
     fn default() -> Self {
         LimitsTable {
             allow: Vec::new(),
+            trusted_proxies: Vec::new(),
             connections_per_ip: const { NonZeroU32::new(100).unwrap() },
             connections_window: Duration::from_secs(15 * 60),
+            sockets_per_ip: const { NonZeroU32::new(200).unwrap() },
+            sockets_per_user: const { NonZeroU32::new(50).unwrap() },
             events_per_minute: const { NonZeroU32::new(60).unwrap() },
         }
     }
@@ -443,6 +453,7 @@ impl Config {
                     .separator("__")
                     .list_separator(",")
                     .with_list_parse_key("limits.allow")
+                    .with_list_parse_key("limits.trusted_proxies")
                     .with_list_parse_key("http.frontend_urls")
                     .try_parsing(true)
                     .source(Some(overrides())),
@@ -562,6 +573,17 @@ impl Tables {
         }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");
+        }
+        if self
+            .limits
+            .trusted_proxies
+            .iter()
+            .any(|net| net.prefix_len() == 0)
+        {
+            return value(
+                "limits.trusted_proxies",
+                "everybody would be believed: name the networks of your proxies",
+            );
         }
         if self.socket.ping_interval.is_zero() || self.socket.ping_timeout.is_zero() {
             return value(

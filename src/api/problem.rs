@@ -182,3 +182,20 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_come_again_is_told_when() {
+        let retry_after = |problem: Problem| {
+            let response = problem.into_response();
+            response.headers().get(RETRY_AFTER).cloned()
+        };
+        assert_eq!(retry_after(Problem::unavailable("wait")).unwrap(), "1");
+        let error = StoreError::InUse("podium.db".into());
+        assert_eq!(retry_after(error.into()).unwrap(), "1");
+        assert!(retry_after(Problem::FORBIDDEN).is_none());
+    }
+}

@@ -74,7 +74,7 @@ async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
     // Before the first page, or its rendering would find no executor. It fails
     // only if another one was set, which nobody else does.
     _ = any_spawner::Executor::init_tokio();
-    let server = Server::new(&config, live.clone(), tokens.clone());
+    let server = Server::new(&config, live.clone(), tokens.clone())?;
 
     let address = config.leptos.site_addr;
     let listener = TcpListener::bind(address)

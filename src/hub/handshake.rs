@@ -5,10 +5,7 @@ use serde_json::Value;
 use socketioxide::extract::{MaybeHttpExtension, SocketRef, State, TryData};
 
 use super::{Arrival, Excess, Handlers, actor::Request, received, rooms};
-use crate::{
-    auth::{Role, bearer},
-    limits::Admission,
-};
+use crate::auth::{Role, bearer};
 
 /// Why a client was not let in; each is shown as the message of `connect_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +18,8 @@ pub(super) enum Refused {
     UnknownUser,
     #[error("Too many connection attempts from this IP")]
     TooManyConnections,
+    #[error("Rate limit exceeded")]
+    TooMuchOfUser,
 }
 
 /// Lets a client in, or refuses it. Its handler is set and its room joined here,
@@ -31,8 +30,7 @@ pub(super) async fn authenticate(
     MaybeHttpExtension(arrival): MaybeHttpExtension<Arrival>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
-    let admission = arrival.map(|arrival| arrival.admission(&handlers.limits));
-    if admission.is_some_and(|admission| admission != Admission::Admitted) {
+    if arrival.is_some_and(|arrival| !arrival.admits(&handlers.limits)) {
         return Err(Refused::TooManyConnections);
     }
     let header = socket.req_parts().headers.get(AUTHORIZATION);
@@ -53,6 +51,11 @@ pub(super) async fn authenticate(
     if handlers.live.is_revoked(&identity) {
         return Err(Refused::InvalidToken);
     }
+    let place = handlers.limits.handshake(identity.user);
+    // The socket holds it until it is dropped itself, in whatever way it ended.
+    socket
+        .extensions
+        .insert(place.ok_or(Refused::TooMuchOfUser)?);
     socket.extensions.insert(identity);
     socket.extensions.insert(Excess::default());
     socket.on_fallback(received);

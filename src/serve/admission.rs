@@ -1,8 +1,9 @@
 //! Counts connections to the hub where they begin, before anything is kept for
-//! them. The hub then refuses whoever has too many in the words of its contract;
-//! whoever goes on and on is answered here.
+//! them, and gives each a place, which it holds while it lasts. The hub refuses
+//! whoever has too many in the words of its contract; whoever goes on and on is
+//! answered here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -31,20 +32,22 @@ pub(super) async fn count(
         && !has_session()
         && let Some(&peer) = request.extensions().get::<Peer>()
     {
-        let admission = limits.connection(peer.0);
-        if admission == Admission::Flooded {
-            let mut response = (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many connection attempts from this IP\n",
-            )
-                .into_response();
-            let headers = response.headers_mut();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
-            return response;
-        }
-        request
-            .extensions_mut()
-            .insert(Arrival::new(peer, admission));
+        let place = match limits.connection(peer.0) {
+            Admission::Admitted(place) => Some(place),
+            Admission::Refused => None,
+            Admission::Flooded(wait) => return come_back_after(wait),
+        };
+        request.extensions_mut().insert(Arrival::new(peer, place));
     }
     next.run(request).await
+}
+
+fn come_back_after(wait: Duration) -> Response {
+    let seconds = HeaderValue::from(wait.as_secs() + 1);
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        [(RETRY_AFTER, seconds)],
+        "Too many connection attempts from this IP\n",
+    )
+        .into_response()
 }

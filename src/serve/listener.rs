@@ -1,11 +1,12 @@
 //! The listener. axum's own has no time limit for request headers and no socket
 //! options, so a client that sends or reads nothing would be kept for ever.
 
-use std::{future::Future, io, pin::pin, time::Duration};
+use std::{future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -13,6 +14,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use super::client_address::client_address;
 use crate::hub::Peer;
 
 /// How long the headers of a request may take.
@@ -39,10 +41,12 @@ impl Connections {
     }
 }
 
-/// Accepts connections and serves them until `stop`.
+/// Accepts connections and serves them until `stop`. What `proxies` say of whom
+/// they forward is believed.
 pub(super) async fn accept(
     listener: TcpListener,
     router: Router,
+    proxies: Arc<[IpNet]>,
     stop: impl Future<Output = ()>,
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
@@ -54,7 +58,8 @@ pub(super) async fn accept(
                 Ok((stream, peer)) => {
                     let connection = Connection {
                         router: router.clone(),
-                        peer: Peer(peer.ip()),
+                        peer: peer.ip(),
+                        proxies: proxies.clone(),
                         stopped: stopped.clone(),
                         _alive: alive.clone(),
                     };
@@ -73,7 +78,8 @@ pub(super) async fn accept(
 
 struct Connection {
     router: Router,
-    peer: Peer,
+    peer: IpAddr,
+    proxies: Arc<[IpNet]>,
     stopped: watch::Receiver<bool>,
     _alive: mpsc::Sender<()>,
 }
@@ -84,9 +90,11 @@ impl Connection {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }
-        let (router, peer) = (self.router, self.peer);
+        let (router, peer, proxies) = (self.router, self.peer, self.proxies);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+            // For each request anew: a proxy has one connection for many clients.
+            let client = client_address(peer, request.headers(), &proxies);
+            request.extensions_mut().insert(Peer(client));
             let request: Request = request.map(Body::new);
             router.clone().oneshot(request)
         });

@@ -2,6 +2,7 @@
 //! connection to the last goodbye.
 
 mod admission;
+mod client_address;
 mod listener;
 mod origins;
 
@@ -23,9 +24,10 @@ use axum::{
         },
     },
 };
+use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep},
 };
 use tower::ServiceBuilder;
@@ -63,13 +65,20 @@ pub struct Server {
     live: LiveBoard,
     hub: Hub,
     router: Router,
+    proxies: Arc<[IpNet]>,
     ready: Arc<AtomicBool>,
     notice: Duration,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Server {
     /// Puts the parts together. Must be called on the runtime that will serve.
-    pub fn new(config: &Config, live: LiveBoard, tokens: Arc<Tokens>) -> Server {
+    /// From then on signals are heeded, though only [`Server::run`] obeys them.
+    ///
+    /// # Errors
+    /// If signals cannot be received.
+    pub fn new(config: &Config, live: LiveBoard, tokens: Arc<Tokens>) -> std::io::Result<Server> {
         let tables = &config.tables;
         let limits = Arc::new(Limits::new(&tables.limits));
         let ready = Arc::new(AtomicBool::new(true));
@@ -121,13 +130,16 @@ impl Server {
                 limits.forget_quiet();
             }
         });
-        Server {
+        Ok(Server {
             live,
             hub,
             router,
+            proxies: tables.limits.trusted_proxies.as_slice().into(),
             ready,
             notice: tables.shutdown.notice,
-        }
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Serves until SIGTERM or SIGINT, then says goodbye: no longer ready, no new
@@ -135,14 +147,15 @@ impl Server {
     /// which somebody at the keyboard sends, and a second SIGTERM cut it short.
     ///
     /// # Errors
-    /// If signals cannot be received.
+    /// If the runtime is shutting down.
     pub async fn run(self, listener: TcpListener) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let accepting = tokio::spawn(listener::accept(listener, self.router, async {
+        let until_stopped = async {
             _ = stopped.await;
-        }));
+        };
+        let accepting = listener::accept(listener, self.router, self.proxies, until_stopped);
+        let accepting = tokio::spawn(accepting);
 
         let in_haste = tokio::select! {
             _ = terminate.recv() => false,

@@ -1,0 +1,326 @@
+//! How much anybody may do: connections and sockets of an address; events,
+//! handshakes and sockets of a user.
+//!
+//! What is counted over time is a token bucket (GCRA, as the `governor` crate has
+//! it): the whole limit at once, then one more whenever its part of the time has
+//! passed.
+
+mod places;
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+use ipnet::IpNet;
+use parking_lot::Mutex;
+
+pub use places::Place;
+
+use crate::{board::UserId, config::LimitsTable};
+use places::Places;
+
+/// What becomes of a new connection.
+pub enum Admission {
+    /// It is within the limits, and has a place for as long as it lasts.
+    Admitted(Place<IpAddr>),
+    /// It is beyond, and to be told so.
+    Refused,
+    /// It is so far beyond that, for this long, an answer is too much.
+    Flooded(Duration),
+}
+
+/// The limits of one server.
+pub struct Limits {
+    allow: Vec<IpNet>,
+    connections: DefaultKeyedRateLimiter<IpAddr>,
+    /// Twice as many: beyond these an address is not even told why.
+    attempts: DefaultKeyedRateLimiter<IpAddr>,
+    places_of_address: Places<IpAddr>,
+    events: DefaultKeyedRateLimiter<UserId>,
+    /// Until when these users may send nothing. A bucket cannot be asked whether
+    /// it is empty without taking from it, so it is noted when one is.
+    exhausted: Mutex<HashMap<UserId, Instant>>,
+    handshakes: DefaultKeyedRateLimiter<UserId>,
+    places_of_user: Places<UserId>,
+}
+
+impl Limits {
+    /// The limits that a configuration asks for.
+    pub fn new(table: &LimitsTable) -> Limits {
+        let connections = table.connections_per_ip;
+        let attempts = connections.saturating_mul(const { NonZeroU32::new(2).unwrap() });
+        let per_window = |burst: NonZeroU32| {
+            // A bucket needs a period longer than 0; a window that short is no limit.
+            let every = (table.connections_window / burst.get()).max(Duration::from_nanos(1));
+            Quota::with_period(every)
+                .map_or(Quota::per_second(burst), |quota| quota.allow_burst(burst))
+        };
+        let per_minute = Quota::per_minute(table.events_per_minute);
+        Limits {
+            allow: table.allow.clone(),
+            connections: RateLimiter::keyed(per_window(connections)),
+            attempts: RateLimiter::keyed(per_window(attempts)),
+            places_of_address: Places::new(table.sockets_per_ip),
+            events: RateLimiter::keyed(per_minute),
+            exhausted: Mutex::default(),
+            handshakes: RateLimiter::keyed(per_minute),
+            places_of_user: Places::new(table.sockets_per_user),
+        }
+    }
+
+    /// May this address connect once more? Asking counts.
+    pub fn connection(&self, address: IpAddr) -> Admission {
+        let Some(key) = self.limited(address) else {
+            return Admission::Admitted(Place::unlimited());
+        };
+        if let Err(until) = self.attempts.check_key(&key) {
+            Admission::Flooded(until.wait_time_from(self.attempts.clock().now()))
+        } else if self.connections.check_key(&key).is_err() {
+            Admission::Refused
+        } else {
+            let place = self.places_of_address.take(key);
+            place.map_or(Admission::Refused, Admission::Admitted)
+        }
+    }
+
+    /// May a client of this address join once more by a connection that was
+    /// admitted? Asking counts as a connection.
+    pub fn rejoin(&self, address: IpAddr) -> bool {
+        self.limited(address).is_none_or(|key| {
+            self.attempts.check_key(&key).is_ok() && self.connections.check_key(&key).is_ok()
+        })
+    }
+
+    /// May this user have one more socket? Asking counts, and takes nothing from
+    /// the user's events.
+    pub fn handshake(&self, user: UserId) -> Option<Place<UserId>> {
+        let until = self.exhausted.lock().get(&user).copied();
+        let is_exhausted = until.is_some_and(|until| Instant::now() < until);
+        if is_exhausted || self.handshakes.check_key(&user).is_err() {
+            return None;
+        }
+        self.places_of_user.take(user)
+    }
+
+    /// May this user send one more event? Asking counts.
+    pub fn event(&self, user: UserId) -> bool {
+        let Err(until) = self.events.check_key(&user) else {
+            return true;
+        };
+        let wait = until.wait_time_from(self.events.clock().now());
+        self.exhausted.lock().insert(user, Instant::now() + wait);
+        false
+    }
+
+    /// Forgets those who have been quiet, whose buckets are full again.
+    pub fn forget_quiet(&self) {
+        self.connections.retain_recent();
+        self.attempts.retain_recent();
+        self.events.retain_recent();
+        self.handshakes.retain_recent();
+        let now = Instant::now();
+        self.exhausted.lock().retain(|_, until| now < *until);
+    }
+
+    /// Under which key an address is limited, if it is.
+    fn limited(&self, address: IpAddr) -> Option<IpAddr> {
+        // A v4 client of a v6 listener is the same client.
+        let address = address.to_canonical();
+        let is_free = self.allow.iter().any(|net| net.contains(&address));
+        (!is_free).then(|| subscriber(address))
+    }
+}
+
+/// What one subscriber has: an address of v4, a network of 64 bits of v6
+/// (RFC 6177).
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: UserId = UserId([1; 16]);
+    const OTHER: UserId = UserId([2; 16]);
+
+    fn number(n: u32) -> NonZeroU32 {
+        NonZeroU32::new(n).unwrap()
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// What becomes of a connection that is closed at once.
+    fn connect(limits: &Limits, from: &str) -> &'static str {
+        match limits.connection(address(from)) {
+            Admission::Admitted(_) => "admitted",
+            Admission::Refused => "refused",
+            Admission::Flooded(_) => "flooded",
+        }
+    }
+
+    #[test]
+    fn an_address_has_so_many_connections() {
+        let limits = Limits::new(&LimitsTable {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            connections_per_ip: number(3),
+            ..LimitsTable::default()
+        });
+        for _ in 0..3 {
+            assert_eq!(connect(&limits, "192.0.2.1"), "admitted");
+        }
+        assert_eq!(connect(&limits, "192.0.2.1"), "refused");
+        assert_eq!(connect(&limits, "::ffff:192.0.2.1"), "refused");
+        assert_eq!(connect(&limits, "192.0.2.1"), "refused");
+        assert_eq!(connect(&limits, "192.0.2.1"), "flooded");
+        assert_eq!(connect(&limits, "192.0.2.2"), "admitted");
+        for _ in 0..10 {
+            assert_eq!(connect(&limits, "10.1.2.3"), "admitted");
+        }
+        // All addresses of a network of v6 are one subscriber's.
+        for n in 1..=3 {
+            assert_eq!(connect(&limits, &format!("2001:db8::{n}")), "admitted");
+        }
+        assert_eq!(connect(&limits, "2001:db8::4"), "refused");
+        assert_eq!(connect(&limits, "2001:db8:0:1::4"), "admitted");
+    }
+
+    #[test]
+    fn whoever_floods_is_told_when_there_is_an_answer_again() {
+        let limits = Limits::new(&LimitsTable {
+            connections_per_ip: number(3),
+            connections_window: Duration::from_secs(900),
+            ..LimitsTable::default()
+        });
+        for _ in 0..6 {
+            limits.connection(address("192.0.2.1"));
+        }
+        let Admission::Flooded(wait) = limits.connection(address("192.0.2.1")) else {
+            panic!("the seventh of six attempts");
+        };
+        // Six in 900 s are one each 150 s.
+        assert!((100..=150).contains(&wait.as_secs()), "{wait:?}");
+    }
+
+    #[test]
+    fn joining_again_counts_as_a_connection() {
+        let limits = Limits::new(&LimitsTable {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            connections_per_ip: number(2),
+            sockets_per_ip: number(1),
+            ..LimitsTable::default()
+        });
+        let _place = limits.connection(address("192.0.2.1"));
+        assert!(limits.rejoin(address("192.0.2.1")), "it needs no place");
+        assert!(!limits.rejoin(address("192.0.2.1")));
+        for _ in 0..10 {
+            assert!(limits.rejoin(address("10.1.2.3")));
+        }
+    }
+
+    #[test]
+    fn an_address_has_so_many_sockets_at_once() {
+        let limits = Limits::new(&LimitsTable {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            sockets_per_ip: number(2),
+            ..LimitsTable::default()
+        });
+        for network in [
+            ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1"],
+            ["2001:db8::1", "2001:db8::2", "2001:db8::3"],
+        ] {
+            let [one, other, third] = network;
+            let held = [one, other].map(|text| limits.connection(address(text)));
+            assert!(held.iter().all(|a| matches!(a, Admission::Admitted(_))));
+            assert_eq!(connect(&limits, third), "refused");
+            drop(held);
+            assert_eq!(connect(&limits, third), "admitted");
+        }
+        let free: Vec<_> = (0..10)
+            .map(|_| limits.connection(address("10.1.2.3")))
+            .collect();
+        assert!(free.iter().all(|a| matches!(a, Admission::Admitted(_))));
+    }
+
+    #[test]
+    fn a_user_has_so_many_events() {
+        let limits = Limits::new(&LimitsTable {
+            events_per_minute: number(2),
+            ..LimitsTable::default()
+        });
+        assert!(limits.event(ONE) && limits.event(ONE) && !limits.event(ONE));
+        assert!(limits.event(OTHER));
+        limits.forget_quiet();
+        assert!(!limits.event(ONE));
+    }
+
+    #[test]
+    fn whoever_has_used_up_the_events_gets_no_socket() {
+        let limits = Limits::new(&LimitsTable {
+            events_per_minute: number(2),
+            ..LimitsTable::default()
+        });
+        assert!(limits.event(ONE) && limits.event(ONE));
+        assert!(limits.handshake(ONE).is_some(), "nothing was refused yet");
+        assert!(!limits.event(ONE));
+        limits.forget_quiet();
+        assert!(limits.handshake(ONE).is_none());
+        assert!(limits.handshake(OTHER).is_some());
+    }
+
+    #[test]
+    fn a_bucket_that_has_refilled_is_not_exhausted() {
+        let limits = Limits::new(&LimitsTable {
+            // One more each 60 ms.
+            events_per_minute: number(1000),
+            ..LimitsTable::default()
+        });
+        while limits.event(ONE) {}
+        let until = limits.exhausted.lock()[&ONE];
+        assert!(until <= Instant::now() + Duration::from_millis(60));
+        while Instant::now() < until {
+            std::thread::yield_now();
+        }
+        assert!(limits.handshake(ONE).is_some());
+        limits.forget_quiet();
+        assert!(limits.exhausted.lock().is_empty());
+        assert!(limits.event(ONE));
+    }
+
+    #[test]
+    fn a_user_has_so_many_handshakes_and_all_events_besides() {
+        let limits = Limits::new(&LimitsTable {
+            events_per_minute: number(3),
+            ..LimitsTable::default()
+        });
+        for _ in 0..3 {
+            assert!(limits.handshake(ONE).is_some());
+        }
+        assert!(limits.handshake(ONE).is_none());
+        assert!((0..3).all(|_| limits.event(ONE)));
+        assert!(!limits.event(ONE));
+    }
+
+    #[test]
+    fn a_user_has_so_many_sockets_at_once() {
+        let limits = Limits::new(&LimitsTable {
+            sockets_per_user: number(2),
+            ..LimitsTable::default()
+        });
+        let held = [limits.handshake(ONE), limits.handshake(ONE)];
+        assert!(held.iter().all(Option::is_some));
+        assert!(limits.handshake(ONE).is_none());
+        assert!(limits.handshake(OTHER).is_some());
+        drop(held);
+        assert!(limits.handshake(ONE).is_some());
+    }
+}
