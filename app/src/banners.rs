@@ -6,8 +6,8 @@
 
 use crate::wire::{Severity, SystemNotification};
 
-/// Banners that are shown at a time; of more, the oldest makes room.
-const SHOWN: usize = 4;
+/// Banners that are shown at a time; of more, one makes room.
+const SHOWN: usize = 3;
 /// Ids that are remembered: whoever connects again is told again of what is still
 /// valid, and has perhaps dismissed it.
 const REMEMBERED: usize = 200;
@@ -36,9 +36,12 @@ impl Banners {
         }
         self.shown.push(notification);
         if self.shown.len() > SHOWN {
-            // An error stays while there is anything else to make room.
+            // What goes by itself goes first, and errors last.
+            let passing = |it: &SystemNotification| it.goes_after().is_some();
             let calm = |it: &SystemNotification| it.severity != Severity::Error;
-            let oldest = self.shown.iter().position(calm).unwrap_or(0);
+            let mut shown = self.shown.iter();
+            let oldest = shown.clone().position(passing);
+            let oldest = oldest.or_else(|| shown.position(calm)).unwrap_or(0);
             self.shown.remove(oldest);
         }
         true
@@ -100,8 +103,24 @@ mod tests {
         for n in 0..1000 {
             banners.add(banner(&n.to_string(), Severity::Info));
         }
-        assert_eq!(shown(&banners), ["999", "998", "997", "error"]);
+        assert_eq!(shown(&banners), ["999", "998", "error"]);
         assert_eq!(banners.seen.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn what_goes_by_itself_makes_room_first() {
+        let mut banners = Banners::default();
+        let lasting = |id: &str| SystemNotification {
+            duration: None,
+            ..banner(id, Severity::Info)
+        };
+        banners.add(lasting("a"));
+        banners.add(banner("passing", Severity::Info));
+        banners.add(lasting("b"));
+        banners.add(lasting("c"));
+        assert_eq!(shown(&banners), ["c", "b", "a"]);
+        banners.add(lasting("d"));
+        assert_eq!(shown(&banners), ["d", "c", "b"]);
     }
 
     #[test]

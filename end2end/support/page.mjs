@@ -6,13 +6,14 @@ import { test as base, expect } from '@playwright/test';
 import { startPodium, token } from './podium.mjs';
 
 /**
- * `podium`: a server with an empty board. `open(options)`: a page of its own
+ * `podium`: a server with an empty board, and `podiumEnv` over its settings. `open(options)`: a page of its own
  * browser context; it fails the test if anything is written to its console, an
  * exception escapes or a request fails, unless `options.expectErrors` is set.
  */
 export const test = base.extend({
-  podium: async ({}, use) => {
-    const podium = await startPodium();
+  podiumEnv: [{}, { option: true }],
+  podium: async ({ podiumEnv }, use) => {
+    const podium = await startPodium({ env: podiumEnv });
     await use(podium);
     await podium.stop();
   },

@@ -21,8 +21,10 @@ pub(crate) fn App() -> impl IntoView {
 
     view! {
         <div class="page">
-            <Header state />
-            <Notices state />
+            <div>
+                <Header state />
+                <Notices state />
+            </div>
             <main>
                 <Board state node=board />
             </main>

@@ -36,16 +36,7 @@ pub(crate) fn Header(
         1 => "1 player".to_owned(),
         total => format!("{} players", grouped(total.cast_signed())),
     };
-    let label = move || match connection.get() {
-        Connection::Reconnecting => {
-            format!(
-                "{} · {} old",
-                Connection::Reconnecting.label(),
-                age(state.age.get())
-            )
-        }
-        connection => connection.label().to_owned(),
-    };
+    let is_stale = move || connection.get().is_stale();
     view! {
         <header class="masthead">
             <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
@@ -63,9 +54,13 @@ pub(crate) fn Header(
                 data-connection=move || connection.get().name()
             >
                 <span class="dot" aria-hidden="true"></span>
-                <span aria-hidden="true">{label}</span>
-                // The age would be read out every second.
-                <span class="sr-only">{move || connection.get().label()}</span>
+                <span class="label">{move || connection.get().label()}</span>
+                // Read out, it would be so every second.
+                <Show when=is_stale>
+                    <span class="age" aria-hidden="true">
+                        {move || format!("{} old", age(state.age.get()))}
+                    </span>
+                </Show>
             </p>
         </header>
     }

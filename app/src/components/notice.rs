@@ -26,7 +26,10 @@ pub(crate) fn Notices(
 ) -> impl IntoView {
     view! {
         // A region that is there before its text is announced with it.
-        <div class="notices" role="status">
+        <div role="alert">
+            <Banners state urgent=true />
+        </div>
+        <div role="status">
             <Banners state urgent=false />
             <Show when=move || state.link_failed.get_value()>
                 <div class="notice" data-severity="warning">
@@ -35,9 +38,6 @@ pub(crate) fn Notices(
                     </p>
                 </div>
             </Show>
-        </div>
-        <div class="notices" role="alert">
-            <Banners state urgent=true />
         </div>
     }
 }

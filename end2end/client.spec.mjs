@@ -1,0 +1,157 @@
+// How the page stays in step with the server: what it asks for, what it does when
+// something is lost, and what it says meanwhile.
+
+import { randomUUID } from 'node:crypto';
+
+import { act, putUser, request, startPodium, token } from './support/podium.mjs';
+import { expect, expectBoard, live, signInPath, test } from './support/page.mjs';
+
+/** Registers players with scores; resolves to their ids, by name. */
+async function players(podium, scores) {
+  const ids = {};
+  for (const [name, score] of Object.entries(scores)) {
+    ids[name] = randomUUID();
+    await putUser(podium.url, ids[name], name);
+    if (score !== 0) await act(podium.url, { userId: ids[name], scoreIncrease: score });
+  }
+  return ids;
+}
+
+/** Listens to a page's sockets; the events that went either way, in order. */
+function listen(page) {
+  const heard = { sockets: 0, sent: [], received: [] };
+  const events = (list) => ({ payload }) => {
+    const text = String(payload);
+    if (text.startsWith('42')) list.push(JSON.parse(text.slice(2)));
+  };
+  page.on('websocket', (socket) => {
+    if (!socket.url().includes('/socket.io/')) return;
+    heard.sockets += 1;
+    socket.on('framesent', events(heard.sent));
+    socket.on('framereceived', events(heard.received));
+  });
+  return heard;
+}
+
+const names = (events) => events.map(([name]) => name);
+
+function announce(podium, body) {
+  const admin = token({ user: randomUUID(), role: 'admin' });
+  return request(podium.url, 'POST', '/api/v1/notifications', { token: admin, body });
+}
+
+test('the page asks for what happened since it was rendered, and for no more', async ({
+  podium,
+  open,
+}) => {
+  const { Ada, Grace } = await players(podium, { Ada: 30, Grace: 20 });
+  let heard;
+  const page = await open({ prepare: (page) => (heard = listen(page)) });
+  await live(page);
+  await act(podium.url, { userId: Grace, scoreIncrease: 15 });
+  await expectBoard(page, ['1 Grace 35', '2 Ada 30']);
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  await expectBoard(page, ['1 Grace 35', '2 Ada 31']);
+
+  const asked = heard.sent.filter(([name]) => name === 'subscribe_scoreboard');
+  expect(asked).toHaveLength(1);
+  expect(asked[0][1]).toMatchObject({ mode: 'delta', epoch: expect.any(String), seq: 4 });
+  expect(names(heard.received)).not.toContain('leaderboard_refresh');
+  const deltas = heard.received.filter(([name]) => name === 'scoreboard_delta');
+  expect(deltas[0][1]).toMatchObject({ from: 4, to: 4, changes: [] });
+  expect(deltas.at(-1)[1].changes.map(({ userId }) => userId)).toEqual([Ada]);
+});
+
+test('a packet that is lost is noticed and repaired', async ({ podium, open }) => {
+  const { Ada, Grace } = await players(podium, { Ada: 30, Grace: 20 });
+  let lost = 0;
+  const prepare = (page) =>
+    page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => {
+        const isFirst = String(message).includes('"scoreboard_delta"') && lost === 0;
+        if (isFirst && !String(message).includes('"changes":[]')) lost += 1;
+        else socket.send(message);
+      });
+    });
+  const page = await open({ prepare });
+  await live(page);
+  await act(podium.url, { userId: Grace, scoreIncrease: 15 });
+  await expect.poll(() => lost).toBe(1);
+  await expectBoard(page, ['1 Ada 30', '2 Grace 20']);
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  await expectBoard(page, ['1 Grace 35', '2 Ada 31']);
+});
+
+test('what is shown while the server is away says how old it is', async ({ podium, open }) => {
+  await players(podium, { Ada: 30 });
+  const page = await open({ expectErrors: true });
+  await live(page);
+  const status = page.locator('.status');
+  await expect(status).toHaveText('Live');
+  await podium.kill();
+  await expect(status).toContainText(/[2-9] s old/);
+  await expect(page.locator('ol.board')).toHaveAttribute('data-stale', '');
+
+  const { host } = new URL(podium.url);
+  const again = await startPodium({ database: podium.database, env: { LEPTOS_SITE_ADDR: host } });
+  try {
+    await expect(status).toHaveText('Live', { timeout: 30_000 });
+    await expect(page.locator('ol.board')).not.toHaveAttribute('data-stale', '');
+  } finally {
+    await again.stop();
+  }
+});
+
+test('banners are few, go when their time is over, and come once', async ({ podium, open }) => {
+  const page = await open({ expectErrors: true });
+  await live(page);
+  const banners = page.locator('.notice');
+  const say = (message, more) => announce(podium, { message, ...more });
+  await say('short', { duration: 800 });
+  await expect(banners).toHaveText([/short/]);
+  await expect(banners).toHaveCount(0);
+
+  await say('broken', { severity: 'error', duration: 1000 });
+  for (const word of ['one', 'two', 'three']) await say(word);
+  await expect(banners).toHaveText([/broken/, /three/, /two/]);
+  await expect(page.getByRole('alert')).toContainText('broken');
+  await banners.filter({ hasText: 'three' }).getByRole('button').click();
+  await expect(banners).toHaveText([/broken/, /two/]);
+
+  // What was dismissed is valid still, and is told again to whoever connects.
+  await podium.kill();
+  await expect(page.locator('[data-connection=reconnecting]')).toBeVisible();
+  const { host } = new URL(podium.url);
+  const again = await startPodium({ database: podium.database, env: { LEPTOS_SITE_ADDR: host } });
+  try {
+    await expect(page.locator('[data-connection=live]')).toBeVisible({ timeout: 30_000 });
+    await announce(again, { message: 'four' });
+    await expect(banners).toHaveText([/broken/, /four/, /two/]);
+  } finally {
+    await again.stop();
+  }
+});
+
+test.describe('a token that ends soon', () => {
+  test.use({ podiumEnv: { PODIUM_AUTH__PAGE_TOKEN_TTL: '10s' } });
+
+  for (const who of ['a viewer', 'a player']) {
+    test(`is renewed before it does, and ${who} notices nothing`, async ({ podium, open }) => {
+      test.slow();
+      const { Ada } = await players(podium, { Ada: 30 });
+      const path = who === 'a player' ? signInPath(Ada) : '/';
+      let heard;
+      const page = await open({ path, prepare: (page) => (heard = listen(page)) });
+      await live(page);
+      const renewals = () => names(heard.sent).filter((name) => name === 'refresh_token').length;
+      // By the second, the token with which the page connected has ended.
+      await expect.poll(renewals, { timeout: 40_000 }).toBe(2);
+      await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+      await expectBoard(page, ['1 Ada 31']);
+      expect(heard.sockets).toBe(1);
+      expect(names(heard.received)).not.toContain('error');
+      expect(names(heard.received)).not.toContain('session_expired');
+    });
+  }
+});
