@@ -12,9 +12,9 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { act, leaderboard, putUser, startPodium, token } from '../../end2end/support/podium.mjs';
+import { act, freePort, leaderboard, putUser, startPodium, token } from '../../end2end/support/podium.mjs';
 import { connect, disconnectAll } from '../../end2end/support/socket.mjs';
-import { freePort, inWaves, percentile, printTable, seconds, until, verdict } from './support.mjs';
+import { inWaves, percentile, printTable, seconds, until, verdict } from './support.mjs';
 
 const VIEWERS = 5000;
 const AT_ONCE = 100;

@@ -1,18 +1,6 @@
-// What the benchmarks share: a port to restart on, numbers, and tables of them.
+// What the benchmarks share: waves, waits, numbers, and tables of them.
 
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-/** A port that was free a moment ago, for a server that is to come back on it. */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Runs `start` for 0 … count − 1, so many at once; resolves to what they gave. */
 export async function inWaves(count, atOnce, start) {
