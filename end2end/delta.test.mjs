@@ -54,8 +54,8 @@ async function boardOfThree(t, env = {}) {
 async function follow(podium, { page, view = new BoardView(), ignore = () => false } = {}) {
   const socket = await newViewer(podium);
   const follower = { socket, view, outcomes: [] };
-  const subscribe = () =>
-    socket.emit('subscribe_scoreboard', { mode: 'delta', ...view.position, ...(page !== undefined && { page }) });
+  const wanted = { mode: 'delta', ...(page !== undefined && { page }) };
+  const subscribe = () => socket.emit('subscribe_scoreboard', { ...wanted, ...view.position });
   socket.on('leaderboard_refresh', (board) => follower.outcomes.push(view.refresh(board)));
   socket.on('scoreboard_delta', (delta) => {
     if (ignore(delta)) return;

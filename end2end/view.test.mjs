@@ -7,7 +7,13 @@ import { BoardView } from './support/view.mjs';
 
 const time = (seq) => new Date(Date.UTC(2026, 10, 23) + seq).toISOString();
 
-const row = (userId, score, rank, more = {}) => ({ userId, username: userId.toUpperCase(), score, rank, ...more });
+const row = (userId, score, rank, more = {}) => ({
+  userId,
+  username: userId.toUpperCase(),
+  score,
+  rank,
+  ...more,
+});
 
 const board = (seq, rows, more = {}) => ({
   topScores: rows,
@@ -37,12 +43,21 @@ function viewOfThree() {
   return view;
 }
 
-const essence = ({ rows, totalUsers, lastUpdated, position }) => ({ rows, totalUsers, lastUpdated, position });
+const essence = ({ rows, totalUsers, lastUpdated, position }) => ({
+  rows,
+  totalUsers,
+  lastUpdated,
+  position,
+});
 
 describe('a snapshot', () => {
   it('is shown', () => {
-    const expected = { rows: THREE, totalUsers: 3, lastUpdated: time(10), position: { epoch: 'e', seq: 10 } };
-    assert.deepEqual(essence(viewOfThree()), expected);
+    assert.deepEqual(essence(viewOfThree()), {
+      rows: THREE,
+      totalUsers: 3,
+      lastUpdated: time(10),
+      position: { epoch: 'e', seq: 10 },
+    });
   });
 
   it('is shown again at the same place, and ignored if it is older', () => {

@@ -75,6 +75,6 @@ export class BoardView {
 
 /** What is shown, in an order of fields that is always the same. */
 function sorted({ rows, totalUsers }) {
-  const fields = ({ userId, username, score, rank, avatar }) => [userId, username, score, rank, avatar];
+  const fields = (row) => [row.userId, row.username, row.score, row.rank, row.avatar];
   return [totalUsers, ...rows.map(fields)];
 }

@@ -126,7 +126,8 @@ export class PollingWire extends Wire {
   async stall() {
     this.stalled = true;
     // Answers that it does not read fill all the places that the server has for it.
-    for (let i = 0; i < 20; i++) await this.#send((client) => client.send(...Array(10).fill('42["ping"]')));
+    const pings = Array(10).fill('42["ping"]');
+    for (let i = 0; i < 20; i++) await this.#send((client) => client.send(...pings));
   }
 
   resume() {
