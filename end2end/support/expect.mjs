@@ -41,14 +41,47 @@ function expectRow(row) {
   if ('avatar' in row) expectText(row.avatar, 'avatar');
 }
 
-/** A LeaderboardData, by socket or by HTTP. */
-export function expectLeaderboard(data) {
-  expectFields(data, ['topScores', 'totalUsers', 'lastUpdated', 'epoch', 'seq']);
+/** A LeaderboardData, by socket or by HTTP; of this page, or of the top N. */
+export function expectLeaderboard(data, { page } = {}) {
+  const fields = ['topScores', 'totalUsers', 'lastUpdated', 'epoch', 'seq'];
+  expectFields(data, page === undefined ? fields : [...fields, 'page']);
+  assert.equal(data.page, page);
   assert.ok(Array.isArray(data.topScores));
   data.topScores.forEach(expectRow);
   expectInteger(data.totalUsers, 0, 'totalUsers');
   expectTime(data.lastUpdated, 'lastUpdated');
   expectPosition(data);
+}
+
+/** What became of one row between two moments. */
+function expectRowChange(change) {
+  expectText(change.userId, 'userId');
+  if ('gone' in change) {
+    assert.deepEqual(change, { userId: change.userId, gone: true });
+    return;
+  }
+  expectFields(change, ['userId', 'index', 'score', 'rank'], ['username', 'avatar']);
+  expectInteger(change.index, 0, 'index');
+  expectInteger(change.score, Number.MIN_SAFE_INTEGER, 'score');
+  expectInteger(change.rank, 1, 'rank');
+  if ('username' in change) expectText(change.username, 'username');
+  if ('avatar' in change && change.avatar !== null) expectText(change.avatar, 'avatar');
+}
+
+/** A `scoreboard_delta`; of this page, or of the top N. */
+export function expectDelta(delta, { page } = {}) {
+  const fields = ['epoch', 'from', 'to', 'changes', 'totalUsers', 'lastUpdated'];
+  expectFields(delta, page === undefined ? fields : [...fields, 'page']);
+  assert.equal(delta.page, page);
+  expectText(delta.epoch, 'epoch');
+  expectInteger(delta.from, 0, 'from');
+  expectInteger(delta.to, delta.from, 'to');
+  assert.ok(Array.isArray(delta.changes));
+  delta.changes.forEach(expectRowChange);
+  const users = delta.changes.map(({ userId }) => userId);
+  assert.equal(new Set(users).size, users.length, 'nobody is in it twice');
+  expectInteger(delta.totalUsers, 0, 'totalUsers');
+  expectTime(delta.lastUpdated, 'lastUpdated');
 }
 
 /** A UserScoreUpdate. */

@@ -3,7 +3,9 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -77,6 +79,19 @@ function temporaryDatabase() {
   const folder = mkdtempSync(join(tmpdir(), 'podium-'));
   onExitOfTests(() => rmSync(folder, { recursive: true, force: true }));
   return join(folder, 'podium.db');
+}
+
+/**
+ * A port that was free a moment ago: for `LEPTOS_SITE_ADDR` of a server that is to come
+ * back on it.
+ */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 function exitOf(child) {

@@ -20,7 +20,9 @@ export async function openPolling(url) {
     emit: (...event) => send(`42${JSON.stringify(event)}`),
     /** Waits for whatever comes next, and answers pings: `[name, payload]` of events. */
     read: async () => {
-      const packets = (await (await fetch(session)).text()).split(SEPARATOR);
+      const response = await fetch(session);
+      if (!response.ok) throw new Error(`GET: ${response.status}`);
+      const packets = (await response.text()).split(SEPARATOR);
       if (packets.includes('2')) await send('3');
       return packets.filter((packet) => packet.startsWith('42')).map((p) => JSON.parse(p.slice(2)));
     },
