@@ -22,6 +22,8 @@ enum Step {
     Remove(u32),
     Watch(u32),
     Unwatch(u32),
+    /// Somebody is told their rank as it is now, without a sweep.
+    Tell(u32),
     Sweep,
 }
 
@@ -31,6 +33,7 @@ fn step(users: u32) -> impl Strategy<Value = Step> {
         1 => (0..users).prop_map(Step::Remove),
         3 => (0..users).prop_map(Step::Watch),
         1 => (0..users).prop_map(Step::Unwatch),
+        2 => (0..users).prop_map(Step::Tell),
         2 => Just(Step::Sweep),
     ]
 }
@@ -60,26 +63,20 @@ impl Watchers {
                 })
             })
             .collect();
-        for n in std::mem::take(&mut self.unplaced) {
-            if let Some(told) = self.told.get_mut(&n) {
-                *told = rank(ranking, n);
+        for n in &self.unplaced {
+            if let Some(told) = self.told.get_mut(n) {
+                *told = rank(ranking, *n);
             }
-            // Dropped below unless placed.
-            self.unplaced.insert(n);
         }
         let (told, unplaced) = (&self.told, &self.unplaced);
-        let mut changed = Vec::new();
+        let mut ranked = Vec::new();
         self.sweep.sweep(
             placed,
             |n| told.contains_key(&n) && !unplaced.contains(&n),
-            |n, rank| changed.push((n, rank)),
+            |n, rank| ranked.push((n, Some(rank))),
         );
         self.unplaced.clear();
-        for (n, rank) in changed {
-            let told = self.told.get_mut(&n).unwrap();
-            assert_ne!(*told, Some(rank), "only what is another is told");
-            *told = Some(rank);
-        }
+        self.told.extend(ranked);
     }
 }
 
@@ -120,6 +117,11 @@ proptest! {
                 }
                 Step::Unwatch(n) => {
                     watchers.told.remove(&n);
+                }
+                Step::Tell(n) => {
+                    if let Some(told) = watchers.told.get_mut(&n) {
+                        *told = rank(&ranking, n);
+                    }
                 }
                 Step::Sweep => {
                     watchers.sweep(&ranking);

@@ -39,14 +39,15 @@ impl RankSweep {
     /// Brings all ranks up to date. `placed` are users who are new here or have
     /// moved themselves, looked up as of now; whoever has moved must be dropped
     /// from their old position by `keep`, and so must those who are not watched
-    /// any more. `changed` hears of every other rank that is another now.
+    /// any more. `ranked` hears the rank of everybody who is kept: what somebody
+    /// was told since the last sweep may be another.
     ///
     /// O(watched + shifts · log shifts).
     pub fn sweep(
         &mut self,
         mut placed: Vec<Watched>,
         mut keep: impl FnMut(u32) -> bool,
-        mut changed: impl FnMut(u32, u64),
+        mut ranked: impl FnMut(u32, u64),
     ) {
         self.shifts.sort_unstable_by_key(|shift| shift.from);
         let mut shifts = self.shifts.drain(..).peekable();
@@ -58,10 +59,8 @@ impl RankSweep {
             if !keep(watched.watcher) {
                 return false;
             }
-            if sum != 0 {
-                watched.rank = watched.rank.saturating_add_signed(sum);
-                changed(watched.watcher, watched.rank);
-            }
+            watched.rank = watched.rank.saturating_add_signed(sum);
+            ranked(watched.watcher, watched.rank);
             true
         });
         drop(shifts);

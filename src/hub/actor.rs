@@ -253,26 +253,36 @@ impl Actor {
         self.unsubscribe(socket);
         let live = self.live.clone();
         let epoch = live.epoch();
-        let (missed, board) = live.read(|board| {
+        // Joining comes first, so that nothing falls between.
+        join_view(socket, view, mode);
+        let missed = live.read(|board| {
+            let now = board.seq();
+            // What was seen between two ticks, deltas do not know of.
+            let known = known.filter(|(_, seq)| *seq == now || self.watching.is_tick(*seq));
             let frames = self
                 .watching
                 .watch(socket.id, view, mode, || Frames::new(view, epoch, board));
-            let missed = known.and_then(|(epoch, seq)| frames.since(&epoch, seq, board.seq()));
-            let board = match mode {
-                _ if missed.is_some() => None,
-                // Deltas go on from the latest frame.
-                Mode::Delta => Some(frames.data().clone()),
-                Mode::Full => Some(current_rows(view, &live, board)),
-            };
-            (missed, board)
+            let missed = known.and_then(|(epoch, seq)| frames.since(&epoch, seq, now));
+            if missed.as_ref().is_some_and(|missed| missed.from == now) {
+                self.watching.shown(socket.id, now);
+            }
+            missed
         });
-        // Joining comes first, so that nothing falls between.
-        join_view(socket, view, mode);
-        if let Some(missed) = missed {
-            self.tell_rows(socket, SCOREBOARD_DELTA, &missed, missed.from);
-        } else if let Some(board) = board {
-            self.tell_rows(socket, LEADERBOARD_REFRESH, &board, 0);
+        match missed {
+            Some(missed) => self.tell_rows(socket, SCOREBOARD_DELTA, &missed, missed.from),
+            None => self.tell_all_rows(socket, view),
         }
+    }
+
+    /// Shows a socket all rows as they are now.
+    fn tell_all_rows(&mut self, socket: &SocketRef, view: View) {
+        let live = self.live.clone();
+        let rows = live.read(|board| LeaderboardData {
+            page: view.page(),
+            ..wire::leaderboard(live.epoch(), board, view.places(board.rules()))
+        });
+        self.watching.shown(socket.id, rows.seq);
+        self.tell_rows(socket, LEADERBOARD_REFRESH, &rows, 0);
     }
 
     fn unsubscribe(&mut self, socket: &SocketRef) {
@@ -282,11 +292,13 @@ impl Actor {
     }
 
     /// What somebody is told who only asked.
-    fn current(&self, user: UserId) -> Option<UserScoreUpdate> {
-        self.live.read(|board| {
+    fn current(&mut self, user: UserId) -> Option<UserScoreUpdate> {
+        let update = self.live.read(|board| {
             let change = unacted(UserScoreUpdate::CURRENT, board);
             wire::user_update(self.live.epoch(), board, user, change)
-        })
+        })?;
+        self.online.asked(user, update.rank);
+        Some(update)
     }
 
     /// Emits to one socket, and notes if it could not take it.
@@ -297,7 +309,13 @@ impl Actor {
     }
 
     /// Emits what a socket watches, which otherwise has seen it up to `seq`.
-    fn tell_rows<T: Serialize>(&mut self, socket: &SocketRef, event: &str, data: &T, seq: u64) {
+    pub(super) fn tell_rows<T: Serialize>(
+        &mut self,
+        socket: &SocketRef,
+        event: &str,
+        data: &T,
+        seq: u64,
+    ) {
         if is_full(&socket.emit(event, data)) {
             self.lag(socket, seq);
         }
@@ -305,11 +323,15 @@ impl Actor {
 
     /// Notes a socket that does not read. It leaves the rooms of what it watches
     /// until it has caught up: there, every frame would fail for it. It has seen
-    /// the frames up to `seq`, or up to the latest if that is earlier.
+    /// the frames up to `seq`, or up to the latest if that is earlier; of one that
+    /// was shown the board between two ticks, that cannot be said.
     fn lag(&mut self, socket: &SocketRef, seq: u64) {
         let latest = |view| self.watching.frames(view).map(|frames| frames.data().seq);
-        let view = self.watching.get(socket.id).map(|watch| watch.view);
-        let seen = view.and_then(latest).map_or(seq, |latest| latest.min(seq));
+        let seen = match self.watching.get(socket.id) {
+            Some(watch) if watch.is_between() => 0,
+            Some(watch) => latest(watch.view).map_or(seq, |latest| latest.min(seq)),
+            None => seq,
+        };
         if let Some(watch) = self.watching.get_mut(socket.id) {
             leave_view(socket, watch.view, watch.mode);
             watch.behind = Some(watch.behind.map_or(seen, |behind| behind.min(seen)));
@@ -355,22 +377,19 @@ impl Actor {
         }
     }
 
-    /// One step from the frame with `seq` to the latest.
+    /// One step from the frame with `seq` to the latest, or to all rows.
     fn tell_step(&mut self, socket: &SocketRef, view: View, mode: Mode, seq: u64) {
-        let Some(frames) = self.watching.frames(view) else {
-            return;
-        };
-        let latest = frames.data();
-        let missed = match mode {
-            Mode::Delta => frames.since(&latest.epoch, seq, latest.seq),
-            Mode::Full => None,
+        let missed = match (mode, self.watching.frames(view)) {
+            // 0 is whoever has seen nothing, or nobody can say what.
+            (Mode::Delta, Some(frames)) if seq > 0 => {
+                let latest = frames.data();
+                frames.since(&latest.epoch, seq, latest.seq)
+            }
+            _ => None,
         };
         match missed {
             Some(missed) => self.tell_rows(socket, SCOREBOARD_DELTA, &missed, seq),
-            None => {
-                let latest = latest.clone();
-                self.tell_rows(socket, LEADERBOARD_REFRESH, &latest, seq);
-            }
+            None => self.tell_all_rows(socket, view),
         }
     }
 
@@ -430,14 +449,6 @@ impl Actor {
                 None => self.io.emit(SYSTEM_NOTIFICATION, &notification).await,
             };
         }
-    }
-}
-
-/// The rows of a view as they are now.
-fn current_rows(view: View, live: &LiveBoard, board: &Board) -> LeaderboardData {
-    LeaderboardData {
-        page: view.page(),
-        ..wire::leaderboard(live.epoch(), board, view.places(board.rules()))
     }
 }
 

@@ -74,6 +74,15 @@ impl Frames {
         self.rows.iter().map(|row| row.user)
     }
 
+    /// The rows of a board that the latest frame shows.
+    pub(super) fn as_of(&self, board: &Board) -> LeaderboardData {
+        LeaderboardData {
+            seq: board.seq(),
+            last_updated: wire::timestamp(board.changed()),
+            ..self.data.clone()
+        }
+    }
+
     /// Makes the next frame, if the board shows anything else than the latest.
     pub(super) fn advance(&mut self, board: &Board) -> Option<Step> {
         if self.is_current(board) {
@@ -118,8 +127,8 @@ impl Frames {
         Some(Step { before, delta })
     }
 
-    /// What a client missed whose rows are as of `seq`, on a board that is at
-    /// `now`; `None` if that is not known.
+    /// What a client missed whose rows are as of `seq`, when there was a tick, on a
+    /// board that is at `now`; `None` if that is not known.
     pub(super) fn since(&self, epoch: &str, seq: u64, now: u64) -> Option<ScoreboardDelta> {
         if epoch != self.data.epoch || seq < self.forgotten || seq > now {
             return None;

@@ -116,6 +116,22 @@ impl Online {
         }
     }
 
+    /// Notes that one socket of a user is told this rank, because it asked. If the
+    /// others were told another, all are told again by the next sweep: the rank may
+    /// be the other one again by then, and nobody would seem to have moved.
+    pub(super) fn asked(&mut self, user: UserId, rank: Option<u64>) {
+        if let Some(&number) = self.users.get(&user) {
+            let here = &mut self.here[number as usize];
+            if here.told != rank {
+                here.told = None;
+                if !std::mem::replace(&mut here.is_unplaced, true) {
+                    self.unplaced.push(number);
+                }
+                self.changed();
+            }
+        }
+    }
+
     /// Notes who was placed anew, and what that did to others.
     pub(super) fn moved(&mut self, users: &[UserId], shifts: Vec<Shift>) {
         if self.users.is_empty() {
@@ -211,22 +227,31 @@ impl Online {
                 });
             }
         }
-        let mut changed: Vec<(u32, u64)> = placed.iter().map(|w| (w.watcher, w.rank)).collect();
         let here = &self.here;
+        let is_told = |number: u32, rank| here[number as usize].told == Some(rank);
+        let found = placed.iter().map(|it| (it.watcher, it.rank));
+        let mut untold: Vec<u32> = found
+            .filter(|(number, rank)| !is_told(*number, *rank))
+            .map(|(number, _)| number)
+            .collect();
         self.sweep.sweep(
             placed,
             |number| {
                 let here = &here[number as usize];
                 !here.sockets.is_empty() && !here.is_unplaced
             },
-            |number, rank| changed.push((number, rank)),
+            |number, rank| {
+                if !is_told(number, rank) {
+                    untold.push(number);
+                }
+            },
         );
         for number in unplaced {
             self.here[number as usize].is_unplaced = false;
         }
-        for (number, rank) in changed {
+        for number in untold {
             let here = &mut self.here[number as usize];
-            if here.told != Some(rank) && !std::mem::replace(&mut here.is_waiting, true) {
+            if !std::mem::replace(&mut here.is_waiting, true) {
                 self.waiting.push_back(number);
             }
         }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use app::wire::{
-    BATCH_UPDATE, LEADERBOARD_REFRESH, SCOREBOARD_DELTA, SCOREBOARD_UPDATE, USER_SCORE_UPDATE,
-    UserScoreUpdate,
+    BATCH_UPDATE, LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SCOREBOARD_UPDATE,
+    USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
-use socketioxide::{BroadcastError, SocketError};
+use socketioxide::{BroadcastError, SocketError, socket::Sid};
 
 use super::{
     achievements::achieved,
@@ -26,6 +26,11 @@ use crate::{
 struct Seen {
     /// Views that have changed.
     steps: Vec<(View, Step)>,
+    /// Sockets that were shown the board between two ticks, and the view that they
+    /// are shown again.
+    again: Vec<(Sid, View)>,
+    /// These views, as of now.
+    rows: HashMap<View, LeaderboardData>,
     /// What users are told of themselves.
     updates: Vec<(UserId, UserScoreUpdate)>,
     /// Whose sessions have ended.
@@ -40,6 +45,12 @@ impl Actor {
         let is_news = !seen.steps.is_empty() || !seen.updates.is_empty();
         if is_news || !self.updates.is_empty() {
             self.tick.sent(self.started.elapsed());
+        }
+        // Before the frames, of which they know all then.
+        for (sid, view) in seen.again {
+            if let (Some(socket), Some(rows)) = (self.io.get_socket(sid), seen.rows.get(&view)) {
+                self.tell_rows(&socket, LEADERBOARD_REFRESH, rows, 0);
+            }
         }
         self.tell_watchers(seen.steps).await;
         for (user, update) in seen.updates {
@@ -69,7 +80,8 @@ impl Actor {
             .watching
             .views()
             .filter_map(|(view, watched)| Some((view, watched.frames.advance(board)?)))
-            .collect();
+            .collect::<Vec<_>>();
+        let (again, rows) = self.outdated(board, &steps);
 
         let mut updates = self.own_updates(board, actions);
         let near_top: Vec<UserId> = self.watching.top().users().chain(was_near_top).collect();
@@ -88,9 +100,34 @@ impl Actor {
         announced.into_iter().for_each(|it| self.banners.add(it));
         Seen {
             steps,
+            again,
+            rows,
             updates,
             ended,
         }
+    }
+
+    /// Who is to be shown all rows again, and these.
+    fn outdated(
+        &mut self,
+        board: &Board,
+        steps: &[(View, Step)],
+    ) -> (Vec<(Sid, View)>, HashMap<View, LeaderboardData>) {
+        let (mut again, mut rows) = (Vec::new(), HashMap::new());
+        for (sid, watch) in self.watching.ticked(board.seq()) {
+            // A new frame says it all, to whoever gets it.
+            let is_told = watch.mode == Mode::Full && steps.iter().any(|(v, _)| *v == watch.view);
+            // Whoever lags is given all rows when there is room.
+            if is_told || watch.behind.is_some() {
+                continue;
+            }
+            if let Some(frames) = self.watching.frames(watch.view) {
+                rows.entry(watch.view)
+                    .or_insert_with(|| frames.as_of(board));
+                again.push((sid, watch.view));
+            }
+        }
+        (again, rows)
     }
 
     /// What those who acted are told.

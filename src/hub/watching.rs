@@ -1,7 +1,12 @@
 //! Who watches which rows. Only views that somebody watches are computed, and
 //! each once, however many watch it. Pure.
+//!
+//! Whoever subscribes between two ticks is shown the board of that moment, which
+//! no frame may ever show: what happened since may be undone by the next tick.
+//! Deltas between frames do not speak of it then. So those who were shown such a
+//! moment are noted, and shown all rows again with the tick.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use socketioxide::socket::Sid;
 
@@ -10,8 +15,16 @@ use super::{
     view::{Mode, View},
 };
 
+/// Ticks that are remembered: one minute, while something happens all the time.
+/// Whoever comes back with the board of an earlier one is shown all rows.
+const TICKS: usize = 600;
+
 /// See the module.
 pub(super) struct Watching {
+    /// The `seq` of the board at the latest ticks, in order.
+    ticks: VecDeque<u64>,
+    /// Sockets that were shown the board between two ticks.
+    between: Vec<Sid>,
     sockets: HashMap<Sid, Watch>,
     /// The visible board, which is always kept.
     top: Watched,
@@ -26,6 +39,8 @@ pub(super) struct Watch {
     /// The socket does not read, and is in no room: it has seen the frames up to
     /// here.
     pub(super) behind: Option<u64>,
+    /// The socket was shown the board of this `seq`, since the last tick.
+    between: Option<u64>,
 }
 
 /// A view, and how many watch it.
@@ -33,6 +48,13 @@ pub(super) struct Watched {
     pub(super) frames: Frames,
     full: usize,
     delta: usize,
+}
+
+impl Watch {
+    /// Was the socket shown the board between two ticks?
+    pub(super) fn is_between(&self) -> bool {
+        self.between.is_some()
+    }
 }
 
 impl Watched {
@@ -64,6 +86,8 @@ impl Watching {
     /// Nobody watches.
     pub(super) fn new(top: Frames) -> Watching {
         Watching {
+            ticks: VecDeque::from([top.data().seq]),
+            between: Vec::new(),
             sockets: HashMap::new(),
             top: Watched::new(top),
             pages: HashMap::new(),
@@ -84,6 +108,7 @@ impl Watching {
             view,
             mode,
             behind: None,
+            between: None,
         };
         self.sockets.insert(sid, watch);
         let watched = match view {
@@ -112,6 +137,41 @@ impl Watching {
             self.pages.remove(&page);
         }
         Some(watch)
+    }
+
+    /// Notes a tick on a board that is at `seq`. Says who was shown the board
+    /// between the last one and this, as it is no more.
+    pub(super) fn ticked(&mut self, seq: u64) -> Vec<(Sid, Watch)> {
+        if self.ticks.back() != Some(&seq) {
+            self.ticks.push_back(seq);
+        }
+        if self.ticks.len() > TICKS {
+            self.ticks.pop_front();
+        }
+        let mut outdated = Vec::new();
+        for sid in std::mem::take(&mut self.between) {
+            if let Some(watch) = self.sockets.get_mut(&sid)
+                && watch.between.take().is_some_and(|shown| shown != seq)
+            {
+                outdated.push((sid, *watch));
+            }
+        }
+        outdated
+    }
+
+    /// Was the board at `seq` when there was a tick?
+    pub(super) fn is_tick(&self, seq: u64) -> bool {
+        self.ticks.binary_search(&seq).is_ok()
+    }
+
+    /// Notes that a socket was shown the board as of `seq`, which is now.
+    pub(super) fn shown(&mut self, sid: Sid, seq: u64) {
+        if self.ticks.back() != Some(&seq)
+            && let Some(watch) = self.sockets.get_mut(&sid)
+        {
+            watch.between = Some(seq);
+            self.between.push(sid);
+        }
     }
 
     /// What a socket watches.
