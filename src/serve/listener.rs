@@ -26,7 +26,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections that are open.
-pub(super) struct Connections {
+pub struct Connections {
     stop: watch::Sender<bool>,
     /// Every connection holds a sender, so that this ends when all have.
     open: mpsc::Receiver<()>,
@@ -43,7 +43,7 @@ impl Connections {
 
 /// Accepts connections and serves them until `stop`. What `proxies` say of whom
 /// they forward is believed.
-pub(super) async fn accept(
+pub async fn accept(
     listener: TcpListener,
     router: Router,
     proxies: Arc<[IpNet]>,
