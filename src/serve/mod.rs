@@ -3,8 +3,10 @@
 
 mod admission;
 mod client_address;
+mod first_ping;
 mod listener;
 mod origins;
+mod polling;
 
 use std::{
     path::Path,
@@ -174,6 +176,7 @@ impl Server {
 pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
     let origins = Origins::new(&http.frontend_urls);
     router
+        .layer(axum::middleware::from_fn(polling::mend))
         .layer(axum::middleware::from_fn_with_state(
             limits,
             admission::count,
