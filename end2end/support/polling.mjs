@@ -9,20 +9,29 @@ export async function openPolling(url) {
   const opening = await (await fetch(endpoint)).text();
   const { sid } = JSON.parse(opening.slice(1));
   const session = `${endpoint}&sid=${sid}`;
+  const post = (packets) => fetch(session, { method: 'POST', body: packets.join(SEPARATOR) });
   const send = async (...packets) => {
-    const response = await fetch(session, { method: 'POST', body: packets.join(SEPARATOR) });
+    const response = await post(packets);
     if (!response.ok) throw new Error(`POST: ${response.status}`);
   };
+  /** Waits for whatever comes next: packets as they are. */
+  const poll = async () => {
+    const response = await fetch(session);
+    if (!response.ok) throw new Error(`GET: ${response.status}`);
+    return (await response.text()).split(SEPARATOR);
+  };
   return {
+    url: session,
     send,
+    poll,
+    /** Does the server still know it? Asked by a pong, which changes nothing. */
+    isOpen: async () => (await post(['3'])).ok,
     /** Connects to the namespace with a token. */
     connect: (token) => send(`40${JSON.stringify({ token })}`),
     emit: (...event) => send(`42${JSON.stringify(event)}`),
     /** Waits for whatever comes next, and answers pings: `[name, payload]` of events. */
     read: async () => {
-      const response = await fetch(session);
-      if (!response.ok) throw new Error(`GET: ${response.status}`);
-      const packets = (await response.text()).split(SEPARATOR);
+      const packets = await poll();
       if (packets.includes('2')) await send('3');
       return packets.filter((packet) => packet.startsWith('42')).map((p) => JSON.parse(p.slice(2)));
     },

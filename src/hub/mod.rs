@@ -30,7 +30,7 @@ use std::{
 };
 
 use socketioxide::{
-    SocketIo, TransportType,
+    ParserConfig, SocketIo, SocketIoBuilder, TransportType,
     extract::{AckSender, Event, Extension, SocketRef, State, TryData},
     handler::ConnectHandler,
     layer::SocketIoLayer,
@@ -121,6 +121,21 @@ impl Pulse {
     }
 }
 
+/// Socket.IO within the limits that a configuration asks for.
+pub fn transport(table: &SocketTable) -> SocketIoBuilder {
+    let max_message = table.max_message.get();
+    SocketIo::builder()
+        .transports([TransportType::Websocket, TransportType::Polling])
+        .ping_interval(table.ping_interval)
+        .ping_timeout(table.ping_timeout)
+        .max_payload(max_message as u64)
+        .ws_max_message_size(max_message)
+        .ws_max_frame_size(max_message)
+        // A client that connects and does not say who it is.
+        .connect_timeout(CONNECT_TIMEOUT)
+        .with_parser(ParserConfig::common().max_incoming_binaries(0))
+}
+
 /// A running hub.
 pub struct Hub {
     io: SocketIo,
@@ -138,23 +153,13 @@ impl Hub {
         achievements: AchievementsTable,
     ) -> (Hub, SocketIoLayer) {
         let (requests, queue) = mpsc::channel(QUEUE);
-        let max_message = table.max_message.get();
-        let (layer, io) = SocketIo::builder()
-            .transports([TransportType::Websocket, TransportType::Polling])
-            .ping_interval(table.ping_interval)
-            .ping_timeout(table.ping_timeout)
-            .max_payload(max_message as u64)
-            .ws_max_message_size(max_message)
-            .ws_max_frame_size(max_message)
-            // A client that connects and does not say who it is.
-            .connect_timeout(CONNECT_TIMEOUT)
+        let (layer, io) = transport(table)
             .with_state(Handlers {
                 live: live.clone(),
                 tokens: tokens.clone(),
                 limits,
                 requests: requests.clone(),
             })
-            .with_parser(socketioxide::ParserConfig::common().max_incoming_binaries(0))
             .build_layer();
         io.ns("/", connected.with(handshake::authenticate));
         let actor = tokio::spawn(Actor::new(io.clone(), live, tokens, achievements).run(queue));

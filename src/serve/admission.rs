@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::polling::has_session;
 use crate::{
     hub::{Arrival, Peer},
     limits::{Admission, Limits},
@@ -24,12 +25,8 @@ pub(super) async fn count(
     next: Next,
 ) -> Response {
     let uri = request.uri();
-    let has_session = || {
-        let query = uri.query().unwrap_or_default();
-        query.split('&').any(|pair| pair.starts_with("sid="))
-    };
     if uri.path().starts_with("/socket.io")
-        && !has_session()
+        && !has_session(uri)
         && let Some(&peer) = request.extensions().get::<Peer>()
     {
         let place = match limits.connection(peer.0) {

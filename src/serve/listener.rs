@@ -3,7 +3,8 @@
 
 use std::{future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request};
+use axum::{Router, body::Body, extract::Request, http::StatusCode};
+use futures_util::TryFutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
@@ -14,7 +15,11 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::client_address::client_address;
+use super::{
+    client_address::client_address,
+    first_ping::{FirstPing, Opened},
+    polling::has_session,
+};
 use crate::hub::Peer;
 
 /// How long the headers of a request may take.
@@ -26,7 +31,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections that are open.
-pub(super) struct Connections {
+pub struct Connections {
     stop: watch::Sender<bool>,
     /// Every connection holds a sender, so that this ends when all have.
     open: mpsc::Receiver<()>,
@@ -35,7 +40,7 @@ pub(super) struct Connections {
 impl Connections {
     /// Asks all to end after the request that they serve, and waits until they
     /// have. Sockets of the hub are none of them any more.
-    pub(super) async fn shutdown(mut self) {
+    pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
         _ = self.open.recv().await;
     }
@@ -43,7 +48,7 @@ impl Connections {
 
 /// Accepts connections and serves them until `stop`. What `proxies` say of whom
 /// they forward is believed.
-pub(super) async fn accept(
+pub async fn accept(
     listener: TcpListener,
     router: Router,
     proxies: Arc<[IpNet]>,
@@ -91,12 +96,21 @@ impl Connection {
             return;
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
+        let opened = Opened::default();
+        let stream = FirstPing::new(stream, opened.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             // For each request anew: a proxy has one connection for many clients.
             let client = client_address(peer, request.headers(), &proxies);
             request.extensions_mut().insert(Peer(client));
+            let begins = !has_session(request.uri());
             let request: Request = request.map(Body::new);
-            router.clone().oneshot(request)
+            let answered = router.clone().oneshot(request);
+            let opened = opened.clone();
+            answered.inspect_ok(move |response| {
+                if begins && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    opened.set();
+                }
+            })
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

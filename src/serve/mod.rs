@@ -3,8 +3,10 @@
 
 mod admission;
 mod client_address;
+mod first_ping;
 mod listener;
 mod origins;
+mod polling;
 
 use std::{
     path::Path,
@@ -42,13 +44,15 @@ use crate::{
     auth::Tokens,
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
     clock,
-    config::Config,
+    config::{Config, HttpTable},
     hub::Hub,
     limits::Limits,
     live::LiveBoard,
     page::{self, Pages},
 };
 use origins::Origins;
+
+pub use listener::{Connections, accept};
 
 /// How long a body may send nothing.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,27 +107,11 @@ impl Server {
             token_ttl: tables.auth.page_token_ttl,
             leptos: config.leptos.clone(),
         };
-        let origins = Origins::new(&tables.http.frontend_urls);
         let router = api::routes(api)
             .merge(page::routes(pages))
             .fallback_service(files(config.leptos.site_root.as_ref().as_ref()))
-            .layer(hub_layer)
-            .layer(axum::middleware::from_fn_with_state(
-                limits.clone(),
-                admission::count,
-            ))
-            .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
-            .layer(origins.cors())
-            .layer(axum::middleware::from_fn_with_state(
-                Arc::new(origins),
-                origins::refuse_strangers,
-            ))
-            .layer(
-                ServiceBuilder::new()
-                    .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                    .layer(header(REFERRER_POLICY, "same-origin"))
-                    .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'")),
-            );
+            .layer(hub_layer);
+        let router = guard(router, &tables.http, limits.clone());
         tokio::spawn(async move {
             loop {
                 sleep(FORGET_EVERY).await;
@@ -181,6 +169,30 @@ impl Server {
         self.live.close().await;
         Ok(())
     }
+}
+
+/// Puts before a router, and the hub in it, what every request passes: who may
+/// call, how often, how slowly, and what browsers are told about the answers.
+pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
+    let origins = Origins::new(&http.frontend_urls);
+    router
+        .layer(axum::middleware::from_fn(polling::mend))
+        .layer(axum::middleware::from_fn_with_state(
+            limits,
+            admission::count,
+        ))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(origins.cors())
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::new(origins),
+            origins::refuse_strangers,
+        ))
+        .layer(
+            ServiceBuilder::new()
+                .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .layer(header(REFERRER_POLICY, "same-origin"))
+                .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'")),
+        )
 }
 
 /// Tells everybody, and waits until the time is up or everybody has gone.
