@@ -259,3 +259,173 @@ impl Online {
         self.share = self.waiting.len().div_ceil(SHARES);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq, Timestamp};
+
+    fn user(n: u8) -> UserId {
+        UserId([n; 16])
+    }
+
+    /// A board of ten users with 100, 99, … points, who are all online, and what
+    /// each was told last.
+    struct Game {
+        board: Board,
+        online: Online,
+        sockets: Vec<Sid>,
+    }
+
+    impl Game {
+        fn new() -> Game {
+            let mut game = Game {
+                board: Board::new(Rules::default()),
+                online: Online::default(),
+                sockets: Vec::new(),
+            };
+            for n in 0..10 {
+                let profile = Profile {
+                    username: n.to_string().into(),
+                    avatar: None,
+                };
+                let user = user(n);
+                game.apply(Fact::UserChanged { user, profile });
+                game.score(n, 100 - i64::from(n));
+            }
+            for n in 0..10 {
+                let sid = Sid::new();
+                game.online.came(sid, user(n), game.rank(n));
+                game.sockets.push(sid);
+            }
+            game.sweep();
+            game
+        }
+
+        fn apply(&mut self, fact: Fact) {
+            let entry = LogEntry {
+                seq: Seq::new(self.board.seq() + 1).unwrap(),
+                at: Timestamp(0),
+                fact,
+            };
+            let applied = self.board.apply(&entry);
+            let mut changes = Changes::default();
+            changes.add(&entry, applied.as_ref());
+            self.online.moved(&changes.placed, changes.shifts);
+        }
+
+        fn score(&mut self, n: u8, points: i64) {
+            self.apply(Fact::Action {
+                user: user(n),
+                action_type: "goal".into(),
+                increase: 1,
+                score: Score::new(points).unwrap(),
+            });
+        }
+
+        fn rank(&self, n: u8) -> Option<u64> {
+            self.board.user(user(n)).and_then(|row| row.rank)
+        }
+
+        /// Sweeps, and tells all that it found: who, in no particular order.
+        fn sweep(&mut self) -> Vec<u8> {
+            self.online.sweep(&self.board);
+            let mut told = Vec::new();
+            while self.online.is_waiting() {
+                told.extend(self.online.next_share(&self.board));
+            }
+            let mut told: Vec<u8> = told.into_iter().map(|user| user.0[0]).collect();
+            told.sort_unstable();
+            told
+        }
+    }
+
+    #[test]
+    fn whoever_moved_is_told_once() {
+        let mut game = Game::new();
+        game.score(9, 98);
+        assert_eq!(game.sweep(), [3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(game.sweep(), [0; 0]);
+    }
+
+    #[test]
+    fn what_was_told_between_sweeps_and_is_no_more_is_told_again() {
+        let mut game = Game::new();
+        game.score(9, 98);
+        // Somebody who was near the top when they were told, say.
+        assert_eq!(
+            game.online.untold([user(5)].into_iter(), &game.board),
+            [user(5)]
+        );
+        game.score(9, 91);
+        assert_eq!(game.sweep(), [5]);
+        // Likewise one of two sockets that asked.
+        game.score(9, 98);
+        game.online.asked(user(6), game.rank(6));
+        game.score(9, 91);
+        assert_eq!(game.sweep(), [6]);
+    }
+
+    #[test]
+    fn a_sweep_is_told_in_shares() {
+        let mut game = Game::new();
+        game.score(9, 1000);
+        game.online.sweep(&game.board);
+        let mut shares = Vec::new();
+        while game.online.is_waiting() {
+            shares.push(game.online.next_share(&game.board).len());
+        }
+        assert_eq!(shares, [3, 3, 3, 1]);
+    }
+
+    #[test]
+    fn a_user_is_here_until_the_last_socket_has_gone() {
+        let mut game = Game::new();
+        let other = Sid::new();
+        game.online.came(other, user(3), game.rank(3));
+        game.online.left(game.sockets[3], user(3));
+        game.online.left(game.sockets[3], user(3));
+        assert_eq!(game.online.sockets(user(3)), [other]);
+        game.online.left(other, user(3));
+        assert!(!game.online.is_here(user(3)));
+        game.online.left(other, user(3));
+        game.score(9, 1000);
+        assert_eq!(game.sweep(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn numbers_of_those_who_left_are_given_again_and_mean_nobody_else() {
+        let mut game = Game::new();
+        game.score(9, 1000);
+        game.online.sweep(&game.board);
+        // All wait, and half of them leave and come back.
+        for n in 0..5 {
+            game.online.left(game.sockets[usize::from(n)], user(n));
+        }
+        game.sweep();
+        for n in 0..5 {
+            game.online.came(Sid::new(), user(n), game.rank(n));
+        }
+        assert_eq!(game.online.here.len(), 10, "no more than are here");
+        assert_eq!(game.sweep(), [0; 0]);
+        game.score(9, 0);
+        assert_eq!(game.sweep(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn somebody_without_a_rank_is_told_of_the_first() {
+        let mut game = Game::new();
+        let late = user(77);
+        game.online.came(Sid::new(), late, None);
+        assert_eq!(game.sweep(), [0; 0]);
+        let profile = Profile {
+            username: "late".into(),
+            avatar: None,
+        };
+        game.apply(Fact::UserChanged {
+            user: late,
+            profile,
+        });
+        assert_eq!(game.sweep(), [77]);
+    }
+}

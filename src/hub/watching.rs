@@ -216,3 +216,70 @@ impl Watching {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{Board, Epoch, Rules};
+
+    fn frames(view: View) -> Frames {
+        Frames::new(view, Epoch(1), &Board::new(Rules::default()))
+    }
+
+    fn watching() -> Watching {
+        Watching::new(frames(View::Top))
+    }
+
+    fn computed(watching: &mut Watching) -> Vec<View> {
+        watching.views().map(|(view, _)| view).collect()
+    }
+
+    #[test]
+    fn a_page_is_computed_while_somebody_watches_it() {
+        let mut watching = watching();
+        let [one, other] = [Sid::new(), Sid::new()];
+        let page = View::Page(7);
+        for sid in [one, other] {
+            watching.watch(sid, page, Mode::Full, || frames(page));
+        }
+        assert_eq!(computed(&mut watching), [View::Top, page]);
+        // A socket watches one view at a time.
+        watching.watch(one, View::Top, Mode::Delta, || frames(View::Top));
+        assert_eq!(computed(&mut watching), [View::Top, page]);
+        assert_eq!(watching.leave(other).map(|watch| watch.view), Some(page));
+        assert_eq!(computed(&mut watching), [View::Top]);
+        assert_eq!(watching.leave(other), None);
+        let top = watching.watched(View::Top).unwrap();
+        assert!(top.has(Mode::Delta) && !top.has(Mode::Full));
+    }
+
+    #[test]
+    fn whoever_saw_the_board_between_two_ticks_is_known_at_the_next() {
+        let mut watching = watching();
+        let sids: [Sid; 4] = std::array::from_fn(|_| Sid::new());
+        for sid in sids {
+            watching.watch(sid, View::Top, Mode::Full, || frames(View::Top));
+        }
+        watching.ticked(5);
+        let [with_the_tick, before_a_change, after_all, left] = sids;
+        watching.shown(with_the_tick, 5);
+        watching.shown(before_a_change, 6);
+        watching.shown(left, 6);
+        watching.shown(after_all, 9);
+        watching.leave(left);
+        let outdated = watching.ticked(9);
+        let outdated: Vec<Sid> = outdated.into_iter().map(|(sid, _)| sid).collect();
+        assert_eq!(outdated, [before_a_change]);
+        assert!(watching.ticked(12).is_empty());
+    }
+
+    #[test]
+    fn recent_ticks_are_known() {
+        let mut watching = watching();
+        for seq in 1..=2000 {
+            watching.ticked(2 * seq);
+        }
+        assert!(watching.is_tick(4000) && watching.is_tick(3000));
+        assert!(!watching.is_tick(3999) && !watching.is_tick(2));
+    }
+}

@@ -5,10 +5,6 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -17,6 +13,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
+
+use super::listener::Flag;
 
 /// How long the first ping is waited for. It is there at once, or the library has
 /// changed, and then nobody should wait for an interval.
@@ -27,25 +25,12 @@ const PING: &[u8] = &[0x81, 0x01, b'2'];
 /// A text frame with the packet `3`, as a client writes it, under a mask of zeros.
 const PONG: &[u8] = &[0x81, 0x81, 0, 0, 0, 0, b'3'];
 
-/// By which a connection hears that it is a new WebSocket from now on.
-#[derive(Clone, Default)]
-pub(super) struct Opened(Arc<AtomicBool>);
-
-impl Opened {
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 /// A connection that answers the first ping of a WebSocket itself. Until then it
 /// does not hear the client, so the ping comes alone, and the answer between frames.
 pub(super) struct FirstPing<S> {
     stream: S,
-    opened: Opened,
+    /// Is it a new WebSocket from now on?
+    opened: Flag,
     stage: Stage,
 }
 
@@ -63,7 +48,7 @@ struct Reader {
 }
 
 impl<S> FirstPing<S> {
-    pub(super) fn new(stream: S, opened: Opened) -> FirstPing<S> {
+    pub(super) fn new(stream: S, opened: Flag) -> FirstPing<S> {
         FirstPing {
             stream,
             opened,
@@ -166,7 +151,10 @@ mod tests {
 
     fn connection(is_opened: bool) -> (FirstPing<DuplexStream>, DuplexStream) {
         let (server, client) = duplex(64);
-        let opened = Opened(Arc::new(is_opened.into()));
+        let opened = Flag::default();
+        if is_opened {
+            opened.set();
+        }
         (FirstPing::new(server, opened), client)
     }
 

@@ -1,7 +1,17 @@
 //! The listener. axum's own has no time limit for request headers and no socket
 //! options, so a client that sends or reads nothing would be kept for ever.
 
-use std::{future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::IpAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode};
 use futures_util::TryFutureExt;
@@ -17,7 +27,8 @@ use tower::ServiceExt;
 
 use super::{
     client_address::client_address,
-    first_ping::{FirstPing, Opened},
+    first_ping::FirstPing,
+    leaving::{Leaving, Window},
     polling::has_session,
 };
 use crate::hub::Peer;
@@ -35,9 +46,29 @@ pub struct Connections {
     stop: watch::Sender<bool>,
     /// Every connection holds a sender, so that this ends when all have.
     open: mpsc::Receiver<()>,
+    leave: watch::Sender<Window>,
+}
+
+/// By which a connection hears what has become of it.
+#[derive(Clone, Default)]
+pub(super) struct Flag(Arc<AtomicBool>);
+
+impl Flag {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Connections {
+    /// Ends WebSockets one after the other, within this time.
+    pub fn let_go(&self, within: Duration) {
+        self.leave.send_replace(Some(within));
+    }
+
     /// Asks all to end after the request that they serve, and waits until they
     /// have. Sockets of the hub are none of them any more.
     pub async fn shutdown(mut self) {
@@ -55,6 +86,7 @@ pub async fn accept(
     stop: impl Future<Output = ()>,
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
+    let (leave, leaving) = watch::channel(None);
     let (alive, open) = mpsc::channel(1);
     let mut stop = pin!(stop);
     loop {
@@ -66,6 +98,7 @@ pub async fn accept(
                         peer: peer.ip(),
                         proxies: proxies.clone(),
                         stopped: stopped.clone(),
+                        leaving: leaving.clone(),
                         _alive: alive.clone(),
                     };
                     tokio::spawn(connection.serve(stream));
@@ -76,7 +109,7 @@ pub async fn accept(
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            () = &mut stop => return Connections { stop: stopping, open },
+            () = &mut stop => return Connections { stop: stopping, open, leave },
         }
     }
 }
@@ -86,6 +119,7 @@ struct Connection {
     peer: IpAddr,
     proxies: Arc<[IpNet]>,
     stopped: watch::Receiver<bool>,
+    leaving: watch::Receiver<Window>,
     _alive: mpsc::Sender<()>,
 }
 
@@ -96,7 +130,8 @@ impl Connection {
             return;
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
-        let opened = Opened::default();
+        let (is_websocket, opened) = (Flag::default(), Flag::default());
+        let stream = Leaving::new(stream, is_websocket.clone(), self.leaving);
         let stream = FirstPing::new(stream, opened.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             // For each request anew: a proxy has one connection for many clients.
@@ -105,10 +140,13 @@ impl Connection {
             let begins = !has_session(request.uri());
             let request: Request = request.map(Body::new);
             let answered = router.clone().oneshot(request);
-            let opened = opened.clone();
+            let (is_websocket, opened) = (is_websocket.clone(), opened.clone());
             answered.inspect_ok(move |response| {
-                if begins && response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    opened.set();
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    is_websocket.set();
+                    if begins {
+                        opened.set();
+                    }
                 }
             })
         });

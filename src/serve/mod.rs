@@ -4,6 +4,7 @@
 mod admission;
 mod client_address;
 mod first_ping;
+mod leaving;
 mod listener;
 mod origins;
 mod polling;
@@ -158,7 +159,7 @@ impl Server {
         if !in_haste {
             tracing::info!(notice = ?self.notice, sockets = self.hub.sockets(), "stopping");
             tokio::select! {
-                () = say_goodbye(&self.hub, self.notice) => {}
+                () = say_goodbye(&self.hub, &connections, self.notice) => {}
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
@@ -195,8 +196,9 @@ pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
         )
 }
 
-/// Tells everybody, and waits until the time is up or everybody has gone.
-async fn say_goodbye(hub: &Hub, notice: Duration) {
+/// Tells everybody, and lets them go one after the other in the last third of the
+/// time; ends when it is up or everybody has gone.
+async fn say_goodbye(hub: &Hub, connections: &Connections, notice: Duration) {
     if notice.is_zero() || hub.sockets() == 0 {
         return;
     }
@@ -217,7 +219,15 @@ async fn say_goodbye(hub: &Hub, notice: Duration) {
         duration: Some(duration),
     })
     .await;
+    let spread = notice / 3;
     let end = Instant::now() + notice;
+    wait_for_nobody(hub, end - spread).await;
+    connections.let_go(spread);
+    wait_for_nobody(hub, end).await;
+}
+
+/// Waits until everybody has gone, or the time is up.
+async fn wait_for_nobody(hub: &Hub, end: Instant) {
     while Instant::now() < end && hub.sockets() > 0 {
         sleep(Duration::from_millis(50)).await;
     }
