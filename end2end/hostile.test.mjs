@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { describe, it } from 'node:test';
 
-import { act, leaderboard, putUser, request, token } from './support/podium.mjs';
+import { act, leaderboard, putUser, request, startPodium, token } from './support/podium.mjs';
 import { openPolling } from './support/polling.mjs';
 import { ask, connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
 import { podiumForTest } from './support/suite.mjs';
@@ -251,6 +251,31 @@ describe('the end of a server', () => {
     socket.disconnect();
     const { code } = await stopped;
     assert.equal(code, 0);
+  });
+
+  it('lets stock clients go by their transports, so that they come back', async (t) => {
+    const first = await startPodium({ env: { PODIUM_SHUTDOWN__NOTICE: '3s' } });
+    t.after(() => first.kill());
+    const sockets = await Promise.all(
+      ['websocket', 'polling'].map((transport) =>
+        connect(first.url, {
+          token: viewer(),
+          transports: [transport],
+          reconnection: true,
+          reconnectionDelay: 100,
+          reconnectionDelayMax: 500,
+        }),
+      ),
+    );
+    const lost = sockets.map((socket) => once(socket, 'disconnect'));
+    const stopped = first.stop();
+    for (const [reason] of await Promise.all(lost)) assert.match(reason, /^transport/);
+    await stopped;
+    const { host } = new URL(first.url);
+    const env = { LEPTOS_SITE_ADDR: host };
+    const back = sockets.map((socket) => once(socket, 'connect'));
+    await podiumForTest(t, { database: first.database, env });
+    await Promise.all(back);
   });
 
   it('turns readiness off while there still is an answer', async (t) => {

@@ -160,7 +160,10 @@ describe('a notification', () => {
     const again = await post(podium, body);
     assert.equal(again.status, 200);
     assert.deepEqual([again.body.seq, again.body.duplicate], [first.seq, true]);
+    assert.deepEqual(Object.keys(again.body).sort(), ['duplicate', 'id', 'seq']);
     expectProblem(await post(podium, { ...body, message: 'other' }), 409);
+    const at = new Date(Date.now() + 600_000).toISOString();
+    expectProblem(await post(podium, { ...body, at }), 409);
     await settled(podium, socket);
     assert.equal(messages(socket).filter((message) => message === body.message).length, 1);
   });

@@ -16,7 +16,7 @@ use podium::{
     config::{HttpTable, LimitsTable, SocketTable},
     hub,
     limits::Limits,
-    serve,
+    serve::{self, Departure},
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -52,16 +52,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let router = Router::new()
         .fallback_service(raw_echo(&table))
         .layer(layer);
+    let departure = Departure::default();
     let limits = Limits::new(&LimitsTable {
         allow: vec!["127.0.0.0/8".parse()?],
         ..LimitsTable::default()
     });
-    let router = serve::guard(router, &HttpTable::default(), Arc::new(limits));
+    let router = serve::guard(
+        router,
+        &HttpTable::default(),
+        Arc::new(limits),
+        departure.clone(),
+    );
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     println!("The suites can be run");
     let no_proxies = Arc::new([]);
-    serve::accept(listener, router, no_proxies, pending()).await;
+    serve::accept(listener, router, no_proxies, departure, pending()).await;
     Ok(())
 }
 

@@ -100,8 +100,8 @@ async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
                 .verify(auth::bearer(value.to_str().ok()?)?)
                 .ok()
         })
-        .filter(|identity| identity.role == Role::Viewer && !pages.live.is_revoked(identity));
-    let (token, expires_in) = pages.page_token(you, viewer.map(|viewer| viewer.user));
+        .filter(|identity| pages.is_ours(*identity));
+    let (token, expires_in) = pages.page_token(you, viewer);
     let page = PageToken {
         token,
         expires_in,
@@ -145,7 +145,9 @@ impl Pages {
     /// nothing on this page that a viewer has not.
     fn player(&self, token: &str) -> Option<Identity> {
         let identity = self.tokens.verify(token).ok()?;
+        // In its last second a token is valid and good for nothing.
         let is_player = identity.role == Role::Player
+            && identity.expires > auth::now()
             && self.live.knows(identity.user)
             && !self.live.is_revoked(&identity);
         is_player.then_some(identity)
@@ -163,22 +165,35 @@ impl Pages {
         }
     }
 
+    /// Was it a page that handed this viewer a token? Only those are made up; a
+    /// viewer's token in the name of a player is not ours to prolong.
+    fn is_ours(&self, viewer: Identity) -> bool {
+        viewer.role == Role::Viewer
+            && !self.live.knows(viewer.user)
+            && !self.live.is_revoked(&viewer)
+    }
+
     /// A token for the page's socket, and for how many seconds it is valid. It
     /// never outlives the one that signed in.
-    fn page_token(&self, you: Option<Identity>, viewer: Option<UserId>) -> (String, u64) {
-        let (user, role, ttl) = match you {
-            Some(you) => {
+    fn page_token(&self, you: Option<Identity>, viewer: Option<Identity>) -> (String, u64) {
+        let (token, ttl) = match (you, viewer) {
+            (Some(you), _) => {
                 let remaining = Duration::from_secs(you.expires.saturating_sub(auth::now()));
-                (you.user, Role::Player, remaining.min(self.token_ttl))
+                let ttl = remaining.min(self.token_ttl);
+                (self.tokens.derive(you, ttl), ttl)
             }
-            None => {
-                let viewer = viewer.unwrap_or_else(|| UserId(rand::random()));
-                (viewer, Role::Viewer, self.token_ttl)
+            (None, Some(viewer)) => {
+                let token = self.tokens.derive(viewer, self.token_ttl);
+                (token, self.token_ttl)
+            }
+            (None, None) => {
+                let new = UserId(rand::random());
+                let token = self.tokens.issue(new, Role::Viewer, self.token_ttl);
+                (token, self.token_ttl)
             }
         };
         // Without a token the page shows the board and says that it is not live.
-        let token = self.tokens.issue(user, role, ttl).unwrap_or_default();
-        (token, ttl.as_secs())
+        (token.unwrap_or_default(), ttl.as_secs())
     }
 }
 

@@ -25,7 +25,7 @@ use leptos::{
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::RequestInit;
+use web_sys::{AbortSignal, RequestInit};
 
 use crate::{
     delta::{Applied, apply},
@@ -57,6 +57,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn disconnect(this: &Socket);
 
+    #[wasm_bindgen(method, getter)]
+    fn connected(this: &Socket) -> bool;
+
     /// Will the client reconnect by itself?
     #[wasm_bindgen(method, getter)]
     fn active(this: &Socket) -> bool;
@@ -67,6 +70,10 @@ extern "C" {
 const FIRST_WAIT: f64 = 1_000.0;
 /// See [`FIRST_WAIT`].
 const LONGEST_WAIT: f64 = 30_000.0;
+/// The longest that the server may take to hand out a token, in milliseconds.
+const TOKEN_TIMEOUT: u32 = 10_000;
+/// The shortest wait before a token is renewed, or is tried to be, in milliseconds.
+const SHORTEST_RENEWAL: f64 = 5_000.0;
 /// The part of a token's life after which a new one is asked for.
 const RENEW_AT: f64 = 0.8;
 /// The longest that a browser's timer waits, in milliseconds (2^31 − 1).
@@ -112,6 +119,7 @@ pub(crate) fn connect(
     client.on("connect", |client, _| client.connected());
     client.on("disconnect", |client, _| client.lost());
     client.on("connect_error", |client, _| client.lost());
+    client.on("error", |client, _| client.refused());
     client.on(LEADERBOARD_REFRESH, |client, data| {
         if let Some(board) = read(&data) {
             client.heard();
@@ -163,7 +171,6 @@ impl Client {
     }
 
     fn connected(&self) {
-        self.attempts.set(0);
         self.asked.set(false);
         self.subscribe();
         let you = self
@@ -189,8 +196,31 @@ impl Client {
         self.socket.emit(SUBSCRIBE_SCOREBOARD, &wanted);
     }
 
+    /// The server refused what was sent last: somebody with many pages has sent too
+    /// much in all. If it was the rows that were asked for, they are again, later.
+    fn refused(self: &Rc<Self>) {
+        if self.asked.get() {
+            let client = self.clone();
+            let again = move || {
+                if client.asked.replace(false) && client.socket.connected() {
+                    client.subscribe();
+                }
+            };
+            set_timeout(again, self.next_wait());
+        }
+    }
+
+    /// Later and later, and never at the moment of all others.
+    fn next_wait(&self) -> Duration {
+        let attempt = self.attempts.get();
+        self.attempts.set(attempt.saturating_add(1));
+        let wait = (FIRST_WAIT * 2f64.powi(attempt.min(16).cast_signed())).min(LONGEST_WAIT);
+        Duration::from_millis((wait * (0.5 + Math::random() / 2.0)) as u64)
+    }
+
     /// The server has said how the board is: what is shown is live.
     fn heard(&self) {
+        self.attempts.set(0);
         self.asked.set(false);
         if let Some((_, ageing)) = self.lost.take() {
             ageing.clear();
@@ -235,10 +265,6 @@ impl Client {
         if self.socket.active() {
             return;
         }
-        let attempt = self.attempts.get();
-        self.attempts.set(attempt.saturating_add(1));
-        let wait = (FIRST_WAIT * 2f64.powi(attempt.min(16).cast_signed())).min(LONGEST_WAIT);
-        let wait = wait * (0.5 + Math::random() / 2.0);
         let client = self.clone();
         set_timeout(
             move || {
@@ -249,7 +275,7 @@ impl Client {
                     client.socket.connect();
                 });
             },
-            Duration::from_millis(wait as u64),
+            self.next_wait(),
         );
     }
 
@@ -272,13 +298,21 @@ impl Client {
     /// Renews the token before it ends, in so many seconds, so that the
     /// connection need not.
     fn renew_in(self: &Rc<Self>, expires_in: u64) {
-        let wait = (expires_in as f64 * 1000.0 * RENEW_AT).min(LONGEST_TIMER);
+        let wait = expires_in as f64 * 1000.0 * RENEW_AT;
+        let wait = wait.clamp(SHORTEST_RENEWAL, LONGEST_TIMER);
         let client = self.clone();
         let renewal = set_timeout_with_handle(
             move || {
                 spawn_local(async move {
                     let before = client.state.you.with_untracked(|you| you.is_some());
-                    if !client.renew().await {
+                    let is_renewed = client.renew().await;
+                    if !client.socket.connected() {
+                        // The next connection brings the token of its moment.
+                        return;
+                    }
+                    if !is_renewed {
+                        // Soon again, as long as there is time.
+                        client.renew_in(0);
                         return;
                     }
                     let now = client.state.you.with_untracked(|you| you.is_some());
@@ -315,7 +349,13 @@ impl Client {
 
 async fn fetch_token(old: &str) -> Option<PageToken> {
     let authorization = object(&[("authorization", format!("Bearer {old}").into())]);
-    let init = object(&[("headers", authorization)]);
+    let init = object(&[
+        ("headers", authorization),
+        (
+            "signal",
+            AbortSignal::timeout_with_u32(TOKEN_TIMEOUT).into(),
+        ),
+    ]);
     let response = JsFuture::from(
         window().fetch_with_str_and_init("/page/token", init.unchecked_ref::<RequestInit>()),
     )

@@ -45,13 +45,23 @@ struct NotificationBody {
     user_id: Option<String>,
 }
 
-/// The notification as clients are told of it, and its entry of the log.
+/// The notification as clients are told of it, if it is new, and its entry of the
+/// log.
 #[derive(Serialize)]
-pub(super) struct Answer {
-    #[serde(flatten)]
-    notification: SystemNotification,
-    seq: u64,
-    duplicate: bool,
+#[serde(untagged)]
+pub(super) enum Answer {
+    New {
+        #[serde(flatten)]
+        notification: SystemNotification,
+        seq: u64,
+        duplicate: bool,
+    },
+    /// It began at the time that was answered first.
+    Known {
+        id: String,
+        seq: u64,
+        duplicate: bool,
+    },
 }
 
 /// Answers when the notification is durable. Whoever it is for and is here sees it
@@ -70,17 +80,19 @@ pub(super) async fn post(
         .await?;
     let outcome = outcomes.into_iter().next();
     let receipt = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))??;
-    let status = if receipt.duplicate {
-        StatusCode::OK
+    let (seq, duplicate) = (receipt.seq, receipt.duplicate);
+    Ok(if duplicate {
+        let id = notification.id;
+        let known = Answer::Known { id, seq, duplicate };
+        (StatusCode::OK, Json(known))
     } else {
-        StatusCode::CREATED
-    };
-    let answer = Answer {
-        notification,
-        seq: receipt.seq,
-        duplicate: receipt.duplicate,
-    };
-    Ok((status, Json(answer)))
+        let new = Answer::New {
+            notification,
+            seq,
+            duplicate,
+        };
+        (StatusCode::CREATED, Json(new))
+    })
 }
 
 impl NotificationBody {

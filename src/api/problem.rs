@@ -53,7 +53,8 @@ impl Problem {
     pub(super) const FORBIDDEN: Problem = Problem::fixed(
         StatusCode::FORBIDDEN,
         "Forbidden",
-        "this needs a token of the role publisher or admin",
+        "this needs a token of the role publisher or admin; a player hands in a ticket, with a \
+         token of their own",
     );
     pub(super) const ADMIN_ONLY: Problem = Problem::fixed(
         StatusCode::FORBIDDEN,

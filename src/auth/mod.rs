@@ -17,6 +17,9 @@ use crate::{
 };
 use ticket::Tickets;
 
+/// How far ahead of ours the clock of whoever issues tokens may be, in seconds.
+const MAX_AHEAD: u64 = 60;
+
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -91,7 +94,8 @@ struct Issued<'a> {
     sub: String,
     role: Role,
     exp: u64,
-    iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,10 +141,15 @@ impl Tokens {
             (Some(id), _) | (None, Some(id)) => wire::user_id(id).ok_or(InvalidToken)?,
             (None, None) => return Err(InvalidToken),
         };
+        let issued = claims.iat.map(|issued| issued as u64);
+        // Or it could never be revoked.
+        if issued.is_some_and(|issued| issued > now() + MAX_AHEAD) {
+            return Err(InvalidToken);
+        }
         Ok(Identity {
             user,
             role: claims.role,
-            issued: claims.iat.map(|issued| issued as u64),
+            issued,
             expires: claims.exp as u64,
         })
     }
@@ -150,12 +159,30 @@ impl Tokens {
     /// # Errors
     /// If it cannot be signed, which a secret that was checked rules out.
     pub fn issue(&self, user: UserId, role: Role, ttl: Duration) -> Result<String, InvalidToken> {
-        let now = now();
+        self.sign(user, role, Some(now()), ttl)
+    }
+
+    /// A token for whoever has shown another, which ends after `ttl`. It counts as
+    /// issued when that one was, so it is revoked with it.
+    ///
+    /// # Errors
+    /// As [`Tokens::issue`].
+    pub fn derive(&self, from: Identity, ttl: Duration) -> Result<String, InvalidToken> {
+        self.sign(from.user, from.role, from.issued, ttl)
+    }
+
+    fn sign(
+        &self,
+        user: UserId,
+        role: Role,
+        iat: Option<u64>,
+        ttl: Duration,
+    ) -> Result<String, InvalidToken> {
         let claims = Issued {
             sub: wire::user_text(user),
             role,
-            exp: now.saturating_add(ttl.as_secs()),
-            iat: now,
+            exp: now().saturating_add(ttl.as_secs()),
+            iat,
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
         };

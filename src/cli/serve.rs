@@ -116,7 +116,16 @@ fn warn_of_surprises(config: &Config) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let table = [
-            "STORE", "BOARD", "RANKING", "AUTH", "HTTP", "SOCKET", "LIMITS", "SHUTDOWN", "ACTIONS",
+            "STORE",
+            "BOARD",
+            "RANKING",
+            "ACTIONS",
+            "ACHIEVEMENTS",
+            "AUTH",
+            "HTTP",
+            "SOCKET",
+            "LIMITS",
+            "SHUTDOWN",
         ];
         let meant = table
             .iter()

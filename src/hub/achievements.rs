@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What of a tick's climbs is an achievement, in their order. Of those who took
-/// first place, only whoever holds it now is told of: the others have lost it
+/// first place, only whoever holds it now is told of it: the others have lost it
 /// before anybody saw.
 pub(super) fn achieved(
     table: &AchievementsTable,
@@ -31,10 +31,8 @@ pub(super) fn achieved(
         };
         let name = &row.profile.username;
         let users = board.len() as u64;
-        let (what, told, to_all, to_player) = if reached(climb, 1) {
-            if row.rank != Some(1) || users < 2 {
-                continue;
-            }
+        let leads = row.rank == Some(1) && users > 1;
+        let (what, told, to_all, to_player) = if reached(climb, 1) && leads {
             let to_player = "You have taken first place".to_owned();
             (
                 "first",
@@ -73,8 +71,6 @@ pub(super) fn achieved(
             duration: Some(duration),
         });
     }
-    // Two climbs of one user in one tick may both have taken first place.
-    achieved.dedup_by_key(|announcement| announcement.id);
     achieved
 }
 
@@ -155,7 +151,11 @@ mod tests {
         let table = AchievementsTable::default();
         assert_eq!(
             told(&table, &[], &[(3, 5), (4, 6), (5, 7)]),
-            ["all: P5 takes first place"]
+            [
+                "P3: You are in the top 10",
+                "P4: You are in the top 10",
+                "all: P5 takes first place"
+            ]
         );
     }
 

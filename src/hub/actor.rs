@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{
     LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
-    USER_SCORE_UPDATE, UserScoreUpdate,
+    ScoreboardDelta, USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
 use socketioxide::{
@@ -24,13 +24,13 @@ use super::{
     banners::Banners,
     events::{ClientEvent, Subscribe},
     expiring::Expiring,
-    frames::Frames,
+    frames::{Frames, Moment},
     lagging::{Lagging, Missed},
     online::Online,
     rooms,
     updates::Updates,
     view::{Mode, View},
-    watching::Watching,
+    watching::{Watch, Watching},
 };
 use crate::{
     auth::{self, Identity, Role, Tokens},
@@ -94,7 +94,10 @@ impl Actor {
         tokens: Arc<Tokens>,
         achievements: AchievementsTable,
     ) -> Actor {
-        let top = live.read(|board| Frames::new(View::Top, live.epoch(), board));
+        let watching = live.read(|board| {
+            let top = Frames::new(View::Top, live.epoch(), board);
+            Watching::new(top, Moment::of(board))
+        });
         Actor {
             io,
             live,
@@ -102,7 +105,7 @@ impl Actor {
             achievements,
             tick: Tick::new(TICK),
             started: Instant::now(),
-            watching: Watching::new(top),
+            watching,
             updates: Updates::default(),
             online: Online::default(),
             lagging: Lagging::default(),
@@ -256,15 +259,20 @@ impl Actor {
         // Joining comes first, so that nothing falls between.
         join_view(socket, view, mode);
         let missed = live.read(|board| {
-            let now = board.seq();
+            let now = Moment::of(board);
             // What was seen between two ticks, deltas do not know of.
-            let known = known.filter(|(_, seq)| *seq == now || self.watching.is_tick(*seq));
+            let is_tick = |seq| seq == now.seq || self.watching.is_tick(seq);
+            let known = known.map(|(epoch, seq)| (epoch, seq, is_tick(seq)));
             let frames = self
                 .watching
                 .watch(socket.id, view, mode, || Frames::new(view, epoch, board));
-            let missed = known.and_then(|(epoch, seq)| frames.since(&epoch, seq, now));
-            if missed.as_ref().is_some_and(|missed| missed.from == now) {
-                self.watching.shown(socket.id, now);
+            let known = known
+                .filter(|(_, seq, is_tick)| *is_tick || *seq == frames.data().seq)
+                // All answers are as of now, or one could be older than another.
+                .filter(|_| frames.is_current(board));
+            let missed = known.and_then(|(epoch, seq, _)| frames.since(&epoch, seq, now));
+            if missed.is_some() {
+                self.watching.shown(socket.id, now.seq);
             }
             missed
         });
@@ -363,9 +371,7 @@ impl Actor {
             }
         }
         for ((view, mode), seq) in views {
-            for socket in self.io.within(rooms::view(view, mode)).sockets() {
-                self.tell_step(&socket, view, mode, seq);
-            }
+            self.tell_step_to_all(view, mode, seq);
         }
         for user in users {
             let Some(update) = self.current(user) else {
@@ -377,20 +383,49 @@ impl Actor {
         }
     }
 
+    /// One step from the frame with `seq` to the latest for all who watch a view,
+    /// one by one: somebody among them missed a frame.
+    fn tell_step_to_all(&mut self, view: View, mode: Mode, seq: u64) {
+        let missed = match mode {
+            Mode::Delta if seq > 0 => self.missed_since(view, seq),
+            _ => None,
+        };
+        let last_tick = self.watching.last_tick();
+        let Some(rows) = self
+            .watching
+            .frames(view)
+            .map(|frames| frames.as_of(last_tick))
+        else {
+            return;
+        };
+        for socket in self.io.within(rooms::view(view, mode)).sockets() {
+            // Those who know more than the frames do are told with the next tick.
+            if self.watching.get(socket.id).is_some_and(Watch::is_between) {
+                continue;
+            }
+            match &missed {
+                Some(missed) => self.tell_rows(&socket, SCOREBOARD_DELTA, missed, seq),
+                None => self.tell_rows(&socket, LEADERBOARD_REFRESH, &rows, 0),
+            }
+        }
+    }
+
     /// One step from the frame with `seq` to the latest, or to all rows.
     fn tell_step(&mut self, socket: &SocketRef, view: View, mode: Mode, seq: u64) {
-        let missed = match (mode, self.watching.frames(view)) {
+        let missed = match mode {
             // 0 is whoever has seen nothing, or nobody can say what.
-            (Mode::Delta, Some(frames)) if seq > 0 => {
-                let latest = frames.data();
-                frames.since(&latest.epoch, seq, latest.seq)
-            }
+            Mode::Delta if seq > 0 => self.missed_since(view, seq),
             _ => None,
         };
         match missed {
             Some(missed) => self.tell_rows(socket, SCOREBOARD_DELTA, &missed, seq),
             None => self.tell_all_rows(socket, view),
         }
+    }
+
+    fn missed_since(&self, view: View, seq: u64) -> Option<ScoreboardDelta> {
+        let frames = self.watching.frames(view)?;
+        frames.since(&frames.data().epoch, seq, self.watching.last_tick())
     }
 
     /// Closes sockets whose tokens have expired.

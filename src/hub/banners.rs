@@ -10,8 +10,8 @@ use crate::{
     board::{Announcement, AnnouncementId, Audience, Timestamp},
 };
 
-/// Announcements that are kept for late joiners, the latest ones: a bound for a
-/// publisher that has run wild.
+/// Announcements that are kept for late joiners: a bound for an organiser that has
+/// run wild.
 const KEPT: usize = 100;
 
 /// The longest that is waited at a time, so that a clock that was set is noticed.
@@ -50,8 +50,14 @@ impl Banners {
             }
         }
         self.shown.extend(due.iter().cloned());
-        let excess = self.shown.len().saturating_sub(KEPT);
-        self.shown.drain(..excess);
+        while self.shown.len() > KEPT {
+            // A contest begins with many achievements, which are soon over.
+            let ends = self.shown.iter().map(|it| it.until);
+            let soonest = ends.enumerate().min_by_key(|(_, until)| *until);
+            if let Some((at, _)) = soonest {
+                self.shown.remove(at);
+            }
+        }
         due
     }
 
@@ -134,6 +140,18 @@ mod tests {
         assert_eq!(seen(identity(7, Role::Player), 60), [1, 3]);
         assert_eq!(seen(identity(8, Role::Viewer), 50), [1]);
         assert!(seen(identity(8, Role::Viewer), 100).is_empty());
+    }
+
+    #[test]
+    fn what_is_soon_over_makes_room() {
+        let mut banners = Banners::default();
+        banners.add(announcement(200, 0, 9000, Audience::All));
+        for n in 0..150 {
+            banners.add(announcement(n, 1, 1000, Audience::All));
+        }
+        banners.take_due(Timestamp(500));
+        let kept = ids(banners.valid_for(identity(1, Role::Viewer), Timestamp(500)));
+        assert_eq!((kept.len(), kept[0]), (KEPT, 200));
     }
 
     #[test]

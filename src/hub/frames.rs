@@ -8,12 +8,29 @@ use app::wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta};
 
 use super::view::View;
 use crate::{
-    board::{Board, Epoch, Row, Score, UserId},
+    board::{Board, Epoch, Row, Score, Timestamp, UserId},
     wire,
 };
 
 /// Users who have left the view that are remembered, for those who come back.
 const GONE: usize = 1024;
+
+/// A state of the board: its last entry, and when that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) seq: u64,
+    pub(super) at: Timestamp,
+}
+
+impl Moment {
+    /// The board as it is.
+    pub(super) fn of(board: &Board) -> Moment {
+        Moment {
+            seq: board.seq(),
+            at: board.changed(),
+        }
+    }
+}
 
 /// See the module.
 pub(super) struct Frames {
@@ -74,11 +91,11 @@ impl Frames {
         self.rows.iter().map(|row| row.user)
     }
 
-    /// The rows of a board that the latest frame shows.
-    pub(super) fn as_of(&self, board: &Board) -> LeaderboardData {
+    /// The rows at a moment at which the latest frame is still true.
+    pub(super) fn as_of(&self, now: Moment) -> LeaderboardData {
         LeaderboardData {
-            seq: board.seq(),
-            last_updated: wire::timestamp(board.changed()),
+            seq: now.seq,
+            last_updated: wire::timestamp(now.at),
             ..self.data.clone()
         }
     }
@@ -127,10 +144,10 @@ impl Frames {
         Some(Step { before, delta })
     }
 
-    /// What a client missed whose rows are as of `seq`, when there was a tick, on a
-    /// board that is at `now`; `None` if that is not known.
-    pub(super) fn since(&self, epoch: &str, seq: u64, now: u64) -> Option<ScoreboardDelta> {
-        if epoch != self.data.epoch || seq < self.forgotten || seq > now {
+    /// What a client missed whose rows are as of `seq`, when there was a tick, if the
+    /// board of `now` is still as the latest frame says; `None` if that is not known.
+    pub(super) fn since(&self, epoch: &str, seq: u64, now: Moment) -> Option<ScoreboardDelta> {
+        if epoch != self.data.epoch || seq < self.forgotten || seq > now.seq {
             return None;
         }
         let shown = self.rows.iter().zip(&self.data.top_scores).enumerate();
@@ -152,8 +169,10 @@ impl Frames {
         left.dedup();
         left.retain(|user| !self.users().any(|shown| shown == *user));
         changes.extend(left.into_iter().map(|user| gone(&wire::user_text(user))));
-        // The client may be ahead of the latest frame: the page was rendered since.
-        Some(self.delta(seq, self.data.seq.max(seq), changes))
+        Some(ScoreboardDelta {
+            last_updated: wire::timestamp(now.at),
+            ..self.delta(seq, now.seq, changes)
+        })
     }
 
     fn delta(&self, from: u64, to: u64, changes: Vec<RowChange>) -> ScoreboardDelta {
@@ -170,7 +189,7 @@ impl Frames {
 
     /// Is the board as the latest frame says? Asked in every tick of every view
     /// that is watched, so nothing is allocated for it.
-    fn is_current(&self, board: &Board) -> bool {
+    pub(super) fn is_current(&self, board: &Board) -> bool {
         let mut rows = board.rows(self.view.places(board.rules()));
         let mut shown = self.rows.iter().zip(&self.data.top_scores);
         let same = |row: Row<'_>| {
@@ -213,7 +232,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::board::{Fact, LogEntry, Profile, Rules, Seq, Timestamp};
+    use crate::board::{Fact, LogEntry, Profile, Rules, Seq};
 
     /// A board that grows by its log.
     struct Log {
@@ -351,14 +370,10 @@ mod tests {
             }
             let _ = frames.advance(&log.board);
             for mut client in earlier {
-                let delta = frames.since(&client.epoch, client.seq, log.board.seq()).unwrap();
-                let ahead = client.seq > frames.data().seq;
+                let now = Moment::of(&log.board);
+                let delta = frames.since(&client.epoch, client.seq, now).unwrap();
                 apply(&mut client, &delta);
-                if !ahead {
-                    prop_assert_eq!(&client, frames.data());
-                } else {
-                    prop_assert_eq!(&client.top_scores, &frames.data().top_scores);
-                }
+                prop_assert_eq!(&client, &frames.as_of(now));
             }
         }
     }
@@ -370,15 +385,14 @@ mod tests {
         let frames = Frames::new(View::Top, Epoch(7), &log.board);
         log.name(2, 2, false);
         let epoch = &frames.data().epoch;
-        assert!(
-            frames.since(epoch, 0, 2).is_none(),
-            "before the first frame"
-        );
-        assert!(frames.since(epoch, 3, 2).is_none(), "from the future");
-        assert!(frames.since("another", 1, 2).is_none());
+        let now = Moment::of(&log.board);
+        let since = |epoch, seq| frames.since(epoch, seq, now);
+        assert!(since(epoch, 0).is_none(), "before the first frame");
+        assert!(since(epoch, 3).is_none(), "from the future");
+        assert!(since("another", 1).is_none());
         for seq in [1, 2] {
-            let delta = frames.since(epoch, seq, 2).unwrap();
-            assert_eq!((delta.from, delta.to, delta.changes.len()), (seq, seq, 0));
+            let delta = since(epoch, seq).unwrap();
+            assert_eq!((delta.from, delta.to, delta.changes.len()), (seq, 2, 0));
         }
     }
 

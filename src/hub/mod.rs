@@ -56,7 +56,7 @@ const QUEUE: usize = 16 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long sockets have to take their goodbye.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Events in a row beyond the limit that are answered; with one more, the socket is
 /// closed.
@@ -190,8 +190,10 @@ impl Hub {
     /// Disconnects everybody and ends. To be called when nobody new can come.
     /// Whoever does not read is not waited for.
     pub async fn close(self) {
-        _ = tokio::time::timeout(CLOSE_TIMEOUT, self.io.close()).await;
+        // Before the library forgets the namespace, of which the actor speaks.
         self.actor.abort();
+        _ = self.actor.await;
+        _ = tokio::time::timeout(CLOSE_TIMEOUT, self.io.close()).await;
     }
 }
 

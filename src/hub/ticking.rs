@@ -13,7 +13,7 @@ use socketioxide::{BroadcastError, SocketError, socket::Sid};
 use super::{
     achievements::achieved,
     actor::{Actor, unacted},
-    frames::Step,
+    frames::{Moment, Step},
     rooms,
     view::{Mode, View},
 };
@@ -24,6 +24,10 @@ use crate::{
 
 /// What one look at the board showed.
 struct Seen {
+    /// The board that was looked at.
+    now: Moment,
+    /// Something was put on the log since the last look.
+    has_changes: bool,
     /// Views that have changed.
     steps: Vec<(View, Step)>,
     /// Sockets that were shown the board between two ticks, and the view that they
@@ -42,7 +46,8 @@ impl Actor {
     pub(super) async fn tick(&mut self) {
         let live = self.live.clone();
         let seen = live.take_changes(|board, changes| self.look(board, changes));
-        let is_news = !seen.steps.is_empty() || !seen.updates.is_empty();
+        // A look that found nothing to tell counts too: it holds up the writer.
+        let is_news = seen.has_changes || !seen.updates.is_empty();
         if is_news || !self.updates.is_empty() {
             self.tick.sent(self.started.elapsed());
         }
@@ -52,7 +57,7 @@ impl Actor {
                 self.tell_rows(&socket, LEADERBOARD_REFRESH, rows, 0);
             }
         }
-        self.tell_watchers(seen.steps).await;
+        self.tell_watchers(seen.steps, seen.now).await;
         for (user, update) in seen.updates {
             let room = rooms::user(user);
             if !self.tell_room(&room, USER_SCORE_UPDATE, &update).await {
@@ -74,6 +79,7 @@ impl Actor {
             announced,
             ended,
         } = changes;
+        let has_changes = !placed.is_empty() || !announced.is_empty() || !ended.is_empty();
         self.online.moved(&placed, shifts);
         let was_near_top: Vec<UserId> = self.watching.top().users().collect();
         let steps = self
@@ -99,6 +105,8 @@ impl Actor {
         self.congratulate(board, &climbed);
         announced.into_iter().for_each(|it| self.banners.add(it));
         Seen {
+            now: Moment::of(board),
+            has_changes,
             steps,
             again,
             rows,
@@ -114,7 +122,7 @@ impl Actor {
         steps: &[(View, Step)],
     ) -> (Vec<(Sid, View)>, HashMap<View, LeaderboardData>) {
         let (mut again, mut rows) = (Vec::new(), HashMap::new());
-        for (sid, watch) in self.watching.ticked(board.seq()) {
+        for (sid, watch) in self.watching.ticked(Moment::of(board)) {
             // A new frame says it all, to whoever gets it.
             let is_told = watch.mode == Mode::Full && steps.iter().any(|(v, _)| *v == watch.view);
             // Whoever lags is given all rows when there is room.
@@ -123,7 +131,7 @@ impl Actor {
             }
             if let Some(frames) = self.watching.frames(watch.view) {
                 rows.entry(watch.view)
-                    .or_insert_with(|| frames.as_of(board));
+                    .or_insert_with(|| frames.as_of(Moment::of(board)));
                 again.push((sid, watch.view));
             }
         }
@@ -159,12 +167,12 @@ impl Actor {
     /// One frame to each room whose rows have changed, after what happened to
     /// each user on the visible board. A view that nobody watches in a mode is
     /// not encoded in it.
-    async fn tell_watchers(&mut self, steps: Vec<(View, Step)>) {
+    async fn tell_watchers(&mut self, steps: Vec<(View, Step)>, now: Moment) {
         let top = steps.iter().find(|(view, _)| *view == View::Top);
         if let Some((_, step)) = top {
             self.updates.add(&step.before, self.watching.top().data());
         }
-        for mut batch in self.updates.take() {
+        for mut batch in self.updates.take(now.seq, &wire::timestamp(now.at)) {
             // Whoever misses one of these does not miss what is on the board.
             if batch.len() > 1 {
                 self.tell_room(rooms::SCOREBOARD, BATCH_UPDATE, &batch)

@@ -22,8 +22,8 @@ impl Updates {
     /// Adds what differs between two frames. What was not told yet of the same
     /// user becomes one with it.
     pub(super) fn add(&mut self, old: &LeaderboardData, new: &LeaderboardData) {
-        let earlier = std::mem::take(&mut self.pending);
-        let earlier: HashMap<&str, &ScoreboardUpdate> = earlier
+        let waiting = std::mem::take(&mut self.pending);
+        let earlier: HashMap<&str, &ScoreboardUpdate> = waiting
             .iter()
             .map(|change| (change.user_id.as_str(), change))
             .collect();
@@ -55,12 +55,24 @@ impl Updates {
                 seq: new.seq,
             });
         }
+        // Who has waited goes first, or the last rows would wait for ever.
+        self.pending
+            .sort_by_key(|change| !earlier.contains_key(change.user_id.as_str()));
     }
 
-    /// Takes what may be told in this tick.
-    pub(super) fn take(&mut self) -> Vec<Vec<ScoreboardUpdate>> {
+    /// Takes what may be told in this tick, on a board that is at `seq`, an entry
+    /// that was taken at `at`: until then nothing else has become of these users.
+    pub(super) fn take(&mut self, seq: u64, at: &str) -> Vec<Vec<ScoreboardUpdate>> {
         let now = self.pending.len().min(BATCH * BATCHES_PER_TICK);
-        let now: Vec<_> = self.pending.drain(..now).collect();
+        let now: Vec<_> = self
+            .pending
+            .drain(..now)
+            .map(|update| ScoreboardUpdate {
+                timestamp: at.to_owned(),
+                seq,
+                ..update
+            })
+            .collect();
         now.chunks(BATCH).map(<[_]>::to_vec).collect()
     }
 
@@ -108,7 +120,7 @@ mod tests {
             let (user, kind, score) = (&update.user_id, update.kind, update.new_score);
             format!("{user} {kind:?} {old} {new} {score}")
         };
-        let batches = updates.take();
+        let batches = updates.take(9, "");
         batches
             .iter()
             .map(|batch| batch.iter().map(text).collect())
@@ -158,7 +170,8 @@ mod tests {
             all.extend(told(&mut updates).into_iter().flatten());
         }
         assert_eq!(all.len(), 45);
-        assert_eq!(all[44], "u44 ScoreUpdate 45 45 958");
+        assert_eq!(all[0], "u20 ScoreUpdate 21 21 982", "who has waited is first");
+        assert_eq!(all[44], "u19 ScoreUpdate 20 20 983");
     }
 
     #[test]

@@ -11,18 +11,20 @@ use std::collections::{HashMap, VecDeque};
 use socketioxide::socket::Sid;
 
 use super::{
-    frames::Frames,
+    frames::{Frames, Moment},
     view::{Mode, View},
 };
 
-/// Ticks that are remembered: one minute, while something happens all the time.
-/// Whoever comes back with the board of an earlier one is shown all rows.
+/// Ticks that are remembered: a minute of them, while something happens all the
+/// time. Whoever comes back with the board of an earlier one is shown all rows,
+/// unless it is the latest frame.
 const TICKS: usize = 600;
 
 /// See the module.
 pub(super) struct Watching {
     /// The `seq` of the board at the latest ticks, in order.
     ticks: VecDeque<u64>,
+    last_tick: Moment,
     /// Sockets that were shown the board between two ticks.
     between: Vec<Sid>,
     sockets: HashMap<Sid, Watch>,
@@ -84,9 +86,10 @@ impl Watched {
 
 impl Watching {
     /// Nobody watches.
-    pub(super) fn new(top: Frames) -> Watching {
+    pub(super) fn new(top: Frames, now: Moment) -> Watching {
         Watching {
-            ticks: VecDeque::from([top.data().seq]),
+            ticks: VecDeque::from([now.seq]),
+            last_tick: now,
             between: Vec::new(),
             sockets: HashMap::new(),
             top: Watched::new(top),
@@ -139,9 +142,11 @@ impl Watching {
         Some(watch)
     }
 
-    /// Notes a tick on a board that is at `seq`. Says who was shown the board
-    /// between the last one and this, as it is no more.
-    pub(super) fn ticked(&mut self, seq: u64) -> Vec<(Sid, Watch)> {
+    /// Notes a tick. Says who was shown the board between the last one and this, as
+    /// it is no more.
+    pub(super) fn ticked(&mut self, now: Moment) -> Vec<(Sid, Watch)> {
+        let seq = now.seq;
+        self.last_tick = now;
         if self.ticks.back() != Some(&seq) {
             self.ticks.push_back(seq);
         }
@@ -157,6 +162,11 @@ impl Watching {
             }
         }
         outdated
+    }
+
+    /// The last tick: the frames are true as of then.
+    pub(super) fn last_tick(&self) -> Moment {
+        self.last_tick
     }
 
     /// Was the board at `seq` when there was a tick?
@@ -220,14 +230,19 @@ impl Watching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Board, Epoch, Rules};
+    use crate::board::{Board, Epoch, Rules, Timestamp};
 
     fn frames(view: View) -> Frames {
         Frames::new(view, Epoch(1), &Board::new(Rules::default()))
     }
 
     fn watching() -> Watching {
-        Watching::new(frames(View::Top))
+        Watching::new(frames(View::Top), tick(0))
+    }
+
+    fn tick(seq: u64) -> Moment {
+        let at = Timestamp(0);
+        Moment { seq, at }
     }
 
     fn computed(watching: &mut Watching) -> Vec<View> {
@@ -260,24 +275,24 @@ mod tests {
         for sid in sids {
             watching.watch(sid, View::Top, Mode::Full, || frames(View::Top));
         }
-        watching.ticked(5);
+        watching.ticked(tick(5));
         let [with_the_tick, before_a_change, after_all, left] = sids;
         watching.shown(with_the_tick, 5);
         watching.shown(before_a_change, 6);
         watching.shown(left, 6);
         watching.shown(after_all, 9);
         watching.leave(left);
-        let outdated = watching.ticked(9);
+        let outdated = watching.ticked(tick(9));
         let outdated: Vec<Sid> = outdated.into_iter().map(|(sid, _)| sid).collect();
         assert_eq!(outdated, [before_a_change]);
-        assert!(watching.ticked(12).is_empty());
+        assert!(watching.ticked(tick(12)).is_empty());
     }
 
     #[test]
     fn recent_ticks_are_known() {
         let mut watching = watching();
         for seq in 1..=2000 {
-            watching.ticked(2 * seq);
+            watching.ticked(tick(2 * seq));
         }
         assert!(watching.is_tick(4000) && watching.is_tick(3000));
         assert!(!watching.is_tick(3999) && !watching.is_tick(2));

@@ -12,15 +12,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::polling::has_session;
+use super::{departure::Departure, polling::has_session};
 use crate::{
     hub::{Arrival, Peer},
     limits::{Admission, Limits},
 };
 
+/// What those are asked who would begin a connection.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) limits: Arc<Limits>,
+    pub(super) departure: Departure,
+}
+
 /// A request to the hub without a session id begins a connection.
 pub(super) async fn count(
-    State(limits): State<Arc<Limits>>,
+    State(Door { limits, departure }): State<Door>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -29,22 +36,31 @@ pub(super) async fn count(
         && !has_session(uri)
         && let Some(&peer) = request.extensions().get::<Peer>()
     {
+        if departure.is_closed() {
+            // By a connection that is kept alive; new ones are not accepted.
+            return come_back_after(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Duration::ZERO,
+                "the server is about to stop\n",
+            );
+        }
         let place = match limits.connection(peer.0) {
             Admission::Admitted(place) => Some(place),
             Admission::Refused => None,
-            Admission::Flooded(wait) => return come_back_after(wait),
+            Admission::Flooded(wait) => {
+                return come_back_after(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    wait,
+                    "Too many connection attempts from this IP\n",
+                );
+            }
         };
         request.extensions_mut().insert(Arrival::new(peer, place));
     }
     next.run(request).await
 }
 
-fn come_back_after(wait: Duration) -> Response {
+fn come_back_after(status: StatusCode, wait: Duration, why: &'static str) -> Response {
     let seconds = HeaderValue::from(wait.as_secs() + 1);
-    (
-        StatusCode::TOO_MANY_REQUESTS,
-        [(RETRY_AFTER, seconds)],
-        "Too many connection attempts from this IP\n",
-    )
-        .into_response()
+    (status, [(RETRY_AFTER, seconds)], why).into_response()
 }

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(pieces.concat(), PONG);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_client_is_heard_though_no_ping_comes() {
         let (mut server, mut client) = connection(true);
         client.write_all(MESSAGE).await.unwrap();

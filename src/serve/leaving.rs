@@ -1,27 +1,18 @@
-//! Lets WebSockets go one after the other when the server is about to end, so that
-//! their clients do not come back all at once. The transport ends, and not the
-//! session: stock clients come back by themselves from the one and not the other.
+//! Lets a WebSocket go when the server is about to end. The transport ends, and not
+//! the session: stock clients come back by themselves from the one and not the other.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::watch,
-    time::sleep,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::listener::Flag;
+use super::{departure::Departure, listener::Flag};
 
-/// Within which time to leave, when it is time to leave.
-pub(super) type Window = Option<Duration>;
-
-/// A connection that, as a WebSocket, ends at a moment of its own within the window.
+/// A connection that, as a WebSocket, ends at its moment of the departure.
 pub(super) struct Leaving<S> {
     stream: S,
     is_websocket: Flag,
@@ -29,21 +20,12 @@ pub(super) struct Leaving<S> {
 }
 
 impl<S> Leaving<S> {
-    pub(super) fn new(stream: S, is_websocket: Flag, window: watch::Receiver<Window>) -> Self {
+    pub(super) fn new(stream: S, is_websocket: Flag, departure: &Departure) -> Self {
         Leaving {
             stream,
             is_websocket,
-            leave: Some(Box::pin(moment(window))),
+            leave: Some(Box::pin(departure.moment())),
         }
-    }
-}
-
-async fn moment(mut window: watch::Receiver<Window>) {
-    let window = window.wait_for(Option::is_some).await;
-    match window.map(|window| window.unwrap_or_default()) {
-        Ok(window) => sleep(window.mul_f64(rand::random())).await,
-        // Nobody will say so any more.
-        Err(_) => std::future::pending().await,
     }
 }
 
@@ -101,30 +83,32 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Leaving<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
 
     fn connection(
         is_websocket: bool,
-        window: &watch::Sender<Window>,
+        departure: &Departure,
     ) -> (Leaving<DuplexStream>, DuplexStream) {
         let (server, client) = duplex(64);
         let flag = Flag::default();
         if is_websocket {
             flag.set();
         }
-        (Leaving::new(server, flag, window.subscribe()), client)
+        (Leaving::new(server, flag, departure), client)
     }
 
-    #[tokio::test]
-    async fn a_websocket_ends_within_the_window_and_a_request_does_not() {
-        let (window, _) = watch::channel(None);
-        let (mut socket, mut client) = connection(true, &window);
-        let (mut request, mut caller) = connection(false, &window);
+    #[tokio::test(start_paused = true)]
+    async fn a_websocket_ends_and_a_request_does_not() {
+        let departure = Departure::default();
+        let (mut socket, mut client) = connection(true, &departure);
+        let (mut request, mut caller) = connection(false, &departure);
         client.write_all(b"a").await.unwrap();
         assert_eq!(socket.read_u8().await.unwrap(), b'a');
-        window.send_replace(Some(Duration::from_millis(20)));
+        departure.let_go(Duration::from_secs(10));
         assert_eq!(socket.read(&mut [0]).await.unwrap(), 0);
         client.write_all(b"b").await.unwrap();
         assert_eq!(socket.read(&mut [0]).await.unwrap(), 0, "for good");

@@ -18,7 +18,7 @@ use futures_util::TryFutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -26,9 +26,7 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
-    client_address::client_address,
-    first_ping::FirstPing,
-    leaving::{Leaving, Window},
+    client_address::client_address, departure::Departure, first_ping::FirstPing, leaving::Leaving,
     polling::has_session,
 };
 use crate::hub::Peer;
@@ -38,6 +36,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sent data may go without an acknowledgement before the connection
 /// is given up (RFC 5482): a client that has stopped reading, or has gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// How long nothing may come of a peer before it is asked whether it is still there.
+const UNHEARD: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,7 +46,6 @@ pub struct Connections {
     stop: watch::Sender<bool>,
     /// Every connection holds a sender, so that this ends when all have.
     open: mpsc::Receiver<()>,
-    leave: watch::Sender<Window>,
 }
 
 /// By which a connection hears what has become of it.
@@ -64,11 +63,6 @@ impl Flag {
 }
 
 impl Connections {
-    /// Ends WebSockets one after the other, within this time.
-    pub fn let_go(&self, within: Duration) {
-        self.leave.send_replace(Some(within));
-    }
-
     /// Asks all to end after the request that they serve, and waits until they
     /// have. Sockets of the hub are none of them any more.
     pub async fn shutdown(mut self) {
@@ -78,15 +72,15 @@ impl Connections {
 }
 
 /// Accepts connections and serves them until `stop`. What `proxies` say of whom
-/// they forward is believed.
+/// they forward is believed. WebSockets go with the departure.
 pub async fn accept(
     listener: TcpListener,
     router: Router,
     proxies: Arc<[IpNet]>,
+    departure: Departure,
     stop: impl Future<Output = ()>,
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
-    let (leave, leaving) = watch::channel(None);
     let (alive, open) = mpsc::channel(1);
     let mut stop = pin!(stop);
     loop {
@@ -98,7 +92,7 @@ pub async fn accept(
                         peer: peer.ip(),
                         proxies: proxies.clone(),
                         stopped: stopped.clone(),
-                        leaving: leaving.clone(),
+                        departure: departure.clone(),
                         _alive: alive.clone(),
                     };
                     tokio::spawn(connection.serve(stream));
@@ -109,7 +103,7 @@ pub async fn accept(
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            () = &mut stop => return Connections { stop: stopping, open, leave },
+            () = &mut stop => return Connections { stop: stopping, open },
         }
     }
 }
@@ -119,7 +113,7 @@ struct Connection {
     peer: IpAddr,
     proxies: Arc<[IpNet]>,
     stopped: watch::Receiver<bool>,
-    leaving: watch::Receiver<Window>,
+    departure: Departure,
     _alive: mpsc::Sender<()>,
 }
 
@@ -131,7 +125,7 @@ impl Connection {
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
         let (is_websocket, opened) = (Flag::default(), Flag::default());
-        let stream = Leaving::new(stream, is_websocket.clone(), self.leaving);
+        let stream = Leaving::new(stream, is_websocket.clone(), &self.departure);
         let stream = FirstPing::new(stream, opened.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             // For each request anew: a proxy has one connection for many clients.
@@ -177,7 +171,11 @@ fn set_options(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-    socket.set_keepalive(true)
+    // A peer that has vanished is found though there is nothing to send to it.
+    let keepalive = TcpKeepalive::new().with_time(UNHEARD);
+    #[cfg(target_os = "linux")]
+    let keepalive = keepalive.with_interval(UNHEARD / 2).with_retries(2);
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

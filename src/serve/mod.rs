@@ -3,11 +3,13 @@
 
 mod admission;
 mod client_address;
+mod departure;
 mod first_ping;
 mod leaving;
 mod listener;
 mod origins;
 mod polling;
+mod slow_body;
 
 use std::{
     path::Path,
@@ -34,9 +36,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::ServiceBuilder;
-use tower_http::{
-    services::ServeDir, set_header::SetResponseHeaderLayer, timeout::RequestBodyTimeoutLayer,
-};
+use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 use uuid::Uuid;
 
 use crate::{
@@ -51,16 +51,21 @@ use crate::{
     live::LiveBoard,
     page::{self, Pages},
 };
+use admission::Door;
 use origins::Origins;
 
+pub use departure::Departure;
 pub use listener::{Connections, accept};
-
-/// How long a body may send nothing.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Between saying that no more work is wanted and taking none: balancers ask
 /// every second or so.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long those have to go whom nothing keeps any more.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// How long answers may take that were begun.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// How often buckets of clients that have gone quiet are thrown away.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -71,6 +76,7 @@ pub struct Server {
     hub: Hub,
     router: Router,
     proxies: Arc<[IpNet]>,
+    departure: Departure,
     ready: Arc<AtomicBool>,
     notice: Duration,
     terminate: Signal,
@@ -112,7 +118,8 @@ impl Server {
             .merge(page::routes(pages))
             .fallback_service(files(config.leptos.site_root.as_ref().as_ref()))
             .layer(hub_layer);
-        let router = guard(router, &tables.http, limits.clone());
+        let departure = Departure::default();
+        let router = guard(router, &tables.http, limits.clone(), departure.clone());
         tokio::spawn(async move {
             loop {
                 sleep(FORGET_EVERY).await;
@@ -124,6 +131,7 @@ impl Server {
             hub,
             router,
             proxies: tables.limits.trusted_proxies.as_slice().into(),
+            departure,
             ready,
             notice: tables.shutdown.notice,
             terminate: signal(SignalKind::terminate())?,
@@ -143,30 +151,42 @@ impl Server {
         let until_stopped = async {
             _ = stopped.await;
         };
-        let accepting = listener::accept(listener, self.router, self.proxies, until_stopped);
+        let accepting = listener::accept(
+            listener,
+            self.router,
+            self.proxies,
+            self.departure.clone(),
+            until_stopped,
+        );
         let accepting = tokio::spawn(accepting);
 
         let in_haste = tokio::select! {
             _ = terminate.recv() => false,
             _ = interrupt.recv() => true,
         };
+        let end = Instant::now() + self.notice;
         self.ready.store(false, Ordering::Relaxed);
-        if !in_haste {
+        if !in_haste && !self.notice.is_zero() {
+            self.hub.announce(maintenance(self.notice)).await;
             sleep(FAREWELL.min(self.notice)).await;
         }
         _ = stop.send(());
         let connections = accepting.await.map_err(std::io::Error::other)?;
+        self.departure.close();
         if !in_haste {
             tracing::info!(notice = ?self.notice, sockets = self.hub.sockets(), "stopping");
             tokio::select! {
-                () = say_goodbye(&self.hub, &connections, self.notice) => {}
+                () = drain(&self.hub, &self.departure, self.notice, end) => {}
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         }
+        // Whoever is still here goes by the transport too, if that can be done.
+        self.departure.let_go(Duration::ZERO);
+        wait_for_nobody(&self.hub, Instant::now() + LAST_CALL).await;
         self.hub.close().await;
         // What was begun is answered; who is slower than this is cut off.
-        _ = tokio::time::timeout(Duration::from_secs(5), connections.shutdown()).await;
+        _ = tokio::time::timeout(LAST_ANSWERS, connections.shutdown()).await;
         self.live.close().await;
         Ok(())
     }
@@ -174,15 +194,25 @@ impl Server {
 
 /// Puts before a router, and the hub in it, what every request passes: who may
 /// call, how often, how slowly, and what browsers are told about the answers.
-pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
+pub fn guard(
+    router: Router,
+    http: &HttpTable,
+    limits: Arc<Limits>,
+    departure: Departure,
+) -> Router {
     let origins = Origins::new(&http.frontend_urls);
     router
-        .layer(axum::middleware::from_fn(polling::mend))
         .layer(axum::middleware::from_fn_with_state(
-            limits,
+            departure.clone(),
+            polling::mend,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            Door { limits, departure },
             admission::count,
         ))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(axum::middleware::map_request(async |request| {
+            slow_body::limit(request)
+        }))
         .layer(origins.cors())
         .layer(axum::middleware::from_fn_with_state(
             Arc::new(origins),
@@ -196,33 +226,29 @@ pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
         )
 }
 
-/// Tells everybody, and lets them go one after the other in the last third of the
-/// time; ends when it is up or everybody has gone.
-async fn say_goodbye(hub: &Hub, connections: &Connections, notice: Duration) {
-    if notice.is_zero() || hub.sockets() == 0 {
-        return;
-    }
+/// What everybody is told who is here, or comes while there is a way.
+fn maintenance(notice: Duration) -> Announcement {
     let now = clock::now();
     let duration = notice.as_millis() as u64;
-    hub.announce(Announcement {
+    let seconds = notice.as_secs_f64().ceil();
+    Announcement {
         id: AnnouncementId(Uuid::new_v4().into_bytes()),
         kind: AnnouncementKind::Maintenance,
-        message: format!(
-            "Server maintenance starting in {} seconds",
-            notice.as_secs_f64().ceil()
-        )
-        .into(),
+        message: format!("Server maintenance starting in {seconds} seconds").into(),
         severity: Severity::Warning,
         audience: Audience::All,
         from: now,
         until: Timestamp(now.0 + duration),
         duration: Some(duration),
-    })
-    .await;
+    }
+}
+
+/// Waits until `end`, or until everybody has gone; in the last third of the notice
+/// they are let go one after the other.
+async fn drain(hub: &Hub, departure: &Departure, notice: Duration, end: Instant) {
     let spread = notice / 3;
-    let end = Instant::now() + notice;
     wait_for_nobody(hub, end - spread).await;
-    connections.let_go(spread);
+    departure.let_go(spread);
     wait_for_nobody(hub, end).await;
 }
 

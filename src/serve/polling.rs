@@ -4,7 +4,7 @@
 
 use axum::{
     body::{Body, HttpBody, to_bytes},
-    extract::Request,
+    extract::{Request, State},
     http::{Method, StatusCode, Uri},
     middleware::Next,
     response::Response,
@@ -12,21 +12,25 @@ use axum::{
 use serde::Deserialize;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::first_ping;
+use super::{departure::Departure, first_ping};
 
 /// An opening is shorter than this.
 const MAX_OPENING: u64 = 1024;
 
 /// Passes requests on; those that open a session, and those that poll one, with
 /// what the library leaves out.
-pub(super) async fn mend(request: Request, next: Next) -> Response {
+pub(super) async fn mend(
+    State(departure): State<Departure>,
+    request: Request,
+    next: Next,
+) -> Response {
     let polls = request.method() == Method::GET
         && asks(request.uri(), |pair| pair.starts_with("EIO="))
         && asks(request.uri(), |pair| pair == "transport=polling");
     if !polls {
         next.run(request).await
     } else if has_session(request.uri()) {
-        poll(request, next).await
+        poll(&departure, request, next).await
     } else {
         open(request, next).await
     }
@@ -64,16 +68,21 @@ async fn open(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Closes the session of a client that goes away while it polls. The library would
-/// keep it, and all that is sent to it, until a ping is not answered.
-async fn poll(request: Request, next: Next) -> Response {
+/// Closes the session of a client that goes away while it polls: the library would
+/// keep it, and all that is sent to it, until a ping is not answered. When the
+/// server is about to end, a poll is answered by the end of the transport.
+async fn poll(departure: &Departure, request: Request, next: Next) -> Response {
     let mut abandoned = Abandoned(Some(Session {
         uri: request.uri().clone(),
         next: next.clone(),
     }));
-    let response = next.run(request).await;
-    abandoned.0 = None;
-    response
+    tokio::select! {
+        response = next.run(request) => {
+            abandoned.0 = None;
+            response
+        }
+        () = departure.moment() => Response::new(Body::from("1")),
+    }
 }
 
 /// Closes the session in it when it is dropped.

@@ -245,14 +245,29 @@ async fn a_file_of_the_first_version_goes_on() {
     );
     running.store.close().await;
     let connection = Connection::open(file.path()).unwrap();
-    let bests: Vec<u64> = connection
+    assert_eq!(bests(&connection), [Some(1), Some(1)]);
+}
+
+/// The best ranks of all users, by id.
+fn bests(connection: &Connection) -> Vec<Option<u64>> {
+    connection
         .prepare("SELECT best_rank FROM users ORDER BY id")
         .unwrap()
         .query_map([], |row| row.get(0))
         .unwrap()
         .collect::<Result<_, _>>()
-        .unwrap();
-    assert_eq!(bests, [1, 1]);
+        .unwrap()
+}
+
+#[tokio::test]
+async fn whoever_begins_anew_has_had_no_rank() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    let commands = vec![put(1), act("a", 1, 9), Command::DeleteUser(user(1)), put(1)];
+    running.store.append(commands).await.unwrap();
+    running.store.close().await;
+    let connection = Connection::open(file.path()).unwrap();
+    assert_eq!(bests(&connection), [None]);
 }
 
 /// Ranks are written by the commit after the next, so a crash leaves some to be
@@ -297,6 +312,8 @@ async fn however_much_is_folded_again_the_board_is_the_same() {
         drop(connection);
         let running = file.open(Rules::default());
         assert_eq!(running.follower.rows(), rows, "from {ranked_through}");
+        let connection = Connection::open(file.path()).unwrap();
+        assert_eq!(bests(&connection), [Some(1), Some(1)]);
         assert_eq!(running.follower.seq(), seq);
         running.store.close().await;
     }

@@ -491,6 +491,7 @@ pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
         let taken = running.one(Command::Announce(it.clone())).await.unwrap();
         assert_eq!(taken.seq, 1 + u64::from(it.id.0[0]));
     }
+    // By now it has begun anyhow.
     let later = Announcement {
         from: Timestamp(99),
         ..valid[0].clone()

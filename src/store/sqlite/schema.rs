@@ -147,6 +147,14 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         });
     }
     for (step, sql) in MIGRATIONS.iter().enumerate().skip(found) {
+        if found > 0 {
+            tracing::info!(
+                path = %path.display(),
+                schema = step + 1,
+                "the file is being brought to a newer schema; that takes half a minute for some \
+                 millions of actions, and as much free space again as the file has"
+            );
+        }
         let transaction = connection.transaction()?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", step + 1)?;

@@ -391,8 +391,10 @@ impl Batch<'_> {
         if let Some((seq, known)) =
             announcements::find(&self.transaction, self.board, announcement.id)?
         {
-            // Sent again it begins at another moment, unless that was chosen.
-            return Ok(if known.says_the_same(announcement) {
+            // Sent again at once it begins a little later, which is no other one; a
+            // time that is still to come was chosen.
+            let is_moved = announcement.from > self.at && announcement.from != known.from;
+            return Ok(if known.says_the_same(announcement) && !is_moved {
                 Decision::Known(Receipt {
                     seq,
                     score: None,
@@ -499,7 +501,8 @@ pub(super) fn write_ranks(
         .prepare_cached("UPDATE users SET best_rank = ?3 WHERE board = ?1 AND id = ?2")?;
     for (seq, applied) in ranks {
         statement.execute(params![board, seq.get(), applied.rank, applied.old_rank])?;
-        if applied.best != applied.old_best && applied.best.is_some() {
+        // Whoever was deleted and registered again has had no rank yet.
+        if applied.best != applied.old_best {
             best.execute(params![board, applied.user.0, applied.best])?;
         }
     }
