@@ -104,6 +104,21 @@ describe('a connection that says nothing', { concurrency: true }, () => {
     });
   }
 
+  it('is closed when its body comes by the byte', async (t) => {
+    const podium = await podiumForTest(t);
+    const { hostname, port } = new URL(podium.url);
+    const socket = connectTcp({ host: hostname, port: Number(port) });
+    await once(socket, 'connect');
+    const authorization = `Authorization: Bearer ${token({ user: randomUUID(), role: 'publisher' })}`;
+    const head = ['POST /api/v1/actions HTTP/1.1', 'Host: x', authorization, 'Content-Length: 16000'];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    socket.on('error', () => {});
+    socket.resume();
+    const dribble = setInterval(() => socket.write(' '), 300);
+    t.after(() => clearInterval(dribble));
+    await once(socket, 'close');
+  });
+
   it('is closed when it never says who it is', async (t) => {
     const podium = await podiumForTest(t);
     const silent = await openPolling(podium.url);

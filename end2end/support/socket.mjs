@@ -64,10 +64,15 @@ function open(url, { token, ...options } = {}) {
 export function connect(url, options) {
   const socket = open(url, options);
   return new Promise((resolve, reject) => {
-    socket.once('connect', () => resolve(socket));
-    socket.once('connect_error', (error) => {
+    const refused = (error) => {
       socket.disconnect();
       reject(new Error(`the server refused the socket: ${error.message}`));
+    };
+    socket.once('connect_error', refused);
+    socket.once('connect', () => {
+      // Later errors are those of a client that tries to come back.
+      socket.off('connect_error', refused);
+      resolve(socket);
     });
   });
 }
