@@ -260,17 +260,23 @@ impl Actor {
         join_view(socket, view, mode);
         let missed = live.read(|board| {
             let now = Moment::of(board);
-            // What was seen between two ticks, deltas do not know of.
-            let is_tick = |seq| seq == now.seq || self.watching.is_tick(seq);
-            let known = known.map(|(epoch, seq)| (epoch, seq, is_tick(seq)));
+            let known = known.filter(|(known, _)| *known == epoch.to_string());
+            let known = known.map(|(epoch, seq)| (epoch, seq, self.watching.is_tick(seq)));
             let frames = self
                 .watching
                 .watch(socket.id, view, mode, || Frames::new(view, epoch, board));
-            let known = known
-                .filter(|(_, seq, is_tick)| *is_tick || *seq == frames.data().seq)
-                // All answers are as of now, or one could be older than another.
-                .filter(|_| frames.is_current(board));
-            let missed = known.and_then(|(epoch, seq, _)| frames.since(&epoch, seq, now));
+            let missed = known.and_then(|(epoch, seq, is_tick)| {
+                // What was seen between two ticks, deltas do not know of; and all
+                // answers are as of now, or one could be older than another.
+                let is_frame = is_tick || seq == frames.data().seq;
+                if seq == now.seq {
+                    Some(frames.nothing(board))
+                } else if is_frame && frames.is_current(board) {
+                    frames.since(&epoch, seq, now)
+                } else {
+                    None
+                }
+            });
             if missed.is_some() {
                 self.watching.shown(socket.id, now.seq);
             }

@@ -175,6 +175,15 @@ impl Frames {
         })
     }
 
+    /// What a client missed whose rows are those of this very moment.
+    pub(super) fn nothing(&self, board: &Board) -> ScoreboardDelta {
+        ScoreboardDelta {
+            total_users: board.len() as u64,
+            last_updated: wire::timestamp(board.changed()),
+            ..self.delta(board.seq(), board.seq(), Vec::new())
+        }
+    }
+
     fn delta(&self, from: u64, to: u64, changes: Vec<RowChange>) -> ScoreboardDelta {
         ScoreboardDelta {
             epoch: self.data.epoch.clone(),

@@ -170,7 +170,10 @@ mod tests {
             all.extend(told(&mut updates).into_iter().flatten());
         }
         assert_eq!(all.len(), 45);
-        assert_eq!(all[0], "u20 ScoreUpdate 21 21 982", "who has waited is first");
+        assert_eq!(
+            all[0], "u20 ScoreUpdate 21 21 982",
+            "who has waited is first"
+        );
         assert_eq!(all[44], "u19 ScoreUpdate 20 20 983");
     }
 
