@@ -103,6 +103,7 @@ describe('podium check-config', () => {
     ['a network that is none', { PODIUM_LIMITS__ALLOW: '10.0.0.0/99' }, /limits\.allow|netmask|address/i],
     ['a proxy that is none', { PODIUM_LIMITS__TRUSTED_PROXIES: 'proxy.example' }, /proxy\.example.*address/],
     ['trust in everybody', { PODIUM_LIMITS__TRUSTED_PROXIES: '10.0.0.1,::/0' }, /limits\.trusted_proxies/],
+    ['a banner that nobody could read', { PODIUM_ACHIEVEMENTS__DURATION: '10ms' }, /achievements\.duration/],
     ['an origin that is none', { FRONTEND_URLS: 'example.org' }, /FRONTEND_URLS.*https/],
     ['an address that is none', { LEPTOS_SITE_ADDR: 'here' }, /LEPTOS_/],
     ['a weak key of tickets', { TICKET_SECRET: 'secret' }, /TICKET_SECRET.*openssl rand/],
@@ -117,6 +118,11 @@ describe('podium check-config', () => {
       'a limit of nothing',
       { PODIUM_ACTIONS__QUIZ__POINTS: '5', PODIUM_ACTIONS__QUIZ__PER_MINUTE: '0' },
       /actions\.quiz\.per_minute/,
+    ],
+    [
+      'a limit that is too high',
+      { PODIUM_ACTIONS__QUIZ__POINTS: '5', PODIUM_ACTIONS__QUIZ__PER_DAY: '10001' },
+      /quiz\.per_day.*1 to 10000/,
     ],
     [
       'a limit that it does not know',

@@ -40,6 +40,10 @@ pub const SECRET_MIN_BYTES: usize = 32;
 const JWT_SECRET: &str = "JWT_SECRET";
 const TICKET_SECRET: &str = "TICKET_SECRET";
 
+/// The highest limit of a declared type: so many rows the store may look through
+/// for one action.
+const MOST_LIMITED: u32 = 10_000;
+
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -590,6 +594,22 @@ impl Tables {
                 "socket.ping_interval, socket.ping_timeout",
                 "give times longer than 0",
             );
+        }
+        for (name, declared) in &self.actions.declared {
+            let limits = [declared.per_minute, declared.per_day];
+            if limits
+                .into_iter()
+                .flatten()
+                .any(|limit| limit.get() > MOST_LIMITED)
+            {
+                return value(
+                    "actions",
+                    &format!(
+                        "{name}.per_minute and {name}.per_day are 1 to {MOST_LIMITED}; without \
+                         them any number counts"
+                    ),
+                );
+            }
         }
         if self.achievements.duration < Duration::from_secs(1) {
             return value("achievements.duration", "give at least 1s");

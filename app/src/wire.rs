@@ -156,7 +156,7 @@ pub struct UserScore {
 }
 
 /// What became of one user's score.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserScoreUpdate {
     /// A UUID.

@@ -517,7 +517,7 @@ fn join(socket: &SocketRef, room: impl Into<String>) {
 }
 
 /// What is told of somebody who did not act.
-pub(super) fn unacted(action_type: &str, board: &Board) -> UserChange {
+fn unacted(action_type: &str, board: &Board) -> UserChange {
     UserChange {
         action_type: action_type.into(),
         increase: 0,

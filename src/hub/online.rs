@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use socketioxide::socket::Sid;
 use tokio::time::{Duration, Instant};
 
-use crate::board::{Board, RankSweep, UserId, Watched, ranking::Shift};
+use crate::board::{Board, RankSweep, Score, UserId, Watched, ranking::Shift};
 
 /// Between two sweeps. What a sweep finds is told within as long, so nobody waits
 /// longer than twice this.
@@ -38,6 +38,14 @@ pub(super) struct Online {
     share: usize,
     swept: Option<Instant>,
     due: Option<Instant>,
+}
+
+/// Where somebody stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) user: UserId,
+    pub(super) score: Option<Score>,
+    pub(super) rank: Option<u64>,
 }
 
 struct Here {
@@ -155,7 +163,7 @@ impl Online {
         &mut self,
         users: impl Iterator<Item = UserId>,
         board: &Board,
-    ) -> Vec<UserId> {
+    ) -> Vec<Place> {
         let mut untold = Vec::new();
         for user in users {
             if let Some(&number) = self.users.get(&user) {
@@ -166,7 +174,7 @@ impl Online {
     }
 
     /// The part of those who wait that is to be told now. They count as told.
-    pub(super) fn next_share(&mut self, board: &Board) -> Vec<UserId> {
+    pub(super) fn next_share(&mut self, board: &Board) -> Vec<Place> {
         let mut share = Vec::new();
         for _ in 0..self.share.min(self.waiting.len()) {
             let Some(number) = self.waiting.pop_front() else {
@@ -181,10 +189,16 @@ impl Online {
         share
     }
 
-    fn tell(&mut self, number: u32, board: &Board) -> Option<UserId> {
+    fn tell(&mut self, number: u32, board: &Board) -> Option<Place> {
         let here = &mut self.here[number as usize];
-        let rank = board.user(here.user).and_then(|row| row.rank);
-        (std::mem::replace(&mut here.told, rank) != rank).then_some(here.user)
+        let row = board.user(here.user);
+        let rank = row.and_then(|row| row.rank);
+        let is_news = std::mem::replace(&mut here.told, rank) != rank;
+        row.filter(|_| is_news).map(|row| Place {
+            user: here.user,
+            score: row.score,
+            rank,
+        })
     }
 
     /// Does anybody wait to be told?
@@ -263,7 +277,7 @@ impl Online {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq, Timestamp};
+    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Seq, Timestamp};
 
     fn user(n: u8) -> UserId {
         UserId([n; 16])
@@ -334,7 +348,7 @@ mod tests {
             while self.online.is_waiting() {
                 told.extend(self.online.next_share(&self.board));
             }
-            let mut told: Vec<u8> = told.into_iter().map(|user| user.0[0]).collect();
+            let mut told: Vec<u8> = told.into_iter().map(|it| it.user.0[0]).collect();
             told.sort_unstable();
             told
         }
@@ -353,10 +367,8 @@ mod tests {
         let mut game = Game::new();
         game.score(9, 98);
         // Somebody who was near the top when they were told, say.
-        assert_eq!(
-            game.online.untold([user(5)].into_iter(), &game.board),
-            [user(5)]
-        );
+        let untold = game.online.untold([user(5)].into_iter(), &game.board);
+        assert_eq!(untold.len(), 1);
         game.score(9, 91);
         assert_eq!(game.sweep(), [5]);
         // Likewise one of two sockets that asked.

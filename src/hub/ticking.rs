@@ -12,13 +12,14 @@ use socketioxide::{BroadcastError, SocketError, socket::Sid};
 
 use super::{
     achievements::achieved,
-    actor::{Actor, unacted},
+    actor::Actor,
     frames::{Moment, Step},
+    online::Place,
     rooms,
     view::{Mode, View},
 };
 use crate::{
-    board::{Board, Changes, Climb, Ended, UserChange, UserId},
+    board::{Board, Changes, Climb, Ended, Score, UserChange, UserId},
     clock, wire,
 };
 
@@ -37,6 +38,9 @@ struct Seen {
     rows: HashMap<View, LeaderboardData>,
     /// What users are told of themselves.
     updates: Vec<(UserId, UserScoreUpdate)>,
+    /// Who has moved without acting. What they are told is written later: they may
+    /// be many, and the board stands still for the look.
+    moved: Vec<Place>,
     /// Whose sessions have ended.
     ended: Vec<Ended>,
 }
@@ -47,7 +51,7 @@ impl Actor {
         let live = self.live.clone();
         let seen = live.take_changes(|board, changes| self.look(board, changes));
         // A look that found nothing to tell counts too: it holds up the writer.
-        let is_news = seen.has_changes || !seen.updates.is_empty();
+        let is_news = seen.has_changes || !seen.updates.is_empty() || !seen.moved.is_empty();
         if is_news || !self.updates.is_empty() {
             self.tick.sent(self.started.elapsed());
         }
@@ -59,10 +63,20 @@ impl Actor {
         }
         self.tell_watchers(seen.steps, seen.now).await;
         for (user, update) in seen.updates {
-            let room = rooms::user(user);
-            if !self.tell_room(&room, USER_SCORE_UPDATE, &update).await {
-                self.lagging.suspect_user(user);
-            }
+            self.tell_user(user, &update).await;
+        }
+        let mut update = UserScoreUpdate {
+            action_type: UserScoreUpdate::RANK_CHANGE.into(),
+            timestamp: wire::timestamp(seen.now.at),
+            epoch: self.live.epoch().to_string(),
+            seq: seen.now.seq,
+            ..UserScoreUpdate::default()
+        };
+        for Place { user, score, rank } in seen.moved {
+            update.user_id = wire::user_text(user);
+            update.score = score.map(Score::points);
+            update.rank = rank;
+            self.tell_user(user, &update).await;
         }
         for ended in seen.ended {
             self.end_sessions(ended);
@@ -89,19 +103,13 @@ impl Actor {
             .collect::<Vec<_>>();
         let (again, rows) = self.outdated(board, &steps);
 
-        let mut updates = self.own_updates(board, actions);
+        let updates = self.own_updates(board, actions);
         let near_top: Vec<UserId> = self.watching.top().users().chain(was_near_top).collect();
         let mut moved = self.online.untold(near_top.into_iter(), board);
         if self.online.is_sweep_due() {
             self.online.sweep(board);
         }
         moved.extend(self.online.next_share(board));
-        updates.extend(moved.into_iter().filter_map(|user| {
-            let change = unacted(UserScoreUpdate::RANK_CHANGE, board);
-            let update = wire::user_update(self.live.epoch(), board, user, change)?;
-            Some((user, update))
-        }));
-
         self.congratulate(board, &climbed);
         announced.into_iter().for_each(|it| self.banners.add(it));
         Seen {
@@ -111,6 +119,7 @@ impl Actor {
             again,
             rows,
             updates,
+            moved,
             ended,
         }
     }
@@ -199,6 +208,13 @@ impl Actor {
                     self.lagging.suspect_view(view, Mode::Delta, before.seq);
                 }
             }
+        }
+    }
+
+    async fn tell_user(&mut self, user: UserId, update: &UserScoreUpdate) {
+        let room = rooms::user(user);
+        if !self.tell_room(&room, USER_SCORE_UPDATE, update).await {
+            self.lagging.suspect_user(user);
         }
     }
 

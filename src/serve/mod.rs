@@ -139,8 +139,8 @@ impl Server {
         })
     }
 
-    /// Serves until SIGTERM or SIGINT, then says goodbye: no longer ready, no new
-    /// connections, a notice to everybody, time to leave, disconnection. SIGINT,
+    /// Serves until SIGTERM or SIGINT, then says goodbye: no longer ready, a notice
+    /// to everybody, no new connections, time to leave, disconnection. SIGINT,
     /// which somebody at the keyboard sends, and a second SIGTERM cut it short.
     ///
     /// # Errors
