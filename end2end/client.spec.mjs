@@ -3,19 +3,8 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { act, putUser, request, startPodium, token } from './support/podium.mjs';
-import { expect, expectBoard, live, signInPath, test } from './support/page.mjs';
-
-/** Registers players with scores; resolves to their ids, by name. */
-async function players(podium, scores) {
-  const ids = {};
-  for (const [name, score] of Object.entries(scores)) {
-    ids[name] = randomUUID();
-    await putUser(podium.url, ids[name], name);
-    if (score !== 0) await act(podium.url, { userId: ids[name], scoreIncrease: score });
-  }
-  return ids;
-}
+import { act, request, startPodium, token } from './support/podium.mjs';
+import { expect, expectBoard, live, players, signInPath, test } from './support/page.mjs';
 
 /** Listens to a page's sockets; the events that went either way, in order. */
 function listen(page) {

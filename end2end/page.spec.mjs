@@ -1,20 +1,17 @@
 // The page in a real browser, from a score action to a row that moves.
 
-import { randomUUID } from 'node:crypto';
-
-import { act, actAll, putUser, startPodium } from './support/podium.mjs';
-import { expect, expectBoard, live, row, rows, signInPath, test, you } from './support/page.mjs';
-
-/** Registers players with scores; resolves to their ids, in the order given. */
-async function players(podium, scores) {
-  const ids = {};
-  for (const [name, score] of Object.entries(scores)) {
-    ids[name] = randomUUID();
-    await putUser(podium.url, ids[name], name);
-    if (score !== 0) await act(podium.url, { userId: ids[name], scoreIncrease: score });
-  }
-  return ids;
-}
+import { act, actAll, startPodium } from './support/podium.mjs';
+import {
+  expect,
+  expectBoard,
+  live,
+  players,
+  row,
+  rows,
+  signInPath,
+  test,
+  you,
+} from './support/page.mjs';
 
 test('an action reaches every open page, and the page of whoever acted', async ({ podium, open }) => {
   const { Ada, Grace } = await players(podium, { Ada: 30, Grace: 20, Alan: 1000 });

@@ -1,14 +1,17 @@
 // What tests of the page share: a server for each test, and pages that must not
 // say a word on the console.
 
+import { randomUUID } from 'node:crypto';
+
 import { test as base, expect } from '@playwright/test';
 
-import { startPodium, token } from './podium.mjs';
+import { act, putUser, startPodium, token } from './podium.mjs';
 
 /**
- * `podium`: a server with an empty board, and `podiumEnv` over its settings. `open(options)`: a page of its own
- * browser context; it fails the test if anything is written to its console, an
- * exception escapes or a request fails, unless `options.expectErrors` is set.
+ * `podium`: a server with an empty board, and `podiumEnv` over its settings.
+ * `open(options)`: a page of its own browser context; it fails the test if anything
+ * is written to its console, an exception escapes or a request fails, unless
+ * `options.expectErrors` is set.
  */
 export const test = base.extend({
   podiumEnv: [{}, { option: true }],
@@ -44,6 +47,17 @@ export const test = base.extend({
 });
 
 export { expect };
+
+/** Registers players with scores; resolves to their ids, in the order given. */
+export async function players(podium, scores) {
+  const ids = {};
+  for (const [name, score] of Object.entries(scores)) {
+    ids[name] = randomUUID();
+    await putUser(podium.url, ids[name], name);
+    if (score !== 0) await act(podium.url, { userId: ids[name], scoreIncrease: score });
+  }
+  return ids;
+}
 
 /** The link by which a player signs in. */
 export const signInPath = (user) => `/?token=${token({ user })}`;
