@@ -16,6 +16,8 @@ import {
   actAll,
   action,
   leaderboard,
+  newUser,
+  postActions,
   publisherToken,
   putUser,
   request,
@@ -27,17 +29,6 @@ import { podiumForSuite, podiumForTest } from './support/suite.mjs';
 const ACTIONS = '/api/v1/actions';
 const LEADERBOARD = '/api/v1/leaderboard';
 const MOST = Number.MAX_SAFE_INTEGER;
-
-async function newUser(podium, username = 'Ada') {
-  const id = randomUUID();
-  await putUser(podium.url, id, username);
-  return id;
-}
-
-/** Sends actions as a publisher; resolves to the response whatever it says. */
-function post(podium, body) {
-  return request(podium.url, 'POST', ACTIONS, { token: publisherToken(), body });
-}
 
 /** Reads as anybody may, without a token. */
 function get(podium, path) {
@@ -83,7 +74,7 @@ describe('POST /api/v1/actions', () => {
   it('answers one action with what it did', async (t) => {
     const podium = await podiumForTest(t);
     const [first, second] = [await newUser(podium), await newUser(podium)];
-    const response = await post(podium, action({ userId: second, scoreIncrease: 10 }));
+    const response = await postActions(podium, action({ userId: second, scoreIncrease: 10 }));
     assert.equal(response.status, 200);
     assert.match(response.contentType, /^application\/json\b/);
     expectActionAnswer(response.body);
@@ -107,7 +98,7 @@ describe('POST /api/v1/actions', () => {
     const podium = await podiumForTest(t);
     const [first, second] = [await newUser(podium), await newUser(podium)];
     const { seq } = await leaderboard(podium.url);
-    const response = await post(podium, [
+    const response = await postActions(podium, [
       action({ userId: second, scoreIncrease: 10 }),
       action({ userId: first, scoreIncrease: 15 }),
       action({ userId: second, scoreIncrease: 10 }),
@@ -140,7 +131,7 @@ describe('POST /api/v1/actions', () => {
       const userId = await newUser(podium);
       await act(podium.url, { userId, scoreIncrease: sign * MOST });
       const beyond = action({ userId, scoreIncrease: sign });
-      await expectRefused(podium, () => post(podium, beyond), 422);
+      await expectRefused(podium, () => postActions(podium, beyond), 422);
       assert.equal(await scoreOf(podium, userId), sign * MOST);
     }
   });
@@ -149,12 +140,12 @@ describe('POST /api/v1/actions', () => {
     it('gives the first answer again, whatever has happened since', async () => {
       const [userId, other] = [await newUser(podium), await newUser(podium)];
       const body = action({ userId, scoreIncrease: 10 });
-      const first = (await post(podium, body)).body;
+      const first = (await postActions(podium, body)).body;
       assert.equal(first.duplicate, false);
       await act(podium.url, { userId, scoreIncrease: 5 });
       await act(podium.url, { userId: other, scoreIncrease: 100 });
 
-      const again = await post(podium, body);
+      const again = await postActions(podium, body);
       assert.equal(again.status, 200);
       assert.deepEqual(again.body, { ...first, duplicate: true });
       assert.equal(await scoreOf(podium, userId), 15);
@@ -164,8 +155,8 @@ describe('POST /api/v1/actions', () => {
       const userId = await newUser(podium);
       const known = action({ userId, scoreIncrease: 10 });
       const fresh = action({ userId, scoreIncrease: 1 });
-      const first = (await post(podium, known)).body;
-      const [a, b, c] = (await post(podium, [known, fresh, fresh])).body;
+      const first = (await postActions(podium, known)).body;
+      const [a, b, c] = (await postActions(podium, [known, fresh, fresh])).body;
       assert.deepEqual(a, { ...first, duplicate: true });
       assert.deepEqual([b.score, b.duplicate], [11, false]);
       assert.deepEqual(c, { ...b, duplicate: true });
@@ -175,7 +166,7 @@ describe('POST /api/v1/actions', () => {
     it('counts one of many that arrive together', async () => {
       const userId = await newUser(podium);
       const body = action({ userId, scoreIncrease: 10 });
-      const responses = await Promise.all(Array.from({ length: 20 }, () => post(podium, body)));
+      const responses = await Promise.all(Array.from({ length: 20 }, () => postActions(podium, body)));
       const answers = responses.map((response) => response.body);
       assert.equal(answers.filter(({ duplicate }) => !duplicate).length, 1);
       const { duplicate, ...first } = answers[0];
@@ -194,9 +185,9 @@ describe('POST /api/v1/actions', () => {
       it(`refuses ${what}`, async () => {
         const userId = await newUser(podium);
         const body = action({ userId, scoreIncrease: 10 });
-        await post(podium, body);
+        await postActions(podium, body);
         const changed = { ...body, ...(await change()) };
-        await expectRefused(podium, () => post(podium, changed), 409);
+        await expectRefused(podium, () => postActions(podium, changed), 409);
       });
     }
   });
@@ -224,7 +215,7 @@ describe('POST /api/v1/actions', () => {
 
     for (const body of [null, 42, 'an action', {}]) {
       it(`JSON that is no action: ${JSON.stringify(body)}`, async () => {
-        await expectRefused(podium, () => post(podium, body), 400, 422);
+        await expectRefused(podium, () => postActions(podium, body), 400, 422);
       });
     }
 
@@ -247,7 +238,7 @@ describe('POST /api/v1/actions', () => {
     for (const [what, change] of Object.entries(wrong)) {
       it(`an action ${what}`, async () => {
         const body = { ...action({ userId, scoreIncrease: 1 }), ...change };
-        await expectRefused(podium, () => post(podium, body), 400, 422);
+        await expectRefused(podium, () => postActions(podium, body), 400, 422);
       });
     }
 
@@ -261,18 +252,18 @@ describe('POST /api/v1/actions', () => {
           action({ userId, scoreIncrease: 1 }),
           spoil(action({ userId, scoreIncrease: 1 })),
         ];
-        await expectRefused(podium, () => post(podium, body), 400, 422);
+        await expectRefused(podium, () => postActions(podium, body), 400, 422);
       });
     }
 
     it('an action of a user whom it does not know', async () => {
       const body = action({ userId: randomUUID(), scoreIncrease: 1 });
-      await expectRefused(podium, () => post(podium, body), 404);
+      await expectRefused(podium, () => postActions(podium, body), 404);
     });
 
     it('more than 1,000 actions in one request, all of them', async () => {
       const body = Array.from({ length: 1001 }, () => action({ userId, scoreIncrease: 1 }));
-      await expectRefused(podium, () => post(podium, body), 413, 422);
+      await expectRefused(podium, () => postActions(podium, body), 413, 422);
     });
   });
 
@@ -290,8 +281,8 @@ describe('POST /api/v1/actions', () => {
   it('says for each action of an array why it is refused, and applies the others', async () => {
     const userId = await newUser(podium);
     const known = action({ userId, scoreIncrease: 1 });
-    await post(podium, known);
-    const response = await post(podium, [
+    await postActions(podium, known);
+    const response = await postActions(podium, [
       action({ userId, scoreIncrease: 10 }),
       action({ userId: randomUUID(), scoreIncrease: 10 }),
       action({ userId, scoreIncrease: MOST }),

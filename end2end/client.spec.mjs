@@ -72,6 +72,29 @@ test('a packet that is lost is noticed and repaired', async ({ podium, open }) =
   await expectBoard(page, ['1 Grace 35', '2 Ada 31']);
 });
 
+test('a page that is refused the rows asks again', async ({ podium, open }) => {
+  const { Ada } = await players(podium, { Ada: 30 });
+  let refused = 0;
+  // As where somebody's other pages have used up the events of the minute.
+  const prepare = (page) =>
+    page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((message) => {
+        if (refused === 0 && String(message).includes('subscribe_scoreboard')) {
+          refused += 1;
+          socket.send('42["error",{"message":"Rate limit exceeded"}]');
+        } else {
+          server.send(message);
+        }
+      });
+    });
+  const page = await open({ prepare });
+  await live(page);
+  expect(refused).toBe(1);
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  await expectBoard(page, ['1 Ada 31']);
+});
+
 test('what is shown while the server is away says how old it is', async ({ podium, open }) => {
   await players(podium, { Ada: 30 });
   const page = await open({ expectErrors: true });

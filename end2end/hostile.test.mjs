@@ -89,6 +89,24 @@ describe('a client that says too much', () => {
   }
 });
 
+describe('a message', () => {
+  const event = (bytes) => ['subscribe_user_score', 'x'.repeat(bytes)];
+
+  for (const transport of ['websocket', 'polling']) {
+    it(`of any size up to the limit is answered over ${transport}, and no larger one`, async (t) => {
+      const podium = await podiumForTest(t);
+      const options = { transports: [transport] };
+      const socket = await connect(podium.url, { token: viewer(), ...options });
+      // The limit is 16 KiB, of which the name of the event takes a little.
+      assert.equal((await ask(socket, ...event(16_000))).ok, false);
+      const lost = once(socket, 'disconnect');
+      socket.emit(...event(17_000));
+      assert.match((await lost)[0], /^transport/);
+      await roundTrip(await connect(podium.url, { token: viewer(), ...options }));
+    });
+  }
+});
+
 describe('a connection that says nothing', { concurrency: true }, () => {
   const openings = { nothing: '', 'one letter': 'P', 'half a request': 'GET / HTTP/1.1\r\nHost: x\r\n' };
   for (const [name, opening] of Object.entries(openings)) {

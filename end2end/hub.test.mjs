@@ -5,19 +5,20 @@ import { randomUUID } from 'node:crypto';
 import { before, describe, it } from 'node:test';
 
 import { expectLeaderboard, expectRefusal, expectUserScoreUpdate } from './support/expect.mjs';
-import { act, actAll, leaderboard, putUser, startPodium, token } from './support/podium.mjs';
+import {
+  act,
+  actAll,
+  leaderboard,
+  newUser,
+  putUser,
+  startPodium,
+  token,
+} from './support/podium.mjs';
 import { ask, connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
 import { podiumForSuite, podiumForTest } from './support/suite.mjs';
 
 const TRANSPORTS = ['websocket', 'polling'];
 const INVALID = 'Invalid message format';
-
-/** A registered user who is not online. */
-async function newUser(podium, username = 'Ada') {
-  const id = randomUUID();
-  await putUser(podium.url, id, username);
-  return id;
-}
 
 /** A registered user who is online. */
 async function newPlayer(podium, username, options) {

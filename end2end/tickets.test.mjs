@@ -19,6 +19,8 @@ import {
   act,
   action,
   leaderboard,
+  newUser,
+  postActions,
   publisherToken,
   putUser,
   request,
@@ -33,17 +35,6 @@ const ACTIONS = '/api/v1/actions';
 const OTHER_SECRET = 'another-secret-of-tests-Zt5nWq8xRk3vLm7cYp2sHd9b';
 
 const now = () => Math.floor(Date.now() / 1000);
-
-async function newUser(podium, username = 'Ada') {
-  const id = randomUUID();
-  await putUser(podium.url, id, username);
-  return id;
-}
-
-/** Sends actions as a publisher; resolves to the response whatever it says. */
-function post(podium, body) {
-  return request(podium.url, 'POST', ACTIONS, { token: publisherToken(), body });
-}
 
 /** Hands in a ticket with a token; resolves to the response whatever it says. */
 function handIn(podium, bearer, ticket) {
@@ -317,7 +308,7 @@ describe('a ticket', () => {
 
     it('is the action that a publisher sent under its id', async () => {
       const body = action({ userId, scoreIncrease: 10 });
-      const sent = (await post(podium, body)).body;
+      const sent = (await postActions(podium, body)).body;
       const same = await handIn(podium, player, good({ actionId: body.actionId }));
       assert.deepEqual(same.body, { ...sent, duplicate: true });
     });
@@ -360,7 +351,7 @@ describe('a ticket', () => {
       const body = [{ ticket: good() }, { ticket: good() }];
       const send = () => request(podium.url, 'POST', ACTIONS, { token: player, body });
       await expectRefused(podium, send, 403);
-      await expectRefused(podium, () => post(podium, body), 422);
+      await expectRefused(podium, () => postActions(podium, body), 422);
     });
   });
 
@@ -449,7 +440,7 @@ describe('the configuration', () => {
     const userId = await newUser(podium);
     assert.equal((await act(podium.url, { userId, actionType: 'quiz_solved' })).score, 10);
     assert.equal((await act(podium.url, { userId, actionType: 'Grand Prix 🏆' })).score, 35);
-    const second = await post(podium, action({ userId, actionType: 'quiz_solved' }));
+    const second = await postActions(podium, action({ userId, actionType: 'quiz_solved' }));
     expectLimit(second, 'quiz_solved counts at most once a day for one user');
   });
 });
@@ -473,7 +464,7 @@ describe('a declared type', () => {
     let score = 0;
     for (const scoreIncrease of [undefined, null, 10, 1_000_000, -5, 2 ** 53]) {
       const body = action({ userId, actionType: 'quiz_solved', scoreIncrease });
-      const response = await post(podium, body);
+      const response = await postActions(podium, body);
       assert.equal(response.status, 200, JSON.stringify(response.body));
       assert.equal(response.body.score, (score += 10));
     }
@@ -489,49 +480,49 @@ describe('a declared type', () => {
     const actionType = 'Quiz_Solved';
     assert.equal((await act(podium.url, { userId, actionType, scoreIncrease: 3 })).score, 3);
     const body = action({ userId, actionType });
-    const problem = await expectRefused(podium, () => post(podium, body), 422);
+    const problem = await expectRefused(podium, () => postActions(podium, body), 422);
     assert.match(problem.detail, /scoreIncrease is missing/);
   });
 
   it('is the same action when other points are sent under its id', async () => {
     const userId = await newUser(podium);
     const body = action({ userId, actionType: 'quiz_solved', scoreIncrease: 1 });
-    const first = (await post(podium, body)).body;
+    const first = (await postActions(podium, body)).body;
     for (const scoreIncrease of [1, 2, undefined]) {
-      const again = await post(podium, { ...body, scoreIncrease });
+      const again = await postActions(podium, { ...body, scoreIncrease });
       assert.deepEqual(again.body, { ...first, duplicate: true });
     }
     const other = { ...body, actionType: 'bug_found' };
-    await expectRefused(podium, () => post(podium, other), 409);
+    await expectRefused(podium, () => postActions(podium, other), 409);
   });
 
   it('counts as often as it may, for each user', async () => {
     const [ada, grace] = [await newUser(podium, 'Ada'), await newUser(podium, 'Grace')];
     const bug = (userId) => action({ userId, actionType: 'bug_found' });
     const first = bug(ada);
-    const answer = (await post(podium, first)).body;
-    assert.equal((await post(podium, bug(ada))).body.score, 30);
+    const answer = (await postActions(podium, first)).body;
+    assert.equal((await postActions(podium, bug(ada))).body.score, 30);
 
     const third = bug(ada);
-    await expectRefused(podium, () => post(podium, third), 429);
-    assert.ok(expectLimit(await post(podium, third), TWICE) <= 60);
+    await expectRefused(podium, () => postActions(podium, third), 429);
+    assert.ok(expectLimit(await postActions(podium, third), TWICE) <= 60);
     const bearer = token({ user: ada });
     const mine = ticket({ user: ada, actionType: 'bug_found' });
     assert.ok(expectLimit(await handIn(podium, bearer, mine), TWICE) <= 60);
 
     // What was counted is answered again; the id that was refused is free.
-    assert.deepEqual((await post(podium, first)).body, { ...answer, duplicate: true });
-    assert.equal((await post(podium, { ...third, userId: grace })).body.score, 15);
+    assert.deepEqual((await postActions(podium, first)).body, { ...answer, duplicate: true });
+    assert.equal((await postActions(podium, { ...third, userId: grace })).body.score, 15);
     assert.equal((await act(podium.url, { userId: ada, actionType: 'quiz_solved' })).score, 40);
     assert.equal((await act(podium.url, { userId: ada, actionType: 'login' })).score, 41);
-    const seconds = expectLimit(await post(podium, action({ userId: ada, actionType: 'login' })), ONCE);
+    const seconds = expectLimit(await postActions(podium, action({ userId: ada, actionType: 'login' })), ONCE);
     assert.ok(seconds > 23 * 3600 && seconds <= 24 * 3600, `${seconds} s`);
     assert.equal(await scoreOf(podium, ada), 41);
   });
 
   it('counts as often as it may when much arrives together', async () => {
     const userId = await newUser(podium);
-    const bug = () => post(podium, action({ userId, actionType: 'bug_found' }));
+    const bug = () => postActions(podium, action({ userId, actionType: 'bug_found' }));
     const responses = await Promise.all(Array.from({ length: 20 }, bug));
     assert.equal(responses.filter(({ status }) => status === 200).length, 2);
     assert.equal(responses.filter(({ status }) => status === 429).length, 18);
@@ -543,7 +534,7 @@ describe('a declared type', () => {
     const bug = () => action({ userId, actionType: 'bug_found', scoreIncrease: 500 });
     const known = bug();
     const plain = action({ userId, scoreIncrease: 1 });
-    const { status, body } = await post(podium, [known, bug(), bug(), plain, known]);
+    const { status, body } = await postActions(podium, [known, bug(), bug(), plain, known]);
     assert.equal(status, 207);
     const [first, second, third, fourth, again] = body;
     assert.deepEqual([first.score, second.score, fourth.score], [15, 30, 31]);
@@ -559,7 +550,7 @@ describe('a declared type', () => {
     const userId = await newUser(first);
     const bug = action({ userId, actionType: 'bug_found' });
     const quiz = action({ userId, actionType: 'quiz_solved' });
-    const [counted, solved] = (await post(first, [bug, quiz])).body;
+    const [counted, solved] = (await postActions(first, [bug, quiz])).body;
     await act(first.url, { userId, actionType: 'bug_found' });
     await act(first.url, { userId, actionType: 'login' });
     await first.kill();
@@ -568,10 +559,10 @@ describe('a declared type', () => {
       database: first.database,
       env: { ...DECLARED, PODIUM_ACTIONS__QUIZ_SOLVED__POINTS: '99' },
     });
-    const send = (actionType) => post(second, action({ userId, actionType }));
+    const send = (actionType) => postActions(second, action({ userId, actionType }));
     assert.ok(expectLimit(await send('bug_found'), TWICE) <= 60);
     expectLimit(await send('login'), ONCE);
-    const again = await post(second, [bug, quiz]);
+    const again = await postActions(second, [bug, quiz]);
     assert.equal(again.status, 200);
     assert.deepEqual(again.body, [
       { ...counted, duplicate: true },
@@ -593,14 +584,14 @@ describe('where only declared types count', () => {
     const declared = action({ userId, actionType: 'quiz_solved' });
     const mine = ticket({ user: userId, scoreIncrease: 1 });
     const sends = [
-      () => post(podium, other),
-      () => post(podium, [declared, other]),
+      () => postActions(podium, other),
+      () => postActions(podium, [declared, other]),
       () => handIn(podium, token({ user: userId }), mine),
     ];
     for (const send of sends) {
       const problem = await expectRefused(podium, send, 422);
       assert.match(problem.detail, /"test" is not declared.*\[actions\].*only_declared/);
     }
-    assert.equal((await post(podium, declared)).body.score, 10);
+    assert.equal((await postActions(podium, declared)).body.score, 10);
   });
 });

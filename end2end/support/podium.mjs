@@ -243,6 +243,18 @@ export function putUser(url, id, username, avatar) {
   return accepted(url, 'PUT', `/api/v1/users/${id}`, { username, avatar });
 }
 
+/** Registers somebody new; resolves to the id. */
+export async function newUser(podium, username = 'Ada') {
+  const id = randomUUID();
+  await putUser(podium.url, id, username);
+  return id;
+}
+
+/** Sends actions as a publisher; resolves to the response whatever it says. */
+export function postActions(podium, body) {
+  return request(podium.url, 'POST', '/api/v1/actions', { token: publisherToken(), body });
+}
+
 /** The body of an action, with a fresh id unless one is given. */
 export function action({ userId, scoreIncrease, actionType = 'test', actionId = randomUUID() }) {
   return { actionId, userId, actionType, scoreIncrease };

@@ -5,13 +5,14 @@
 
 pub mod ticket;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     board::UserId,
+    clock,
     config::{AuthTable, Secret},
     wire,
 };
@@ -209,8 +210,7 @@ fn validation(table: &AuthTable, claims: &[&str]) -> Validation {
 
 /// Seconds since 1970-01-01T00:00:00Z.
 pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
+    clock::now().0 / 1000
 }
 
 /// The token in the value of an `Authorization` header.

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::join,
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
 };
@@ -125,8 +126,9 @@ impl Connection {
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
         let (is_websocket, opened) = (Flag::default(), Flag::default());
-        let stream = Leaving::new(stream, is_websocket.clone(), &self.departure);
-        let stream = FirstPing::new(stream, opened.clone());
+        let (reader, writer) = stream.into_split();
+        let reader = Leaving::new(reader, is_websocket.clone(), &self.departure);
+        let stream = FirstPing::new(join(reader, writer), opened.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             // For each request anew: a proxy has one connection for many clients.
             let client = client_address(peer, request.headers(), &proxies);
