@@ -224,6 +224,31 @@ const FIRST_VERSION: &str = "
     PRAGMA user_version = 1;
 ";
 
+/// The first schema was at first without the rule of a board.
+#[tokio::test]
+async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
+    let file = SqliteFile::new();
+    let connection = Connection::open(file.path()).unwrap();
+    connection.execute_batch(FIRST_VERSION).unwrap();
+    connection
+        .execute_batch("ALTER TABLE boards DROP COLUMN deciding")
+        .unwrap();
+    drop(connection);
+
+    let running = file.open(Rules::default());
+    assert_eq!(running.follower.rows()[0], ("user 2".to_owned(), 9, 1));
+    running.store.close().await;
+    let other = Rules {
+        operator: Operator::Latest,
+        ..Rules::default()
+    };
+    assert!(matches!(
+        file.try_open("main", other),
+        Err(StoreError::OtherRules { .. })
+    ));
+    assert_eq!(file.open(Rules::default()).follower.rows().len(), 2);
+}
+
 #[tokio::test]
 async fn a_file_of_the_first_version_goes_on() {
     let file = SqliteFile::new();

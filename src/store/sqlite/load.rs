@@ -37,7 +37,12 @@ pub(super) fn board_row(
         )
         .optional()?;
     if let Some((row, found)) = found {
-        if found != wanted {
+        if found.is_empty() {
+            // An early file does not say; from now on it does.
+            let sql = "UPDATE boards SET deciding = ?2 WHERE id = ?1";
+            transaction.execute(sql, params![row.id, wanted])?;
+            transaction.commit()?;
+        } else if found != wanted {
             return Err(StoreError::OtherRules { found, wanted });
         }
         return Ok(row);

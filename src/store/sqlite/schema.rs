@@ -160,5 +160,20 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", step + 1)?;
         transaction.commit()?;
     }
+    remember_rule(connection)
+}
+
+/// Files of the first schema exist with and without `boards.deciding`, under the
+/// same number. Where it is missing nobody knows the rule, which is the empty text.
+fn remember_rule(connection: &Connection) -> Result<(), StoreError> {
+    let is_there: bool = connection.query_row(
+        "SELECT count(*) FROM pragma_table_info('boards') WHERE name = 'deciding'",
+        [],
+        |row| row.get(0),
+    )?;
+    if !is_there {
+        connection
+            .execute_batch("ALTER TABLE boards ADD COLUMN deciding TEXT NOT NULL DEFAULT ''")?;
+    }
     Ok(())
 }
