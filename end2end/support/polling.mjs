@@ -12,12 +12,15 @@ export async function openPolling(url) {
   const post = (packets) => fetch(session, { method: 'POST', body: packets.join(SEPARATOR) });
   const send = async (...packets) => {
     const response = await post(packets);
-    if (!response.ok) throw new Error(`POST: ${response.status}`);
+    if (!response.ok) throw new Error(`POST: ${response.status} ${await response.text()}`);
   };
+  /** Came with the answer to CONNECT, and is still to be read. */
+  let unread = [];
   /** Waits for whatever comes next: packets as they are. */
   const poll = async () => {
+    if (unread.length > 0) return unread.splice(0);
     const response = await fetch(session);
-    if (!response.ok) throw new Error(`GET: ${response.status}`);
+    if (!response.ok) throw new Error(`GET: ${response.status} ${await response.text()}`);
     return (await response.text()).split(SEPARATOR);
   };
   return {
@@ -26,8 +29,17 @@ export async function openPolling(url) {
     poll,
     /** Does the server still know it? Asked by a pong, which changes nothing. */
     isOpen: async () => (await post(['3'])).ok,
-    /** Connects to the namespace with a token. */
-    connect: (token) => send(`40${JSON.stringify({ token })}`),
+    /**
+     * Connects to the namespace with a token. Whoever says something to a namespace
+     * before it has answered is thrown out, so this waits for the answer.
+     */
+    connect: async (token) => {
+      await send(`40${JSON.stringify({ token })}`);
+      const packets = [];
+      const isAnswer = (packet) => packet.startsWith('40') || packet.startsWith('44');
+      while (!packets.some(isAnswer)) packets.push(...(await poll()));
+      unread = packets.filter((packet) => !isAnswer(packet));
+    },
     emit: (...event) => send(`42${JSON.stringify(event)}`),
     /** Waits for whatever comes next, and answers pings: `[name, payload]` of events. */
     read: async () => {
