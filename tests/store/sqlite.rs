@@ -443,34 +443,6 @@ async fn looking_back_is_even_in_time() {
     assert_eq!(history.last, Some(Timestamp(3_601_200)));
 }
 
-#[tokio::test]
-async fn looking_back_touches_nothing_but_its_index() {
-    let file = SqliteFile::new();
-    let running = file.open(Rules::default());
-    running.store.close().await;
-    let connection = Connection::open(file.path()).unwrap();
-    for (sql, index) in [
-        (
-            "SELECT seq, at FROM log WHERE board = 1 AND user = x'01' AND kind = 'action' \
-             AND seq > 7 ORDER BY seq",
-            "COVERING INDEX log_user_actions (board=? AND user=? AND seq>?)",
-        ),
-        (
-            "SELECT max(seq) FROM log WHERE board = 1 AND user = x'01' AND kind = 'deleted'",
-            "COVERING INDEX log_deleted (board=? AND user=?)",
-        ),
-    ] {
-        let plan: Vec<String> = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap()
-            .query_map([], |row| row.get(3))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        assert!(plan.len() == 1 && plan[0].ends_with(index), "{plan:?}");
-    }
-}
-
 /// Folds nothing until it is told to.
 struct Waiting(std::sync::mpsc::Receiver<()>);
 

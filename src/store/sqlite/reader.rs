@@ -101,10 +101,27 @@ impl Reader {
     }
 }
 
-/// The entries of a user's actions, from the index alone; `?3` is the entry after
-/// which they begin.
-pub(super) const ACTIONS: &str =
-    "FROM log WHERE board = ?1 AND user = ?2 AND kind = 'action' AND seq > ?3";
+/// The entries of a user's actions after the entry `?3`. Without the name of the
+/// index, all entries of the log might be looked at instead.
+const ACTIONS: &str = "FROM log INDEXED BY log_user_actions
+     WHERE board = ?1 AND user = ?2 AND kind = 'action' AND seq > ?3";
+
+const DELETED: &str = "SELECT max(seq) FROM log INDEXED BY log_deleted
+     WHERE board = ?1 AND user = ?2 AND kind = 'deleted'";
+
+fn count() -> String {
+    format!("SELECT count(*), min(at), max(at) {ACTIONS}")
+}
+
+fn times() -> String {
+    format!("SELECT seq, at {ACTIONS} ORDER BY seq")
+}
+
+fn latest() -> String {
+    format!(
+        "SELECT seq, at, score, rank, action_type, increase {ACTIONS} ORDER BY seq DESC LIMIT ?4"
+    )
+}
 
 fn history(
     connection: &mut Connection,
@@ -124,17 +141,15 @@ fn history(
     };
     // Whoever was deleted and registered again has begun anew.
     let began: Option<u64> = connection
-        .prepare_cached(
-            "SELECT max(seq) FROM log WHERE board = ?1 AND user = ?2 AND kind = 'deleted'",
-        )?
+        .prepare_cached(DELETED)?
         .query_row(params![board, user.0], |row| row.get(0))?;
     let began = began.unwrap_or(0);
-    let (actions, earliest, latest): (u64, Option<u64>, Option<u64>) = connection
-        .prepare_cached(&format!("SELECT count(*), min(at), max(at) {ACTIONS}"))?
+    let (actions, earliest, newest): (u64, Option<u64>, Option<u64>) = connection
+        .prepare_cached(&count())?
         .query_row(params![board, user.0, began], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let (Some(earliest), Some(latest)) = (earliest, latest) else {
+    let (Some(earliest), Some(newest)) = (earliest, newest) else {
         return Ok(Some(History::default()));
     };
 
@@ -158,10 +173,9 @@ fn history(
         })
     };
 
-    let mut thinning = Thinning::new(points, actions, Timestamp(earliest), Timestamp(latest));
+    let mut thinning = Thinning::new(points, actions, Timestamp(earliest), Timestamp(newest));
     let (mut first, mut last) = (None, None);
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT seq, at {ACTIONS} ORDER BY seq"))?;
+    let mut statement = connection.prepare_cached(&times())?;
     let mut rows = statement.query(params![board, user.0, began])?;
     while let Some(row) = rows.next()? {
         let at = Timestamp(row.get(1)?);
@@ -178,9 +192,7 @@ fn history(
         .map(|seq| statement.query_row(params![board, seq], |row| Ok(point(row)))?)
         .collect::<Result<_, _>>()?;
 
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT seq, at, score, rank, action_type, increase {ACTIONS} ORDER BY seq DESC LIMIT ?4"
-    ))?;
+    let mut statement = connection.prepare_cached(&latest())?;
     let mut rows = statement.query(params![board, user.0, began, RECENT])?;
     let mut recent = Vec::new();
     while let Some(row) = rows.next()? {
@@ -202,4 +214,41 @@ fn history(
         first,
         last,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn many_actions_are_counted_without_being_read() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        schema::migrate(&mut connection, Path::new("memory")).expect("a schema");
+        let actions = "log_user_actions (board=? AND user=? AND seq>?)";
+        for (sql, index) in [
+            (
+                DELETED.to_owned(),
+                "COVERING INDEX log_deleted (board=? AND user=?)".to_owned(),
+            ),
+            (count(), format!("COVERING INDEX {actions}")),
+            (times(), format!("COVERING INDEX {actions}")),
+            // Those few are looked up.
+            (latest(), format!("INDEX {actions}")),
+        ] {
+            let plan: Vec<String> = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .and_then(|mut plan| {
+                    let count = plan.parameter_count();
+                    let null = vec![None::<i64>; count];
+                    let rows =
+                        plan.query_map(rusqlite::params_from_iter(null), |row| row.get(3))?;
+                    rows.collect()
+                })
+                .expect("a plan");
+            assert_eq!(plan, [format!("SEARCH log USING {index}")]);
+        }
+    }
 }
