@@ -331,7 +331,7 @@ mod tests {
         apply(&mut board, register(3, "Carl"));
         let board = RwLock::new(board);
         assert_eq!(
-            found(&board, "ada", 9),
+            found(&board, "ada", 1),
             (vec![("Ada".to_owned(), None)], false)
         );
         assert_eq!(
