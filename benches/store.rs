@@ -1,5 +1,6 @@
 //! The SQLite store on this machine's disk: durable actions a second by how many
-//! senders wait at once, and how long it takes to open a board of a million.
+//! senders wait at once, how long it takes to open a board of a million, and how
+//! long to look back and to find names on it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::{Duration, Instant};
@@ -7,10 +8,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use podium::{
     board::{BoardId, Profile, Rules, UserId},
+    live::LiveBoard,
     store::{self, Action, ActionId, Command, Store, sqlite::SqliteStore},
 };
 
 const USERS: u32 = 1_000_000;
+/// Actions of one user, who is looked back at.
+const ACTIONS: u32 = 200_000;
 const FOR: Duration = Duration::from_secs(3);
 
 fn user(n: u32) -> UserId {
@@ -21,10 +25,14 @@ fn user(n: u32) -> UserId {
 }
 
 fn act(n: u32) -> Command {
+    act_of(n, n.wrapping_mul(7_919) % USERS)
+}
+
+fn act_of(n: u32, of: u32) -> Command {
     Command::Act(Action {
         // Ids as clients make them: in no order.
         id: ActionId::new(&format!("{:08x}-{n:08x}", n.wrapping_mul(0x9e37_79b9))).unwrap(),
-        user: user(n.wrapping_mul(7_919) % USERS),
+        user: user(of),
         action_type: "bench".into(),
         increase: i64::from(n % 50),
         declared: None,
@@ -86,8 +94,66 @@ async fn main() {
     let rate = f64::from(next - first) / began.elapsed().as_secs_f64();
     println!("1 sender of arrays of 1000: {rate:.0} durable actions a second");
 
+    for first in (next..next + ACTIONS).step_by(1_000) {
+        let batch = (first..first + 1_000).map(|n| act_of(n, 0)).collect();
+        store.append(batch).await.unwrap();
+    }
+    next += ACTIONS;
+
     store.close().await;
     drop(store);
     let store = open(&url);
     store.close().await;
+    drop(store);
+
+    let (opened, ready) =
+        store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
+    let live = LiveBoard::start(opened, ready).unwrap();
+    for n in [1, 0] {
+        live.history(user(n), 200).await.unwrap();
+        let began = Instant::now();
+        let history = live.history(user(n), 200).await.unwrap().unwrap();
+        println!(
+            "looked back at {} actions in {:?}",
+            history.actions,
+            began.elapsed()
+        );
+    }
+    live.race(200).await.unwrap();
+    let began = Instant::now();
+    live.race(100).await.unwrap();
+    println!("the race of the first ten in {:?}", began.elapsed());
+    for text in ["player 777777", "p", "nobody"] {
+        let began = Instant::now();
+        let found = live.search(text, 20).await;
+        println!(
+            "{text:?} found {} of {USERS} users{} in {:?}",
+            found.users.len(),
+            if found.more { " and more" } else { "" },
+            began.elapsed()
+        );
+    }
+    for searches in [0, 2] {
+        let mut times = Vec::new();
+        let began = Instant::now();
+        while began.elapsed() < FOR {
+            let searched = join_all((0..searches).map(|_| live.search("nobody", 20)));
+            let acted = async {
+                for _ in 0..20 {
+                    let began = Instant::now();
+                    live.append(vec![act(next)]).await.unwrap()[0].unwrap();
+                    times.push(began.elapsed());
+                    next += 1;
+                }
+            };
+            futures_util::join!(searched, acted);
+        }
+        times.sort_unstable();
+        println!(
+            "beside {searches} searches an action takes {:?}, and of a hundred the slowest {:?}",
+            times[times.len() / 2],
+            times[times.len() * 99 / 100]
+        );
+    }
+    live.close().await;
 }

@@ -7,14 +7,18 @@ use std::{
 };
 
 use app::wire::{
-    LeaderboardData, NotificationKind, ScoreRow, Severity as Seriousness, SystemNotification,
-    UserScore, UserScoreUpdate,
+    FoundUser, HistoryPoint, LeaderboardData, NotificationKind, Race, RaceLine, RecentAction,
+    ScoreRow, Severity as Seriousness, SystemNotification, UserHistory, UserScore, UserScoreUpdate,
 };
 use uuid::Uuid;
 
-use crate::board::{
-    Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
-    UserId,
+use crate::{
+    board::{
+        Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
+        UserId,
+    },
+    live::Aligned,
+    store::{self, History},
 };
 
 /// The id in the usual text of a UUID, or `None` for any other text.
@@ -94,6 +98,73 @@ pub fn leaderboard(epoch: Epoch, board: &Board, places: Range<usize>) -> Leaderb
         epoch: epoch.to_string(),
         seq: board.seq(),
         page: None,
+    }
+}
+
+/// What a user has done, with how the user stands now.
+pub fn user_history(now: UserScore, history: History) -> UserHistory {
+    UserHistory {
+        user_id: now.user_id,
+        username: now.username,
+        avatar: now.avatar,
+        score: now.score,
+        rank: now.rank,
+        best_rank: history.best,
+        actions: history.actions,
+        first_action_at: history.first.map(timestamp),
+        last_action_at: history.last.map(timestamp),
+        history: history.points.into_iter().map(history_point).collect(),
+        recent: history.recent.into_iter().map(recent_action).collect(),
+        epoch: now.epoch,
+        seq: now.seq,
+    }
+}
+
+fn history_point(point: store::HistoryPoint) -> HistoryPoint {
+    HistoryPoint {
+        seq: point.seq.get(),
+        score: point.score.points(),
+        rank: point.rank,
+        timestamp: timestamp(point.at),
+    }
+}
+
+fn recent_action(action: store::RecentAction) -> RecentAction {
+    RecentAction {
+        seq: action.after.seq.get(),
+        action_type: action.action_type.into(),
+        score_increase: action.increase,
+        score: action.after.score.points(),
+        rank: action.after.rank,
+        timestamp: timestamp(action.after.at),
+    }
+}
+
+/// The scores over time of these users, in their order.
+pub fn race(users: Vec<(UserId, String)>, aligned: Aligned) -> Race {
+    let points = |score: Option<Score>| score.map(Score::points);
+    Race {
+        times: aligned.times.into_iter().map(timestamp).collect(),
+        lines: users
+            .into_iter()
+            .zip(aligned.scores)
+            .map(|((user, username), scores)| RaceLine {
+                user_id: user_text(user),
+                username,
+                scores: scores.into_iter().map(points).collect(),
+            })
+            .collect(),
+    }
+}
+
+/// A user who was looked for.
+pub fn found_user(row: Row<'_>) -> FoundUser {
+    FoundUser {
+        user_id: user_text(row.user),
+        username: row.profile.username.to_string(),
+        avatar: row.profile.avatar.as_deref().map(str::to_owned),
+        score: row.score.map(Score::points),
+        rank: row.rank,
     }
 }
 

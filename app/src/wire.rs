@@ -1,7 +1,11 @@
 //! What server and page say to each other: the only types that both share, in
 //! the shapes and names of the Socket.IO contract.
 
+mod history;
+
 use serde::{Deserialize, Serialize};
+
+pub use history::{FoundUser, FoundUsers, HistoryPoint, Race, RaceLine, RecentAction, UserHistory};
 
 /// The event that carries a [`LeaderboardData`].
 pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";

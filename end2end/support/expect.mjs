@@ -115,6 +115,53 @@ export function expectUser(user, { avatar, ...expected }) {
   assert.equal(user.avatar ?? undefined, avatar);
 }
 
+/** Of an integer that may be unknown. */
+function expectIntegerOrNull(value, least, what) {
+  if (value !== null) expectInteger(value, least, what);
+}
+
+function expectHistoryPoint(point, more = []) {
+  expectFields(point, ['seq', 'score', 'timestamp', ...more], ['rank']);
+  expectInteger(point.seq, 1, 'seq');
+  expectInteger(point.score, Number.MIN_SAFE_INTEGER, 'score');
+  if ('rank' in point) expectInteger(point.rank, 1, 'rank');
+  expectTime(point.timestamp, 'timestamp');
+}
+
+/** What a user has done. */
+export function expectHistory(data) {
+  const fields = ['userId', 'username', 'score', 'rank', 'bestRank', 'actions', 'history', 'recent'];
+  const optional = ['avatar', 'firstActionAt', 'lastActionAt'];
+  expectFields(data, [...fields, 'epoch', 'seq'], optional);
+  expectText(data.userId, 'userId');
+  expectText(data.username, 'username');
+  if ('avatar' in data) expectText(data.avatar, 'avatar');
+  expectIntegerOrNull(data.score, Number.MIN_SAFE_INTEGER, 'score');
+  expectIntegerOrNull(data.rank, 1, 'rank');
+  expectIntegerOrNull(data.bestRank, 1, 'bestRank');
+  expectInteger(data.actions, 0, 'actions');
+  for (const time of ['firstActionAt', 'lastActionAt']) {
+    if (time in data) expectTime(data[time], time);
+  }
+  data.history.forEach((point) => expectHistoryPoint(point));
+  for (const action of data.recent) {
+    expectHistoryPoint(action, ['actionType', 'scoreIncrease']);
+    expectText(action.actionType, 'actionType');
+    expectInteger(action.scoreIncrease, Number.MIN_SAFE_INTEGER, 'scoreIncrease');
+  }
+  expectPosition(data);
+}
+
+/** A user who was looked for. */
+export function expectFoundUser(user) {
+  expectFields(user, ['userId', 'username', 'score', 'rank'], ['avatar']);
+  expectText(user.userId, 'userId');
+  expectText(user.username, 'username');
+  if ('avatar' in user) expectText(user.avatar, 'avatar');
+  expectIntegerOrNull(user.score, Number.MIN_SAFE_INTEGER, 'score');
+  expectIntegerOrNull(user.rank, 1, 'rank');
+}
+
 /** The problem details of RFC 9457 with one of these statuses. */
 export function expectProblemDetails(problem, ...statuses) {
   assert.ok(statuses.includes(problem?.status), `not ${statuses}: ${JSON.stringify(problem)}`);

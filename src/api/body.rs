@@ -1,10 +1,10 @@
-//! Reading what a client sent: JSON bodies, ids and texts.
+//! Reading what a client sent: JSON bodies, ids and queries.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::QueryRejection},
     http::request::Parts,
 };
 use serde::{
@@ -74,6 +74,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
         deserializer.deserialize_map(Fields(PhantomData))
     }
+}
+
+/// What is said of a query that cannot be read.
+pub(super) fn bad_query(rejection: QueryRejection) -> Problem {
+    Problem::bad_request(rejection.body_text())
 }
 
 /// A user whose id is the `{id}` of a path.

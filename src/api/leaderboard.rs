@@ -7,7 +7,10 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Api, Problem, body::UserPath};
+use super::{
+    Api, Problem,
+    body::{UserPath, bad_query},
+};
 use crate::wire;
 
 /// Rows in one answer.
@@ -65,8 +68,4 @@ pub(super) async fn around(
     });
     rows.map(Json)
         .ok_or_else(|| Problem::not_found("no user with this id is ranked"))
-}
-
-fn bad_query(rejection: QueryRejection) -> Problem {
-    Problem::bad_request(rejection.body_text())
 }

@@ -5,9 +5,11 @@
 
 mod actions;
 mod body;
+mod history;
 mod leaderboard;
 mod notifications;
 mod problem;
+mod search;
 mod users;
 
 use std::sync::{
@@ -56,6 +58,8 @@ pub fn routes(api: Api) -> Router {
             "/api/v1/users/{id}",
             get(users::get).put(users::put).delete(users::delete),
         )
+        .route("/api/v1/users", get(search::get))
+        .route("/api/v1/users/{id}/history", get(history::get))
         .route("/api/v1/users/{id}/revoke", post(users::revoke))
         .route("/api/v1/notifications", post(notifications::post))
         .route("/api/v1/leaderboard", get(leaderboard::get))

@@ -120,6 +120,12 @@ impl Problem {
         }
     }
 
+    /// The store could not be read.
+    pub(super) fn unread(error: StoreError) -> Problem {
+        tracing::warn!(%error, "a history could not be read");
+        Problem::unavailable("the history cannot be read now: ask again a little later")
+    }
+
     /// The document, for where several answers share one response.
     pub(super) fn document(&self) -> impl Serialize + '_ {
         Document {

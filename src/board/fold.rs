@@ -229,6 +229,26 @@ impl Board {
         })
     }
 
+    /// How many users were ever registered; who begins anew counts again.
+    pub fn registrations(&self) -> usize {
+        self.profiles.len()
+    }
+
+    /// Who is meant by name, and where they stand if they are ranked, among these
+    /// registrations, counted from 0: for looking at everybody in pieces. Names
+    /// of users who were deleted may be asked about too.
+    pub fn named(
+        &self,
+        registrations: Range<usize>,
+        mut is_meant: impl FnMut(&str) -> bool,
+    ) -> impl Iterator<Item = (UserId, Option<Position>)> {
+        self.ranking
+            .slots(registrations)
+            .filter(move |slot| is_meant(&self.profiles[slot.index()].username))
+            .filter(|slot| !self.ranking.is_removed(*slot))
+            .map(|slot| (self.ranking.user(slot), self.ranking.position(slot)))
+    }
+
     /// The visible board: the first rows, as many as the rules say.
     pub fn top(&self) -> impl Iterator<Item = Row<'_>> {
         self.rows(0..self.rules.top)

@@ -1,18 +1,43 @@
 //! The running board: the one handle by which the hub, the API and the page
 //! reach it. It joins a store, which decides, with a board, which ranks.
 
-use std::{collections::HashMap, sync::Arc};
+mod race;
+mod search;
 
-use app::wire::UserScore;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use app::wire::{FoundUsers, Race, UserHistory, UserScore};
+use futures_util::future::try_join_all;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::{
     auth::Identity,
     board::{Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
-    store::{Command, Fold, Opened, Outcome, Store, StoreError, sqlite},
+    store::{Command, Fold, Opened, Outcome, Store, StoreError, history::MAX_POINTS, sqlite},
     wire,
 };
+pub use race::Aligned;
+pub use search::{MAX_FOUND, MAX_QUERY_CHARS};
+
+/// Users in a [`Race`].
+const RACERS: usize = 10;
+
+/// Points that are asked of the store for each moment of a [`Race`]: of two
+/// moments that are drawn, the line between them is right to a fifth.
+const POINTS_PER_MOMENT: usize = 5;
+
+/// How old a [`Race`] may be when others have acted since: however many look, the
+/// store is asked a few times a second.
+const RACE_LASTS: Duration = Duration::from_millis(250);
+
+/// Searches that go on at once; others wait. Each takes a core for as long as it
+/// lasts, and what is live comes first.
+const SEARCHES: usize = 2;
 
 /// A handle to a running board. Clones are the same board.
 #[derive(Clone)]
@@ -29,6 +54,17 @@ struct Shared {
     revoked: RwLock<HashMap<UserId, u64>>,
     changes: Mutex<Changes>,
     changed: Notify,
+    searches: Arc<Semaphore>,
+    /// The latest one, for all who look meanwhile.
+    race: tokio::sync::Mutex<Option<KnownRace>>,
+}
+
+struct KnownRace {
+    race: Race,
+    points: usize,
+    /// The last entry of the board when it was made.
+    seq: u64,
+    made: Instant,
 }
 
 struct Folder(Arc<Shared>);
@@ -72,6 +108,8 @@ impl LiveBoard {
                 ..Changes::default()
             }),
             changed: Notify::new(),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+            race: tokio::sync::Mutex::default(),
         });
         shared.changed.notify_one();
         let store = ready.start(Folder(shared.clone()))?;
@@ -117,6 +155,85 @@ impl LiveBoard {
     /// If nothing could be written.
     pub async fn append(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
         self.store.append(commands).await
+    }
+
+    /// What a user has done, with at most `points` points of the score over time,
+    /// 1 to 1000; `None` if nobody with this id is registered.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn history(
+        &self,
+        user: UserId,
+        points: usize,
+    ) -> Result<Option<UserHistory>, StoreError> {
+        // The board first, so that no action that it holds is missing.
+        let Some(now) = self.user_score(user) else {
+            return Ok(None);
+        };
+        let history = self.store.history(user, points).await?;
+        Ok(history.map(|history| wire::user_history(now, history)))
+    }
+
+    /// The scores over time of the first ten of the visible board, at `points`
+    /// moments at most, 1 to 1000. On a busy board it may be a quarter of a second
+    /// old. A score may be as old as the moment before its own.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn race(&self, points: usize) -> Result<Race, StoreError> {
+        // Whoever comes while one is made waits for it, and takes the same.
+        let mut known = self.shared.race.lock().await;
+        let (seq, racers) = self.read(|board| {
+            let racers = board.top().take(RACERS);
+            let racers = racers.map(|row| (row.user, row.profile.username.to_string()));
+            (board.seq(), racers.collect::<Vec<_>>())
+        });
+        if let Some(known) = &*known
+            && known.points == points
+            && (known.seq == seq || known.made.elapsed() < RACE_LASTS)
+        {
+            return Ok(known.race.clone());
+        }
+        let fine = points.saturating_mul(POINTS_PER_MOMENT).min(MAX_POINTS);
+        let histories = racers
+            .iter()
+            .map(|(user, _)| self.store.history(*user, fine));
+        let histories = try_join_all(histories).await?;
+        // Whoever was deleted meanwhile has done nothing.
+        let histories: Vec<_> = histories
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        let lines: Vec<_> = histories.iter().map(|history| &*history.points).collect();
+        let race = wire::race(racers, race::align(&lines, points));
+        *known = Some(KnownRace {
+            race: race.clone(),
+            points,
+            seq,
+            made: Instant::now(),
+        });
+        Ok(race)
+    }
+
+    /// Users by name: those who have, for each word of the text, a word that begins
+    /// with it, whatever its case and accents. The best by rank come first, at most
+    /// `limit` of them, 1 to [`MAX_FOUND`]. Of a text the first
+    /// [`MAX_QUERY_CHARS`] characters count; one without words finds nobody.
+    pub async fn search(&self, text: &str, limit: usize) -> FoundUsers {
+        let Some(query) = search::Query::new(text) else {
+            return FoundUsers::default();
+        };
+        let place = self.shared.searches.clone().acquire_owned().await;
+        let (asker, answer) = oneshot::channel();
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let found = search::search(&shared.board, &query, limit, || asker.is_closed());
+            // Whoever asked may have typed on, and gone.
+            _ = asker.send(found);
+        });
+        answer.await.unwrap_or_default()
     }
 
     /// Waits until there are changes that nobody has taken. For one caller: the

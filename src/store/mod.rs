@@ -5,6 +5,7 @@
 //! a [`Fold`], in the order of the log and each entry once; ranks come back from
 //! there. It never ranks, and never speaks to a client.
 
+pub mod history;
 mod limit;
 pub mod sqlite;
 
@@ -15,6 +16,7 @@ use futures_util::future::BoxFuture;
 use crate::board::{
     Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId,
 };
+pub use history::{History, HistoryPoint, RecentAction};
 pub use limit::{ActionLimits, LimitReached, Window};
 
 /// The log and the state that follows from it, wherever they are kept.
@@ -26,6 +28,29 @@ pub trait Store: Send + Sync + 'static {
     /// If the commands could not be written. Then none of them was accepted,
     /// and all may be sent again.
     fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>>;
+
+    /// What a user has done since they were registered: the score over time, the
+    /// latest actions, and what sums them up. `None` if nobody with this id is
+    /// registered; whoever was deleted and registered again has begun anew.
+    ///
+    /// It holds every action of the user that was answered before it was asked
+    /// for, as of one moment. Its ranks are those that were answered.
+    ///
+    /// Of at most `points` actions, all are points of the score. Of more, `points`
+    /// at most are, evenly in time: the first action, the last of each of
+    /// `points` − 2 stretches of equal length, and the last action; of one point,
+    /// it is the last. 0 counts as 1, and more than [`history::MAX_POINTS`] as
+    /// that.
+    ///
+    /// Commands never wait for it.
+    ///
+    /// # Errors
+    /// If the store cannot be read, and [`StoreError::Closed`] once it is closed.
+    fn history(
+        &self,
+        user: UserId,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>>;
 
     /// Does it take commands?
     fn is_open(&self) -> bool;

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use podium::{
-    board::{Audience, BoardId, Direction, Operator, Rules},
-    store::{self, Command, Outcome, Refusal, StoreError, StoreUrl, Window},
+    board::{Applied, Audience, BoardId, Direction, LogEntry, Operator, Rules, Timestamp},
+    store::{self, Command, Fold, Outcome, Refusal, Store, StoreError, StoreUrl, Window},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
     store_suite,
-    suite::{Fixture, Follower, Running, act, announcement, declared, limit, put, receipt, user},
+    suite::{
+        Fixture, Follower, Running, act, announcement, declared, limit, points, put, receipt, user,
+    },
 };
 
 pub struct SqliteFile(TempDir);
@@ -263,6 +265,9 @@ async fn a_file_of_the_first_version_goes_on() {
     );
     let again = running.one(act("a", 1, 5)).await.unwrap();
     assert!(again.duplicate);
+    let history = running.history(2, 9).await;
+    assert_eq!(points(&history), [(4, 1, Some(2)), (5, 9, Some(1))]);
+    assert_eq!(history.last, Some(Timestamp(50)));
     running.one(declared("quiz", "d", 1, 1, 0)).await.unwrap();
     assert_eq!(
         limit(running.one(declared("quiz", "e", 1, 1, 0)).await),
@@ -408,4 +413,70 @@ async fn a_board_is_not_played_on_by_another_rule() {
         ..Rules::default()
     };
     assert!(file.try_open("main", lowest).is_ok());
+}
+
+#[tokio::test]
+async fn looking_back_is_even_in_time() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    let mut commands = vec![put(1)];
+    commands.extend((0..8).map(|i| act(&format!("a{i}"), 1, 1)));
+    running.store.append(commands).await.unwrap();
+    running.store.close().await;
+    // Six within a second, one after half an hour, and the last after an hour.
+    Connection::open(file.path())
+        .unwrap()
+        .execute_batch(
+            "UPDATE log SET at = 1000 + 100 * seq;
+             UPDATE log SET at = 1801200 WHERE seq = 8;
+             UPDATE log SET at = 3601200 WHERE seq = 9",
+        )
+        .unwrap();
+    let running = file.open(Rules::default());
+    let seqs = |history| points(&history).iter().map(|p| p.0).collect::<Vec<_>>();
+    // One stretch of an hour, then three of twenty minutes.
+    assert_eq!(seqs(running.history(1, 3).await), [2, 8, 9]);
+    assert_eq!(seqs(running.history(1, 5).await), [2, 7, 8, 9]);
+    assert_eq!(seqs(running.history(1, 8).await).len(), 8);
+    let history = running.history(1, 5).await;
+    assert_eq!(history.first, Some(Timestamp(1200)));
+    assert_eq!(history.last, Some(Timestamp(3_601_200)));
+}
+
+/// Folds nothing until it is told to.
+struct Waiting(std::sync::mpsc::Receiver<()>);
+
+impl Fold for Waiting {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+        self.0.recv().unwrap();
+        vec![None; entries.len()]
+    }
+}
+
+#[tokio::test]
+async fn looking_back_does_not_wait_for_the_writer() {
+    let file = SqliteFile::new();
+    let running = file.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    running.one(act("a", 1, 3)).await.unwrap();
+    running.store.close().await;
+    let (_, ready) = store::open(&file.url(), &BoardId::default(), Rules::default()).unwrap();
+    let (go_on, told) = std::sync::mpsc::channel();
+    let store = ready.start(Waiting(told)).unwrap();
+    let acted = store.append(vec![act("b", 1, 4)]);
+    let looked = async {
+        // The writer commits first, and then waits.
+        loop {
+            let history = store.history(user(1), 9).await.unwrap().unwrap();
+            if history.actions == 2 {
+                go_on.send(()).unwrap();
+                return history;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (outcomes, history) = futures_util::join!(acted, looked);
+    assert_eq!(outcomes.unwrap()[0].unwrap().seq, 3);
+    assert_eq!(points(&history), [(2, 3, Some(1)), (3, 7, None)]);
+    store.close().await;
 }

@@ -8,12 +8,13 @@ use std::{
 
 use podium::{
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, LogEntry,
-        Profile, Rules, Score, Severity, Timestamp, UserId,
+        Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, Direction,
+        LogEntry, Operator, Profile, Rules, Score, Severity, Timestamp, UserId,
     },
     store::{
-        Action, ActionId, ActionLimits, Command, Fold, LimitReached, Opened, Outcome, Receipt,
-        Refusal, Store, Window,
+        Action, ActionId, ActionLimits, Command, Fold, History, LimitReached, Opened, Outcome,
+        Receipt, Refusal, Store, StoreError, Window,
+        history::{MAX_POINTS, RECENT},
     },
 };
 
@@ -74,6 +75,12 @@ impl Running {
         let outcomes = self.store.append(vec![command]).await.unwrap();
         assert_eq!(outcomes.len(), 1);
         outcomes[0]
+    }
+
+    /// What somebody who is registered has done.
+    pub async fn history(&self, n: u8, points: usize) -> History {
+        let history = self.store.history(user(n), points).await.unwrap();
+        history.expect("registered")
     }
 }
 
@@ -510,6 +517,167 @@ pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
     assert_eq!(running.one(put(2)).await.unwrap().seq, 6);
 }
 
+/// The points of the score: seq, score and rank.
+pub fn points(history: &History) -> Vec<(u64, i64, Option<u64>)> {
+    let points = history.points.iter();
+    points
+        .map(|point| (point.seq.get(), point.score.points(), point.rank))
+        .collect()
+}
+
+pub async fn looking_back_shows_what_a_user_did<F: Fixture>() {
+    let place = F::new();
+    let mut running = place.open(Rules::default());
+    for n in 1..=3 {
+        running.one(put(n)).await.unwrap();
+    }
+    assert_eq!(running.history(1, 9).await, History::default());
+    assert_eq!(running.store.history(user(9), 9).await.unwrap(), None);
+
+    let before = podium::clock::now();
+    running.one(act("a", 1, 5)).await.unwrap();
+    running.one(act("b", 2, 8)).await.unwrap();
+    running.one(named(1, "renamed")).await.unwrap();
+    running.one(declared("quiz", "c", 1, 0, 0)).await.unwrap();
+    running.one(act("c", 1, 1)).await.unwrap_err();
+    running.one(act("d", 1, -9)).await.unwrap();
+    let after = podium::clock::now();
+    // Whether the last ranks are written or not.
+    for _ in 0..2 {
+        let history = running.history(1, 9).await;
+        assert_eq!(
+            points(&history),
+            [(4, 5, Some(1)), (7, 6, Some(2)), (8, -3, Some(3))]
+        );
+        let recent: Vec<_> = history
+            .recent
+            .iter()
+            .map(|action| (&*action.action_type, action.increase, action.after))
+            .collect();
+        let [first, second, third] = history.points[..] else {
+            panic!("three points");
+        };
+        assert_eq!(
+            recent,
+            [("test", -9, third), ("quiz", 1, second), ("test", 5, first)]
+        );
+        assert_eq!((history.actions, history.best), (3, Some(1)));
+        assert_eq!(history.first, Some(first.at));
+        assert_eq!(history.last, Some(third.at));
+        assert!(before <= first.at && first.at <= third.at && third.at <= after);
+        assert_eq!(points(&running.history(2, 9).await), [(5, 8, Some(1))]);
+        running.store.close().await;
+        running = place.open(Rules::default());
+    }
+}
+
+pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
+    for (operator, scores) in [
+        (Operator::Sum, [61, 120, 190]),
+        (Operator::Best, [61, 59, 59]),
+        (Operator::Latest, [61, 59, 70]),
+    ] {
+        let place = F::new();
+        let running = place.open(Rules {
+            operator,
+            direction: Direction::LowestFirst,
+            ..Rules::default()
+        });
+        running.one(put(1)).await.unwrap();
+        for (id, result) in [("a", 61), ("b", 59), ("c", 70)] {
+            running.one(act(id, 1, result)).await.unwrap();
+        }
+        let history = running.history(1, 9).await;
+        let shown: Vec<_> = points(&history).iter().map(|point| point.1).collect();
+        assert_eq!(shown, scores, "{operator:?}");
+        let recent = history.recent.iter();
+        let increases: Vec<_> = recent.map(|action| action.increase).collect();
+        assert_eq!(increases, [70, 59, 61]);
+    }
+}
+
+pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    let mut commands = vec![put(1), put(2)];
+    // Others act between.
+    commands.extend((0..1200).flat_map(|i| {
+        [
+            act(&format!("a{i}"), 1, 1),
+            act(&format!("b{i}"), 2, i64::from(i)),
+        ]
+    }));
+    for commands in commands.chunks(100) {
+        running.store.append(commands.to_vec()).await.unwrap();
+    }
+    for (asked, most) in [(0, 1), (1, 1), (2, 2), (50, 50), (usize::MAX, MAX_POINTS)] {
+        let history = running.history(1, asked).await;
+        let points = points(&history);
+        assert!(points.len() <= most, "{} of {asked}", points.len());
+        assert_eq!(
+            points.last().map(|last| (last.0, last.1)),
+            Some((2401, 1200))
+        );
+        if most > 1 {
+            assert_eq!((points[0].0, points[0].1), (3, 1));
+        }
+        assert!(points.is_sorted_by(|a, b| a.0 < b.0));
+        for (seq, score, _) in points {
+            assert_eq!(seq, 1 + 2 * score.cast_unsigned());
+        }
+        assert_eq!(history.actions, 1200);
+        assert_eq!(history.best, Some(1));
+        let recent: Vec<_> = history
+            .recent
+            .iter()
+            .map(|action| action.after.score.points())
+            .collect();
+        assert_eq!(recent, (1181..=1200).rev().collect::<Vec<_>>());
+        assert_eq!(recent.len(), RECENT);
+    }
+}
+
+pub async fn looking_back_ends_where_a_user_began_anew<F: Fixture>() {
+    let place = F::new();
+    let mut running = place.open(Rules::default());
+    for command in [
+        put(1),
+        act("a", 1, 9),
+        put(2),
+        act("b", 2, 4),
+        Command::DeleteUser(user(1)),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    assert_eq!(running.store.history(user(1), 9).await.unwrap(), None);
+    running.one(put(1)).await.unwrap();
+    assert_eq!(running.history(1, 9).await, History::default());
+    running.one(act("c", 1, 3)).await.unwrap();
+    for _ in 0..2 {
+        let history = running.history(1, 9).await;
+        assert_eq!(points(&history), [(7, 3, Some(2))]);
+        assert_eq!(history.recent.len(), 1);
+        assert_eq!((history.actions, history.best), (1, Some(2)));
+        running.store.close().await;
+        running = place.open(Rules::default());
+    }
+}
+
+pub async fn nobody_looks_back_once_it_is_closed<F: Fixture>() {
+    let place = F::new();
+    let running = place.open(Rules::default());
+    running.one(put(1)).await.unwrap();
+    assert_eq!(running.history(1, 9).await, History::default());
+    let asked = futures_util::future::join_all((0..50).map(|_| running.store.history(user(1), 9)));
+    // Whoever asked before the end gets the truth or is told of the end.
+    let (answers, ()) = futures_util::join!(asked, running.store.close());
+    for answer in answers {
+        assert!(matches!(answer, Ok(Some(_)) | Err(StoreError::Closed)));
+    }
+    let late = running.store.history(user(1), 9).await;
+    assert!(matches!(late, Err(StoreError::Closed)));
+}
+
 #[macro_export]
 macro_rules! store_suite {
     ($fixture:ty) => {
@@ -528,6 +696,11 @@ macro_rules! store_suite {
             announcements_are_taken_once_and_kept_while_valid
             comes_back_as_it_was
             answers_many_senders_at_once
+            looking_back_shows_what_a_user_did
+            looking_back_shows_scores_as_the_rules_make_them
+            looking_back_leaves_points_out_but_never_the_ends
+            looking_back_ends_where_a_user_began_anew
+            nobody_looks_back_once_it_is_closed
         );
     };
     ($fixture:ty: $($name:ident)*) => {

@@ -179,6 +179,19 @@ impl Ranking {
         self.slots.get(&user).copied()
     }
 
+    /// These slots, as far as there are any: those of users who were removed
+    /// among them.
+    pub fn slots(&self, indexes: Range<usize>) -> impl Iterator<Item = Slot> + use<> {
+        let end = indexes.end.min(self.ids.len());
+        (indexes.start.min(end)..end).map(|index| Slot(index as u32))
+    }
+
+    /// Was whoever has this slot removed?
+    pub fn is_removed(&self, slot: Slot) -> bool {
+        // Whoever is ranked is there, and finding that out takes less.
+        self.standing(slot).is_none() && self.slot(self.user(slot)) != Some(slot)
+    }
+
     /// Who has a slot.
     pub fn user(&self, slot: Slot) -> UserId {
         self.ids[slot.index()]

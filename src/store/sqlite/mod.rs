@@ -9,13 +9,14 @@
 mod announcements;
 mod limited;
 mod load;
+mod reader;
 mod schema;
 mod writer;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread::JoinHandle,
     time::Duration,
 };
@@ -24,8 +25,9 @@ use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Command, Fold, Opened, Outcome, Store, StoreError};
-use crate::board::{BoardId, Rules};
+use super::{Command, Fold, History, Opened, Outcome, Store, StoreError};
+use crate::board::{BoardId, Rules, UserId};
+use reader::{Reader, Unwritten};
 use writer::{Request, Writer};
 
 /// Requests that may wait for the writer before senders are made to wait.
@@ -33,6 +35,7 @@ const QUEUE: usize = 1024;
 
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
+    path: PathBuf,
     connection: Connection,
     lock: File,
     rules: Rules,
@@ -73,6 +76,7 @@ pub(super) fn open(
     let (opened, row) = load::load(&mut connection, row, rules)?;
     let seq = opened.board.seq();
     let ready = Ready {
+        path: path.to_owned(),
         connection,
         lock,
         rules,
@@ -123,7 +127,9 @@ impl Ready {
     /// If the system has no thread left.
     pub fn start(self, fold: impl Fold) -> Result<SqliteStore, StoreError> {
         let (requests, queue) = mpsc::channel(QUEUE);
-        let writer = Writer::new(self, Box::new(fold));
+        let unwritten = Unwritten::default();
+        let reader = Reader::new(self.path.clone(), self.row.id, unwritten.clone());
+        let writer = Writer::new(self, unwritten, Box::new(fold));
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || writer.run(queue))
@@ -134,6 +140,7 @@ impl Ready {
         Ok(SqliteStore {
             requests,
             thread: Mutex::new(Some(thread)),
+            reader: Arc::new(reader),
         })
     }
 }
@@ -142,6 +149,7 @@ impl Ready {
 pub struct SqliteStore {
     requests: mpsc::Sender<Request>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    reader: Arc<Reader>,
 }
 
 impl Store for SqliteStore {
@@ -156,12 +164,23 @@ impl Store for SqliteStore {
         })
     }
 
+    fn history(
+        &self,
+        user: UserId,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        Box::pin(self.reader.clone().history(user, points))
+    }
+
     fn is_open(&self) -> bool {
         !self.requests.is_closed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            // Before the writer, whose connection must be the last: that one folds
+            // the WAL back into the file.
+            self.reader.close().await;
             if self.requests.send(Request::Close).await.is_err() {
                 return;
             }

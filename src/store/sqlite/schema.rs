@@ -131,6 +131,11 @@ const MIGRATIONS: &[&str] = &[
 
     CREATE INDEX limited_actions_at ON limited_actions (board, at);
 ",
+    "
+    -- For looking back. With `at`, when a user acted is in the index alone.
+    CREATE INDEX log_user_actions ON log (board, user, seq, at) WHERE kind = 'action';
+    CREATE INDEX log_deleted ON log (board, user, seq) WHERE kind = 'deleted';
+",
 ];
 
 /// Brings a file to the latest schema; each step happens wholly or not at all.

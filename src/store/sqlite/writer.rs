@@ -3,7 +3,7 @@
 //! It takes whatever waits as one transaction (group commit), so that many
 //! senders share the cost of one `fsync`, and answers after the commit.
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Ready, announcements, limited,
     load::{profile, standing},
+    reader::Unwritten,
 };
 use crate::{
     board::{
@@ -44,7 +45,7 @@ pub(super) struct Writer {
     /// The last entry that was committed.
     seq: u64,
     /// Ranks of committed entries that are still to be written.
-    unwritten: Vec<(Seq, Applied)>,
+    unwritten: Unwritten,
     fold: Box<dyn Fold>,
 }
 
@@ -63,14 +64,14 @@ enum Decision {
 }
 
 impl Writer {
-    pub(super) fn new(ready: Ready, fold: Box<dyn Fold>) -> Writer {
+    pub(super) fn new(ready: Ready, unwritten: Unwritten, fold: Box<dyn Fold>) -> Writer {
         Writer {
             connection: ready.connection,
             _lock: ready.lock,
             board: ready.row.id,
             rules: ready.rules,
             seq: ready.seq,
-            unwritten: Vec::new(),
+            unwritten,
             fold,
         }
     }
@@ -135,8 +136,9 @@ impl Writer {
         &mut self,
         commands: impl Iterator<Item = &'a Command>,
     ) -> Result<Vec<Outcome>, StoreError> {
+        let unwritten = self.unwritten.lock().clone();
         let transaction = self.connection.transaction()?;
-        write_ranks(&transaction, self.board, &self.unwritten)?;
+        write_ranks(&transaction, self.board, &unwritten)?;
         let mut batch = Batch {
             transaction,
             board: self.board,
@@ -158,11 +160,11 @@ impl Writer {
         let first = self.seq;
         self.seq += entries.len() as u64;
         let applied = self.fold.fold(&entries);
-        self.unwritten = entries
+        let ranks = entries
             .iter()
             .zip(&applied)
-            .filter_map(|(entry, applied)| Some((entry.seq, (*applied)?)))
-            .collect();
+            .filter_map(|(entry, applied)| Some((entry.seq, (*applied)?)));
+        *self.unwritten.lock() = Arc::new(ranks.collect());
         Ok(decisions
             .into_iter()
             .map(|decision| decision.outcome(first, &applied))
@@ -170,8 +172,9 @@ impl Writer {
     }
 
     fn write_last_ranks(&mut self) -> Result<(), StoreError> {
+        let unwritten = self.unwritten.lock().clone();
         let transaction = self.connection.transaction()?;
-        write_ranks(&transaction, self.board, &self.unwritten)?;
+        write_ranks(&transaction, self.board, &unwritten)?;
         transaction.commit()?;
         Ok(())
     }

@@ -1,0 +1,123 @@
+//! What pages say about the past, and about users who are looked for.
+
+use serde::{Deserialize, Serialize};
+
+/// What a user has done: `GET /api/v1/users/{id}/history`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserHistory {
+    /// A UUID.
+    pub user_id: String,
+    /// The name to show.
+    pub username: String,
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// The score now; `null` without a result.
+    pub score: Option<i64>,
+    /// The rank now; `null` without a result.
+    pub rank: Option<u64>,
+    /// The best rank after an action of the user's own; `null` before the first.
+    pub best_rank: Option<u64>,
+    /// How many actions of the user were counted.
+    pub actions: u64,
+    /// When the first was taken: ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_action_at: Option<String>,
+    /// When the latest was taken: ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_action_at: Option<String>,
+    /// The score over time, oldest first. Of many actions only some are here,
+    /// evenly in time, and always the first and the latest.
+    pub history: Vec<HistoryPoint>,
+    /// The latest actions, latest first.
+    pub recent: Vec<RecentAction>,
+    /// Which life of the log every `seq` counts in.
+    pub epoch: String,
+    /// The last entry that score and rank hold. No action until then is missing
+    /// from the rest, which may know some that came just after.
+    pub seq: u64,
+}
+
+/// How a user stood after an action of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryPoint {
+    /// The action's entry of the log.
+    pub seq: u64,
+    /// Points, within ±(2^53 − 1).
+    pub score: i64,
+    /// 1 or more; absent while it is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u64>,
+    /// When the action was taken: ISO 8601.
+    pub timestamp: String,
+}
+
+/// One of a user's latest actions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecentAction {
+    /// Its entry of the log.
+    pub seq: u64,
+    /// Its type.
+    pub action_type: String,
+    /// The points that it was worth.
+    pub score_increase: i64,
+    /// The score after it.
+    pub score: i64,
+    /// The rank after it, 1 or more; absent while it is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u64>,
+    /// When it was taken: ISO 8601.
+    pub timestamp: String,
+}
+
+/// The scores of the first users over time, on one axis.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Race {
+    /// Moments at even distances, oldest first: ISO 8601. None if nobody has acted.
+    pub times: Vec<String>,
+    /// One for each user, in the order of the board.
+    pub lines: Vec<RaceLine>,
+}
+
+/// The score of one user at each moment of a [`Race`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RaceLine {
+    /// A UUID.
+    pub user_id: String,
+    /// The name to show.
+    pub username: String,
+    /// As many as there are moments; `null` before the user's first action.
+    pub scores: Vec<Option<i64>>,
+}
+
+/// Users whose names were looked for: `GET /api/v1/users?q=…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundUsers {
+    /// The best of them, by rank; then those without a result.
+    pub users: Vec<FoundUser>,
+    /// Are there more than these?
+    pub more: bool,
+}
+
+/// One of [`FoundUsers`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundUser {
+    /// A UUID.
+    pub user_id: String,
+    /// The name to show.
+    pub username: String,
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// Points, within ±(2^53 − 1); `null` without a result.
+    pub score: Option<i64>,
+    /// 1 or more; `null` without a result.
+    pub rank: Option<u64>,
+}

@@ -1,0 +1,43 @@
+//! `GET /api/v1/users/{id}/history`: what a user has done.
+
+use app::wire::UserHistory;
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use serde::Deserialize;
+
+use super::{
+    Api, Problem,
+    body::{UserPath, bad_query},
+};
+use crate::store::{Refusal, history::MAX_POINTS};
+
+/// As many as a chart on a page can show.
+const DEFAULT_POINTS: usize = 200;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    points: Option<usize>,
+}
+
+/// `?points`: the score over time as at most so many points, and the latest
+/// actions.
+pub(super) async fn get(
+    State(api): State<Api>,
+    UserPath(user): UserPath,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<UserHistory>, Problem> {
+    let Query(Asked { points }) = asked.map_err(bad_query)?;
+    let points = points.unwrap_or(DEFAULT_POINTS);
+    if !(1..=MAX_POINTS).contains(&points) {
+        return Err(Problem::bad_request(format!(
+            "points must be 1 to {MAX_POINTS}"
+        )));
+    }
+    let history = api.live.history(user, points).await;
+    history
+        .map_err(Problem::unread)?
+        .map(Json)
+        .ok_or_else(|| Refusal::UnknownUser.into())
+}

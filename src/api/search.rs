@@ -1,0 +1,40 @@
+//! `GET /api/v1/users?q`: users by name.
+
+use app::wire::FoundUsers;
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use serde::Deserialize;
+
+use super::{Api, Problem, body::bad_query};
+use crate::live::{MAX_FOUND, MAX_QUERY_CHARS};
+
+/// As many as fit under a search field.
+const DEFAULT_FOUND: usize = 20;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    q: String,
+    limit: Option<usize>,
+}
+
+/// `?q&limit`: who has words in the name that begin with those of `q`.
+pub(super) async fn get(
+    State(api): State<Api>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<FoundUsers>, Problem> {
+    let Query(Asked { q, limit }) = asked.map_err(bad_query)?;
+    if q.chars().count() > MAX_QUERY_CHARS {
+        return Err(Problem::bad_request(format!(
+            "q must have at most {MAX_QUERY_CHARS} characters"
+        )));
+    }
+    let limit = limit.unwrap_or(DEFAULT_FOUND);
+    if !(1..=MAX_FOUND).contains(&limit) {
+        return Err(Problem::bad_request(format!(
+            "limit must be 1 to {MAX_FOUND}"
+        )));
+    }
+    Ok(Json(api.live.search(&q, limit).await))
+}

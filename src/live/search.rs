@@ -1,0 +1,365 @@
+//! Finding users by what their names begin with.
+
+use std::collections::BinaryHeap;
+
+use app::wire::FoundUsers;
+use parking_lot::RwLock;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use crate::{
+    board::{Board, UserId, ranking::Position},
+    wire,
+};
+
+/// The most characters of a query that are looked at.
+pub const MAX_QUERY_CHARS: usize = 100;
+
+/// The most users in one answer.
+pub const MAX_FOUND: usize = 50;
+
+/// Names that are looked at while the board stands still: less than a
+/// millisecond, whatever they are written in.
+const AT_ONCE: usize = 1024;
+
+/// What is looked for: a name has a word that begins with each of these.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Query(Vec<String>);
+
+impl Query {
+    /// Reads a query; `None` if there is no word in it.
+    pub(super) fn new(text: &str) -> Option<Query> {
+        let text: String = text.chars().take(MAX_QUERY_CHARS).collect();
+        let mut folded = String::new();
+        fold(&text, &mut folded);
+        let words: Vec<String> = folded.split_whitespace().map(str::to_owned).collect();
+        (!words.is_empty()).then_some(Query(words))
+    }
+
+    /// Is this name meant? `folded` is room to work in.
+    fn finds(&self, name: &str, folded: &mut String) -> bool {
+        if name.is_ascii() {
+            // Most names, and ten times as fast.
+            let words = &mut self.0.iter();
+            return words.all(|word| ascii_word_begins(name.as_bytes(), word.as_bytes()));
+        }
+        fold(name, folded);
+        self.0.iter().all(|word| word_begins(folded, word))
+    }
+}
+
+/// As letters count in a search: small, without accents, in their plain shape.
+fn fold(text: &str, folded: &mut String) {
+    folded.clear();
+    folded.extend(
+        text.nfkd()
+            .filter(|c| !is_combining_mark(*c))
+            .flat_map(char::to_lowercase),
+    );
+}
+
+/// A word begins wherever a character does not follow a letter or digit: so
+/// `lena` and `🔥` are found in `🔥Anna-Lena`, and `na` is not.
+fn word_begins(name: &str, word: &str) -> bool {
+    let mut inside = false;
+    name.char_indices().any(|(i, c)| {
+        let begins = !std::mem::replace(&mut inside, c.is_alphanumeric());
+        begins && name[i..].starts_with(word)
+    })
+}
+
+/// The same for a name that need not be folded.
+fn ascii_word_begins(name: &[u8], word: &[u8]) -> bool {
+    name.windows(word.len()).enumerate().any(|(i, part)| {
+        let begins = i == 0 || !name[i - 1].is_ascii_alphanumeric();
+        begins && part.eq_ignore_ascii_case(word)
+    })
+}
+
+/// Smaller is better: by place, and whoever is not ranked last.
+type Candidate = (bool, Option<Position>, UserId);
+
+/// The best users who are meant, at most `limit`. It looks at all names, some at
+/// a time, and gives up when nobody waits any more.
+///
+/// It goes by the order of registration, which never changes: by rank, somebody
+/// who moves meanwhile might be missed.
+pub(super) fn search(
+    board: &RwLock<Board>,
+    query: &Query,
+    limit: usize,
+    is_given_up: impl Fn() -> bool,
+) -> FoundUsers {
+    let limit = limit.clamp(1, MAX_FOUND);
+    let mut folded = String::new();
+    let mut best: BinaryHeap<Candidate> = BinaryHeap::with_capacity(limit + 1);
+    let mut found = 0_usize;
+    let mut next = 0;
+    loop {
+        if is_given_up() {
+            return FoundUsers::default();
+        }
+        let board = board.read();
+        let end = next + AT_ONCE;
+        let is_meant = |name: &str| query.finds(name, &mut folded);
+        for (user, position) in board.named(next..end, is_meant) {
+            found += 1;
+            let candidate = (position.is_none(), position, user);
+            if best.len() < limit {
+                best.push(candidate);
+            } else if let Some(mut worst) = best.peek_mut()
+                && candidate < *worst
+            {
+                *worst = candidate;
+            }
+        }
+        next = end;
+        if next >= board.registrations() {
+            break;
+        }
+    }
+    // As they are now, all at one moment. Somebody who was deleted and registered
+    // again meanwhile may have been met twice, or have another name.
+    let board = board.read();
+    let mut users: Vec<Candidate> = best
+        .into_iter()
+        .map(|(_, _, user)| {
+            let position = board.standing_of(user).map(|(position, _)| position);
+            (position.is_none(), position, user)
+        })
+        .collect();
+    users.sort_unstable();
+    users.dedup();
+    FoundUsers {
+        users: users
+            .into_iter()
+            .filter_map(|(_, _, user)| board.user(user))
+            .filter(|row| query.finds(&row.profile.username, &mut folded))
+            .map(wire::found_user)
+            .collect(),
+        more: found > limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{Fact, LogEntry, Operator, Profile, Rules, Score, Seq, Timestamp};
+
+    fn finds(query: &str, name: &str) -> bool {
+        let query = Query::new(query).expect("not empty");
+        let found = query.finds(name, &mut String::new());
+        // Names of plain letters take a shorter way, with the same end.
+        let mut folded = String::new();
+        fold(name, &mut folded);
+        assert_eq!(
+            found,
+            query.0.iter().all(|word| word_begins(&folded, word)),
+            "{query:?} in {name}"
+        );
+        found
+    }
+
+    #[test]
+    fn words_are_found_by_how_they_begin() {
+        for (query, name) in [
+            ("a", "Ada Lovelace"),
+            ("LOVE", "Ada Lovelace"),
+            ("love ad", "Ada Lovelace"),
+            ("ada lovelace", "Ada Lovelace"),
+            ("  ada  ", "Ada Lovelace"),
+            ("lena", "Anna-Lena"),
+            ("anna-l", "Anna-Lena"),
+            ("o'n", "Shaquille O'Neal"),
+            ("neal", "Shaquille O'Neal"),
+            ("42", "user_42"),
+            ("user_4", "user_42"),
+            ("max", "🔥Max🔥"),
+            ("🔥m", "🔥Max🔥"),
+            ("🔥", "Max 🔥"),
+        ] {
+            assert!(finds(query, name), "{query} in {name}");
+        }
+        for (query, name) in [
+            ("da", "Ada Lovelace"),
+            ("ada b", "Ada Lovelace"),
+            ("adalovelace", "Ada Lovelace"),
+            ("lovelaces", "Ada Lovelace"),
+            ("2", "user_42"),
+            ("ada", "A"),
+        ] {
+            assert!(!finds(query, name), "{query} in {name}");
+        }
+    }
+
+    #[test]
+    fn accents_cases_and_shapes_do_not_matter() {
+        for (query, name) in [
+            ("zoe", "Zoë"),
+            ("zoë", "Zoe"),
+            ("ZOË", "zoe\u{308}"),
+            ("nguyen", "Nguyễn Văn An"),
+            ("ист", "ИСТОРИЯ"),
+            ("istanbul", "İstanbul"),
+            ("αθη", "ΑΘΗΝΆ"),
+            ("김", "김연아"),
+            ("ada", "Ａｄａ"),
+            ("fi", "ﬁnn"),
+        ] {
+            assert!(finds(query, name), "{query} in {name}");
+        }
+        assert!(!finds("zoa", "Zoë"));
+        assert!(!finds("ß", "Sasha"));
+    }
+
+    #[test]
+    fn a_query_without_words_is_none() {
+        for text in ["", "  \t", "\u{301}", "\u{a0}"] {
+            assert_eq!(Query::new(text), None, "{text:?}");
+        }
+        let long = "a".repeat(MAX_QUERY_CHARS);
+        assert_eq!(Query::new(&format!("{long}b")), Some(Query(vec![long])));
+    }
+
+    fn user(n: u32) -> UserId {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        UserId(id)
+    }
+
+    /// A board on which users with these names acted, if they have points.
+    fn board(rules: Rules, users: &[(&str, Option<i64>)]) -> Board {
+        let mut board = Board::new(rules);
+        for ((name, points), n) in users.iter().zip(0..) {
+            apply(&mut board, register(n, name));
+            if let Some(points) = points {
+                apply(&mut board, act(n, *points));
+            }
+        }
+        board
+    }
+
+    fn register(n: u32, name: &str) -> Fact {
+        Fact::UserChanged {
+            user: user(n),
+            profile: Profile {
+                username: name.into(),
+                avatar: None,
+            },
+        }
+    }
+
+    fn act(n: u32, points: i64) -> Fact {
+        Fact::Action {
+            user: user(n),
+            action_type: "test".into(),
+            increase: points,
+            score: Score::new(points).expect("in range"),
+        }
+    }
+
+    fn apply(board: &mut Board, fact: Fact) {
+        board.apply(&LogEntry {
+            seq: Seq::new(board.seq() + 1).expect("from 1"),
+            at: Timestamp(1),
+            fact,
+        });
+    }
+
+    /// The names that are found with their ranks, and whether there are more.
+    fn found(
+        board: &RwLock<Board>,
+        query: &str,
+        limit: usize,
+    ) -> (Vec<(String, Option<u64>)>, bool) {
+        let query = Query::new(query).expect("not empty");
+        let FoundUsers { users, more } = search(board, &query, limit, || false);
+        let users = users.into_iter().map(|user| (user.username, user.rank));
+        (users.collect(), more)
+    }
+
+    fn row(name: &str, rank: u64) -> (String, Option<u64>) {
+        (name.to_owned(), Some(rank))
+    }
+
+    #[test]
+    fn the_best_come_first_and_the_rest_is_counted() {
+        let board = RwLock::new(board(
+            Rules::default(),
+            &[
+                ("Bea 1", Some(1)),
+                ("Ada", Some(9)),
+                ("Bea 5", Some(5)),
+                ("Bea 3", Some(3)),
+            ],
+        ));
+        let all = [row("Bea 5", 2), row("Bea 3", 3), row("Bea 1", 4)];
+        assert_eq!(found(&board, "bea", 3), (all.to_vec(), false));
+        assert_eq!(found(&board, "bea", 2), (all[..2].to_vec(), true));
+        assert_eq!(found(&board, "bea", 0), (all[..1].to_vec(), true));
+        assert_eq!(found(&board, "carl", 9), (vec![], false));
+    }
+
+    #[test]
+    fn whoever_has_no_result_comes_last() {
+        let rules = Rules {
+            operator: Operator::Latest,
+            ..Rules::default()
+        };
+        let users = [("Bea 0", None), ("Bea -1", Some(-1)), ("Bea 1", Some(1))];
+        let board = RwLock::new(board(rules, &users));
+        let unranked = ("Bea 0".to_owned(), None);
+        let all = vec![row("Bea 1", 1), row("Bea -1", 2), unranked];
+        assert_eq!(found(&board, "bea", 3), (all, false));
+    }
+
+    #[test]
+    fn only_names_of_now_are_found() {
+        let rules = Rules {
+            operator: Operator::Latest,
+            ..Rules::default()
+        };
+        let users = [
+            ("Ada", None),
+            ("Ada", Some(1)),
+            ("Ada", None),
+            ("Ada", Some(2)),
+        ];
+        let mut board = board(rules, &users);
+        apply(&mut board, Fact::UserDeleted { user: user(0) });
+        apply(&mut board, Fact::UserDeleted { user: user(1) });
+        apply(&mut board, register(0, "Bea"));
+        apply(&mut board, register(3, "Carl"));
+        let board = RwLock::new(board);
+        assert_eq!(
+            found(&board, "ada", 1),
+            (vec![("Ada".to_owned(), None)], false)
+        );
+        assert_eq!(
+            found(&board, "bea", 9),
+            (vec![("Bea".to_owned(), None)], false)
+        );
+        assert_eq!(found(&board, "carl", 9), (vec![row("Carl", 1)], false));
+    }
+
+    #[test]
+    fn everybody_is_looked_at_however_many_there_are() {
+        let names: Vec<String> = (0..3 * AT_ONCE + 1).map(|n| format!("user {n}")).collect();
+        let users: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+        let board = RwLock::new(board(Rules::default(), &users));
+        for n in [0, AT_ONCE - 1, AT_ONCE, 3 * AT_ONCE - 1, 3 * AT_ONCE] {
+            let (users, more) = found(&board, &format!("{n} user"), 50);
+            assert_eq!(users[0], row(&format!("user {n}"), n as u64 + 1));
+            assert!(users.len() < 50 || more);
+        }
+        let (users, more) = found(&board, "user", 50);
+        assert_eq!((users.len(), more), (50, true));
+        assert_eq!(users[49], row("user 49", 50));
+    }
+
+    #[test]
+    fn nobody_searches_for_whoever_has_gone() {
+        let board = RwLock::new(board(Rules::default(), &[("Ada", None)]));
+        let query = Query::new("ada").expect("not empty");
+        assert_eq!(search(&board, &query, 9, || true), FoundUsers::default());
+    }
+}
