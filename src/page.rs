@@ -7,7 +7,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use app::wire::{PageSnapshot, PageToken};
+use app::{
+    files::PageFiles,
+    wire::{PageSnapshot, PageToken},
+};
 use axum::{
     Json, Router,
     extract::{Query, Request, State},
@@ -15,7 +18,7 @@ use axum::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE},
     },
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use cookie::{Cookie, SameSite};
@@ -42,8 +45,10 @@ pub struct Pages {
     pub title: Arc<str>,
     /// How long the token of a page lives.
     pub token_ttl: Duration,
-    /// Where the page's files are.
+    /// What leptos wants to know.
     pub leptos: LeptosOptions,
+    /// The files that the page loads.
+    pub files: PageFiles,
 }
 
 /// All routes of the page.
@@ -68,7 +73,11 @@ async fn index(
     };
     let you = pages.signed_in(request.headers());
     let snapshot = pages.snapshot(you, link_failed);
-    let context = move || provide_context(snapshot.clone());
+    let files = pages.files.clone();
+    let context = move || {
+        provide_context(snapshot.clone());
+        provide_context(files.clone());
+    };
     let options = pages.leptos.clone();
     let shell = move || app::shell(options.clone());
     let render = leptos_axum::render_app_to_stream_with_context(context, shell);
@@ -114,12 +123,6 @@ async fn sign_out(headers: HeaderMap) -> Response {
     let mut cookie = cookie(String::new(), 0, &headers);
     cookie.make_removal();
     with_cookie(&cookie)
-}
-
-/// What is shown for an address that leads nowhere.
-pub async fn not_found() -> Response {
-    let page = include_str!("not_found.html");
-    (StatusCode::NOT_FOUND, Html(page)).into_response()
 }
 
 impl Pages {

@@ -9,6 +9,7 @@ compile_error!("`ssr` is for the server and `hydrate` for the browser: build wit
 mod banners;
 mod components;
 mod delta;
+pub mod files;
 mod format;
 #[cfg(feature = "hydrate")]
 mod motion;
@@ -20,14 +21,16 @@ pub mod wire;
 use leptos::prelude::*;
 
 use components::App;
+use files::{PageFiles, Scripts};
 
 /// How often a page without scripts asks for the newest board, in seconds.
 const REFRESH_WITHOUT_SCRIPTS: &str = "10";
 
 /// The document around the page, for the server alone.
 ///
-/// The [`wire::PageSnapshot`] to show must be in the context.
+/// The [`wire::PageSnapshot`] to show must be in the context, and the [`PageFiles`].
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let files = expect_context::<PageFiles>();
     let title = use_context::<wire::PageSnapshot>().map(|snapshot| snapshot.title);
     view! {
         <!DOCTYPE html>
@@ -38,25 +41,19 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <title>{title}</title>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
-                <link rel="stylesheet" href="/pkg/podium.css" />
-                <link rel="modulepreload" href=socket_client() />
+                <link rel="stylesheet" href=files.css.clone() />
                 <noscript>
                     <meta http-equiv="refresh" content=REFRESH_WITHOUT_SCRIPTS />
                     <style>".needs-scripts { display: none }"</style>
                 </noscript>
-                <AutoReload options=options.clone() />
-                <HydrationScripts options />
+                <AutoReload options />
+                <Scripts files />
             </head>
             <body>
                 <App />
             </body>
         </html>
     }
-}
-
-/// Where the official Socket.IO client is served.
-const fn socket_client() -> &'static str {
-    "/vendor/socket.io.esm.min.js"
 }
 
 /// Brings the page that the server rendered to life; called by its script.
