@@ -1,12 +1,14 @@
-// What a browser is told about the page and its files: names, types, encodings and
-// for how long each may be kept.
+// What a browser is told about the page and its files: names, types, encodings, for
+// how long each may be kept, and what the page may do.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
+import { act, putUser, token } from './support/podium.mjs';
 import { podiumForSuite, podiumForTest } from './support/suite.mjs';
 
 const FOR_EVER = 'public, max-age=31536000, immutable';
@@ -103,4 +105,93 @@ it('files without a hash, as scripts/watch builds them, are asked for again', as
     assert.equal(response.status, 200);
     assert.equal(response.headers.get('cache-control'), 'no-cache');
   }
+});
+
+describe('what the page may do', () => {
+  const PICTURES = 'https://pictures.example';
+  const SCHOOL = 'https://school.example';
+  const podium = podiumForSuite({
+    env: { PODIUM_HTTP__AVATAR_ORIGINS: PICTURES, PODIUM_HTTP__EMBED_ORIGINS: SCHOOL },
+  });
+
+  /** The directives of a policy, by name. */
+  const policyOf = (response) => {
+    const directives = response.headers.get('content-security-policy').split('; ');
+    return Object.fromEntries(
+      directives.map((directive) => {
+        const [name, ...sources] = directive.split(' ');
+        return [name, sources];
+      }),
+    );
+  };
+
+  it('runs its own scripts, and those in the page by a nonce of this answer alone', async () => {
+    const nonces = new Set();
+    for (let i = 0; i < 2; i++) {
+      const response = await get(podium, '/');
+      const [self, nonce, wasm, ...others] = policyOf(response)['script-src'];
+      assert.deepEqual([self, wasm, others], ["'self'", "'wasm-unsafe-eval'", []]);
+      const [, value] = /^'nonce-(.{20,})'$/.exec(nonce);
+      nonces.add(value);
+      const scripts = (await response.text()).match(/<script[^>]*>/g);
+      assert.ok(scripts.length > 0);
+      for (const script of scripts) assert.ok(script.includes(`nonce="${value}"`), script);
+    }
+    assert.equal(nonces.size, 2);
+  });
+
+  it('speaks to its own server alone', async () => {
+    const policy = policyOf(await get(podium, '/'));
+    assert.deepEqual(policy['default-src'], ["'self'"]);
+    assert.deepEqual(policy['connect-src'], ["'self'"]);
+    assert.deepEqual(policy['form-action'], ["'self'"]);
+    assert.deepEqual(policy['object-src'], ["'none'"]);
+    assert.deepEqual(policy['base-uri'], ["'none'"]);
+    assert.deepEqual(policy['img-src'], ["'self'", 'data:', PICTURES]);
+  });
+
+  it('shows pictures from where it may, and initials for all others', async () => {
+    const avatars = {
+      Ada: '/ada.png',
+      Grace: `${PICTURES}/grace.png`,
+      Eve: 'https://evil.example/eve.png',
+    };
+    for (const [name, avatar] of Object.entries(avatars)) {
+      const id = randomUUID();
+      await putUser(podium.url, id, name, avatar);
+      await act(podium.url, { userId: id, scoreIncrease: 1 });
+    }
+    const html = await page(podium);
+    assert.ok(html.includes('Eve'));
+    assert.deepEqual(html.match(/(?<=<img src=")[^"]+/g), [avatars.Ada, avatars.Grace]);
+    assert.ok(!html.includes('evil.example'));
+  });
+
+  it('may be framed by nobody else, but for the embedded view', async () => {
+    const framedBy = async (path) => policyOf(await get(podium, path))['frame-ancestors'];
+    assert.deepEqual(await framedBy('/'), ["'self'"]);
+    assert.deepEqual(await framedBy('/?view=embed'), ["'self'", SCHOOL]);
+    for (const path of ['/?view=other', '/nowhere?view=embed', '/page/token?view=embed', '/healthz']) {
+      assert.deepEqual(await framedBy(path), ["'self'"], path);
+    }
+  });
+
+  it('knows nobody in a frame, and says that no cookie is read', async () => {
+    const user = randomUUID();
+    await putUser(podium.url, user, 'Ada');
+    const nobody = /\\?"you\\?":null/;
+    const cookie = { cookie: `podium_token=${token({ user })}` };
+    for (const path of ['/', '/page/token']) {
+      const response = await get(podium, path, cookie);
+      assert.match(response.headers.get('vary'), /\bcookie\b/);
+      assert.doesNotMatch(await response.text(), nobody);
+      const embedded = await get(podium, `${path}?view=embed`, cookie);
+      assert.equal(embedded.status, 200);
+      assert.doesNotMatch(embedded.headers.get('vary') ?? '', /\bcookie\b/);
+      assert.match(await embedded.text(), nobody);
+    }
+    const link = await get(podium, `/?view=embed&token=${token({ user })}`);
+    assert.equal(link.headers.get('set-cookie'), null);
+    assert.equal(link.redirected, false);
+  });
 });

@@ -13,6 +13,7 @@ pub mod files;
 mod format;
 #[cfg(feature = "hydrate")]
 mod motion;
+pub mod pictures;
 #[cfg(feature = "hydrate")]
 mod socket;
 mod state;

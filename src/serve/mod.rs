@@ -113,6 +113,10 @@ impl Server {
             token_ttl: tables.auth.page_token_ttl,
             leptos: config.leptos.clone(),
             files: page_files.clone(),
+            origins: Arc::new(page::Origins {
+                avatars: tables.http.avatar_origins.clone(),
+                embedders: tables.http.embed_origins.clone(),
+            }),
         };
         let router = api::routes(api)
             .merge(page::routes(pages))

@@ -4,25 +4,37 @@
 //! Signing in is a link: `/?token=…` puts a token into a cookie that scripts
 //! cannot read. The page itself is handed a short-lived token of its own, with
 //! which it connects to the hub.
+//!
+//! `/?view=embed` is for frames on pages of others (`http.embed_origins`). There
+//! nobody is signed in, whatever cookies come along: what the page of a stranger
+//! surrounds is nobody's own.
+
+mod policy;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::{
     files::PageFiles,
-    wire::{PageSnapshot, PageToken},
+    pictures,
+    wire::{PageSnapshot, PageToken, UserScore},
 };
 use axum::{
     Json, Router,
     extract::{Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE},
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE, VARY},
     },
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use cookie::{Cookie, SameSite};
-use leptos::{config::LeptosOptions, prelude::provide_context};
+use leptos::{
+    config::LeptosOptions,
+    nonce::use_nonce,
+    prelude::{provide_context, use_context},
+};
+use leptos_axum::ResponseOptions;
 
 use crate::{
     auth::{self, Identity, Role, Tokens},
@@ -33,6 +45,8 @@ use crate::{
 
 /// The cookie that holds the token of whoever is signed in.
 const COOKIE_NAME: &str = "podium_token";
+
+pub use policy::Origins;
 
 /// What the routes of the page need.
 #[derive(Clone)]
@@ -49,6 +63,8 @@ pub struct Pages {
     pub leptos: LeptosOptions,
     /// The files that the page loads.
     pub files: PageFiles,
+    /// Whose pictures and frames are welcome.
+    pub origins: Arc<Origins>,
 }
 
 /// All routes of the page.
@@ -65,28 +81,52 @@ async fn index(
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let link = query.get("token").filter(|_| is_visit(&request));
+    let is_embedded = is_embedded(&query);
+    let link = query
+        .get("token")
+        .filter(|_| !is_embedded && is_visit(&request));
     let link_failed = match link.map(|token| pages.sign_in(token, request.headers())) {
         Some(Some(response)) => return response,
         Some(None) => true,
         None => false,
     };
-    let you = pages.signed_in(request.headers());
+    let you = pages.visitor(is_embedded, request.headers());
     let snapshot = pages.snapshot(you, link_failed);
-    let files = pages.files.clone();
-    let context = move || {
-        provide_context(snapshot.clone());
-        provide_context(files.clone());
+    let context = {
+        let Pages { files, origins, .. } = pages.clone();
+        move || {
+            provide_context(snapshot.clone());
+            provide_context(files.clone());
+            // Leptos provides both before it asks for ours.
+            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
+                let policy = policy::policy(&nonce, &origins, is_embedded);
+                if let Ok(policy) = HeaderValue::try_from(policy) {
+                    response.insert_header(CONTENT_SECURITY_POLICY, policy);
+                }
+            }
+        }
     };
     let options = pages.leptos.clone();
     let shell = move || app::shell(options.clone());
     let render = leptos_axum::render_app_to_stream_with_context(context, shell);
-    let mut response = render(request).await;
     // It holds a token, and the board of this moment.
+    unkept(render(request).await, is_embedded)
+}
+
+/// An answer for one visitor at one moment; it depends on the cookie, unless it is
+/// for a frame.
+fn unkept(mut response: Response, is_embedded: bool) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !is_embedded {
+        headers.insert(VARY, HeaderValue::from_static("cookie"));
+    }
     response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+}
+
+/// Is this for a frame on somebody else's page?
+fn is_embedded(query: &HashMap<String, String>) -> bool {
+    query.get("view").is_some_and(|view| view == "embed")
 }
 
 /// Does somebody open the page, and not a picture on another one? A browser says
@@ -99,8 +139,13 @@ fn is_visit(request: &Request) -> bool {
 
 /// A fresh token for a page whose own ends or has ended. A viewer who shows the
 /// old one remains the same viewer.
-async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
-    let you = pages.signed_in(&headers);
+async fn token(
+    State(pages): State<Pages>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let is_embedded = is_embedded(&query);
+    let you = pages.visitor(is_embedded, &headers);
     let viewer = headers
         .get(AUTHORIZATION)
         .and_then(|value| {
@@ -114,9 +159,9 @@ async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     let page = PageToken {
         token,
         expires_in,
-        you: you.and_then(|you| pages.live.user_score(you.user)),
+        you: you.and_then(|you| pages.user_score(you)),
     };
-    ([(CACHE_CONTROL, "no-store")], Json(page)).into_response()
+    unkept(Json(page).into_response(), is_embedded)
 }
 
 async fn sign_out(headers: HeaderMap) -> Response {
@@ -156,15 +201,41 @@ impl Pages {
         is_player.then_some(identity)
     }
 
+    /// Who is signed in; nobody in a frame.
+    fn visitor(&self, is_embedded: bool, headers: &HeaderMap) -> Option<Identity> {
+        (!is_embedded).then(|| self.signed_in(headers)).flatten()
+    }
+
+    /// May the picture at this address be shown? The page's policy keeps browsers
+    /// from any other, so for those the server renders initials.
+    pub fn allowed_avatar(&self, address: &str) -> bool {
+        pictures::is_allowed(address, &self.origins.avatars)
+    }
+
+    /// The score of whoever is signed in.
+    fn user_score(&self, you: Identity) -> Option<UserScore> {
+        let mut score = self.live.user_score(you.user)?;
+        score.avatar = score.avatar.filter(|avatar| self.allowed_avatar(avatar));
+        Some(score)
+    }
+
     fn snapshot(&self, you: Option<Identity>, link_failed: bool) -> PageSnapshot {
         let (token, expires_in) = self.page_token(you, None);
+        let mut board = self.live.read(|board| wire::top(self.live.epoch(), board));
+        for row in &mut board.top_scores {
+            row.avatar = row
+                .avatar
+                .take()
+                .filter(|avatar| self.allowed_avatar(avatar));
+        }
         PageSnapshot {
             title: self.title.to_string(),
-            board: self.live.read(|board| wire::top(self.live.epoch(), board)),
-            you: you.and_then(|you| self.live.user_score(you.user)),
+            board,
+            you: you.and_then(|you| self.user_score(you)),
             token,
             expires_in,
             link_failed,
+            avatar_origins: self.origins.avatars.clone(),
         }
     }
 
