@@ -112,6 +112,7 @@ describe('podium check-config', () => {
       { PODIUM_HTTP__EMBED_ORIGINS: "https://a.example; script-src 'unsafe-inline'" },
       /http\.embed_origins/,
     ],
+    ['a public address that is none', { PODIUM_HTTP__PUBLIC_URL: 'https://a.example/board' }, /http\.public_url.*https/],
     ['an address that is none', { LEPTOS_SITE_ADDR: 'here' }, /LEPTOS_/],
     ['a weak key of tickets', { TICKET_SECRET: 'secret' }, /TICKET_SECRET.*openssl rand/],
     ['tickets that are never valid', { PODIUM_AUTH__TICKET_MAX_TTL: '0s' }, /auth\.ticket_max_ttl/],
@@ -163,6 +164,7 @@ describe('podium check-config', () => {
       FRONTEND_URLS: 'https://a.example,https://b.example:8443',
       PODIUM_HTTP__AVATAR_ORIGINS: 'https://a.example, https://b.example:8443',
       PODIUM_HTTP__EMBED_ORIGINS: 'https://school.example',
+      PODIUM_HTTP__PUBLIC_URL: 'https://board.example/',
     };
     assert.deepEqual(await podium(['check-config'], env), {
       code: 0,

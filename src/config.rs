@@ -168,6 +168,9 @@ pub struct HttpTable {
     pub avatar_origins: Vec<String>,
     /// Origins of other pages that may show `/?view=embed` in a frame.
     pub embed_origins: Vec<String>,
+    /// The origin under which the page is known to others; empty for whichever they
+    /// ask for.
+    pub public_url: String,
 }
 
 /// `[socket]`
@@ -645,7 +648,26 @@ impl HttpTable {
             }
             origins.retain(|origin| !origin.is_empty());
         }
+        let text = self.public_url.trim();
+        let url = normal_origin(text.strip_suffix('/').unwrap_or(text));
+        if !text.is_empty() && url.is_none() {
+            return Err(ConfigError::Value {
+                key: "http.public_url",
+                problem: format!("{text:?} is no origin: write it as https://example.org"),
+            });
+        }
+        self.public_url = url.unwrap_or_default();
         Ok(())
+    }
+
+    /// All origins from which pictures are shown that may not be those of an address
+    /// without one.
+    pub fn picture_origins(&self) -> Vec<String> {
+        let mut origins = self.avatar_origins.clone();
+        if !self.public_url.is_empty() && !origins.contains(&self.public_url) {
+            origins.push(self.public_url.clone());
+        }
+        origins
     }
 }
 

@@ -9,7 +9,10 @@
 //! nobody is signed in, whatever cookies come along: what the page of a stranger
 //! surrounds is nobody's own.
 
+mod manifest;
+mod picture;
 mod policy;
+mod share;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -47,6 +50,7 @@ use crate::{
 const COOKIE_NAME: &str = "podium_token";
 
 pub use policy::Origins;
+pub use share::Shared;
 
 /// What the routes of the page need.
 #[derive(Clone)]
@@ -65,6 +69,10 @@ pub struct Pages {
     pub files: PageFiles,
     /// Whose pictures and frames are welcome.
     pub origins: Arc<Origins>,
+    /// The origin under which the page is known, if it was configured.
+    pub public_url: Arc<str>,
+    /// The picture for links, as it was drawn last.
+    pub shared: Shared,
 }
 
 /// All routes of the page.
@@ -72,6 +80,8 @@ pub fn routes(pages: Pages) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/page/token", get(token))
+        .route("/share.png", get(share::image))
+        .route("/manifest.webmanifest", get(manifest::manifest))
         .route("/sign-out", post(sign_out))
         .with_state(pages)
 }
@@ -92,11 +102,13 @@ async fn index(
     };
     let you = pages.visitor(is_embedded, request.headers());
     let snapshot = pages.snapshot(you, link_failed);
+    let sharing = share::sharing(&pages.public_url, request.headers(), &snapshot);
     let context = {
         let Pages { files, origins, .. } = pages.clone();
         move || {
             provide_context(snapshot.clone());
             provide_context(files.clone());
+            provide_context(sharing.clone());
             // Leptos provides both before it asks for ours.
             if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
                 let policy = policy::policy(&nonce, &origins, is_embedded);

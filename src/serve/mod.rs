@@ -114,9 +114,11 @@ impl Server {
             leptos: config.leptos.clone(),
             files: page_files.clone(),
             origins: Arc::new(page::Origins {
-                avatars: tables.http.avatar_origins.clone(),
+                avatars: tables.http.picture_origins(),
                 embedders: tables.http.embed_origins.clone(),
             }),
+            public_url: tables.http.public_url.as_str().into(),
+            shared: page::Shared::default(),
         };
         let router = api::routes(api)
             .merge(page::routes(pages))
