@@ -105,6 +105,14 @@ describe('podium check-config', () => {
     ['trust in everybody', { PODIUM_LIMITS__TRUSTED_PROXIES: '10.0.0.1,::/0' }, /limits\.trusted_proxies/],
     ['a banner that nobody could read', { PODIUM_ACHIEVEMENTS__DURATION: '10ms' }, /achievements\.duration/],
     ['an origin that is none', { FRONTEND_URLS: 'example.org' }, /FRONTEND_URLS.*https/],
+    ['a source of pictures that is no origin', { PODIUM_HTTP__AVATAR_ORIGINS: 'https://a.example/x' }, /http\.avatar_origins.*https/],
+    ['a source of pictures that would open more', { PODIUM_HTTP__AVATAR_ORIGINS: '*' }, /http\.avatar_origins/],
+    [
+      'a page with frames that would change the policy',
+      { PODIUM_HTTP__EMBED_ORIGINS: "https://a.example; script-src 'unsafe-inline'" },
+      /http\.embed_origins/,
+    ],
+    ['a public address that is none', { PODIUM_HTTP__PUBLIC_URL: 'https://a.example/board' }, /http\.public_url.*https/],
     ['an address that is none', { LEPTOS_SITE_ADDR: 'here' }, /LEPTOS_/],
     ['a weak key of tickets', { TICKET_SECRET: 'secret' }, /TICKET_SECRET.*openssl rand/],
     ['tickets that are never valid', { PODIUM_AUTH__TICKET_MAX_TTL: '0s' }, /auth\.ticket_max_ttl/],
@@ -154,6 +162,9 @@ describe('podium check-config', () => {
       PODIUM_ACTIONS__QUIZ_SOLVED__POINTS: '10',
       PODIUM_ACTIONS__QUIZ_SOLVED__PER_MINUTE: '6',
       FRONTEND_URLS: 'https://a.example,https://b.example:8443',
+      PODIUM_HTTP__AVATAR_ORIGINS: 'https://a.example, https://b.example:8443',
+      PODIUM_HTTP__EMBED_ORIGINS: 'https://school.example',
+      PODIUM_HTTP__PUBLIC_URL: 'https://board.example/',
     };
     assert.deepEqual(await podium(['check-config'], env), {
       code: 0,

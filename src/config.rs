@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use app::pictures::normal_origin;
 use ipnet::IpNet;
 use leptos_config::{LeptosOptions, errors::LeptosConfigError};
 use serde::{
@@ -163,6 +164,13 @@ pub struct AuthTable {
 pub struct HttpTable {
     /// Origins of other pages that may call and connect.
     pub frontend_urls: Vec<String>,
+    /// Origins from which pictures of users are shown, beside our own.
+    pub avatar_origins: Vec<String>,
+    /// Origins of other pages that may show `/?view=embed` in a frame.
+    pub embed_origins: Vec<String>,
+    /// The origin under which the page is known to others; empty for whichever they
+    /// ask for.
+    pub public_url: String,
 }
 
 /// `[socket]`
@@ -459,15 +467,17 @@ impl Config {
                     .with_list_parse_key("limits.allow")
                     .with_list_parse_key("limits.trusted_proxies")
                     .with_list_parse_key("http.frontend_urls")
+                    .with_list_parse_key("http.avatar_origins")
+                    .with_list_parse_key("http.embed_origins")
                     .try_parsing(true)
                     .source(Some(overrides())),
             )
             .build()?
             .try_deserialize()?;
         if let Some(urls) = variable("FRONTEND_URLS")? {
-            tables.http.frontend_urls = urls.split(',').map(str::trim).map(Into::into).collect();
+            tables.http.frontend_urls = urls.split(',').map(Into::into).collect();
         }
-        tables.http.frontend_urls.retain(|url| !url.is_empty());
+        tables.http.normalize()?;
         let jwt_secret = variable(JWT_SECRET)?.map(Secret);
         let ticket_secret = variable(TICKET_SECRET)?.map(Secret);
         tables.check()?;
@@ -614,18 +624,50 @@ impl Tables {
         if self.achievements.duration < Duration::from_secs(1) {
             return value("achievements.duration", "give at least 1s");
         }
-        for url in &self.http.frontend_urls {
-            let host = url
-                .strip_prefix("https://")
-                .or_else(|| url.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.contains('/')) {
-                return value(
-                    "http.frontend_urls, FRONTEND_URLS",
-                    &format!("{url:?} is not an origin: write it as https://example.org"),
-                );
-            }
-        }
         Ok(())
+    }
+}
+
+impl HttpTable {
+    /// Writes origins as browsers do.
+    fn normalize(&mut self) -> Result<(), ConfigError> {
+        let lists = [
+            ("http.frontend_urls, FRONTEND_URLS", &mut self.frontend_urls),
+            ("http.avatar_origins", &mut self.avatar_origins),
+            ("http.embed_origins", &mut self.embed_origins),
+        ];
+        for (key, origins) in lists {
+            for origin in origins.iter_mut() {
+                let text = origin.trim();
+                if !text.is_empty() && normal_origin(text).is_none() {
+                    let problem =
+                        format!("{text:?} is not an origin: write it as https://example.org");
+                    return Err(ConfigError::Value { key, problem });
+                }
+                *origin = normal_origin(text).unwrap_or_default();
+            }
+            origins.retain(|origin| !origin.is_empty());
+        }
+        let text = self.public_url.trim();
+        let url = normal_origin(text.strip_suffix('/').unwrap_or(text));
+        if !text.is_empty() && url.is_none() {
+            return Err(ConfigError::Value {
+                key: "http.public_url",
+                problem: format!("{text:?} is no origin: write it as https://example.org"),
+            });
+        }
+        self.public_url = url.unwrap_or_default();
+        Ok(())
+    }
+
+    /// All origins from which pictures are shown that may not be those of an address
+    /// without one.
+    pub fn picture_origins(&self) -> Vec<String> {
+        let mut origins = self.avatar_origins.clone();
+        if !self.public_url.is_empty() && !origins.contains(&self.public_url) {
+            origins.push(self.public_url.clone());
+        }
+        origins
     }
 }
 

@@ -3,7 +3,7 @@
 
 /// A number with its digits in groups of three: `1 234 567`, with narrow
 /// no-break spaces (the BIPM's way, which belongs to no language).
-pub(crate) fn grouped(number: i64) -> String {
+pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::with_capacity(digits.len() * 2);
     if number < 0 {

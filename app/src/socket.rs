@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-#[wasm_bindgen(raw_module = "/vendor/socket.io.esm.min.js")]
+#[wasm_bindgen(raw_module = "/vendor/socket.io-4.8.4.esm.min.js")]
 extern "C" {
     type Socket;
 

@@ -118,6 +118,7 @@ impl PageState {
             link_failed,
             token: _,
             expires_in: _,
+            avatar_origins: _,
         } = snapshot;
         let rows = board.top_scores.iter().cloned().map(RowState::new);
         PageState {
@@ -287,6 +288,7 @@ mod tests {
                 token: String::new(),
                 expires_in: 60,
                 link_failed: false,
+                avatar_origins: Vec::new(),
             }));
         });
     }

@@ -289,6 +289,9 @@ pub struct PageSnapshot {
     pub expires_in: u64,
     /// Was the page opened by a sign-in link that is not valid?
     pub link_failed: bool,
+    /// The origins from which pictures are shown, beside our own: see
+    /// [`pictures`](crate::pictures).
+    pub avatar_origins: Vec<String>,
 }
 
 /// A fresh token for a page whose own has ended.

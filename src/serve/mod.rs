@@ -4,6 +4,7 @@
 mod admission;
 mod client_address;
 mod departure;
+mod files;
 mod first_ping;
 mod leaving;
 mod listener;
@@ -12,7 +13,6 @@ mod polling;
 mod slow_body;
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,9 +24,7 @@ use axum::{
     Router,
     http::{
         HeaderName, HeaderValue,
-        header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-        },
+        header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
 };
 use ipnet::IpNet;
@@ -36,7 +34,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::ServiceBuilder;
-use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use uuid::Uuid;
 
 use crate::{
@@ -107,16 +105,27 @@ impl Server {
             ready: ready.clone(),
             hub: hub.pulse(),
         };
+        let page_files = files::find(&config.leptos);
         let pages = Pages {
             live: live.clone(),
             tokens,
             title: tables.board.title.clone().into(),
             token_ttl: tables.auth.page_token_ttl,
             leptos: config.leptos.clone(),
+            files: page_files.clone(),
+            origins: Arc::new(page::Origins {
+                avatars: tables.http.picture_origins(),
+                embedders: tables.http.embed_origins.clone(),
+            }),
+            public_url: tables.http.public_url.as_str().into(),
+            shared: page::Shared::default(),
         };
         let router = api::routes(api)
             .merge(page::routes(pages))
-            .fallback_service(files(config.leptos.site_root.as_ref().as_ref()))
+            .fallback_service(files::routes(
+                config.leptos.site_root.as_ref().as_ref(),
+                &page_files,
+            ))
             .layer(hub_layer);
         let departure = Departure::default();
         let router = guard(router, &tables.http, limits.clone(), departure.clone());
@@ -257,31 +266,6 @@ async fn wait_for_nobody(hub: &Hub, end: Instant) {
     while Instant::now() < end && hub.sockets() > 0 {
         sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// The files of the page. Names carry no hash yet, so browsers ask each time
-/// whether a file has changed.
-fn files(
-    root: &Path,
-) -> impl tower::Service<
-    axum::extract::Request,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> + Clone
-+ Send
-+ Sync
-+ 'static {
-    let files = ServeDir::new(root)
-        .precompressed_br()
-        .precompressed_gzip()
-        .append_index_html_on_directories(false)
-        .fallback(axum::routing::get(page::not_found));
-    ServiceBuilder::new()
-        .layer(header(CACHE_CONTROL, "no-cache"))
-        .layer(header(VARY, "accept-encoding"))
-        .map_response(axum::response::IntoResponse::into_response)
-        .service(files)
 }
 
 fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -4,22 +4,40 @@
 //! Signing in is a link: `/?token=…` puts a token into a cookie that scripts
 //! cannot read. The page itself is handed a short-lived token of its own, with
 //! which it connects to the hub.
+//!
+//! `/?view=embed` is for frames on pages of others (`http.embed_origins`). There
+//! nobody is signed in, whatever cookies come along: what the page of a stranger
+//! surrounds is nobody's own.
+
+mod manifest;
+mod picture;
+mod policy;
+mod share;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use app::wire::{PageSnapshot, PageToken};
+use app::{
+    files::PageFiles,
+    pictures,
+    wire::{PageSnapshot, PageToken, UserScore},
+};
 use axum::{
     Json, Router,
     extract::{Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE},
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE, VARY},
     },
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use cookie::{Cookie, SameSite};
-use leptos::{config::LeptosOptions, prelude::provide_context};
+use leptos::{
+    config::LeptosOptions,
+    nonce::use_nonce,
+    prelude::{provide_context, use_context},
+};
+use leptos_axum::ResponseOptions;
 
 use crate::{
     auth::{self, Identity, Role, Tokens},
@@ -30,6 +48,9 @@ use crate::{
 
 /// The cookie that holds the token of whoever is signed in.
 const COOKIE_NAME: &str = "podium_token";
+
+pub use policy::Origins;
+pub use share::Shared;
 
 /// What the routes of the page need.
 #[derive(Clone)]
@@ -42,8 +63,16 @@ pub struct Pages {
     pub title: Arc<str>,
     /// How long the token of a page lives.
     pub token_ttl: Duration,
-    /// Where the page's files are.
+    /// What leptos wants to know.
     pub leptos: LeptosOptions,
+    /// The files that the page loads.
+    pub files: PageFiles,
+    /// Whose pictures and frames are welcome.
+    pub origins: Arc<Origins>,
+    /// The origin under which the page is known, if it was configured.
+    pub public_url: Arc<str>,
+    /// The picture for links, as it was drawn last.
+    pub shared: Shared,
 }
 
 /// All routes of the page.
@@ -51,6 +80,8 @@ pub fn routes(pages: Pages) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/page/token", get(token))
+        .route("/share.png", get(share::image))
+        .route("/manifest.webmanifest", get(manifest::manifest))
         .route("/sign-out", post(sign_out))
         .with_state(pages)
 }
@@ -60,24 +91,54 @@ async fn index(
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let link = query.get("token").filter(|_| is_visit(&request));
+    let is_embedded = is_embedded(&query);
+    let link = query
+        .get("token")
+        .filter(|_| !is_embedded && is_visit(&request));
     let link_failed = match link.map(|token| pages.sign_in(token, request.headers())) {
         Some(Some(response)) => return response,
         Some(None) => true,
         None => false,
     };
-    let you = pages.signed_in(request.headers());
+    let you = pages.visitor(is_embedded, request.headers());
     let snapshot = pages.snapshot(you, link_failed);
-    let context = move || provide_context(snapshot.clone());
+    let sharing = share::sharing(&pages.public_url, request.headers(), &snapshot);
+    let context = {
+        let Pages { files, origins, .. } = pages.clone();
+        move || {
+            provide_context(snapshot.clone());
+            provide_context(files.clone());
+            provide_context(sharing.clone());
+            // Leptos provides both before it asks for ours.
+            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
+                let policy = policy::policy(&nonce, &origins, is_embedded);
+                if let Ok(policy) = HeaderValue::try_from(policy) {
+                    response.insert_header(CONTENT_SECURITY_POLICY, policy);
+                }
+            }
+        }
+    };
     let options = pages.leptos.clone();
     let shell = move || app::shell(options.clone());
     let render = leptos_axum::render_app_to_stream_with_context(context, shell);
-    let mut response = render(request).await;
     // It holds a token, and the board of this moment.
+    unkept(render(request).await, is_embedded)
+}
+
+/// An answer for one visitor at one moment; it depends on the cookie, unless it is
+/// for a frame.
+fn unkept(mut response: Response, is_embedded: bool) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !is_embedded {
+        headers.insert(VARY, HeaderValue::from_static("cookie"));
+    }
     response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+}
+
+/// Is this for a frame on somebody else's page?
+fn is_embedded(query: &HashMap<String, String>) -> bool {
+    query.get("view").is_some_and(|view| view == "embed")
 }
 
 /// Does somebody open the page, and not a picture on another one? A browser says
@@ -90,8 +151,13 @@ fn is_visit(request: &Request) -> bool {
 
 /// A fresh token for a page whose own ends or has ended. A viewer who shows the
 /// old one remains the same viewer.
-async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
-    let you = pages.signed_in(&headers);
+async fn token(
+    State(pages): State<Pages>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let is_embedded = is_embedded(&query);
+    let you = pages.visitor(is_embedded, &headers);
     let viewer = headers
         .get(AUTHORIZATION)
         .and_then(|value| {
@@ -105,21 +171,15 @@ async fn token(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     let page = PageToken {
         token,
         expires_in,
-        you: you.and_then(|you| pages.live.user_score(you.user)),
+        you: you.and_then(|you| pages.user_score(you)),
     };
-    ([(CACHE_CONTROL, "no-store")], Json(page)).into_response()
+    unkept(Json(page).into_response(), is_embedded)
 }
 
 async fn sign_out(headers: HeaderMap) -> Response {
     let mut cookie = cookie(String::new(), 0, &headers);
     cookie.make_removal();
     with_cookie(&cookie)
-}
-
-/// What is shown for an address that leads nowhere.
-pub async fn not_found() -> Response {
-    let page = include_str!("not_found.html");
-    (StatusCode::NOT_FOUND, Html(page)).into_response()
 }
 
 impl Pages {
@@ -153,15 +213,41 @@ impl Pages {
         is_player.then_some(identity)
     }
 
+    /// Who is signed in; nobody in a frame.
+    fn visitor(&self, is_embedded: bool, headers: &HeaderMap) -> Option<Identity> {
+        (!is_embedded).then(|| self.signed_in(headers)).flatten()
+    }
+
+    /// May the picture at this address be shown? The page's policy keeps browsers
+    /// from any other, so for those the server renders initials.
+    pub fn allowed_avatar(&self, address: &str) -> bool {
+        pictures::is_allowed(address, &self.origins.avatars)
+    }
+
+    /// The score of whoever is signed in.
+    fn user_score(&self, you: Identity) -> Option<UserScore> {
+        let mut score = self.live.user_score(you.user)?;
+        score.avatar = score.avatar.filter(|avatar| self.allowed_avatar(avatar));
+        Some(score)
+    }
+
     fn snapshot(&self, you: Option<Identity>, link_failed: bool) -> PageSnapshot {
         let (token, expires_in) = self.page_token(you, None);
+        let mut board = self.live.read(|board| wire::top(self.live.epoch(), board));
+        for row in &mut board.top_scores {
+            row.avatar = row
+                .avatar
+                .take()
+                .filter(|avatar| self.allowed_avatar(avatar));
+        }
         PageSnapshot {
             title: self.title.to_string(),
-            board: self.live.read(|board| wire::top(self.live.epoch(), board)),
-            you: you.and_then(|you| self.live.user_score(you.user)),
+            board,
+            you: you.and_then(|you| self.user_score(you)),
             token,
             expires_in,
             link_failed,
+            avatar_origins: self.origins.avatars.clone(),
         }
     }
 

@@ -1,0 +1,70 @@
+//! What a device is told that installs the page as an app.
+
+use axum::{
+    Json,
+    extract::State,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::Pages;
+
+/// The longest name that fits beneath an icon, in characters.
+const SHORT_NAME: usize = 12;
+
+/// `GET /manifest.webmanifest`.
+pub(super) async fn manifest(State(pages): State<Pages>) -> Response {
+    let icon = |src: &str, sizes: &str, kind: &str, purpose: &str| json!({ "src": src, "sizes": sizes, "type": kind, "purpose": purpose });
+    let manifest = json!({
+        "name": *pages.title,
+        "short_name": short_name(&pages.title),
+        "id": "/",
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        // Until the page has loaded, which knows the scheme: its ground in the light.
+        "theme_color": app::THEME_LIGHT,
+        "background_color": app::THEME_LIGHT,
+        "icons": [
+            icon("/favicon.svg", "any", "image/svg+xml", "any"),
+            icon("/icon-192.png", "192x192", "image/png", "any"),
+            icon("/icon-512.png", "512x512", "image/png", "any"),
+            icon("/icon-maskable-512.png", "512x512", "image/png", "maskable"),
+        ],
+    });
+    let about = [
+        (CONTENT_TYPE, "application/manifest+json"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    (about, Json(manifest)).into_response()
+}
+
+/// As many whole words of a title as fit, or the beginning of the first.
+fn short_name(title: &str) -> String {
+    let mut short = String::new();
+    for word in title.split_whitespace() {
+        let longer = format!("{short} {word}").trim_start().to_owned();
+        if longer.chars().count() > SHORT_NAME {
+            break;
+        }
+        short = longer;
+    }
+    if short.is_empty() {
+        title.chars().take(SHORT_NAME).collect()
+    } else {
+        short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_name_is_made_of_whole_words_if_it_can_be() {
+        assert_eq!(short_name("Podium"), "Podium");
+        assert_eq!(short_name("World Cup 2022 of Scoreboards"), "World Cup");
+        assert_eq!(short_name("Donaudampfschifffahrt"), "Donaudampfsc");
+    }
+}

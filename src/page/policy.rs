@@ -1,0 +1,63 @@
+//! What a browser lets the page do: its Content-Security-Policy.
+
+use leptos::nonce::Nonce;
+
+/// Whose pages and pictures the page has to do with, beside its own. All are
+/// origins as [`app::pictures::normal_origin`] writes them.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    /// From where pictures are shown.
+    pub avatars: Vec<String>,
+    /// Who may show the embedded view in a frame.
+    pub embedders: Vec<String>,
+}
+
+/// The policy of one answer, in which the scripts that stand in the page itself have
+/// this nonce.
+pub(super) fn policy(nonce: &Nonce, origins: &Origins, is_embedded: bool) -> String {
+    let framed_by: &[String] = if is_embedded { &origins.embedders } else { &[] };
+    // `cargo leptos watch` reloads the page from a port of its own.
+    let is_watched = std::env::var_os("LEPTOS_WATCH").is_some();
+    let watched: &[&str] = if is_watched { &["ws:", "wss:"] } else { &[] };
+    [
+        "default-src 'self'".to_owned(),
+        format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'"),
+        // Rows say by their style how long their bars are.
+        "style-src 'self' 'unsafe-inline'".to_owned(),
+        with("img-src 'self' data:", &origins.avatars),
+        with("connect-src 'self'", watched),
+        "object-src 'none'".to_owned(),
+        "base-uri 'none'".to_owned(),
+        "form-action 'self'".to_owned(),
+        with("frame-ancestors 'self'", framed_by),
+    ]
+    .join("; ")
+}
+
+fn with(directive: &str, sources: &[impl AsRef<str>]) -> String {
+    let mut directive = directive.to_owned();
+    for source in sources {
+        directive.push(' ');
+        directive.push_str(source.as_ref());
+    }
+    directive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_embedded_view_may_be_framed_by_others() {
+        let origins = Origins {
+            avatars: vec!["https://pictures.example".into()],
+            embedders: vec!["https://school.example".into()],
+        };
+        let page = policy(&Nonce::from_value("once"), &origins, false);
+        assert!(page.contains("script-src 'self' 'nonce-once' 'wasm-unsafe-eval'; "));
+        assert!(page.contains("img-src 'self' data: https://pictures.example; "));
+        assert!(page.ends_with("frame-ancestors 'self'"), "{page}");
+        let embedded = policy(&Nonce::from_value("once"), &origins, true);
+        assert!(embedded.ends_with("frame-ancestors 'self' https://school.example"));
+    }
+}

@@ -1,0 +1,177 @@
+//! What others show of the board beside a link to it: a few words, and a picture.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use app::{
+    pictures::normal_origin,
+    sharing::Sharing,
+    wire::{LeaderboardData, PageSnapshot},
+};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH},
+    },
+    response::{IntoResponse, Response},
+};
+use tokio::sync::Mutex;
+
+use super::{Pages, picture};
+use crate::wire;
+
+/// The picture is drawn at most once in this time, however often the board changes
+/// and whoever asks.
+const DRAWN_EVERY: Duration = Duration::from_secs(1);
+
+/// The picture that was drawn last.
+pub type Shared = Arc<Mutex<Option<Drawn>>>;
+
+/// A picture, and of which state of the board it is.
+#[derive(Clone)]
+pub struct Drawn {
+    seq: u64,
+    at: Instant,
+    /// `None` if it could not be drawn.
+    picture: Option<(Bytes, String)>,
+}
+
+/// `GET /share.png`. What the address says after it does not matter: pages put the
+/// state of the board there, so that nobody shows an old picture for a new link.
+pub(super) async fn image(State(pages): State<Pages>, headers: HeaderMap) -> Response {
+    let Some((png, etag)) = newest(pages).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let known = headers.get_all(IF_NONE_MATCH).iter().any(|known| {
+        let known = known.to_str().unwrap_or_default().split(',');
+        known.map(str::trim).any(|tag| tag == "*" || tag == etag)
+    });
+    let about = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, etag)];
+    if known {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    (about, [(CONTENT_TYPE, "image/png")], png).into_response()
+}
+
+async fn newest(pages: Pages) -> Option<(Bytes, String)> {
+    // One at a time: whoever comes meanwhile waits, and gets the same.
+    let mut shared = pages.shared.clone().lock_owned().await;
+    let seq = pages.live.read(|board| board.seq());
+    if let Some(drawn) = &*shared
+        && (drawn.seq == seq || drawn.at.elapsed() < DRAWN_EVERY)
+    {
+        return drawn.picture.clone();
+    }
+    // It ends there even if whoever asked goes away: asking and leaving is no way to
+    // have it drawn more often.
+    let draw = move || {
+        let board = pages
+            .live
+            .read(|board| wire::leaderboard(pages.live.epoch(), board, 0..picture::ROWS));
+        let png = picture::png(&pages.title, &board);
+        let picture = png.map(|png| {
+            let mut hasher = DefaultHasher::new();
+            png.hash(&mut hasher);
+            (png.into(), format!("\"{:016x}\"", hasher.finish()))
+        });
+        *shared = Some(Drawn {
+            seq: board.seq,
+            at: Instant::now(),
+            picture: picture.clone(),
+        });
+        picture
+    };
+    tokio::task::spawn_blocking(draw).await.ok().flatten()
+}
+
+/// What the page says of itself to those who show a link to it.
+pub(super) fn sharing(public_url: &str, headers: &HeaderMap, page: &PageSnapshot) -> Sharing {
+    let origin = match public_url {
+        "" => asked_origin(headers),
+        url => Some(url.to_owned()),
+    };
+    let seq = page.board.seq;
+    Sharing {
+        title: page.title.clone(),
+        description: description(&page.board),
+        url: origin.as_ref().map(|origin| format!("{origin}/")),
+        image: origin.map(|origin| format!("{origin}/share.png?seq={seq}")),
+        image_width: picture::WIDTH,
+        image_height: picture::HEIGHT,
+    }
+}
+
+/// The origin that somebody asked for, as they say. Whatever they say is said to
+/// nobody else, because the page is not kept.
+fn asked_origin(headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(HOST)?.to_str().ok()?;
+    let scheme = headers.get("x-forwarded-proto");
+    let is_encrypted = scheme.is_some_and(|scheme| scheme == "https");
+    normal_origin(&format!(
+        "http{}://{host}",
+        if is_encrypted { "s" } else { "" }
+    ))
+}
+
+fn description(board: &LeaderboardData) -> String {
+    let players = players(board.total_users);
+    match board.top_scores.first() {
+        Some(leader) => {
+            let points = match leader.score {
+                1 => "1 point".to_owned(),
+                score => format!("{} points", app::grouped(score)),
+            };
+            format!("{} leads with {points}; {players}", leader.username)
+        }
+        None => "Nobody is on the board yet".to_owned(),
+    }
+}
+
+/// How many play.
+pub(super) fn players(count: u64) -> String {
+    match count {
+        1 => "1 player".to_owned(),
+        count => format!("{} players", app::grouped(count.cast_signed())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_made_of_a_host_and_of_nothing_else() {
+        let asked = |host: &'static str, scheme: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(host));
+            if let Some(scheme) = scheme {
+                headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
+            }
+            asked_origin(&headers)
+        };
+        let board = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            asked("Board.example:3000", None),
+            board("http://board.example:3000")
+        );
+        assert_eq!(
+            asked("board.example", Some("https")),
+            board("https://board.example")
+        );
+        assert_eq!(
+            asked("board.example", Some("gopher")),
+            board("http://board.example")
+        );
+        for host in ["board.example/x", "a@board.example", "a\"b", ""] {
+            assert_eq!(asked(host, None), None, "{host:?}");
+        }
+        assert_eq!(asked_origin(&HeaderMap::new()), None);
+    }
+}

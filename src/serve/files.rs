@@ -1,0 +1,187 @@
+//! The files of the page: by which names they are served, and for how long a
+//! browser may keep them.
+//!
+//! `scripts/build` puts a hash of its content into the name of each file that is
+//! compiled; `scripts/watch` does not. Which of both was done shows in the names.
+
+use std::{fs, path::Path, sync::Arc};
+
+use app::files::{PageFiles, SOCKET_CLIENT};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, VARY},
+    },
+    middleware::{Next, from_fn_with_state},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use leptos_config::LeptosOptions;
+use tower_http::services::ServeDir;
+
+use super::header;
+
+/// What is behind a name with a hash or a version never changes.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Everything else: a browser asks each time whether it has changed.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// The length of a hash in a name: an MD5 in base64url.
+const HASH_LENGTH: usize = 22;
+
+/// The names of the files that are there now.
+pub(super) fn find(options: &LeptosOptions) -> PageFiles {
+    let folder = Path::new(&*options.site_root).join(&*options.site_pkg_dir);
+    let names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let base = options.site_pkg_dir_route_base();
+    let output = &*options.output_name;
+    let address = |extension| {
+        let hashed = names
+            .iter()
+            .find(|name| is_hashed(name, output, extension))
+            .cloned();
+        // Without any files the page is still worth reading.
+        let name = hashed.unwrap_or_else(|| format!("{output}.{extension}"));
+        format!("{base}{name}")
+    };
+    PageFiles {
+        css: address("css"),
+        js: address("js"),
+        wasm: address("wasm"),
+    }
+}
+
+/// Is this `OUTPUT.HASH.EXTENSION`?
+fn is_hashed(name: &str, output: &str, extension: &str) -> bool {
+    let hash = name
+        .strip_prefix(output)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(extension))
+        .and_then(|rest| rest.strip_suffix('.'));
+    hash.is_some_and(|hash| {
+        hash.len() == HASH_LENGTH
+            && hash
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    })
+}
+
+/// Serves the files, and a page for addresses that lead nowhere.
+pub(super) fn routes(root: &Path, page: &PageFiles) -> Router {
+    let files = ServeDir::new(root)
+        .precompressed_br()
+        .precompressed_gzip()
+        .append_index_html_on_directories(false)
+        .fallback(
+            get(not_found).with_state(
+                include_str!("../not_found.html")
+                    .replace("{stylesheet}", &page.css)
+                    .into(),
+            ),
+        );
+    Router::new()
+        .fallback_service(files)
+        .layer(from_fn_with_state(lasting(page), say_how_long))
+        .layer(header(VARY, "accept-encoding"))
+}
+
+/// What is shown for an address that leads nowhere.
+async fn not_found(State(page): State<Arc<str>>) -> Response {
+    (StatusCode::NOT_FOUND, Html(page.to_string())).into_response()
+}
+
+/// The files whose names change with what is in them.
+fn lasting(page: &PageFiles) -> Arc<[String]> {
+    let PageFiles { css, js, wasm } = page;
+    let hashed = [(css, "css"), (js, "js"), (wasm, "wasm")]
+        .into_iter()
+        .filter(|(address, extension)| {
+            let name = address.rsplit('/').next().unwrap_or_default();
+            let output = name.split('.').next().unwrap_or_default();
+            is_hashed(name, output, extension)
+        })
+        .map(|(address, _)| address.clone());
+    hashed.chain([SOCKET_CLIENT.to_owned()]).collect()
+}
+
+async fn say_how_long(
+    State(lasting): State<Arc<[String]>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let lasts = lasting
+        .iter()
+        .any(|address| address == request.uri().path());
+    let mut response = next.run(request).await;
+    // A file that is missing may be there tomorrow.
+    let is_there = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+    let value = if lasts && is_there {
+        FOR_EVER
+    } else {
+        ASK_AGAIN
+    };
+    response.headers_mut().insert(CACHE_CONTROL, value);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(names: &[&str]) -> (tempfile::TempDir, LeptosOptions) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("pkg");
+        fs::create_dir(&folder).unwrap();
+        for name in names {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let options = LeptosOptions::builder()
+            .output_name("podium")
+            .site_root(root.path().to_str().unwrap())
+            .build();
+        (root, options)
+    }
+
+    #[test]
+    fn names_with_a_hash_are_found_and_last() {
+        let (_root, options) = site(&[
+            "podium.rrOwA9zlzSzsLaVLqUwwWA.css",
+            "podium.d.-_OwA9zlzSzsLaVLqUwwWA.ts",
+            "podium.TbU2BCcyEeqKnsJlJaC_-w.js",
+            "podium.TbU2BCcyEeqKnsJlJaC_-w.js.br",
+            "podium.hP0jEiO2K2pXkaJrJbO5YQ.wasm",
+        ]);
+        let found = find(&options);
+        assert_eq!(found.css, "/pkg/podium.rrOwA9zlzSzsLaVLqUwwWA.css");
+        assert_eq!(found.js, "/pkg/podium.TbU2BCcyEeqKnsJlJaC_-w.js");
+        assert_eq!(found.wasm, "/pkg/podium.hP0jEiO2K2pXkaJrJbO5YQ.wasm");
+        let lasting = lasting(&found);
+        assert_eq!(
+            *lasting,
+            [found.css, found.js, found.wasm, SOCKET_CLIENT.into()]
+        );
+    }
+
+    #[test]
+    fn plain_names_are_taken_too_and_do_not_last() {
+        let plain = PageFiles {
+            css: "/pkg/podium.css".into(),
+            js: "/pkg/podium.js".into(),
+            wasm: "/pkg/podium.wasm".into(),
+        };
+        let (_root, watched) = site(&["podium.css", "podium.js", "podium.wasm"]);
+        let (_root, nothing) = site(&[]);
+        for options in [watched, nothing] {
+            let found = find(&options);
+            assert_eq!(found, plain);
+            assert_eq!(*lasting(&found), [SOCKET_CLIENT.to_owned()]);
+        }
+    }
+}
