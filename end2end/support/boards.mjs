@@ -33,15 +33,15 @@ export const NAMES = `
 
 /** What names may be: as long as can be, from right to left, pictures, and markup. */
 const ODD_NAMES = [
-  'Hubert Blaine Wolfeschlegelsteinhausenbergerdorff Sr.',
+  'Hubert Blaine Wolfeschlegelsteinhausenbergerdorff Senior of Hove',
   'Donaudampfschifffahrtselektrizitätenhauptbetriebswerk',
   'محمد بن عبد الله بن محمد الخوارزمي',
   'דוד בן־גוריון (David)',
   '👩‍🚀👨‍👩‍👧‍👦🏳️‍🌈 Zoë',
   '李小龍と宮本武蔵',
   '<b>Bold</b> & "quoted" &amp; </script>',
-  'W'.repeat(40),
-  'Z͑ͫ̓ͪ̂ͫ̽͏̴̙a̴̗l̷̰g̵̣o̴̪',
+  'W'.repeat(64),
+  'Nguyễn Thị Hạnh é',
   'i',
   '12,345 points',
   'مرحبا Ada 123',
@@ -88,8 +88,8 @@ const BOARDS = {
     scores: Object.fromEntries(crowd(10_000).map((name) => [name, 500])),
   },
   names: { scores: falling(ODD_NAMES) },
-  // The second is a few points behind the third's next success.
-  duel: { scores: { ...falling(NAMES), 'Donald Knuth': 520, 'Hedy Lamarr': 500 } },
+  // Two so close that one success decides who is in front.
+  duel: { scores: { ...falling(NAMES), 'Donald Knuth': 7020, 'Hedy Lamarr': 7000 } },
   banners: { scores: falling(NAMES), banners: BANNERS },
 };
 

@@ -20,7 +20,7 @@ const lost = ({ until }) => until('[data-connection]:not([data-connection=live])
  * - `path`, and `signedIn`, the name of a player.
  * - `context`: options of the browser's context; `media`: what the page is shown on.
  * - `isLive: false`: the page does not follow the board.
- * - `fullPage: false`: what matters is one screen.
+ * - `fullPage: false`: what matters is one screen, with what sticks to its edges.
  * - `prepare({podium})`: before the page is opened. `arrange({page, podium, press,
  *   until})`: what happens then; `press` a button, wait `until` a selector is there.
  * - `expectErrors`: what the browser says that belongs to the state.
@@ -33,12 +33,13 @@ export const states = [
   { name: 'hundred', board: 'hundred' },
   { name: 'tied', board: 'tied' },
   { name: 'names', board: 'names', signedIn: 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerk' },
-  { name: 'signed-in', board: 'many', signedIn: SECOND },
-  { name: 'signed-in-below', board: 'many', signedIn: LAST },
+  { name: 'signed-in', board: 'many', signedIn: SECOND, fullPage: false },
+  { name: 'signed-in-below', board: 'many', signedIn: LAST, fullPage: false },
   {
     name: 'passed',
     board: 'duel',
     signedIn: 'Hedy Lamarr',
+    fullPage: false,
     // Donald Knuth falls back, and comes again while the page looks on.
     prepare: ({ podium }) => act(podium.url, { userId: idOf('Donald Knuth'), scoreIncrease: -50 }),
     arrange: async ({ page, podium, until }) => {
