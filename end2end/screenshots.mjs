@@ -31,11 +31,10 @@ async function shoot(stage, state, colorScheme, viewport, { problems, notes }) {
   const name = file(state, colorScheme, viewport);
   const { page, missing, complaints, close } = await stage.open(state, { colorScheme, viewport });
   try {
-    await page.screenshot({
-      path: join(FOLDER, name),
-      fullPage: state.fullPage !== false,
-      animations: 'disabled',
-    });
+    const fullPage = state.fullPage !== false;
+    // What sticks to the lower edge is then at its place, and not in the middle.
+    if (fullPage) await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.screenshot({ path: join(FOLDER, name), fullPage, animations: 'disabled' });
     // Nobody should have to scroll in two directions (WCAG 1.4.10).
     const excess = await page.evaluate(() => {
       const { scrollWidth, clientWidth } = document.documentElement;
