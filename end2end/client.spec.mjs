@@ -11,7 +11,8 @@ function listen(page) {
   const heard = { sockets: 0, sent: [], received: [] };
   const events = (list) => ({ payload }) => {
     const text = String(payload);
-    if (text.startsWith('42')) list.push(JSON.parse(text.slice(2)));
+    // Those that ask for an acknowledgement have a number before the bracket.
+    if (text.startsWith('42[')) list.push(JSON.parse(text.slice(2)));
   };
   page.on('websocket', (socket) => {
     if (!socket.url().includes('/socket.io/')) return;

@@ -104,7 +104,9 @@ test('without scripts the board is all there', async ({ podium, open }) => {
   await expect(you(page, 'rank')).toHaveText('#1');
   // Nothing claims to be connecting.
   await expect(page.locator('.status')).toBeHidden();
-  // It asks for the newest board by itself.
+  // It asks for the newest board by itself where that is wanted.
+  await page.getByRole('link', { name: 'Refresh every 10 seconds' }).click();
+  await expect(page.getByRole('link', { name: 'Stop refreshing' })).toBeVisible();
   await act(podium.url, { userId: Ada, scoreIncrease: -1230 });
   await expect(rows(page).first()).toContainText('Grace', { timeout: 15_000 });
 });
@@ -200,7 +202,7 @@ test('a link signs in, and a button signs out', async ({ podium, open }) => {
   // The token does not stay in the address, where it would be shared.
   expect(new URL(page.url()).search).toBe('');
   await expect(row(page, Ada)).toHaveAttribute('data-you', '');
-  await expect(page.locator('#you bdi')).toHaveText('Ada');
+  await expect(page.locator('#you .you-name')).toHaveText('Ada');
   const [cookie] = await page.context().cookies();
   expect(cookie).toMatchObject({ name: 'podium_token', httpOnly: true, sameSite: 'Lax' });
 
@@ -276,6 +278,6 @@ test('an address that leads nowhere is answered kindly', async ({ open }) => {
   // The browser reports the 404 on the console.
   const page = await open({ path: '/nowhere', expectErrors: true });
   await expect(page.getByRole('heading', { name: 'Nothing here' })).toBeVisible();
-  await page.getByRole('link', { name: 'Go to the board' }).click();
+  await page.getByRole('link', { name: 'To the board' }).click();
   await live(page);
 });

@@ -13,7 +13,7 @@ use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
     str::FromStr,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use app::pictures::normal_origin;
@@ -132,6 +132,9 @@ pub struct BoardTable {
     pub direction: DirectionName,
     /// `sum`, `best` or `latest`.
     pub operator: OperatorName,
+    /// When it starts, if that is to be told.
+    #[serde(deserialize_with = "moment")]
+    pub starts: Option<SystemTime>,
 }
 
 /// `[ranking]`
@@ -341,6 +344,7 @@ impl Default for BoardTable {
             top: const { NonZeroUsize::new(10).unwrap() },
             direction: DirectionName::default(),
             operator: OperatorName::default(),
+            starts: None,
         }
     }
 }
@@ -705,6 +709,17 @@ where
 {
     let text = String::deserialize(deserializer)?;
     text.trim().parse().map_err(D::Error::custom)
+}
+
+/// RFC 3339, or nothing.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.trim() {
+        "" => Ok(None),
+        text => humantime::parse_rfc3339(text).map(Some).map_err(|_| {
+            D::Error::custom("give a moment, as in \"2030-01-31T18:00:00Z\", or nothing")
+        }),
+    }
 }
 
 /// Points within the range of scores.

@@ -12,17 +12,32 @@ const SHOWN: usize = 3;
 /// valid, and has perhaps dismissed it.
 const REMEMBERED: usize = 200;
 
+/// Banners that can be read again.
+const KEPT: usize = 50;
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Banners {
     shown: Vec<SystemNotification>,
+    said: Vec<SystemNotification>,
     seen: Vec<String>,
 }
 
 impl Banners {
-    /// The banners, latest first.
+    /// The banners: errors, then warnings, then all else, each latest first.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &SystemNotification> {
-        self.shown.iter().rev()
+        let of = |severity| {
+            let is = move |it: &&SystemNotification| it.severity == severity;
+            self.shown.iter().rev().filter(is)
+        };
+        of(Severity::Error)
+            .chain(of(Severity::Warning))
+            .chain(of(Severity::Info))
+    }
+
+    /// All that was said, latest first, dismissed or not.
+    pub(crate) fn said(&self) -> Vec<SystemNotification> {
+        self.said.iter().rev().cloned().collect()
     }
 
     /// Adds a banner; `false` if it was added before.
@@ -33,6 +48,10 @@ impl Banners {
         self.seen.push(notification.id.clone());
         if self.seen.len() > REMEMBERED {
             self.seen.remove(0);
+        }
+        self.said.push(notification.clone());
+        if self.said.len() > KEPT {
+            self.said.remove(0);
         }
         self.shown.push(notification);
         if self.shown.len() > SHOWN {
@@ -103,8 +122,9 @@ mod tests {
         for n in 0..1000 {
             banners.add(banner(&n.to_string(), Severity::Info));
         }
-        assert_eq!(shown(&banners), ["999", "998", "error"]);
+        assert_eq!(shown(&banners), ["error", "999", "998"]);
         assert_eq!(banners.seen.len(), REMEMBERED);
+        assert_eq!(banners.said().len(), KEPT);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The files that a page loads, by the names under which they are served.
 
+#[cfg(feature = "ssr")]
 use leptos::{nonce::use_nonce, prelude::*};
 
 /// Where the official Socket.IO client is served. The name carries its version;
@@ -20,6 +21,7 @@ pub struct PageFiles {
 
 /// Brings the page to life. Leptos's own `HydrationScripts` looks for the names
 /// beside the executable, in every request, and panics where they are not.
+#[cfg(feature = "ssr")]
 #[component]
 pub(crate) fn Scripts(
     /// What to load.

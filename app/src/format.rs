@@ -1,23 +1,6 @@
 //! How numbers and names are written. Pure, and the same on server and client,
 //! because both render the first page.
 
-/// A number with its digits in groups of three: `1 234 567`, with narrow
-/// no-break spaces (the BIPM's way, which belongs to no language).
-pub fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() * 2);
-    if number < 0 {
-        text.push('−');
-    }
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The style that lets a number shrink until it fits beside a name.
 pub(crate) fn fitted(number: &str) -> String {
     format!("--characters: {}", number.chars().count())
@@ -68,15 +51,6 @@ pub(crate) fn age(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_come_in_threes() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1\u{202f}000");
-        assert_eq!(grouped(-1_234_567), "−1\u{202f}234\u{202f}567");
-        assert_eq!(grouped(i64::MIN).chars().next(), Some('−'));
-    }
 
     #[test]
     fn ages_are_in_the_largest_unit() {

@@ -1,12 +1,15 @@
 //! Rows glide to their new places (FLIP: First, Last, Invert, Play; Paul Lewis,
 //! 2015): where each row is seen is measured before the document changes, and
-//! each is then moved from there to where it is now.
+//! each is then moved from there to where it is now. Scores count up to what they
+//! are. All of it is spared those who want no motion, but for a brief light.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use leptos::prelude::{document, request_animation_frame, window};
+use leptos::prelude::{document, request_animation_frame, set_interval_with_handle, window};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use web_sys::Element;
+use web_sys::{Element, ScrollBehavior, ScrollToOptions};
+
+use crate::state::PageState;
 
 #[wasm_bindgen]
 extern "C" {
@@ -19,8 +22,14 @@ extern "C" {
 
 /// How long a row is on its way, in milliseconds.
 const GLIDE: f64 = 450.0;
+/// How long a score counts to what it is, in milliseconds.
+const COUNT: f64 = 400.0;
+/// The attribute that holds a row's score.
+const POINTS: &str = "data-points";
 /// How long a changed score stays lit, in milliseconds.
 const GLOW: f64 = 900.0;
+/// How long a page of a kiosk is looked at.
+const KIOSK_PAGE: Duration = Duration::from_secs(10);
 
 /// Where rows were seen, and what they said, before a change.
 pub(crate) struct Before {
@@ -29,8 +38,12 @@ pub(crate) struct Before {
 }
 
 struct Seen {
+    left: f64,
     top: f64,
+    /// What stands there, perhaps on its way to what is so.
     score: String,
+    /// What is so.
+    points: String,
 }
 
 /// Looks at the rows of a list. Rows that are on their way are seen where they
@@ -42,9 +55,12 @@ pub(crate) fn look(list: &Element) -> Option<Before> {
     }
     let rows = rows(list)
         .map(|(id, row)| {
+            let place = row.get_bounding_client_rect();
             let seen = Seen {
-                top: row.get_bounding_client_rect().top(),
+                left: place.left(),
+                top: place.top(),
                 score: score(&row),
+                points: points(&row),
             };
             (id, seen)
         })
@@ -57,25 +73,63 @@ pub(crate) fn look(list: &Element) -> Option<Before> {
 
 impl Before {
     /// Moves the rows, when the document has changed.
-    pub(crate) fn play(self) {
+    pub(crate) fn play(self, state: PageState) {
         request_animation_frame(move || {
             let still = prefers_no_motion();
-            for (id, row) in rows(&self.list) {
+            let height = window().inner_height().ok().and_then(|it| it.as_f64());
+            let height = height.unwrap_or(f64::INFINITY);
+            // Nobody sees what happens above or below.
+            let is_seen = |top: f64| (-height * 0.2..height).contains(&top);
+            // All is measured before anything is written: a look after each write
+            // would lay out the page anew for every row.
+            let rows: Vec<(String, Element, f64, f64)> = rows(&self.list)
+                .map(|(id, row)| {
+                    let place = row.get_bounding_client_rect();
+                    (id, row, place.left(), place.top())
+                })
+                .collect();
+            for (id, row, left, top) in rows {
                 match self.rows.get(&id) {
-                    Some(seen) => {
-                        let distance = seen.top - row.get_bounding_client_rect().top();
-                        if distance.abs() > 0.5 && !still {
-                            glide(&row, distance);
+                    Some(seen) if is_seen(seen.top) || is_seen(top) => {
+                        let (x, y) = (seen.left - left, seen.top - top);
+                        if x.abs().max(y.abs()) > 0.5 && !still {
+                            glide(&row, x, y);
                         }
-                        if score(&row) != seen.score {
-                            glow(&row, distance);
+                        if points(&row) != seen.points {
+                            glow(&row, y);
+                            if !still {
+                                count(&row, &seen.score, state);
+                            }
                         }
                     }
+                    Some(_) => {}
                     None => appear(&row),
                 }
             }
         });
     }
+}
+
+/// Shows one screen of the page after the other, for as long as it is open.
+pub(crate) fn page_by_itself() {
+    let turn = || {
+        let window = window();
+        let height = |height: Result<JsValue, JsValue>| height.ok().and_then(|it| it.as_f64());
+        let screen = height(window.inner_height()).unwrap_or_default();
+        let here = window.scroll_y().unwrap_or_default();
+        let length = document().document_element().map(|it| it.scroll_height());
+        let is_end = here + screen + 1.0 >= length.map(f64::from).unwrap_or_default();
+        let to = ScrollToOptions::new();
+        to.set_top(if is_end { 0.0 } else { here + screen * 0.8 });
+        to.set_behavior(if prefers_no_motion() {
+            ScrollBehavior::Instant
+        } else {
+            ScrollBehavior::Smooth
+        });
+        window.scroll_to_with_scroll_to_options(&to);
+    };
+    // Without a timer the first screen stays.
+    _ = set_interval_with_handle(turn, KIOSK_PAGE);
 }
 
 fn rows(list: &Element) -> impl Iterator<Item = (String, Element)> {
@@ -86,21 +140,96 @@ fn rows(list: &Element) -> impl Iterator<Item = (String, Element)> {
     })
 }
 
-fn score(row: &Element) -> String {
-    let score = row.query_selector("[data-field=score]").ok().flatten();
-    score
-        .and_then(|score| score.text_content())
-        .unwrap_or_default()
+fn score_of(row: &Element) -> Option<Element> {
+    row.query_selector("[data-field=score]").ok().flatten()
 }
 
-fn glide(row: &Element, distance: f64) {
+fn score(row: &Element) -> String {
+    let score = score_of(row).and_then(|score| score.text_content());
+    score.unwrap_or_default()
+}
+
+/// The number that a score says, however it is grouped.
+fn number(text: &str) -> Option<i64> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let number: i64 = digits.parse().ok()?;
+    Some(if text.starts_with('−') {
+        -number
+    } else {
+        number
+    })
+}
+
+/// The score that is so. The text beside it may still be counting.
+fn points(row: &Element) -> String {
+    let points = score_of(row).and_then(|score| score.get_attribute(POINTS));
+    points.unwrap_or_default()
+}
+
+/// Counts a score from what stands there to what is so.
+fn count(row: &Element, before: &str, state: PageState) {
+    let Some(score) = score_of(row) else {
+        return;
+    };
+    let Some(text) = score.first_child() else {
+        return;
+    };
+    let after = points(row);
+    if let (Some(from), Some(to)) = (number(before), number(&after)) {
+        let last = text.node_value().unwrap_or_default();
+        let counting = Counting {
+            score,
+            text,
+            from,
+            to,
+            after,
+            state,
+            begun: js_sys::Date::now(),
+        };
+        counting.step(last);
+    }
+}
+
+struct Counting {
+    score: Element,
+    text: web_sys::Node,
+    from: i64,
+    to: i64,
+    /// What it says at the end.
+    after: String,
+    state: PageState,
+    begun: f64,
+}
+
+impl Counting {
+    /// Writes a number of the way, and the next one in the next frame. Whoever else
+    /// has written since `last`, or knows another end, goes on instead.
+    fn step(self, last: String) {
+        let shown = self.text.node_value().unwrap_or_default();
+        let end = self.score.get_attribute(POINTS);
+        if shown != last || end.as_ref() != Some(&self.after) {
+            return;
+        }
+        let part = ((js_sys::Date::now() - self.begun) / COUNT).clamp(0.0, 1.0);
+        if part >= 1.0 {
+            self.text.set_node_value(Some(&self.after));
+            return;
+        }
+        // Quick at first, as the row's way is.
+        let part = 1.0 - (1.0 - part) * (1.0 - part);
+        let now = self.from + ((self.to - self.from) as f64 * part) as i64;
+        let now = self.state.number(now);
+        self.text.set_node_value(Some(&now));
+        request_animation_frame(move || self.step(now));
+    }
+}
+
+fn glide(row: &Element, x: f64, y: f64) {
     // Who climbs passes in front of who falls.
-    let layer = if distance > 0.0 { "2" } else { "1" };
+    let layer = if y > 0.0 { "2" } else { "1" };
+    let (x, y) = (x.round() as i32, y.round() as i32);
     let from = keyframe(&[
-        (
-            "transform",
-            &format!("translateY({}px)", distance.round() as i32),
-        ),
+        ("transform", &format!("translate({x}px, {y}px)")),
         ("zIndex", layer),
     ]);
     let to = keyframe(&[("transform", "none"), ("zIndex", layer)]);

@@ -4,7 +4,8 @@
 /// May a picture be shown, when those of these origins and our own may? Origins are
 /// written as [`normal_origin`] does.
 pub fn is_allowed(address: &str, origins: &[String]) -> bool {
-    let is_ours = address.starts_with('/') && !address.starts_with("//");
+    // Browsers take a backslash for a slash, and two of them for another host.
+    let is_ours = address.starts_with('/') && !address[1..].starts_with(['/', '\\']);
     is_ours || origin_of(address).is_some_and(|origin| origins.contains(&origin))
 }
 
@@ -51,6 +52,7 @@ mod tests {
         }
         for address in [
             "//pictures.example/a.png",
+            "/\\pictures.example/a.png",
             "http://pictures.example/a.png",
             "https://pictures.example:8443/a.png",
             "https://pictures.example.evil.example/a.png",

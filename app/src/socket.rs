@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use js_sys::{Date, JSON, Math};
+use js_sys::{Date, Math};
 use leptos::{
     html,
     leptos_dom::helpers::{
@@ -22,7 +22,6 @@ use leptos::{
     prelude::*,
     task::spawn_local,
 };
-use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, RequestInit};
@@ -30,11 +29,12 @@ use web_sys::{AbortSignal, RequestInit};
 use crate::{
     delta::{Applied, apply},
     motion,
+    reading::Read,
     state::{Connection, PageState},
     wire::{
-        LEADERBOARD_REFRESH, LeaderboardData, PageToken, REFRESH_TOKEN, SCOREBOARD_DELTA,
+        LEADERBOARD_REFRESH, LeaderboardData, PING, PageToken, REFRESH_TOKEN, SCOREBOARD_DELTA,
         SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, SYSTEM_NOTIFICATION, ScoreboardDelta,
-        Subscription, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
+        Subscription, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate, View,
     },
 };
 
@@ -50,6 +50,10 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn emit(this: &Socket, event: &str, argument: &JsValue);
+
+    /// With a function for the acknowledgement.
+    #[wasm_bindgen(method, js_name = emit)]
+    fn ask(this: &Socket, event: &str, answered: &JsValue);
 
     #[wasm_bindgen(method)]
     fn connect(this: &Socket);
@@ -70,14 +74,23 @@ extern "C" {
 const FIRST_WAIT: f64 = 1_000.0;
 /// See [`FIRST_WAIT`].
 const LONGEST_WAIT: f64 = 30_000.0;
-/// The longest that the server may take to hand out a token, in milliseconds.
-const TOKEN_TIMEOUT: u32 = 10_000;
+/// The longest that the server may take to answer a request, in milliseconds.
+const FETCH_TIMEOUT: u32 = 10_000;
 /// The shortest wait before a token is renewed, or is tried to be, in milliseconds.
 const SHORTEST_RENEWAL: f64 = 5_000.0;
 /// The part of a token's life after which a new one is asked for.
 const RENEW_AT: f64 = 0.8;
 /// The longest that a browser's timer waits, in milliseconds (2^31 − 1).
-const LONGEST_TIMER: f64 = 2_147_483_647.0;
+pub(crate) const LONGEST_TIMER: f64 = 2_147_483_647.0;
+/// Between two summaries for whoever listens.
+const SUMMARY: Duration = Duration::from_secs(10);
+/// Before the rows about whoever is signed in are asked for, in milliseconds: soon
+/// where their rank has changed, and later where only the top has, as it always does.
+const ASK_SOON: f64 = 1_000.0;
+/// See [`ASK_SOON`].
+const ASK_LATER: f64 = 5_000.0;
+/// Between two figures of the delay, in milliseconds: nobody reads ten a second.
+const DELAY_SHOWN: f64 = 1_000.0;
 /// Between two looks at how old the board is.
 const AGEING: Duration = Duration::from_secs(1);
 
@@ -95,6 +108,12 @@ struct Client {
     lost: Cell<Option<(f64, IntervalHandle)>>,
     /// What will renew the token.
     renewal: Cell<Option<TimeoutHandle>>,
+    /// How far the server's clock is ahead, in milliseconds, once that is known.
+    ahead: Cell<Option<f64>>,
+    /// When the delay was shown last.
+    delay_shown: Cell<f64>,
+    /// Will the rows about whoever is signed in be asked for?
+    around_due: Cell<bool>,
 }
 
 /// Connects with a token that is valid for so many seconds, for as long as the
@@ -114,6 +133,9 @@ pub(crate) fn connect(
         asked: Cell::new(false),
         lost: Cell::new(None),
         renewal: Cell::new(None),
+        ahead: Cell::new(None),
+        delay_shown: Cell::new(0.0),
+        around_due: Cell::new(false),
     });
 
     client.on("connect", |client, _| client.connected());
@@ -121,28 +143,67 @@ pub(crate) fn connect(
     client.on("connect_error", |client, _| client.lost());
     client.on("error", |client, _| client.refused());
     client.on(LEADERBOARD_REFRESH, |client, data| {
-        if let Some(board) = read(&data) {
+        if let Some(board) = LeaderboardData::read(&data) {
             client.heard();
             client.show(board);
         }
     });
     client.on(SCOREBOARD_DELTA, |client, data| {
-        if let Some(delta) = read(&data) {
+        if let Some(delta) = ScoreboardDelta::read(&data) {
+            // What was missed did not take its time on the way.
+            let was_live = client.state.connection.get_untracked() == Connection::Live;
             client.heard();
-            client.advance(delta);
+            client.advance(delta, was_live);
         }
     });
     client.on(USER_SCORE_UPDATE, |client, data| {
-        if let Some(update) = read::<UserScoreUpdate>(&data) {
+        if let Some(update) = UserScoreUpdate::read(&data) {
             client.state.update_you(update);
+            client.ask_around(ASK_SOON);
         }
     });
     client.on(SYSTEM_NOTIFICATION, |client, data| {
-        if let Some(notification) = read(&data) {
+        if let Some(notification) = SystemNotification::read(&data) {
             client.notify(notification);
         }
     });
     client.renew_in(expires_in);
+
+    // A page that was held is shown as it is now.
+    let held = Rc::downgrade(&client);
+    Effect::new(move |was_paused: Option<bool>| {
+        let paused = state.paused.get();
+        if was_paused == Some(true)
+            && !paused
+            && let Some(client) = held.upgrade()
+        {
+            client.moving(|| state.present());
+            client.ask_around(ASK_SOON);
+        }
+        paused
+    });
+    let summarise = move || state.summarise();
+    // Without a timer nothing is read out, which breaks nothing else.
+    _ = set_interval_with_handle(summarise, SUMMARY);
+    client.on_window("offline", |client| {
+        if client.state.connection.get_untracked().is_stale() {
+            client.state.connection.set(Connection::Offline);
+        } else {
+            // The client would find out when a ping is missing, half a minute later.
+            let was_connected = client.socket.connected();
+            client.socket.disconnect();
+            // That told us already, if there was something to lose.
+            if !was_connected {
+                client.lost();
+            }
+        }
+    });
+    client.on_window("online", |client| {
+        if client.state.connection.get_untracked() == Connection::Offline {
+            client.state.connection.set(Connection::Reconnecting);
+        }
+        client.socket.connect();
+    });
 }
 
 /// `auth` is a function, so that every attempt brings the token of its moment.
@@ -170,9 +231,19 @@ impl Client {
         self.socket.on(event, &handler.into_js_value());
     }
 
-    fn connected(&self) {
+    fn on_window(self: &Rc<Self>, event: &str, handler: impl Fn(&Rc<Client>) + 'static) {
+        let client = self.clone();
+        let handler = Closure::<dyn FnMut()>::new(move || handler(&client));
+        // It cannot fail for events that every browser knows.
+        _ = window()
+            .add_event_listener_with_callback(event, handler.into_js_value().unchecked_ref());
+    }
+
+    fn connected(self: &Rc<Self>) {
         self.asked.set(false);
         self.subscribe();
+        self.compare_clocks();
+        self.ask_around(ASK_LATER);
         let you = self
             .state
             .you
@@ -187,11 +258,15 @@ impl Client {
         if self.asked.replace(true) {
             return;
         }
-        let LeaderboardData { epoch, seq, .. } = self.state.board();
+        let LeaderboardData {
+            epoch, seq, page, ..
+        } = self.state.board();
+        let page = page.map_or(JsValue::UNDEFINED, |page| (page as f64).into());
         let wanted = object(&[
             ("mode", Subscription::DELTA.into()),
             ("epoch", epoch.into()),
             ("seq", (seq as f64).into()),
+            ("page", page),
         ]);
         self.socket.emit(SUBSCRIBE_SCOREBOARD, &wanted);
     }
@@ -218,6 +293,63 @@ impl Client {
         Duration::from_millis((wait * (0.5 + Math::random() / 2.0)) as u64)
     }
 
+    /// Asks for the server's time, so that delays are not measured by two clocks. The
+    /// answer was made half of the time ago that the question took (Cristian, 1989).
+    fn compare_clocks(self: &Rc<Self>) {
+        let (client, asked_at) = (self.clone(), Date::now());
+        let answered = Closure::once_into_js(move |answer: JsValue| {
+            let time = js_sys::Reflect::get(&answer, &"time".into()).ok();
+            if let Some(time) = time.and_then(|time| time.as_string()) {
+                let made_at = (asked_at + Date::now()) / 2.0;
+                client.ahead.set(Some(Date::parse(&time) - made_at));
+            }
+        });
+        self.socket.ask(PING, &answered);
+    }
+
+    /// Shows how long the latest action took to the screen, once it is there.
+    fn measure_delay(self: &Rc<Self>) {
+        let now = Date::now();
+        // A hidden page draws no frames, so what waits for one would pile up.
+        if document().hidden() || self.delay_shown.get() + DELAY_SHOWN > now {
+            return;
+        }
+        let Some(ahead) = self.ahead.get() else {
+            return;
+        };
+        self.delay_shown.set(now);
+        let taken = Date::parse(&self.state.board().last_updated);
+        let state = self.state;
+        request_animation_frame(move || {
+            let delay = Date::now() + ahead - taken;
+            state.delay.set(delay.max(1.0) as u64);
+        });
+    }
+
+    /// Asks for the rows about whoever is signed in, if the board does not have them;
+    /// not at the moment of all others, and once at a time.
+    fn ask_around(self: &Rc<Self>, wait: f64) {
+        let is_shown = self.state.view == View::Whole && !self.state.paused.get_untracked();
+        if !is_shown || !self.state.wants_around() || self.around_due.replace(true) {
+            return;
+        }
+        let client = self.clone();
+        let ask = move || {
+            spawn_local(async move {
+                let you = client.state.you.get_untracked();
+                if let Some(you) = you.filter(|_| client.socket.connected()) {
+                    let path = format!("/api/v1/leaderboard/around/{}?window=2", you.user_id);
+                    if let Some(rows) = fetch::<LeaderboardData>(&path, None).await {
+                        client.state.set_around(rows.top_scores);
+                    }
+                }
+                client.around_due.set(false);
+            });
+        };
+        let wait = wait * (0.5 + Math::random());
+        set_timeout(ask, Duration::from_millis(wait as u64));
+    }
+
     /// The server has said how the board is: what is shown is live.
     fn heard(&self) {
         self.attempts.set(0);
@@ -228,10 +360,16 @@ impl Client {
         self.state.connection.set(Connection::Live);
     }
 
-    fn advance(&self, delta: ScoreboardDelta) {
+    fn advance(self: &Rc<Self>, delta: ScoreboardDelta, was_live: bool) {
         let mut board = self.state.board();
         match apply(&mut board, delta) {
-            Applied::Newer => self.show(board),
+            Applied::Newer => {
+                self.show(board);
+                if was_live {
+                    self.measure_delay();
+                }
+                self.ask_around(ASK_LATER);
+            }
             Applied::Known => {}
             Applied::Gap => self.subscribe(),
         }
@@ -240,7 +378,7 @@ impl Client {
     fn notify(&self, notification: SystemNotification) {
         let banners = self.state.banners;
         let (id, goes_after) = (notification.id.clone(), notification.goes_after());
-        let is_new = banners.try_update(|it| it.add(notification)) == Some(true);
+        let is_new = self.state.notify(notification);
         if let Some(goes_after) = goes_after.filter(|_| is_new) {
             let after = Duration::from_millis((goes_after as f64).min(LONGEST_TIMER) as u64);
             set_timeout(move || banners.update(|it| it.dismiss(&id)), after);
@@ -251,16 +389,30 @@ impl Client {
         if !self.state.admits(&board) {
             return;
         }
+        if self.state.paused.get_untracked() {
+            self.state.show(board);
+        } else {
+            self.moving(|| self.state.show(board));
+        }
+    }
+
+    /// Rows glide from where they are before a change to where they are after it.
+    fn moving(&self, change: impl FnOnce()) {
         let list = self.board.get_untracked();
         let before = list.and_then(|list| motion::look(&list));
-        self.state.show(board);
+        change();
         if let Some(before) = before {
-            before.play();
+            before.play(self.state);
         }
     }
 
     fn lost(self: &Rc<Self>) {
-        self.state.connection.set(Connection::Reconnecting);
+        let is_online = window().navigator().on_line();
+        self.state.connection.set(if is_online {
+            Connection::Reconnecting
+        } else {
+            Connection::Offline
+        });
         self.age();
         if self.socket.active() {
             return;
@@ -286,6 +438,9 @@ impl Client {
         self.lost.set(lost.or_else(|| {
             let since = Date::now();
             state.age.set(0);
+            state
+                .lost_at
+                .set(state.time(&String::from(Date::new_0().to_iso_string())));
             let count = move || {
                 let age = (Date::now() - since).max(0.0) / 1000.0;
                 state.age.set(age as u64);
@@ -337,7 +492,12 @@ impl Client {
     /// Fetches another token; answers whether there is one.
     async fn renew(self: &Rc<Self>) -> bool {
         let old = self.token.borrow().clone();
-        let Some(page) = fetch_token(&old).await else {
+        // In a frame nobody is signed in.
+        let path = match self.state.view {
+            View::Embed => "/page/token?view=embed",
+            View::Whole | View::Kiosk => "/page/token",
+        };
+        let Some(page) = fetch::<PageToken>(path, Some(&old)).await else {
             return false;
         };
         self.token.replace(page.token);
@@ -347,30 +507,20 @@ impl Client {
     }
 }
 
-async fn fetch_token(old: &str) -> Option<PageToken> {
-    let authorization = object(&[("authorization", format!("Bearer {old}").into())]);
+/// Fetches what `path` leads to, in the name of a token or of nobody.
+async fn fetch<T: Read>(path: &str, token: Option<&str>) -> Option<T> {
+    let headers = token.map(|token| ("authorization", format!("Bearer {token}").into()));
     let init = object(&[
-        ("headers", authorization),
+        ("headers", object(headers.as_slice())),
         (
             "signal",
-            AbortSignal::timeout_with_u32(TOKEN_TIMEOUT).into(),
+            AbortSignal::timeout_with_u32(FETCH_TIMEOUT).into(),
         ),
     ]);
-    let response = JsFuture::from(
-        window().fetch_with_str_and_init("/page/token", init.unchecked_ref::<RequestInit>()),
-    )
-    .await
-    .ok()?;
-    let response: web_sys::Response = response.dyn_into().ok()?;
+    let response = window().fetch_with_str_and_init(path, init.unchecked_ref::<RequestInit>());
+    let response: web_sys::Response = JsFuture::from(response).await.ok()?.dyn_into().ok()?;
     let body = JsFuture::from(response.json().ok()?).await.ok()?;
-    read(&body)
-}
-
-/// Reads a value that the server sent; `None` if it is not of this type, as
-/// after an update of the server, which the page survives.
-fn read<T: DeserializeOwned>(value: &JsValue) -> Option<T> {
-    let text = JSON::stringify(value).ok()?.as_string()?;
-    serde_json::from_str(&text).ok()
+    T::read(&body)
 }
 
 fn object(fields: &[(&str, JsValue)]) -> JsValue {

@@ -5,36 +5,90 @@
     allow(dead_code, reason = "events come in the browser alone")
 )]
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use crate::{
     banners::Banners,
-    wire::{LeaderboardData, PageSnapshot, ScoreRow, UserScore, UserScoreUpdate},
+    clock, pictures,
+    texts::{Locale, Text},
+    wire::{
+        LeaderboardData, PageSnapshot, ScoreRow, Severity, SystemNotification, UserScore,
+        UserScoreUpdate, View,
+    },
 };
+
+/// How long a new leader is celebrated.
+const CELEBRATION: Duration = Duration::from_secs(4);
+/// How long the note stays that somebody has passed you.
+const NOTE: Duration = Duration::from_secs(12);
+/// How many rows on either side are about you.
+const WINDOW: usize = 2;
 
 /// The state of the page. A handle: copies are the same state.
 #[derive(Clone, Copy)]
 pub(crate) struct PageState {
     /// What the board is called.
     pub(crate) title: StoredValue<String>,
+    /// How the page is looked at.
+    pub(crate) view: View,
+    /// How it is written.
+    locale: StoredValue<Locale>,
+    /// From where pictures are shown.
+    avatar_origins: StoredValue<Vec<String>>,
     /// The rows in order.
     pub(crate) rows: RwSignal<Vec<RowState>>,
     /// How many players there are.
     pub(crate) total: RwSignal<u64>,
     /// The score by which bars are measured.
     pub(crate) leader: RwSignal<i64>,
+    /// The id of a leader who has just taken the lead, or nothing.
+    pub(crate) crowned: RwSignal<String>,
     /// Whoever is signed in.
     pub(crate) you: RwSignal<Option<UserScore>>,
+    /// The rows about whoever is signed in, with their own.
+    pub(crate) around: RwSignal<Vec<ScoreRow>>,
+    /// Who has just passed them, and what it takes to be back; or nothing.
+    pub(crate) passed: RwSignal<String>,
     /// Whether what is shown is live.
     pub(crate) connection: RwSignal<Connection>,
     /// How old what is shown is, in seconds, while it gets older.
     pub(crate) age: RwSignal<u64>,
+    /// Since when it does, as the reader writes it.
+    pub(crate) lost_at: RwSignal<String>,
+    /// From an action to the screen, in milliseconds; 0 for not known.
+    pub(crate) delay: RwSignal<u64>,
+    /// Is the board held?
+    pub(crate) paused: RwSignal<bool>,
+    /// How many changed rows wait meanwhile.
+    pub(crate) waiting: RwSignal<u64>,
+    /// Since when places won and lost are counted, where the reader chose it.
+    pub(crate) since: RwSignal<String>,
     /// What the server had to say.
     pub(crate) banners: RwSignal<Banners>,
+    /// Is all that it said shown?
+    pub(crate) drawer: RwSignal<bool>,
+    /// What is read out.
+    pub(crate) summary: RwSignal<String>,
+    /// When it starts, as the reader writes it; nothing once it has.
+    pub(crate) starts: RwSignal<String>,
+    /// When it starts: ISO 8601, or nothing.
+    start: StoredValue<String>,
     /// Was the page opened by a sign-in link that is not valid?
     pub(crate) link_failed: StoredValue<bool>,
-    /// The board that is shown.
+    /// By how many points somebody must be better to rank higher.
+    margin: u64,
+    /// The newest board, which is shown unless it is held.
     board: StoredValue<LeaderboardData>,
+    /// The newest of whoever is signed in.
+    newest_you: StoredValue<Option<UserScore>>,
+    /// The rank that they lost a moment ago.
+    lost_rank: StoredValue<Option<u64>>,
+    /// What was said and is still to be read out.
+    unread: StoredValue<Vec<String>>,
+    /// How things stood when that was read out last.
+    told: StoredValue<String>,
 }
 
 /// A row, whose parts change on their own.
@@ -45,8 +99,21 @@ pub(crate) struct RowState {
     pub(crate) avatar: ArcRwSignal<Option<String>>,
     pub(crate) score: ArcRwSignal<i64>,
     pub(crate) rank: ArcRwSignal<u64>,
-    /// The rank that the user had when the page first showed them.
-    pub(crate) first_rank: u64,
+    /// How far the next place is.
+    pub(crate) gap: ArcRwSignal<Gap>,
+    /// The rank that the user had at the moment from which places are counted.
+    pub(crate) first_rank: ArcRwSignal<u64>,
+}
+
+/// How far a row is from the one above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// There is none above.
+    First,
+    /// It has the same score.
+    Level,
+    /// So many points are between them.
+    Behind(i64),
 }
 
 /// How the page stands with the server.
@@ -58,12 +125,14 @@ pub(crate) enum Connection {
     Live,
     /// Lost, and trying again: what is shown gets old.
     Reconnecting,
+    /// Lost, and the browser knows that there is no network.
+    Offline,
 }
 
 impl Connection {
     /// Does what is shown get old?
     pub(crate) fn is_stale(self) -> bool {
-        self == Connection::Reconnecting
+        matches!(self, Connection::Reconnecting | Connection::Offline)
     }
 }
 
@@ -83,22 +152,24 @@ impl Version {
 }
 
 impl RowState {
-    fn new(row: ScoreRow) -> RowState {
+    fn new(row: ScoreRow, gap: Gap) -> RowState {
         RowState {
             user_id: row.user_id,
             username: ArcRwSignal::new(row.username),
             avatar: ArcRwSignal::new(row.avatar),
             score: ArcRwSignal::new(row.score),
-            first_rank: row.rank,
+            first_rank: ArcRwSignal::new(row.rank),
             rank: ArcRwSignal::new(row.rank),
+            gap: ArcRwSignal::new(gap),
         }
     }
 
-    fn update(&self, row: ScoreRow) {
+    fn update(&self, row: ScoreRow, gap: Gap) {
         set_if_changed(&self.username, row.username);
         set_if_changed(&self.avatar, row.avatar);
         set_if_changed(&self.score, row.score);
         set_if_changed(&self.rank, row.rank);
+        set_if_changed(&self.gap, gap);
     }
 }
 
@@ -108,66 +179,191 @@ fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>,
     }
 }
 
+/// How far each row is from the one above; of the first of a page nobody knows.
+fn gaps(rows: &[ScoreRow]) -> Vec<Gap> {
+    let mut above = None;
+    let gap = |row: &ScoreRow| match above.replace(row.score) {
+        None => Gap::First,
+        Some(above) if above == row.score => Gap::Level,
+        Some(above) => Gap::Behind((above - row.score).abs()),
+    };
+    rows.iter().map(gap).collect()
+}
+
+fn place_of(rows: &[ScoreRow], user: &str) -> Option<usize> {
+    rows.iter().position(|row| row.user_id == user)
+}
+
 impl PageState {
     /// The state in which the server renders, and from which the browser goes on.
     pub(crate) fn new(snapshot: PageSnapshot) -> PageState {
-        let PageSnapshot {
-            title,
-            board,
-            you,
-            link_failed,
-            token: _,
-            expires_in: _,
-            avatar_origins: _,
-        } = snapshot;
-        let rows = board.top_scores.iter().cloned().map(RowState::new);
+        let board = snapshot.board;
+        let rows = board
+            .top_scores
+            .iter()
+            .cloned()
+            .zip(gaps(&board.top_scores));
+        let rows = rows.map(|(row, gap)| RowState::new(row, gap)).collect();
         PageState {
-            title: StoredValue::new(title),
+            title: StoredValue::new(snapshot.title),
+            view: snapshot.view,
+            locale: StoredValue::new(snapshot.locale),
+            avatar_origins: StoredValue::new(snapshot.avatar_origins),
             leader: RwSignal::new(leader(&board)),
+            crowned: RwSignal::new(String::new()),
             total: RwSignal::new(board.total_users),
-            rows: RwSignal::new(rows.collect()),
+            rows: RwSignal::new(rows),
             board: StoredValue::new(board),
-            you: RwSignal::new(you),
+            you: RwSignal::new(snapshot.you.clone()),
+            newest_you: StoredValue::new(snapshot.you),
+            around: RwSignal::new(snapshot.around),
+            passed: RwSignal::new(String::new()),
+            lost_rank: StoredValue::new(None),
             connection: RwSignal::new(Connection::Connecting),
             age: RwSignal::new(0),
+            lost_at: RwSignal::new(String::new()),
+            delay: RwSignal::new(0),
+            paused: RwSignal::new(false),
+            waiting: RwSignal::new(0),
+            since: RwSignal::new(String::new()),
             banners: RwSignal::new(Banners::default()),
-            link_failed: StoredValue::new(link_failed),
+            drawer: RwSignal::new(false),
+            summary: RwSignal::new(String::new()),
+            unread: StoredValue::new(Vec::new()),
+            told: StoredValue::new(String::new()),
+            // Both sides write it in UTC first, and the browser then in its own time.
+            starts: RwSignal::new(
+                snapshot
+                    .starts
+                    .as_deref()
+                    .map(clock::utc)
+                    .unwrap_or_default(),
+            ),
+            start: StoredValue::new(snapshot.starts.unwrap_or_default()),
+            link_failed: StoredValue::new(snapshot.link_failed),
+            margin: snapshot.margin,
         }
     }
 
-    /// The board that is shown.
+    /// What a text says.
+    pub(crate) fn text(self, text: Text) -> String {
+        self.locale.with_value(|locale| locale.text(text))
+    }
+
+    /// What a text says with values in it.
+    pub(crate) fn with(self, text: Text, values: &[(&str, &str)]) -> String {
+        self.locale.with_value(|locale| locale.with(text, values))
+    }
+
+    /// A number, as the reader writes it.
+    pub(crate) fn number(self, number: i64) -> String {
+        self.locale.with_value(|locale| locale.number(number))
+    }
+
+    /// So many points.
+    fn points(self, points: i64) -> String {
+        match points {
+            1 => self.text(Text::OnePoint),
+            _ => self.with(Text::SomePoints, &[("n", &self.number(points))]),
+        }
+    }
+
+    /// A moment, as the reader writes it.
+    pub(crate) fn time(self, iso: &str) -> String {
+        self.locale
+            .with_value(|locale| clock::time(iso, &locale.code))
+    }
+
+    /// Writes the start as the reader does, and takes it away when it is there.
+    #[cfg(feature = "hydrate")]
+    pub(crate) fn tell_start_in_own_time(self) {
+        let start = self.start.get_value();
+        if start.is_empty() {
+            return;
+        }
+        let text = self
+            .locale
+            .with_value(|locale| clock::day_and_time(&start, &locale.code));
+        self.starts.set(text);
+        // A timer of a browser holds for 24 days; nobody looks that long.
+        if let Some(wait) = clock::until(&start) {
+            clock::later(wait, move || self.starts.set(String::new()));
+        }
+    }
+
+    /// Is a picture from this address shown?
+    pub(crate) fn shows_picture(self, address: &str) -> bool {
+        self.avatar_origins
+            .with_value(|origins| pictures::is_allowed(address, origins))
+    }
+
+    /// Where links lead: out of the frame of somebody else's page.
+    pub(crate) fn target(self) -> Option<&'static str> {
+        (self.view == View::Embed).then_some("_blank")
+    }
+
+    /// The newest board.
     pub(crate) fn board(self) -> LeaderboardData {
         self.board.get_value()
     }
 
-    /// Is this board at least as new as the one that is shown?
+    /// Which page of the board this is, if it is one.
+    pub(crate) fn page(self) -> Option<u64> {
+        self.board.with_value(|board| board.page)
+    }
+
+    /// Is this board at least as new as the newest?
     pub(crate) fn admits(self, board: &LeaderboardData) -> bool {
         self.board
             .with_value(|shown| shown.version().admits(&board.epoch, board.seq))
     }
 
-    /// Shows a board, if it is not older than the one that is shown.
+    /// Shows a board, if it is not older than the newest. A held page shows it when
+    /// it is let go.
     pub(crate) fn show(self, board: LeaderboardData) {
         if !self.admits(&board) {
             return;
         }
-        self.board.set_value(board.clone());
+        if self.paused.get_untracked() {
+            let shown = self.rows.get_untracked();
+            let is_shown = |row: &&ScoreRow| {
+                shown
+                    .iter()
+                    .any(|it| it.user_id == row.user_id && it.score.get_untracked() == row.score)
+            };
+            let changed = board.top_scores.iter().filter(|row| !is_shown(row));
+            let changed = changed.count() as u64;
+            self.waiting.set(changed.max(1));
+            self.board.set_value(board);
+        } else {
+            self.board.set_value(board);
+            self.present();
+        }
+    }
+
+    /// Shows the newest of all.
+    pub(crate) fn present(self) {
+        let board = self.board();
+        self.waiting.set(0);
         self.show_you(&board);
+        self.crown(&board);
         self.leader.set(leader(&board));
         self.total.set(board.total_users);
 
         let known = self.rows.get_untracked();
         let before: Vec<&str> = known.iter().map(|row| row.user_id.as_str()).collect();
+        let gaps = gaps(&board.top_scores);
         let rows: Vec<RowState> = board
             .top_scores
             .into_iter()
+            .zip(gaps)
             .map(
-                |row| match known.iter().find(|old| old.user_id == row.user_id) {
+                |(row, gap)| match known.iter().find(|old| old.user_id == row.user_id) {
                     Some(old) => {
-                        old.update(row);
+                        old.update(row, gap);
                         old.clone()
                     }
-                    None => RowState::new(row),
+                    None => RowState::new(row, gap),
                 },
             )
             .collect();
@@ -176,44 +372,190 @@ impl PageState {
         }
     }
 
+    /// Notes a new leader of the whole board, for a moment.
+    fn crown(self, board: &LeaderboardData) {
+        let old = self
+            .rows
+            .with_untracked(|rows| rows.first().map(|row| row.user_id.clone()));
+        let new = board.top_scores.first().map(|row| row.user_id.clone());
+        if let (Some(old), Some(new), None) = (old, new, board.page)
+            && old != new
+        {
+            self.crowned.set(new.clone());
+            clock::later(CELEBRATION, move || {
+                if self.crowned.with_untracked(|crowned| *crowned == new) {
+                    self.crowned.set(String::new());
+                }
+            });
+        }
+    }
+
     /// The visible board often knows about whoever is signed in first.
     fn show_you(self, board: &LeaderboardData) {
-        let Some(mut you) = self.you.get_untracked() else {
+        let Some(mut you) = self.newest_you.get_value() else {
             return;
         };
-        let row = board
-            .top_scores
-            .iter()
-            .find(|row| row.user_id == you.user_id);
-        if let Some(row) = row
-            && you.version().admits(&board.epoch, board.seq)
-        {
-            you.score = Some(row.score);
-            you.rank = Some(row.rank);
-            you.username.clone_from(&row.username);
-            you.avatar.clone_from(&row.avatar);
-            you.epoch.clone_from(&board.epoch);
-            you.seq = board.seq;
-            self.you.set(Some(you));
+        let rows = &board.top_scores;
+        if let Some(place) = place_of(rows, &you.user_id) {
+            if you.version().admits(&board.epoch, board.seq) {
+                let row = &rows[place];
+                you.score = Some(row.score);
+                you.rank = Some(row.rank);
+                you.username.clone_from(&row.username);
+                you.avatar.clone_from(&row.avatar);
+                you.epoch.clone_from(&board.epoch);
+                you.seq = board.seq;
+            }
+            if self.knows_around(board, place) {
+                let from = place.saturating_sub(WINDOW);
+                let to = (place + WINDOW + 1).min(rows.len());
+                let around = rows[from..to].to_vec();
+                self.set_you(you);
+                self.set_around(around);
+                return;
+            }
         }
+        self.set_you(you);
+    }
+
+    /// Are the rows about this place among those of the board?
+    fn knows_around(self, board: &LeaderboardData, place: usize) -> bool {
+        let rows = board.top_scores.len();
+        let first = board.page.is_none_or(|page| page == 0);
+        let last = board.total_users <= rows as u64 && first;
+        (first || place >= WINDOW) && (last || place + WINDOW < rows)
+    }
+
+    /// Must the rows about whoever is signed in be asked for?
+    pub(crate) fn wants_around(self) -> bool {
+        let you = self.newest_you.get_value();
+        let Some(you) = you.filter(|you| you.rank.is_some()) else {
+            return false;
+        };
+        self.board.with_value(|board| {
+            let place = place_of(&board.top_scores, &you.user_id);
+            !place.is_some_and(|place| self.knows_around(board, place))
+        })
+    }
+
+    /// Shows the rows about whoever is signed in.
+    pub(crate) fn set_around(self, around: Vec<ScoreRow>) {
+        let is_of_now = self.you.with_untracked(|you| {
+            you.as_ref().is_some_and(|you| {
+                let mut rows = around.iter();
+                rows.any(|row| row.user_id == you.user_id && Some(row.rank) == you.rank)
+            })
+        });
+        if self.paused.get_untracked() || !is_of_now {
+            return;
+        }
+        let before = self.around.get_untracked();
+        if before != around {
+            self.around.set(around);
+        }
+        if let Some(rank) = self.lost_rank.get_value() {
+            self.lost_rank.set_value(None);
+            self.note_passing(rank, &before);
+        }
+    }
+
+    /// Says who has passed whoever is signed in, and what it takes to be back at the
+    /// rank that they had: the nearest above who was not above `before`.
+    fn note_passing(self, lost: u64, before: &[ScoreRow]) {
+        let note = self.you.with_untracked(|you| {
+            let you = you.as_ref()?;
+            let score = you.score?;
+            self.around.with_untracked(|rows| {
+                let above = place_of(rows, &you.user_id)?.checked_sub(1)?;
+                let ahead = &before[..place_of(before, &you.user_id).unwrap_or(0)];
+                let is_new = |row: &&ScoreRow| place_of(ahead, &row.user_id).is_none();
+                let passer = rows[..=above].iter().rev().find(is_new)?;
+                // Where the old place is out of sight, the next one is a beginning.
+                let there = rows[..=above].iter().find(|row| row.rank >= lost);
+                let there = there.unwrap_or(&rows[above]);
+                let points = there.score.abs_diff(score).saturating_add(self.margin);
+                Some(self.with(
+                    Text::PassedYou,
+                    &[
+                        ("name", &passer.username),
+                        ("n", &self.points(points.cast_signed())),
+                        ("rank", &self.number(there.rank.cast_signed())),
+                    ],
+                ))
+            })
+        });
+        let Some(note) = note else {
+            return;
+        };
+        self.passed.set(note.clone());
+        clock::later(NOTE, move || {
+            if self.passed.with_untracked(|passed| *passed == note) {
+                self.passed.set(String::new());
+            }
+        });
+    }
+
+    /// What is in reach of whoever is signed in: the next place, and how safe the own
+    /// one is.
+    pub(crate) fn reach(self) -> (String, String) {
+        let reach = self.you.with(|you| {
+            let you = you.as_ref()?;
+            let score = you.score?;
+            self.around.with(|rows| {
+                let place = place_of(rows, &you.user_id)?;
+                let ahead = place.checked_sub(1).map(|above| &rows[above]);
+                let ahead = ahead.filter(|_| you.rank != Some(1));
+                let ahead = ahead.map_or_else(
+                    || self.text(Text::InTheLead),
+                    |row| {
+                        let points = row.score.abs_diff(score).saturating_add(self.margin);
+                        self.with(
+                            Text::ToGain,
+                            &[
+                                ("n", &self.number(points.cast_signed())),
+                                ("name", &row.username),
+                                ("rank", &self.number(row.rank.cast_signed())),
+                            ],
+                        )
+                    },
+                );
+                let behind = rows.get(place + 1).map(|row| {
+                    let points = self.number(row.score.abs_diff(score).cast_signed());
+                    self.with(Text::Cushion, &[("n", &points), ("name", &row.username)])
+                });
+                Some((ahead, behind.unwrap_or_default()))
+            })
+        });
+        reach.unwrap_or_default()
     }
 
     /// Shows who is signed in now: somebody whose sign-in has ended is not.
     pub(crate) fn sign_in(self, now: Option<UserScore>) {
-        let newer = self.you.with_untracked(|you| match (you, &now) {
+        let newer = self.newest_you.with_value(|you| match (you, &now) {
             (Some(you), Some(now)) if you.user_id == now.user_id => {
                 you.version().admits(&now.epoch, now.seq)
             }
             _ => true,
         });
-        if newer {
-            self.you.set(now);
+        if !newer {
+            return;
+        }
+        let known = self.newest_you.get_value();
+        match (known, now) {
+            (Some(known), Some(now)) if known.user_id == now.user_id => self.set_you(now),
+            (_, now) => {
+                self.newest_you.set_value(now.clone());
+                self.around.set(Vec::new());
+                self.lost_rank.set_value(None);
+                self.passed.set(String::new());
+                self.you.set(now);
+            }
         }
     }
 
     /// Shows what became of the score of whoever is signed in.
     pub(crate) fn update_you(self, update: UserScoreUpdate) {
-        let Some(mut you) = self.you.get_untracked() else {
+        let Some(mut you) = self.newest_you.get_value() else {
             return;
         };
         if you.user_id == update.user_id && you.version().admits(&update.epoch, update.seq) {
@@ -221,8 +563,105 @@ impl PageState {
             you.rank = update.rank;
             you.epoch = update.epoch;
             you.seq = update.seq;
+            self.set_you(you);
+        }
+    }
+
+    fn set_you(self, you: UserScore) {
+        self.newest_you.set_value(Some(you.clone()));
+        if self.paused.get_untracked() {
+            return;
+        }
+        let before = self
+            .you
+            .with_untracked(|you| you.as_ref().and_then(|you| you.rank));
+        if let (Some(before), Some(now)) = (before, you.rank) {
+            if now > before {
+                // Rows that say who it was come with the board, or are fetched.
+                self.lost_rank.set_value(Some(before));
+            } else if now < before {
+                self.lost_rank.set_value(None);
+                self.passed.set(String::new());
+            }
+        }
+        if self
+            .you
+            .with_untracked(|shown| shown.as_ref() != Some(&you))
+        {
             self.you.set(Some(you));
         }
+    }
+
+    /// Counts places won and lost from this moment on.
+    pub(crate) fn compare_from_now(self) {
+        for row in self.rows.get_untracked() {
+            row.first_rank.set(row.rank.get_untracked());
+        }
+        let now = self.locale.with_value(|locale| clock::now(&locale.code));
+        self.since.set(now);
+    }
+
+    /// Holds the board, or lets it go.
+    pub(crate) fn toggle_pause(self) {
+        self.paused.update(|paused| *paused = !*paused);
+    }
+
+    /// Takes a banner; `false` if it was there before.
+    pub(crate) fn notify(self, notification: SystemNotification) -> bool {
+        let is_calm = notification.severity != Severity::Error;
+        let message = is_calm.then(|| notification.message.clone());
+        let is_new = self.banners.try_update(|it| it.add(notification)) == Some(true);
+        if let Some(message) = message.filter(|_| is_new) {
+            self.unread.update_value(|unread| unread.push(message));
+        }
+        is_new
+    }
+
+    /// Removes a banner whose button was used; the focus does not go with it.
+    pub(crate) fn dismiss(self, id: &str) {
+        self.banners.update(|it| it.dismiss(id));
+        clock::focus_after(&[".notice button", "[aria-controls=messages]"]);
+    }
+
+    /// Tells whoever listens what is new: what was said, and how things stand if that
+    /// is another than they last heard.
+    pub(crate) fn summarise(self) {
+        let unread = self.unread.get_value().join(" – ");
+        self.unread.set_value(Vec::new());
+        let standing = self.standing();
+        let is_known = self.told.with_value(|told| *told == standing);
+        if unread.is_empty() && is_known {
+            return;
+        }
+        self.told.set_value(standing.clone());
+        let standing = if is_known { String::new() } else { standing };
+        let parts = [unread, standing].into_iter();
+        let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+        self.summary.set(parts.join(" – "));
+    }
+
+    /// How things stand: who leads, and where whoever is signed in is; or that nobody
+    /// can tell.
+    fn standing(self) -> String {
+        match self.connection.get_untracked() {
+            Connection::Reconnecting => return self.text(Text::Reconnecting),
+            Connection::Offline => return self.text(Text::Offline),
+            Connection::Connecting | Connection::Live => {}
+        }
+        let leader = self.rows.with_untracked(|rows| {
+            rows.first().filter(|_| self.page().is_none()).map(|row| {
+                let points = self.points(row.score.get_untracked());
+                let name = row.username.get_untracked();
+                self.with(Text::Summary, &[("name", &name), ("n", &points)])
+            })
+        });
+        let you = self.you.with_untracked(|you| {
+            let rank = you.as_ref()?.rank?;
+            let rank = self.number(rank.cast_signed());
+            Some(self.with(Text::YouAre, &[("rank", &rank)]))
+        });
+        let parts: Vec<String> = leader.into_iter().chain(you).collect();
+        parts.join(" ")
     }
 }
 
@@ -285,10 +724,7 @@ mod tests {
                     epoch: "e".into(),
                     seq: 10,
                 }),
-                token: String::new(),
-                expires_in: 60,
-                link_failed: false,
-                avatar_origins: Vec::new(),
+                ..PageSnapshot::default()
             }));
         });
     }
@@ -323,7 +759,10 @@ mod tests {
             state.show(board("e", 11, &[("b", 6), ("a", 5), ("c", 1)]));
             let expected = [("b".into(), 6, 1), ("a".into(), 5, 2), ("c".into(), 1, 3)];
             assert_eq!(shown(state), expected);
-            assert_eq!((a.rank.get_untracked(), a.first_rank), (2, 1));
+            assert_eq!(
+                (a.rank.get_untracked(), a.first_rank.get_untracked()),
+                (2, 1)
+            );
             let you = state.you.get_untracked().map(|you| (you.score, you.rank));
             assert_eq!(you, Some((Some(6), Some(1))));
         });

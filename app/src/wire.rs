@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use history::{FoundUser, FoundUsers, HistoryPoint, Race, RaceLine, RecentAction, UserHistory};
 
+use crate::texts::Locale;
+
 /// The event that carries a [`LeaderboardData`].
 pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";
 /// The event that carries a [`ScoreboardDelta`].
@@ -27,8 +29,13 @@ pub const SUBSCRIBE_SCOREBOARD: &str = "subscribe_scoreboard";
 pub const UNSUBSCRIBE_SCOREBOARD: &str = "unsubscribe_scoreboard";
 /// The event by which a client brings a later token of the same user.
 pub const REFRESH_TOKEN: &str = "refresh_token";
+/// The event that is answered at once, and acknowledged with the server's time.
+pub const PING: &str = "ping";
 /// The event by which a client asks for its own score.
 pub const SUBSCRIBE_USER_SCORE: &str = "subscribe_user_score";
+
+/// Rows of a page of the board.
+pub const PAGE: usize = 50;
 
 /// Rows of a board, as of one entry of its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -274,15 +281,26 @@ pub enum Severity {
 
 /// What a page knows before its first event. The server renders from it, and the
 /// browser hydrates from the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PageSnapshot {
     /// What the board is called.
     pub title: String,
-    /// The visible board.
+    /// How the page is looked at.
+    pub view: View,
+    /// How it is written.
+    pub locale: Locale,
+    /// The visible board, or the page of the board that was asked for.
     pub board: LeaderboardData,
     /// Whoever is signed in.
     pub you: Option<UserScore>,
+    /// The rows about whoever is signed in, with their own.
+    pub around: Vec<ScoreRow>,
+    /// By how many points somebody must be better to rank higher: 0 where equal
+    /// scores share a rank.
+    pub margin: u64,
+    /// When it starts, if it has not yet: ISO 8601.
+    pub starts: Option<String>,
     /// With which the page connects.
     pub token: String,
     /// How long the token is valid, in seconds.
@@ -292,6 +310,19 @@ pub struct PageSnapshot {
     /// The origins from which pictures are shown, beside our own: see
     /// [`pictures`](crate::pictures).
     pub avatar_origins: Vec<String>,
+}
+
+/// How a page is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// By somebody who has it to themselves.
+    #[default]
+    Whole,
+    /// On a wall: large, and nobody touches it.
+    Kiosk,
+    /// Within somebody else's page.
+    Embed,
 }
 
 /// A fresh token for a page whose own has ended.

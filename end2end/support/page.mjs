@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 
 import { test as base, expect } from '@playwright/test';
 
+import { listenForComplaints } from './complaints.mjs';
 import { act, putUser, startPodium, token } from './podium.mjs';
 
 /**
@@ -27,16 +28,8 @@ export const test = base.extend({
       const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
       contexts.push(context);
       const page = await context.newPage();
-      // Where scripts are off, Chromium refuses to load them, and says so.
       const scripts = options.javaScriptEnabled !== false;
-      const complain = (text) => expectErrors || complaints.push(text);
-      page.on('pageerror', (error) => complain(`exception: ${error.message}`));
-      page.on('console', (message) => {
-        if (scripts || message.type() === 'error') complain(`${message.type()}: ${message.text()}`);
-      });
-      page.on('requestfailed', (request) => {
-        if (scripts || request.resourceType() !== 'script') complain(`failed: ${request.url()}`);
-      });
+      listenForComplaints(page, { scripts }, (text) => expectErrors || complaints.push(text));
       await prepare?.(page);
       await page.goto(new URL(path, podium.url).href);
       return page;
@@ -76,7 +69,7 @@ export async function shownBoard(page) {
   return rows(page).evaluateAll((items) =>
     items.map((item) => {
       const field = (name) => item.querySelector(`[data-field=${name}]`).textContent;
-      return `${field('rank')} ${field('name')} ${field('score').replaceAll('\u202f', '')}`;
+      return `${field('rank')} ${field('name')} ${field('score').replace(/[.,]/g, '')}`;
     }),
   );
 }

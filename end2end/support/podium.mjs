@@ -1,15 +1,16 @@
 // The server under test, in a process of its own, and the few HTTP calls that
 // prepare a board. Knows nothing of sockets and asserts nothing about answers.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BINARY = process.env.PODIUM_BIN ?? join(ROOT, 'target/release/podium');
@@ -55,6 +56,24 @@ export async function startPodium({ env = {}, args = [], database = temporaryDat
     /** Takes the server down as a power cut would. */
     kill: () => end('SIGKILL'),
   };
+}
+
+/**
+ * A new board with these users and actions on it, as `database` of `startPodium`.
+ * Thousands of them take a second this way.
+ *
+ * @param {object[]} lines as in a file for `podium import`
+ * @param {Record<string, string>} [env] as of the server that is to open it
+ */
+export async function importedDatabase(lines, env = {}) {
+  const database = temporaryDatabase();
+  const file = `${database}.ndjson`;
+  writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
+  await promisify(execFile)(BINARY, ['import', file], {
+    cwd: ROOT,
+    env: { ...inheritedEnv(), ...defaultEnv(database), ...env },
+  });
+  return database;
 }
 
 /** Settings that suit tests: any free port, no limits on this machine, no farewell. */

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use socketioxide::extract::{AckSender, SocketRef};
 
-use crate::live::LiveBoard;
+use crate::{clock, live::LiveBoard, wire};
 
 /// What is wrong with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ struct Done {
     ok: bool,
     epoch: String,
     seq: u64,
+    /// The server's time, so that clients can tell how old a fact is.
+    time: String,
 }
 
 /// The acknowledgement of one that was not.
@@ -68,6 +70,7 @@ pub(super) fn acknowledge(ack: AckSender, live: &LiveBoard) {
         ok: true,
         epoch: live.epoch().to_string(),
         seq: live.read(|board| board.seq()),
+        time: wire::timestamp(clock::now()),
     });
 }
 

@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use crate::board::Rules;
+use app::wire::PAGE;
 
-/// Rows of a page.
-const PAGE: usize = 50;
+use crate::board::Rules;
 
 /// Which rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -24,8 +24,8 @@ pub(super) async fn manifest(State(pages): State<Pages>) -> Response {
         "scope": "/",
         "display": "standalone",
         // Until the page has loaded, which knows the scheme: its ground in the light.
-        "theme_color": app::THEME_LIGHT,
-        "background_color": app::THEME_LIGHT,
+        "theme_color": app::server::THEME_LIGHT,
+        "background_color": app::server::THEME_LIGHT,
         "icons": [
             icon("/favicon.svg", "any", "image/svg+xml", "any"),
             icon("/icon-192.png", "192x192", "image/png", "any"),

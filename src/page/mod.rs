@@ -9,21 +9,29 @@
 //! nobody is signed in, whatever cookies come along: what the page of a stranger
 //! surrounds is nobody's own.
 
+mod language;
 mod manifest;
 mod picture;
 mod policy;
+mod race;
 mod share;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use app::{
     files::PageFiles,
     pictures,
-    wire::{PageSnapshot, PageToken, UserScore},
+    server::{Document, Frame, document},
+    texts::Language,
+    wire::{PAGE, PageSnapshot, PageToken, ScoreRow, UserScore, View},
 };
 use axum::{
     Json, Router,
-    extract::{Query, Request, State},
+    extract::{Path, Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE, VARY},
@@ -32,25 +40,29 @@ use axum::{
     routing::{get, post},
 };
 use cookie::{Cookie, SameSite};
-use leptos::{
-    config::LeptosOptions,
-    nonce::use_nonce,
-    prelude::{provide_context, use_context},
-};
+use leptos::{config::LeptosOptions, nonce::use_nonce, prelude::use_context};
 use leptos_axum::ResponseOptions;
+use tower_http::compression::CompressionLayer;
 
 use crate::{
     auth::{self, Identity, Role, Tokens},
-    board::UserId,
+    board::{Ties, Timestamp, UserId},
     live::LiveBoard,
     wire,
 };
 
+pub use policy::Origins;
+pub use race::Races;
+pub use share::Shared;
+
 /// The cookie that holds the token of whoever is signed in.
 const COOKIE_NAME: &str = "podium_token";
-
-pub use policy::Origins;
-pub use share::Shared;
+/// Rows on either side of whoever is signed in.
+const WINDOW: usize = 2;
+/// Points of the chart of one player.
+const CHART_POINTS: usize = 240;
+/// Players that a search shows.
+const FOUND: usize = 20;
 
 /// What the routes of the page need.
 #[derive(Clone)]
@@ -69,6 +81,10 @@ pub struct Pages {
     pub files: PageFiles,
     /// Whose pictures and frames are welcome.
     pub origins: Arc<Origins>,
+    /// When it starts.
+    pub starts: Option<SystemTime>,
+    /// How the first ones came there.
+    pub races: Races,
     /// The origin under which the page is known, if it was configured.
     pub public_url: Arc<str>,
     /// The picture for links, as it was drawn last.
@@ -79,10 +95,13 @@ pub struct Pages {
 pub fn routes(pages: Pages) -> Router {
     Router::new()
         .route("/", get(index))
+        .route("/players/{id}", get(player))
         .route("/page/token", get(token))
         .route("/share.png", get(share::image))
         .route("/manifest.webmanifest", get(manifest::manifest))
         .route("/sign-out", post(sign_out))
+        // Files are compressed when they are built; a page only now.
+        .layer(CompressionLayer::new())
         .with_state(pages)
 }
 
@@ -100,29 +119,90 @@ async fn index(
         Some(None) => true,
         None => false,
     };
-    let you = pages.visitor(is_embedded, request.headers());
-    let snapshot = pages.snapshot(you, link_failed);
-    let sharing = share::sharing(&pages.public_url, request.headers(), &snapshot);
-    let context = {
-        let Pages { files, origins, .. } = pages.clone();
-        move || {
-            provide_context(snapshot.clone());
-            provide_context(files.clone());
-            provide_context(sharing.clone());
-            // Leptos provides both before it asks for ours.
-            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
-                let policy = policy::policy(&nonce, &origins, is_embedded);
-                if let Ok(policy) = HeaderValue::try_from(policy) {
-                    response.insert_header(CONTENT_SECURITY_POLICY, policy);
-                }
-            }
-        }
+    let visit = Visit::of(&query, request.headers());
+    if let Some(name) = query.get("q") {
+        let found = pages.live.search(name, FOUND).await;
+        let page = Document::Found {
+            query: name.chars().take(100).collect(),
+            found,
+        };
+        return pages.render(visit, page, request).await;
+    }
+    // Addresses count pages from 1, and no board has more than these.
+    let page = match query.get("page").map(|page| page.parse::<u32>()) {
+        None => None,
+        Some(Ok(page)) if page > 0 => Some(u64::from(page) - 1),
+        Some(_) => return pages.render(visit, Document::Missing, request).await,
     };
-    let options = pages.leptos.clone();
-    let shell = move || app::shell(options.clone());
-    let render = leptos_axum::render_app_to_stream_with_context(context, shell);
-    // It holds a token, and the board of this moment.
-    unkept(render(request).await, is_embedded)
+    let you = pages.visitor(is_embedded, request.headers());
+    let race = if page.is_none() && visit.view == View::Whole {
+        pages.races.latest(&pages.live).await
+    } else {
+        app::wire::Race::default()
+    };
+    let page = Document::Board {
+        snapshot: Box::new(pages.snapshot(you, link_failed, &visit, page)),
+        race,
+        refreshes: query.get("refresh").is_some_and(|refresh| refresh == "on"),
+    };
+    pages.render(visit, page, request).await
+}
+
+/// The page of one player.
+async fn player(
+    State(pages): State<Pages>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    request: Request,
+) -> Response {
+    let visit = Visit::of(&query, request.headers());
+    let page = match wire::user_id(&id) {
+        Some(user) => match pages.live.history(user, CHART_POINTS).await {
+            Ok(Some(mut user)) => {
+                user.avatar = user.avatar.filter(|avatar| pages.allowed_avatar(avatar));
+                Document::Player(Box::new(user))
+            }
+            Ok(None) => Document::Missing,
+            Err(error) => {
+                tracing::error!(%error, "a player's page could not be made");
+                Document::Unavailable
+            }
+        },
+        None => Document::Missing,
+    };
+    pages.render(visit, page, request).await
+}
+
+/// For an address that leads nowhere.
+pub async fn missing(State(pages): State<Pages>, request: Request) -> Response {
+    let visit = Visit::of(&HashMap::new(), request.headers());
+    pages.render(visit, Document::Missing, request).await
+}
+
+/// How somebody wants a page.
+#[derive(Clone, Copy)]
+struct Visit {
+    view: View,
+    language: Language,
+    /// Was the language chosen here, and is to be remembered?
+    is_chosen: bool,
+}
+
+impl Visit {
+    fn of(query: &HashMap<String, String>, headers: &HeaderMap) -> Visit {
+        let view = match query.get("view").map(String::as_str) {
+            Some("kiosk") => View::Kiosk,
+            Some("embed") => View::Embed,
+            _ => View::Whole,
+        };
+        let chosen = query.get("lang").and_then(|code| Language::of(code));
+        Visit {
+            view,
+            language: chosen.unwrap_or_else(|| language::preferred(headers, view)),
+            // Nobody's cookies are touched by the page of a stranger.
+            is_chosen: chosen.is_some() && view != View::Embed,
+        }
+    }
 }
 
 /// An answer for one visitor at one moment; it depends on the cookie, unless it is
@@ -130,9 +210,14 @@ async fn index(
 fn unkept(mut response: Response, is_embedded: bool) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if !is_embedded {
-        headers.insert(VARY, HeaderValue::from_static("cookie"));
-    }
+    headers.insert(
+        VARY,
+        HeaderValue::from_static(if is_embedded {
+            "accept-language"
+        } else {
+            "accept-language, cookie"
+        }),
+    );
     response
 }
 
@@ -231,23 +316,109 @@ impl Pages {
         Some(score)
     }
 
-    fn snapshot(&self, you: Option<Identity>, link_failed: bool) -> PageSnapshot {
-        let (token, expires_in) = self.page_token(you, None);
-        let mut board = self.live.read(|board| wire::top(self.live.epoch(), board));
-        for row in &mut board.top_scores {
-            row.avatar = row
-                .avatar
-                .take()
-                .filter(|avatar| self.allowed_avatar(avatar));
+    async fn render(&self, visit: Visit, page: Document, request: Request) -> Response {
+        let is_embedded = visit.view == View::Embed;
+        let status = match page {
+            Document::Missing => StatusCode::NOT_FOUND,
+            Document::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        };
+        let frame = Frame {
+            title: self.title.to_string(),
+            language: visit.language,
+            view: visit.view,
+            files: self.files.clone(),
+            sharing: match &page {
+                Document::Board { snapshot, .. } => Some(share::sharing(
+                    &self.public_url,
+                    request.headers(),
+                    snapshot,
+                )),
+                _ => None,
+            },
+        };
+        let origins = self.origins.clone();
+        let context = move || {
+            // Leptos provides both before it asks for ours.
+            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
+                let policy = policy::policy(&nonce, &origins, is_embedded);
+                if let Ok(policy) = HeaderValue::try_from(policy) {
+                    response.insert_header(CONTENT_SECURITY_POLICY, policy);
+                }
+            }
+        };
+        let options = self.leptos.clone();
+        let shell = move || document(options.clone(), frame.clone(), page.clone());
+        let headers = request.headers().clone();
+        let render = leptos_axum::render_app_to_stream_with_context(context, shell);
+        // It holds a token, and the board of this moment.
+        let mut response = unkept(render(request).await, is_embedded);
+        *response.status_mut() = status;
+        if visit.is_chosen
+            && let Some(cookie) = language::cookie(visit.language, &headers)
+        {
+            response.headers_mut().append(SET_COOKIE, cookie);
         }
+        response
+    }
+
+    fn snapshot(
+        &self,
+        you: Option<Identity>,
+        link_failed: bool,
+        visit: &Visit,
+        page: Option<u64>,
+    ) -> PageSnapshot {
+        let (token, expires_in) = self.page_token(you, None);
+        let epoch = self.live.epoch();
+        let (mut board, mut around, margin) = self.live.read(|board| {
+            let rows = match page {
+                None => wire::top(epoch, board),
+                Some(page) => {
+                    let start = usize::try_from(page)
+                        .unwrap_or(usize::MAX)
+                        .saturating_mul(PAGE);
+                    let mut rows =
+                        wire::leaderboard(epoch, board, start..start.saturating_add(PAGE));
+                    rows.page = Some(page);
+                    rows
+                }
+            };
+            let around = you.and_then(|you| board.around(you.user, WINDOW));
+            let around = around.map_or_else(Vec::new, |places| {
+                wire::leaderboard(epoch, board, places).top_scores
+            });
+            let margin = match board.rules().ties {
+                Ties::Earliest => 1,
+                Ties::Competition | Ties::Dense => 0,
+            };
+            (rows, around, margin)
+        });
+        self.hide_pictures(&mut board.top_scores);
+        self.hide_pictures(&mut around);
+        let starts = self.starts.filter(|starts| *starts > SystemTime::now());
+        let starts = starts.and_then(|starts| starts.duration_since(UNIX_EPOCH).ok());
         PageSnapshot {
             title: self.title.to_string(),
+            view: visit.view,
+            locale: visit.language.locale(),
             board,
             you: you.and_then(|you| self.user_score(you)),
+            around,
+            margin,
+            starts: starts.map(|it| wire::timestamp(Timestamp(it.as_millis() as u64))),
             token,
             expires_in,
             link_failed,
             avatar_origins: self.origins.avatars.clone(),
+        }
+    }
+
+    /// Leaves out what browsers would not show.
+    fn hide_pictures(&self, rows: &mut [ScoreRow]) {
+        for row in rows {
+            let avatar = row.avatar.take();
+            row.avatar = avatar.filter(|avatar| self.allowed_avatar(avatar));
         }
     }
 

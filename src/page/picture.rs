@@ -10,7 +10,10 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use app::wire::{LeaderboardData, ScoreRow};
+use app::{
+    texts::Language,
+    wire::{LeaderboardData, ScoreRow},
+};
 use resvg::{
     tiny_skia::{Pixmap, Transform},
     usvg::{Options, Tree, fontdb::Database},
@@ -108,7 +111,7 @@ fn push_row(svg: &mut String, top: u32, row: &ScoreRow, leader: i64) {
     };
     let width = RIGHT - LEFT;
     let filled = share * f64::from(width);
-    let score = app::grouped(row.score);
+    let score = Language::English.number(row.score);
     let score_width = score.chars().count() as u32 * DIGIT;
     let name_right = SCORE_RIGHT - score_width - 24;
     let name_width = name_right - NAME_LEFT;

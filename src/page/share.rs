@@ -9,6 +9,7 @@ use std::{
 use app::{
     pictures::normal_origin,
     sharing::Sharing,
+    texts::Language,
     wire::{LeaderboardData, PageSnapshot},
 };
 use axum::{
@@ -120,11 +121,15 @@ fn asked_origin(headers: &HeaderMap) -> Option<String> {
 
 fn description(board: &LeaderboardData) -> String {
     let players = players(board.total_users);
+    // The first row of a page further down leads nobody.
+    if board.page.is_some() {
+        return players;
+    }
     match board.top_scores.first() {
         Some(leader) => {
             let points = match leader.score {
                 1 => "1 point".to_owned(),
-                score => format!("{} points", app::grouped(score)),
+                score => format!("{} points", Language::English.number(score)),
             };
             format!("{} leads with {points}; {players}", leader.username)
         }
@@ -136,7 +141,7 @@ fn description(board: &LeaderboardData) -> String {
 pub(super) fn players(count: u64) -> String {
     match count {
         1 => "1 player".to_owned(),
-        count => format!("{} players", app::grouped(count.cast_signed())),
+        count => format!("{} players", Language::English.number(count.cast_signed())),
     }
 }
 

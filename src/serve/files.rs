@@ -15,8 +15,8 @@ use axum::{
         header::{CACHE_CONTROL, VARY},
     },
     middleware::{Next, from_fn_with_state},
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::Response,
+    routing::MethodRouter,
 };
 use leptos_config::LeptosOptions;
 use tower_http::services::ServeDir;
@@ -73,28 +73,17 @@ fn is_hashed(name: &str, output: &str, extension: &str) -> bool {
     })
 }
 
-/// Serves the files, and a page for addresses that lead nowhere.
-pub(super) fn routes(root: &Path, page: &PageFiles) -> Router {
+/// Serves the files, and what is `missing` for addresses that lead nowhere.
+pub(super) fn routes(root: &Path, page: &PageFiles, missing: MethodRouter) -> Router {
     let files = ServeDir::new(root)
         .precompressed_br()
         .precompressed_gzip()
         .append_index_html_on_directories(false)
-        .fallback(
-            get(not_found).with_state(
-                include_str!("../not_found.html")
-                    .replace("{stylesheet}", &page.css)
-                    .into(),
-            ),
-        );
+        .fallback(missing);
     Router::new()
         .fallback_service(files)
         .layer(from_fn_with_state(lasting(page), say_how_long))
         .layer(header(VARY, "accept-encoding"))
-}
-
-/// What is shown for an address that leads nowhere.
-async fn not_found(State(page): State<Arc<str>>) -> Response {
-    (StatusCode::NOT_FOUND, Html(page.to_string())).into_response()
 }
 
 /// The files whose names change with what is in them.
@@ -127,7 +116,10 @@ async fn say_how_long(
     } else {
         ASK_AGAIN
     };
-    response.headers_mut().insert(CACHE_CONTROL, value);
+    // What is made for whoever asks says so itself.
+    if !response.headers().contains_key(CACHE_CONTROL) {
+        response.headers_mut().insert(CACHE_CONTROL, value);
+    }
     response
 }
 

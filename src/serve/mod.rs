@@ -117,14 +117,17 @@ impl Server {
                 avatars: tables.http.picture_origins(),
                 embedders: tables.http.embed_origins.clone(),
             }),
+            starts: tables.board.starts,
+            races: page::Races::default(),
             public_url: tables.http.public_url.as_str().into(),
             shared: page::Shared::default(),
         };
         let router = api::routes(api)
-            .merge(page::routes(pages))
+            .merge(page::routes(pages.clone()))
             .fallback_service(files::routes(
                 config.leptos.site_root.as_ref().as_ref(),
                 &page_files,
+                axum::routing::get(page::missing).with_state(pages),
             ))
             .layer(hub_layer);
         let departure = Departure::default();

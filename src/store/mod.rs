@@ -45,7 +45,8 @@ pub trait Store: Send + Sync + 'static {
     /// Commands never wait for it.
     ///
     /// # Errors
-    /// If the store cannot be read, and [`StoreError::Closed`] once it is closed.
+    /// If the store cannot be read, [`StoreError::Busy`] while too many others read,
+    /// and [`StoreError::Closed`] once it is closed.
     fn history(
         &self,
         user: UserId,
@@ -232,6 +233,9 @@ pub enum StoreError {
     /// The transaction that these commands shared failed, as the log says.
     #[error("nothing was written, because the store failed: {0}")]
     Refused(String),
+    /// More is being read than can be.
+    #[error("the store is busy: ask again a little later")]
+    Busy,
     /// The store is closed, or its writer has ended.
     #[error("the store is closed")]
     Closed,

@@ -2,11 +2,17 @@
 
 use leptos::prelude::*;
 
-use crate::format::{hue, initials};
+use crate::{
+    format::{hue, initials},
+    state::PageState,
+};
 
-/// The picture of a user, or the initials on a colour of their own.
+/// The picture of a user, or the initials on a colour of their own. A picture that
+/// does not come leaves the colour.
 #[component]
 pub(crate) fn Avatar(
+    /// Whose pictures are shown.
+    state: PageState,
     /// Whose picture it is.
     user_id: String,
     /// The name, for the initials.
@@ -17,14 +23,15 @@ pub(crate) fn Avatar(
     avatar: Signal<Option<String>>,
 ) -> impl IntoView {
     let style = format!("--hue: {}", hue(&user_id));
+    let address = move || avatar.get().filter(|address| state.shows_picture(address));
     view! {
         <span class="avatar" style=style aria-hidden="true">
-            {move || match avatar.get() {
-                Some(address) => {
-                    view! { <img src=address alt="" loading="lazy" referrerpolicy="no-referrer" /> }
-                        .into_any()
-                }
-                None => initials(&username.get()).into_any(),
+            {move || initials(&username.get())}
+            {move || {
+                address()
+                    .map(|address| {
+                        view! { <img src=address alt="" loading="lazy" referrerpolicy="no-referrer" /> }
+                    })
             }}
         </span>
     }

@@ -1,11 +1,12 @@
-//! The board: rows in order.
+//! The board: rows in order, the first three on a podium.
 
 use leptos::prelude::*;
 
 use super::avatar::Avatar;
 use crate::{
-    format::{fitted, grouped, share},
-    state::{PageState, RowState},
+    format::{fitted, share},
+    state::{Gap, PageState, RowState},
+    texts::Text,
 };
 
 /// The rows of the visible board. A row is built once for each user and moves
@@ -18,28 +19,37 @@ pub(crate) fn Board(
     node: NodeRef<leptos::html::Ol>,
 ) -> impl IntoView {
     let empty = move || state.rows.with(Vec::is_empty);
-    let yours = Memo::new(move |_| {
-        state
-            .you
-            .with(|you| you.as_ref().map(|you| you.user_id.clone()))
-    });
+    let page = state.page();
     view! {
+        <Show when=move || state.starts.with(|starts| !starts.is_empty())>
+            <section class="start">
+                <p>{move || state.with(Text::StartsAt, &[("n", &state.starts.get())])}</p>
+                <p class="quiet">{state.text(Text::BeforeStart)}</p>
+            </section>
+        </Show>
         <ol
             class="board"
             // Safari forgets that a list without markers is one.
             role="list"
-            aria-label="Leaderboard"
+            aria-label=state.text(Text::Leaderboard)
+            data-podium=move || {
+                // Before the start nobody has won anything.
+                (page.is_none() && state.starts.with(String::is_empty)).then_some("")
+            }
             data-stale=move || state.connection.get().is_stale().then_some("")
+            data-paused=move || state.paused.get().then_some("")
             node_ref=node
         >
             <For each=move || state.rows.get() key=|row| row.user_id.clone() let:row>
-                <BoardRow row leader=state.leader yours />
+                <BoardRow state row />
             </For>
         </ol>
         <Show when=empty>
             <section class="message">
-                <h2>"Nobody is on the board yet"</h2>
-                <p>"The first players appear here by themselves."</p>
+                <h2>
+                    {state.text(if page.is_none() { Text::NobodyYet } else { Text::NoneHere })}
+                </h2>
+                <p>{page.is_none().then(|| state.text(Text::FirstAppear))}</p>
             </section>
         </Show>
     }
@@ -47,12 +57,10 @@ pub(crate) fn Board(
 
 #[component]
 fn BoardRow(
+    /// What is shown besides.
+    state: PageState,
     /// Whose row it is, and what stands there.
     row: RowState,
-    /// The score by which bars are measured.
-    leader: RwSignal<i64>,
-    /// The id of whoever is signed in.
-    yours: Memo<Option<String>>,
 ) -> impl IntoView {
     let RowState {
         user_id,
@@ -60,12 +68,21 @@ fn BoardRow(
         avatar,
         score,
         rank,
+        gap,
         first_rank,
     } = row;
     let is_you = Memo::new({
         let user_id = user_id.clone();
-        move |_| yours.with(|yours| yours.as_ref() == Some(&user_id))
+        move |_| {
+            state
+                .you
+                .with(|you| you.as_ref().is_some_and(|you| you.user_id == user_id))
+        }
     });
+    let leads = {
+        let user_id = user_id.clone();
+        move || state.crowned.with(|crowned| *crowned == user_id)
+    };
     let medal = {
         let rank = rank.clone();
         move || match rank.get() {
@@ -77,16 +94,23 @@ fn BoardRow(
     };
     let bar = {
         let score = score.clone();
-        move || format!("--share: {}", share(score.get(), leader.get()))
+        move || format!("--share: {}", share(score.get(), state.leader.get()))
     };
-    let points = {
-        let score = score.clone();
-        Memo::new(move |_| grouped(score.get()))
+    let points = Memo::new(move |_| state.number(score.get()));
+    let behind = move || match gap.get() {
+        Gap::First => String::new(),
+        Gap::Level => state.text(Text::Level),
+        Gap::Behind(n) => state.with(Text::Behind, &[("n", &state.number(n))]),
     };
     let gain = {
         let rank = rank.clone();
-        Memo::new(move |_| first_rank.cast_signed() - rank.get().cast_signed())
+        Memo::new(move |_| first_rank.get().cast_signed() - rank.get().cast_signed())
     };
+    let tag = Memo::new(move |_| match (is_you.get(), leads()) {
+        (_, true) => state.text(Text::NewLeader),
+        (true, _) => state.text(Text::You),
+        _ => String::new(),
+    });
     view! {
         <li
             class="row"
@@ -95,26 +119,35 @@ fn BoardRow(
             data-you=move || is_you.get().then_some("")
             style=bar
         >
-            <span class="rank" data-field="rank">{move || rank.get().to_string()}</span>
-            <Avatar user_id=user_id.clone() username=username.clone() avatar />
-            <span class="name">
-                <bdi data-field="name">{move || username.get()}</bdi>
-                <Show when=move || is_you.get()>
-                    <span class="you-tag">"You"</span>
-                </Show>
+            <span class="rank" data-field="rank">
+                {move || state.number(rank.get().cast_signed())}
             </span>
-            <Gain places=gain />
+            <Avatar state user_id=user_id.clone() username=username.clone() avatar />
+            <span class="name">
+                <a href=format!("/players/{user_id}") target=state.target()>
+                    <bdi data-field="name">{move || username.get()}</bdi>
+                </a>
+                <span class="tag" hidden=move || tag.with(String::is_empty)>
+                    {tag}
+                </span>
+            </span>
+            <span class="behind">{behind}</span>
+            <Gain state places=gain />
             <span class="score" style=move || fitted(&points.get())>
-                <span data-field="score">{points}</span>
-                <span class="sr-only">" points"</span>
+                <span data-field="score" data-points=move || points.get()>
+                    {points}
+                </span>
+                <span class="sr-only">{state.text(Text::Points)}</span>
             </span>
         </li>
     }
 }
 
-/// How many places somebody has won or lost since the page showed them first.
+/// How many places somebody has won or lost since the chosen moment.
 #[component]
 fn Gain(
+    /// How it is written.
+    state: PageState,
     /// Positive for places won.
     places: Memo<i64>,
 ) -> impl IntoView {
@@ -125,15 +158,15 @@ fn Gain(
     };
     let text = move || match places.get() {
         0 => String::new(),
-        n => n.unsigned_abs().to_string(),
+        n => state.number(n.unsigned_abs().cast_signed()),
     };
     let spoken = move || match places.get() {
-        0 => "",
-        1.. => " up",
-        _ => " down",
+        0 => String::new(),
+        1.. => state.text(Text::Up),
+        _ => state.text(Text::Down),
     };
     view! {
-        <span class="gain" data-gain=kind title="Places since you opened this page">
+        <span class="gain" data-gain=kind>
             {text}
             <span class="sr-only">{spoken}</span>
         </span>

@@ -1,10 +1,11 @@
-//! The top of the page: what this is, how many play, and whether it is live.
+//! The top of the page: what this is, how many play, and how fresh it is.
 
 use leptos::prelude::*;
 
 use crate::{
-    format::{age, grouped},
+    format::age,
     state::{Connection, PageState},
+    texts::Text,
 };
 
 impl Connection {
@@ -13,14 +14,16 @@ impl Connection {
             Connection::Connecting => "connecting",
             Connection::Live => "live",
             Connection::Reconnecting => "reconnecting",
+            Connection::Offline => "offline",
         }
     }
 
-    fn label(self) -> &'static str {
+    fn label(self) -> Text {
         match self {
-            Connection::Connecting => "Connecting",
-            Connection::Live => "Live",
-            Connection::Reconnecting => "Reconnecting",
+            Connection::Connecting => Text::Connecting,
+            Connection::Live => Text::Live,
+            Connection::Reconnecting => Text::Reconnecting,
+            Connection::Offline => Text::Offline,
         }
     }
 }
@@ -33,10 +36,27 @@ pub(crate) fn Header(
 ) -> impl IntoView {
     let connection = state.connection;
     let players = move || match state.total.get() {
-        1 => "1 player".to_owned(),
-        total => format!("{} players", grouped(total.cast_signed())),
+        1 => state.text(Text::OnePlayer),
+        total => state.with(Text::Players, &[("n", &state.number(total.cast_signed()))]),
     };
-    let is_stale = move || connection.get().is_stale();
+    let label = move || {
+        state.text(if state.paused.get() {
+            Text::Paused
+        } else {
+            connection.get().label()
+        })
+    };
+    let detail = move || match connection.get() {
+        Connection::Live if state.delay.get() > 0 && !state.paused.get() => {
+            format!("{} ms", state.delay.get())
+        }
+        lost if lost.is_stale() => state.with(Text::Old, &[("n", &age(state.age.get()))]),
+        _ => String::new(),
+    };
+    let title = move || match connection.get() {
+        lost if lost.is_stale() => state.with(Text::NotLiveSince, &[("n", &state.lost_at.get())]),
+        _ => state.text(Text::DelayTitle),
+    };
     view! {
         <header class="masthead">
             <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
@@ -44,23 +64,19 @@ pub(crate) fn Header(
                 <rect x="9" y="3" width="6" height="19" rx="1.5" />
                 <rect x="17" y="15" width="6" height="7" rx="1.5" />
             </svg>
-            <div class="min-w-0 flex-1">
+            <div class="titles">
                 <h1>{state.title.get_value()}</h1>
                 <p class="players">{players}</p>
             </div>
             <p
                 class="status needs-scripts"
-                role="status"
                 data-connection=move || connection.get().name()
+                data-paused=move || state.paused.get().then_some("")
+                title=title
             >
                 <span class="dot" aria-hidden="true"></span>
-                <span class="label">{move || connection.get().label()}</span>
-                // Read out, it would be so every second.
-                <Show when=is_stale>
-                    <span class="age" aria-hidden="true">
-                        {move || format!("{} old", age(state.age.get()))}
-                    </span>
-                </Show>
+                <span class="label">{label}</span>
+                <span class="age">{detail}</span>
             </p>
         </header>
     }

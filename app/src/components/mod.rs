@@ -1,8 +1,9 @@
-//! What the page is made of. Components show signals and nothing else.
+//! What the page is made of. Components show signals, and know no socket.
 
 mod app;
 mod avatar;
 mod board;
+mod controls;
 mod header;
 mod notice;
 mod you;

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use crate::{
     state::PageState,
-    wire::{Severity, SystemNotification},
+    texts::Text,
+    wire::{Severity, SystemNotification, View},
 };
 
 impl Severity {
@@ -17,27 +18,22 @@ impl Severity {
     }
 }
 
-/// The banners, and what went wrong with a sign-in link. Errors are announced at
-/// once, all else when a screen reader has the time.
+/// The banners. Errors are announced at once; of all else the page's one summary
+/// tells.
 #[component]
 pub(crate) fn Notices(
     /// What to show.
     state: PageState,
 ) -> impl IntoView {
     view! {
-        // A region that is there before its text is announced with it.
-        <div role="alert">
-            <Banners state urgent=true />
-        </div>
-        <div role="status">
-            <Banners state urgent=false />
-            <Show when=move || state.link_failed.get_value()>
-                <div class="notice" data-severity="warning">
-                    <p>
-                        "This sign-in link is not valid, or has expired. Ask for a new one; until then you can watch."
-                    </p>
-                </div>
-            </Show>
+        <div class="toasts">
+            // A region that is there before its text is announced with it.
+            <div role="alert">
+                <Banners state urgent=true />
+            </div>
+            <div>
+                <Banners state urgent=false />
+            </div>
         </div>
     }
 }
@@ -58,13 +54,58 @@ fn Banners(
         <For each=shown key=|notification| notification.id.clone() let:notification>
             <div class="notice" data-severity=notification.severity.name()>
                 <p>{notification.message}</p>
-                <button
-                    type="button"
-                    on:click=move |_| state.banners.update(|it| it.dismiss(&notification.id))
-                >
-                    "Dismiss"
-                </button>
+                // Nobody touches a wall.
+                {(state.view != View::Kiosk)
+                    .then(|| {
+                        view! {
+                            <button type="button" on:click=move |_| state.dismiss(&notification.id)>
+                                {state.text(Text::Dismiss)}
+                            </button>
+                        }
+                    })}
             </div>
         </For>
+    }
+}
+
+/// All that was said since the page was opened, latest first.
+#[component]
+pub(crate) fn Drawer(
+    /// What to show.
+    state: PageState,
+) -> impl IntoView {
+    let said = move || -> Vec<SystemNotification> {
+        if state.drawer.get() {
+            state.banners.read().said()
+        } else {
+            Vec::new()
+        }
+    };
+    view! {
+        <section
+            id="messages"
+            class="drawer"
+            // It scrolls by the keyboard too.
+            tabindex="0"
+            role="region"
+            aria-label=state.text(Text::Messages)
+            hidden=move || !state.drawer.get()
+        >
+            <ul>
+                <For each=said key=|notification| notification.id.clone() let:notification>
+                    <li data-severity=notification.severity.name()>
+                        <time datetime=notification
+                            .timestamp
+                            .clone()>{state.time(&notification.timestamp)}</time>
+                        <span>{notification.message}</span>
+                    </li>
+                </For>
+            </ul>
+            <p class="quiet">
+                {move || {
+                    state.banners.with(|it| it.said().is_empty()).then(|| state.text(Text::NoMessages))
+                }}
+            </p>
+        </section>
     }
 }

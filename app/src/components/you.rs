@@ -1,12 +1,13 @@
-//! Where whoever is signed in stands.
+//! Where whoever is signed in stands, and what is in reach.
 
 use leptos::prelude::*;
 
 use super::avatar::Avatar;
 use crate::{
-    format::{fitted, grouped},
+    format::fitted,
     state::PageState,
-    wire::UserScore,
+    texts::Text,
+    wire::{ScoreRow, UserScore},
 };
 
 /// Your own place and score, always in view. Nothing for a viewer.
@@ -18,51 +19,92 @@ pub(crate) fn You(
     let signed_in = Memo::new(move |_| state.you.with(Option::is_some));
     view! {
         <Show when=move || signed_in.get()>
-            <Place state />
+            <Standing state />
         </Show>
     }
 }
 
 #[component]
-fn Place(state: PageState) -> impl IntoView {
-    let part = move |part: fn(&UserScore) -> String| {
+fn Standing(state: PageState) -> impl IntoView {
+    let part = move |part: fn(PageState, &UserScore) -> String| {
         Memo::new(move |_| {
             state
                 .you
-                .with(|you| you.as_ref().map(part).unwrap_or_default())
+                .with(|you| you.as_ref().map(|you| part(state, you)).unwrap_or_default())
         })
     };
-    let username = part(|you| you.username.clone());
-    let rank = part(|you| match you.rank {
-        Some(rank) => format!("#{}", grouped(rank.cast_signed())),
+    let username = part(|_, you| you.username.clone());
+    let rank = part(|state, you| match you.rank {
+        Some(rank) => format!("#{}", state.number(rank.cast_signed())),
         None => "–".into(),
     });
-    let score = part(|you| you.score.map_or("–".into(), grouped));
+    let score = part(|state, you| you.score.map_or("–".into(), |score| state.number(score)));
     let avatar = Memo::new(move |_| state.you.with(|you| you.as_ref()?.avatar.clone()));
     let user_id = state.you.with_untracked(|you| {
         let id = you.as_ref().map(|you| you.user_id.clone());
         id.unwrap_or_default()
     });
+    let reach = Memo::new(move |_| state.reach());
+    let hint = move || {
+        let passed = state.passed.get();
+        if passed.is_empty() {
+            reach.get().0
+        } else {
+            passed
+        }
+    };
     view! {
-        <aside class="you" aria-label="You" id="you">
-            <Avatar user_id username avatar />
-            <p class="min-w-0 flex-1">
-                <bdi class="you-name">{username}</bdi>
-                <span class="you-hint">"This is you"</span>
-            </p>
-            <p class="you-figure">
-                <span class="you-label">"Place"</span>
-                <span data-field="rank">{rank}</span>
-            </p>
-            <p class="you-figure">
-                <span class="you-label">"Points"</span>
-                <span data-field="score" style=move || fitted(&score.get())>
-                    {score}
-                </span>
-            </p>
-            <form method="post" action="/sign-out">
-                <button type="submit">"Sign out"</button>
-            </form>
+        <aside class="you" aria-label=state.text(Text::You) id="you">
+            <div class="you-line">
+                <Avatar state user_id username avatar />
+                <p class="you-who">
+                    <bdi class="you-name">{username}</bdi>
+                    <span
+                        class="you-hint"
+                        data-passed=move || state.passed.with(|it| !it.is_empty()).then_some("")
+                    >
+                        {hint}
+                    </span>
+                    <span class="you-hint you-cushion">{move || reach.get().1}</span>
+                </p>
+                <p class="you-figure">
+                    <span class="you-label">{state.text(Text::Place)}</span>
+                    <span data-field="rank">{rank}</span>
+                </p>
+                <p class="you-figure">
+                    <span class="you-label">{state.text(Text::Score)}</span>
+                    <span data-field="score" style=move || fitted(&score.get())>
+                        {score}
+                    </span>
+                </p>
+            </div>
+            <div class="you-line">
+                <details>
+                    <summary>{state.text(Text::AroundYou)}</summary>
+                    <ol role="list" class="around">
+                        {move || {
+                            let rows = state.around.get();
+                            rows.into_iter().map(|row| neighbour(state, row)).collect_view()
+                        }}
+                    </ol>
+                </details>
+                <form method="post" action="/sign-out">
+                    <button type="submit">{state.text(Text::SignOut)}</button>
+                </form>
+            </div>
         </aside>
+    }
+}
+
+fn neighbour(state: PageState, row: ScoreRow) -> impl IntoView {
+    let is_you = state
+        .you
+        .with_untracked(|you| you.as_ref().is_some_and(|you| you.user_id == row.user_id));
+    view! {
+        <li aria-current=is_you.then_some("true")>
+            <span>{format!("#{}", state.number(row.rank.cast_signed()))}</span>
+            <bdi>{row.username}</bdi>
+            <span>{state.number(row.score)}</span>
+        </li>
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     board::{Applied, Score, Seq, Timestamp, UserId},
@@ -25,6 +25,8 @@ use crate::{
 /// Looks back that may go on at once; others wait. They need a core each, and
 /// what is live comes first.
 const PLACES: u32 = 2;
+/// How long somebody waits for a place.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ranks of committed entries that are still to be written. Whoever looks back
 /// takes these before what the file says, so that nothing falls between.
@@ -58,7 +60,8 @@ impl Reader {
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
-        let place = self.places.clone().acquire_owned().await;
+        let place = timeout(PATIENCE, self.places.clone().acquire_owned()).await;
+        let place = place.map_err(|_| StoreError::Busy)?;
         let place = place.map_err(|_| StoreError::Closed)?;
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);

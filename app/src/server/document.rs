@@ -1,0 +1,235 @@
+//! The documents: what is in their heads, and which parts they are made of.
+
+use leptos::{html, prelude::*};
+
+use super::{
+    field::{Languages, PagesNav, SearchForm},
+    player::Player,
+    race::RaceChart,
+    search::Found,
+};
+use crate::{
+    components::App,
+    files::{PageFiles, Scripts},
+    sharing::{Sharing, SharingTags},
+    texts::{Language, Text},
+    wire::{FoundUsers, PageSnapshot, Race, UserHistory, View},
+};
+
+/// How often a page without scripts asks for the newest board, in seconds.
+const REFRESH_WITHOUT_SCRIPTS: &str = "10";
+
+/// The ground of the page in the light and in the dark, as `style/podium.css` has it,
+/// for what a browser or a system paints around it.
+pub const THEME_LIGHT: &str = "#f4f2ee";
+/// See [`THEME_LIGHT`].
+pub const THEME_DARK: &str = "#0f0e15";
+
+/// What all documents have.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What the board is called.
+    pub title: String,
+    /// The language.
+    pub language: Language,
+    /// How the page is looked at.
+    pub view: View,
+    /// The files that it loads.
+    pub files: PageFiles,
+    /// What it says to those who show a link to it.
+    pub sharing: Option<Sharing>,
+}
+
+/// What there is to show.
+#[derive(Clone, Debug)]
+pub enum Document {
+    /// The board, which scripts keep alive.
+    Board {
+        /// What the page knows at first.
+        snapshot: Box<PageSnapshot>,
+        /// How the first ones came there.
+        race: Race,
+        /// Does it ask for itself again where there are no scripts? Only where that was
+        /// wanted: a page that changes under whoever reads it is not for everybody.
+        refreshes: bool,
+    },
+    /// One player.
+    Player(Box<UserHistory>),
+    /// Players by name.
+    Found {
+        /// What was looked for.
+        query: String,
+        /// Who was found.
+        found: FoundUsers,
+    },
+    /// The address leads nowhere.
+    Missing,
+    /// The store does not answer.
+    Unavailable,
+}
+
+/// A whole document.
+pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl IntoView {
+    let locale = frame.language.locale();
+    let title = match &page {
+        Document::Board { .. } => frame.title.clone(),
+        Document::Player(user) => format!("{} · {}", user.username, frame.title),
+        Document::Found { query, .. } => format!("{query} · {}", frame.title),
+        Document::Missing => format!("{} · {}", locale.text(Text::NotFound), frame.title),
+        Document::Unavailable => format!("{} · {}", locale.text(Text::Unavailable), frame.title),
+    };
+    let is_live = matches!(page, Document::Board { .. });
+    let refreshes = matches!(
+        page,
+        Document::Board {
+            refreshes: true,
+            ..
+        }
+    );
+    let files = frame.files.clone();
+    let code = frame.language.code();
+    let view = match frame.view {
+        View::Whole => "whole",
+        View::Kiosk => "kiosk",
+        View::Embed => "embed",
+    };
+    view! {
+        <!DOCTYPE html>
+        <html lang=code>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <title>{title}</title>
+                {frame.sharing.clone().map(|sharing| view! { <SharingTags sharing /> })}
+                {theme_color("light", THEME_LIGHT)}
+                {theme_color("dark", THEME_DARK)}
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="apple-touch-icon" href="/apple-touch-icon.png" />
+                <link rel="manifest" href="/manifest.webmanifest" />
+                <link rel="stylesheet" href=files.css.clone() />
+                <noscript>
+                    {refreshes
+                        .then(|| {
+                            view! { <meta http-equiv="refresh" content=REFRESH_WITHOUT_SCRIPTS /> }
+                        })} <style>".needs-scripts { display: none !important }"</style>
+                </noscript>
+                <AutoReload options />
+                {is_live.then(|| view! { <Scripts files /> })}
+                <script type="module" src="/local-times.js"></script>
+            </head>
+            <body class="page" data-view=view>
+                {body(frame, page)}
+            </body>
+        </html>
+    }
+}
+
+fn theme_color(scheme: &str, colour: &'static str) -> impl IntoView + use<> {
+    html::meta()
+        .attr("name", "theme-color")
+        .attr("content", colour)
+        .attr("media", format!("(prefers-color-scheme: {scheme})"))
+}
+
+fn body(frame: Frame, page: Document) -> AnyView {
+    let locale = frame.language.locale();
+    match page {
+        Document::Board {
+            snapshot,
+            race,
+            refreshes,
+        } => {
+            let whole = frame.view == View::Whole;
+            let (total, shown) = (snapshot.board.total_users, snapshot.board.page);
+            // A name may say anything, and nothing in a script but its end is read.
+            let json = serde_json::to_string(&*snapshot).unwrap_or_default();
+            let json = json.replace('<', "\\u003c");
+            // Erased, or the types of all the parts become one that no compiler reads.
+            let app = view! { <App snapshot=*snapshot /> }.into_any();
+            view! {
+                {app}
+                {whole
+                    .then(|| {
+                        view! {
+                            <PagesNav locale=locale.clone() total page=shown />
+                            <SearchForm locale=locale.clone() query=String::new() />
+                            <RaceChart locale=locale.clone() race />
+                            <noscript>
+                                <p class="quiet">
+                                    <a href=if refreshes { "?" } else { "?refresh=on" }>
+                                        {locale
+                                            .text(
+                                                if refreshes {
+                                                    Text::StopRefreshing
+                                                } else {
+                                                    Text::KeepRefreshing
+                                                },
+                                            )}
+                                    </a>
+                                </p>
+                            </noscript>
+                            <Languages language=frame.language locale=locale.clone() />
+                        }
+                            .into_any()
+                    })}
+                <script type="application/json" id="snapshot" inner_html=json></script>
+            }
+            .into_any()
+        }
+        Document::Player(user) => view! {
+            <Home frame=frame.clone() />
+            <Player locale=locale.clone() user=*user />
+            <SearchForm locale=locale.clone() query=String::new() />
+            <Languages language=frame.language locale />
+        }
+        .into_any(),
+        Document::Found { query, found } => view! {
+            <Home frame=frame.clone() />
+            <main>
+                <SearchForm locale=locale.clone() query=query.clone() />
+                <Found locale=locale.clone() query found />
+            </main>
+            <Languages language=frame.language locale />
+        }
+        .into_any(),
+        Document::Missing => message(&frame, Text::NotFound, Text::NotFoundMore),
+        Document::Unavailable => message(&frame, Text::Unavailable, Text::TryAgain),
+    }
+}
+
+fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
+    let locale = frame.language.locale();
+    view! {
+        <Home frame=frame.clone() />
+        <main class="message">
+            <h1>{locale.text(what)}</h1>
+            <p>{locale.text(more)}</p>
+            <p>
+                <a href="/">{locale.text(Text::ToTheBoard)}</a>
+            </p>
+        </main>
+        <Languages language=frame.language locale />
+    }
+    .into_any()
+}
+
+/// The way back to the board, from pages beside it.
+#[component]
+fn Home(
+    /// Whose title it bears.
+    frame: Frame,
+) -> impl IntoView {
+    view! {
+        <header class="masthead home">
+            <a href="/">
+                <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
+                    <rect x="1" y="11" width="6" height="11" rx="1.5" />
+                    <rect x="9" y="3" width="6" height="19" rx="1.5" />
+                    <rect x="17" y="15" width="6" height="7" rx="1.5" />
+                </svg>
+                <span>{frame.title}</span>
+            </a>
+        </header>
+    }
+}

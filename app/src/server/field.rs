@@ -1,0 +1,132 @@
+//! The ways through the whole field: pages, search, languages. Links and forms alone.
+
+use leptos::prelude::*;
+
+use crate::{
+    texts::{Language, Locale, Text},
+    wire,
+};
+
+/// Rows of a page.
+const PAGE: u64 = wire::PAGE as u64;
+
+/// The ways to other pages of the board. Pages count from 1 in addresses.
+#[component]
+pub(super) fn PagesNav(
+    /// How it is written.
+    locale: Locale,
+    /// How many players there are.
+    total: u64,
+    /// The page that is shown, counted from 0; none at the top.
+    page: Option<u64>,
+) -> impl IntoView {
+    let last = total.div_ceil(PAGE).max(1);
+    let link = |page: u64| format!("/?page={page}");
+    let Some(page) = page else {
+        return view! {
+            <nav class="pages" aria-label=locale.text(Text::Pages)>
+                <a class="control" href=link(1)>
+                    {locale.text(Text::AllPlayers)}
+                </a>
+            </nav>
+        }
+        .into_any();
+    };
+    let number = page + 1;
+    let places = format!(
+        "{}–{}",
+        locale.number((page * PAGE + 1).cast_signed()),
+        locale.number(
+            ((page + 1) * PAGE)
+                .min(total.max(page * PAGE + 1))
+                .cast_signed()
+        ),
+    );
+    let ways = [
+        (
+            Text::PreviousPage,
+            number.checked_sub(1).filter(|&it| it > 0),
+            "prev",
+        ),
+        (
+            Text::NextPage,
+            Some(number + 1).filter(|&it| it <= last),
+            "next",
+        ),
+    ];
+    let ways = ways.into_iter().filter_map(|(text, page, rel)| {
+        let page = page?.min(last);
+        Some(view! {
+            <a class="control" href=link(page) rel=rel>
+                {locale.text(text)}
+            </a>
+        })
+    });
+    let ways = ways.collect_view();
+    view! {
+        <nav class="pages" aria-label=locale.text(Text::Pages)>
+            <a class="control" href="/">
+                {locale.text(Text::TheTop)}
+            </a>
+            {ways}
+            <span class="quiet">{locale.with(Text::Places, &[("n", &places)])}</span>
+        </nav>
+    }
+    .into_any()
+}
+
+/// Asks for players by name.
+#[component]
+pub(super) fn SearchForm(
+    /// How it is written.
+    locale: Locale,
+    /// What was looked for.
+    query: String,
+) -> impl IntoView {
+    view! {
+        <search>
+            <form class="search" action="/" method="get" role="search">
+                <label for="q">{locale.text(Text::FindPlayer)}</label>
+                <input
+                    id="q"
+                    name="q"
+                    type="search"
+                    value=query
+                    maxlength="100"
+                    required
+                    autocomplete="off"
+                />
+                <button type="submit" class="control">
+                    {locale.text(Text::Search)}
+                </button>
+            </form>
+        </search>
+    }
+}
+
+/// The languages of the page.
+#[component]
+pub(super) fn Languages(
+    /// The one it is in.
+    language: Language,
+    /// How it is written.
+    locale: Locale,
+) -> impl IntoView {
+    let links = Language::ALL.map(|it| {
+        view! {
+            <a
+                href=format!("?lang={}", it.code())
+                hreflang=it.code()
+                lang=it.code()
+                aria-current=(it == language).then_some("true")
+            >
+                {it.name()}
+            </a>
+        }
+    });
+    view! {
+        <footer class="languages">
+            <nav aria-label=locale.text(Text::Language)>{links.collect_view()}</nav>
+        </footer>
+    }
+}

@@ -1,0 +1,142 @@
+//! The page of one player: where they are, how they came there, what they did.
+
+use std::time::SystemTime;
+
+use leptos::prelude::*;
+
+use super::chart::{Chart, Line, Moment};
+use crate::{
+    format::{hue, initials},
+    texts::{Locale, Text},
+    wire::UserHistory,
+};
+
+/// The page of one player.
+#[component]
+pub(super) fn Player(
+    /// How it is written.
+    locale: Locale,
+    /// Who it is.
+    user: UserHistory,
+) -> impl IntoView {
+    let place = |rank: Option<u64>| match rank {
+        Some(rank) => format!("#{}", locale.number(rank.cast_signed())),
+        None => "–".into(),
+    };
+    let figures = [
+        (Text::Place, place(user.rank)),
+        (
+            Text::Score,
+            user.score.map_or("–".into(), |it| locale.number(it)),
+        ),
+        (Text::BestPlace, place(user.best_rank)),
+        (Text::Actions, locale.number(user.actions.cast_signed())),
+    ];
+    let figures = figures.map(|(name, value)| {
+        view! {
+            <div>
+                <dt>{locale.text(name)}</dt>
+                <dd>{value}</dd>
+            </div>
+        }
+    });
+    let recent = user.recent.iter().map(|action| {
+        let sign = if action.score_increase > 0 { "+" } else { "" };
+        view! {
+            <tr>
+                <td>
+                    <Moment iso=action.timestamp.clone() />
+                </td>
+                <td>
+                    <bdi>{action.action_type.clone()}</bdi>
+                </td>
+                <td>{format!("{sign}{}", locale.number(action.score_increase))}</td>
+                <td>{locale.number(action.score)}</td>
+                <td>{place(action.rank)}</td>
+            </tr>
+        }
+    });
+    let recent = recent.collect_view();
+    let columns = [
+        Text::Time,
+        Text::Action,
+        Text::Change,
+        Text::Score,
+        Text::Place,
+    ];
+    let columns = columns.map(|name| view! { <th scope="col">{locale.text(name)}</th> });
+    let chart = chart(&locale, &user);
+    view! {
+        <main class="player">
+            <div class="who">
+                <span class="avatar" style=format!("--hue: {}", hue(&user.user_id)) aria-hidden="true">
+                    {initials(&user.username)}
+                    {user
+                        .avatar
+                        .clone()
+                        .map(|address| {
+                            view! { <img src=address alt="" referrerpolicy="no-referrer" /> }
+                        })}
+                </span>
+                <h1>
+                    <bdi>{user.username.clone()}</bdi>
+                </h1>
+            </div>
+            <dl class="figures">{figures.collect_view()}</dl>
+            {chart}
+            <section class="panel">
+                <h2>{locale.text(Text::RecentActions)}</h2>
+                {if user.recent.is_empty() {
+                    view! { <p class="quiet">{locale.text(Text::NoActions)}</p> }.into_any()
+                } else {
+                    view! {
+                        <div
+                            class="scroller"
+                            tabindex="0"
+                            role="region"
+                            aria-label=locale.text(Text::RecentActions)
+                        >
+                            <table>
+                                <thead>
+                                    <tr>{columns.collect_view()}</tr>
+                                </thead>
+                                <tbody>{recent}</tbody>
+                            </table>
+                        </div>
+                    }
+                        .into_any()
+                }}
+            </section>
+        </main>
+    }
+}
+
+/// The score over time, as soon as there are two moments.
+fn chart(locale: &Locale, user: &UserHistory) -> Option<impl IntoView + use<>> {
+    let at = |iso: &str| humantime::parse_rfc3339(iso).ok();
+    let (first, last) = (user.history.first()?, user.history.last()?);
+    let (begin, end) = (at(&first.timestamp)?, at(&last.timestamp)?);
+    let whole = end.duration_since(begin).ok()?.as_secs_f64();
+    if whole <= 0.0 {
+        return None;
+    }
+    let part = |time: SystemTime| Some(time.duration_since(begin).ok()?.as_secs_f64() / whole);
+    let points = user.history.iter();
+    let points = points.filter_map(|it| Some((part(at(&it.timestamp)?)?, it.score)));
+    let line = Line {
+        name: user.username.clone(),
+        points: points.collect(),
+    };
+    Some(view! {
+        <section class="panel">
+            <h2>{locale.text(Text::ScoreOverTime)}</h2>
+            <Chart
+                label=locale.text(Text::ScoreOverTime)
+                lines=vec![line]
+                times=(first.timestamp.clone(), last.timestamp.clone())
+                locale=locale.clone()
+                legend=false
+            />
+        </section>
+    })
+}

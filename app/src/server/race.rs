@@ -1,0 +1,94 @@
+//! How the first ten came to where they are.
+
+use leptos::prelude::*;
+
+use super::chart::{Behind, Chart, Line, Moment};
+use crate::{
+    texts::{Locale, Text},
+    wire::Race,
+};
+
+/// Rows of the table behind the chart.
+const ROWS: usize = 12;
+
+/// The chart, and its numbers as a table. Nothing before anybody has acted.
+#[component]
+pub(super) fn RaceChart(
+    /// How it is written.
+    locale: Locale,
+    /// What is shown.
+    race: Race,
+) -> impl IntoView {
+    let Race { times, lines } = race;
+    if times.len() < 2 {
+        return ().into_any();
+    }
+    let last = (times.len() - 1) as f64;
+    let drawn = lines.iter().map(|line| Line {
+        name: line.username.clone(),
+        points: line
+            .scores
+            .iter()
+            .enumerate()
+            .filter_map(|(i, score)| Some((i as f64 / last, (*score)?)))
+            .collect(),
+    });
+    let drawn: Vec<Line> = drawn.collect();
+    // Every few moments, and always the last.
+    let step = times.len().div_ceil(ROWS).max(1);
+    let rows: Vec<usize> = (0..times.len()).rev().step_by(step).collect();
+    let head = lines
+        .iter()
+        .map(|line| {
+            view! {
+                <th scope="col">
+                    <bdi>{line.username.clone()}</bdi>
+                </th>
+            }
+        })
+        .collect_view();
+    let rows = rows
+        .into_iter()
+        .rev()
+        .map(|at| {
+            let cells = lines.iter().map(|line| {
+                let score = line.scores.get(at).copied().flatten();
+                let score = score.map_or("–".into(), |score| locale.number(score));
+                view! { <td>{score}</td> }
+            });
+            view! {
+                <tr>
+                    <th scope="row">
+                        <Moment iso=times[at].clone() />
+                    </th>
+                    {cells.collect_view()}
+                </tr>
+            }
+        })
+        .collect_view();
+    let span = (times[0].clone(), times[times.len() - 1].clone());
+    view! {
+        <section class="race panel" aria-labelledby="race-title">
+            <h2 id="race-title">{locale.text(Text::Race)}</h2>
+            <Chart
+                label=locale.text(Text::RaceLabel)
+                lines=drawn
+                times=span
+                locale=locale.clone()
+                legend=true
+            />
+            <Behind locale=locale.clone()>
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">{locale.text(Text::Time)}</th>
+                            {head}
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </Behind>
+        </section>
+    }
+    .into_any()
+}

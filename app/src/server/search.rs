@@ -1,0 +1,58 @@
+//! Who was found by name.
+
+use leptos::prelude::*;
+
+use crate::{
+    format::{hue, initials},
+    texts::{Locale, Text},
+    wire::FoundUsers,
+};
+
+/// Links to the players that were found.
+#[component]
+pub(super) fn Found(
+    /// How it is written.
+    locale: Locale,
+    /// What was looked for.
+    query: String,
+    /// Who was found.
+    found: FoundUsers,
+) -> impl IntoView {
+    let heading = view! {
+        <h1 class="found">{format!("{}: ", locale.text(Text::FindPlayer))} <bdi>{query}</bdi></h1>
+    };
+    if found.users.is_empty() {
+        return view! {
+            {heading}
+            <p class="message">{locale.text(Text::NoneFound)}</p>
+        }
+        .into_any();
+    }
+    let rows = found.users.into_iter().map(|user| {
+        let rank = user.rank.map_or("–".into(), |it| locale.number(it.cast_signed()));
+        view! {
+            <li class="row">
+                <span class="rank">{rank}</span>
+                <span class="avatar" style=format!("--hue: {}", hue(&user.user_id)) aria-hidden="true">
+                    {initials(&user.username)}
+                </span>
+                <span class="name">
+                    <a href=format!("/players/{}", user.user_id)>
+                        <bdi>{user.username}</bdi>
+                    </a>
+                </span>
+                <span class="score">
+                    {user.score.map_or("–".into(), |score| locale.number(score))}
+                </span>
+            </li>
+        }
+    });
+    view! {
+        {heading}
+        <ol class="board" role="list">
+            {rows.collect_view()}
+        </ol>
+        {found.more.then(|| view! { <p class="quiet">{locale.text(Text::MoreFound)}</p> })}
+    }
+    .into_any()
+}

@@ -1,0 +1,56 @@
+//! The race of the first ten. The store is asked beside the page, at most once in a
+//! while: however many open the page and however busy the store is, nobody waits long.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use app::wire::Race;
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+use crate::live::LiveBoard;
+
+/// How long a race is shown before it is asked for again.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long a page waits for it; the next one has it.
+const WAIT: Duration = Duration::from_millis(200);
+/// Moments of the race.
+const MOMENTS: usize = 60;
+
+/// The latest race. Clones share it.
+#[derive(Clone, Default)]
+pub struct Races(Arc<Mutex<Latest>>);
+
+#[derive(Default)]
+struct Latest {
+    asked_at: Option<Instant>,
+    race: Race,
+}
+
+impl Races {
+    /// The race, as of a few seconds ago.
+    pub(super) async fn latest(&self, live: &LiveBoard) -> Race {
+        let is_due = {
+            let mut latest = self.0.lock();
+            let is_due = latest.asked_at.is_none_or(|it| it.elapsed() >= FRESH);
+            if is_due {
+                latest.asked_at = Some(Instant::now());
+            }
+            is_due
+        };
+        if is_due {
+            let (races, live) = (self.clone(), live.clone());
+            let asked = tokio::spawn(async move {
+                match live.race(MOMENTS).await {
+                    Ok(race) => races.0.lock().race = race,
+                    Err(error) => tracing::error!(%error, "the race could not be drawn"),
+                }
+            });
+            // It goes on beside whoever does not wait.
+            _ = timeout(WAIT, asked).await;
+        }
+        self.0.lock().race.clone()
+    }
+}
