@@ -80,7 +80,7 @@ describe('the files of the page', () => {
     ]) {
       const response = await get(podium, address);
       assert.equal(response.status, 404, address);
-      assert.equal(response.headers.get('cache-control'), 'no-cache');
+      assert.equal(response.headers.get('cache-control'), 'no-store');
     }
   });
 
