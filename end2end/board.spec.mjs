@@ -109,6 +109,18 @@ test('the page speaks the language of the browser, or the one that was chosen', 
   await expect(row(page, Ada).locator('[data-field=score]')).toHaveText('1345');
 });
 
+test('another language shows the same', async ({ podium, open }) => {
+  await players(podium, { Ada: 30, 'Zoë & Co': 20 });
+  const found = await open({ path: `/?lang=en&q=${encodeURIComponent('Zoë & Co')}` });
+  await found.getByRole('link', { name: 'Deutsch' }).click();
+  await expect(found.getByRole('searchbox')).toHaveValue('Zoë & Co');
+  await expect(found.getByRole('link', { name: 'Zoë & Co' })).toBeVisible();
+  const page = await open({ path: '/?page=1' });
+  await page.getByRole('link', { name: 'Deutsch' }).click();
+  await expect(page).toHaveURL(/\?page=1&lang=de$/);
+  await live(page);
+});
+
 test('what is read out sums up, and errors are alerts', async ({ podium, open }) => {
   await players(podium, { Ada: 30, Grace: 20 });
   const page = await open();

@@ -58,7 +58,7 @@ describe('a link to the board', () => {
     await player(podium, '"><script>alert(1)</script>', 1234);
     await player(podium, 'Grace', 5);
     const found = await tags(podium);
-    const description = '"><script>alert(1)</script> leads with 1,234 points; 2 players';
+    const description = '"><script>alert(1)</script> leads: 1,234 points. 2 players';
     assert.equal(found['og:title'], TITLE);
     assert.equal(found['og:type'], 'website');
     for (const name of ['og:description', 'description', 'og:image:alt']) {

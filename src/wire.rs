@@ -104,19 +104,13 @@ pub fn leaderboard(epoch: Epoch, board: &Board, places: Range<usize>) -> Leaderb
 /// What a user has done, with how the user stands now.
 pub fn user_history(now: UserScore, history: History) -> UserHistory {
     UserHistory {
-        user_id: now.user_id,
-        username: now.username,
-        avatar: now.avatar,
-        score: now.score,
-        rank: now.rank,
+        user: now,
         best_rank: history.best,
         actions: history.actions,
         first_action_at: history.first.map(timestamp),
         last_action_at: history.last.map(timestamp),
         history: history.points.into_iter().map(history_point).collect(),
         recent: history.recent.into_iter().map(recent_action).collect(),
-        epoch: now.epoch,
-        seq: now.seq,
     }
 }
 

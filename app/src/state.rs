@@ -262,10 +262,12 @@ impl PageState {
 
     /// So many points.
     fn points(self, points: i64) -> String {
-        match points {
-            1 => self.text(Text::OnePoint),
-            _ => self.with(Text::SomePoints, &[("n", &self.number(points))]),
-        }
+        self.locale.with_value(|locale| locale.points(points))
+    }
+
+    /// So many players.
+    pub(crate) fn players(self, players: u64) -> String {
+        self.locale.with_value(|locale| locale.players(players))
     }
 
     /// A moment, as the reader writes it.
@@ -291,10 +293,17 @@ impl PageState {
         }
     }
 
-    /// Is a picture from this address shown?
-    pub(crate) fn shows_picture(self, address: &str) -> bool {
-        self.avatar_origins
-            .with_value(|origins| pictures::is_allowed(address, origins))
+    /// The address of a picture, if pictures from there are shown.
+    pub(crate) fn shown_picture(self, address: Option<String>) -> Option<String> {
+        address.filter(|address| {
+            self.avatar_origins
+                .with_value(|origins| pictures::is_allowed(address, origins))
+        })
+    }
+
+    /// Is it still to begin?
+    pub(crate) fn is_before_start(self) -> bool {
+        self.starts.with(|starts| !starts.is_empty())
     }
 
     /// Where links lead: out of the frame of somebody else's page.

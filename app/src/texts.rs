@@ -83,7 +83,6 @@ texts! {
     RaceLabel: "Points of the first ten over time", "Punkte der ersten zehn im Verlauf der Zeit", "Puntos de los diez primeros a lo largo del tiempo";
     AsTable: "As a table", "Als Tabelle", "Como tabla";
     Time: "Time", "Zeit", "Hora";
-    Name: "Name", "Name", "Nombre";
     ScoreOverTime: "Points over time", "Punkte im Verlauf der Zeit", "Puntos a lo largo del tiempo";
     RecentActions: "Recent actions", "Letzte Aktionen", "Acciones recientes";
     Action: "Action", "Aktion", "Acción";
@@ -219,6 +218,22 @@ impl Locale {
             said.push_str(rest);
         }
         said
+    }
+
+    /// So many points.
+    pub fn points(&self, points: i64) -> String {
+        match points {
+            1 => self.text(Text::OnePoint),
+            _ => self.with(Text::SomePoints, &[("n", &self.number(points))]),
+        }
+    }
+
+    /// So many players.
+    pub fn players(&self, players: u64) -> String {
+        match players {
+            1 => self.text(Text::OnePlayer),
+            _ => self.with(Text::Players, &[("n", &self.number(players.cast_signed()))]),
+        }
     }
 
     /// A number with its digits in groups of three.

@@ -146,7 +146,7 @@ pub struct ScoreRow {
 }
 
 /// A user by name, with score and rank; both are `null` without a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserScore {
     /// A UUID.

@@ -36,5 +36,8 @@ pub(super) async fn get(
             "limit must be 1 to {MAX_FOUND}"
         )));
     }
-    Ok(Json(api.live.search(&q, limit).await))
+    let found = api.live.search(&q, limit).await;
+    found
+        .map(Json)
+        .ok_or_else(|| Problem::unavailable("too many are searching: ask again a little later"))
 }

@@ -4,16 +4,15 @@
 mod race;
 mod search;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{FoundUsers, Race, UserHistory, UserScore};
 use futures_util::future::try_join_all;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot},
+    time::timeout,
+};
 
 use crate::{
     auth::Identity,
@@ -31,13 +30,12 @@ const RACERS: usize = 10;
 /// moments that are drawn, the line between them is right to a fifth.
 const POINTS_PER_MOMENT: usize = 5;
 
-/// How old a [`Race`] may be when others have acted since: however many look, the
-/// store is asked a few times a second.
-const RACE_LASTS: Duration = Duration::from_millis(250);
-
 /// Searches that go on at once; others wait. Each takes a core for as long as it
 /// lasts, and what is live comes first.
 const SEARCHES: usize = 2;
+
+/// How long somebody waits to search.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A handle to a running board. Clones are the same board.
 #[derive(Clone)]
@@ -55,16 +53,6 @@ struct Shared {
     changes: Mutex<Changes>,
     changed: Notify,
     searches: Arc<Semaphore>,
-    /// The latest one, for all who look meanwhile.
-    race: tokio::sync::Mutex<Option<KnownRace>>,
-}
-
-struct KnownRace {
-    race: Race,
-    points: usize,
-    /// The last entry of the board when it was made.
-    seq: u64,
-    made: Instant,
 }
 
 struct Folder(Arc<Shared>);
@@ -109,7 +97,6 @@ impl LiveBoard {
             }),
             changed: Notify::new(),
             searches: Arc::new(Semaphore::new(SEARCHES)),
-            race: tokio::sync::Mutex::default(),
         });
         shared.changed.notify_one();
         let store = ready.start(Folder(shared.clone()))?;
@@ -176,25 +163,16 @@ impl LiveBoard {
     }
 
     /// The scores over time of the first ten of the visible board, at `points`
-    /// moments at most, 1 to 1000. On a busy board it may be a quarter of a second
-    /// old. A score may be as old as the moment before its own.
+    /// moments at most, 1 to 1000. A score may be as old as the moment before its own.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub async fn race(&self, points: usize) -> Result<Race, StoreError> {
-        // Whoever comes while one is made waits for it, and takes the same.
-        let mut known = self.shared.race.lock().await;
-        let (seq, racers) = self.read(|board| {
+        let racers: Vec<_> = self.read(|board| {
             let racers = board.top().take(RACERS);
             let racers = racers.map(|row| (row.user, row.profile.username.to_string()));
-            (board.seq(), racers.collect::<Vec<_>>())
+            racers.collect()
         });
-        if let Some(known) = &*known
-            && known.points == points
-            && (known.seq == seq || known.made.elapsed() < RACE_LASTS)
-        {
-            return Ok(known.race.clone());
-        }
         let fine = points.saturating_mul(POINTS_PER_MOMENT).min(MAX_POINTS);
         let histories = racers
             .iter()
@@ -206,25 +184,21 @@ impl LiveBoard {
             .map(Option::unwrap_or_default)
             .collect();
         let lines: Vec<_> = histories.iter().map(|history| &*history.points).collect();
-        let race = wire::race(racers, race::align(&lines, points));
-        *known = Some(KnownRace {
-            race: race.clone(),
-            points,
-            seq,
-            made: Instant::now(),
-        });
-        Ok(race)
+        Ok(wire::race(racers, race::align(&lines, points)))
     }
 
     /// Users by name: those who have, for each word of the text, a word that begins
     /// with it, whatever its case and accents. The best by rank come first, at most
     /// `limit` of them, 1 to [`MAX_FOUND`]. Of a text the first
     /// [`MAX_QUERY_CHARS`] characters count; one without words finds nobody.
-    pub async fn search(&self, text: &str, limit: usize) -> FoundUsers {
+    ///
+    /// `None` while too many others search: whoever asks again later is answered.
+    pub async fn search(&self, text: &str, limit: usize) -> Option<FoundUsers> {
         let Some(query) = search::Query::new(text) else {
-            return FoundUsers::default();
+            return Some(FoundUsers::default());
         };
-        let place = self.shared.searches.clone().acquire_owned().await;
+        let place = self.shared.searches.clone().acquire_owned();
+        let place = timeout(PATIENCE, place).await.ok()?.ok()?;
         let (asker, answer) = oneshot::channel();
         let shared = self.shared.clone();
         tokio::task::spawn_blocking(move || {
@@ -233,7 +207,7 @@ impl LiveBoard {
             // Whoever asked may have typed on, and gone.
             _ = asker.send(found);
         });
-        answer.await.unwrap_or_default()
+        answer.await.ok()
     }
 
     /// Waits until there are changes that nobody has taken. For one caller: the

@@ -47,7 +47,7 @@ use tower_http::compression::CompressionLayer;
 use crate::{
     auth::{self, Identity, Role, Tokens},
     board::{Ties, Timestamp, UserId},
-    live::LiveBoard,
+    live::{LiveBoard, MAX_QUERY_CHARS},
     wire,
 };
 
@@ -121,10 +121,15 @@ async fn index(
     };
     let visit = Visit::of(&query, request.headers());
     if let Some(name) = query.get("q") {
-        let found = pages.live.search(name, FOUND).await;
-        let page = Document::Found {
-            query: name.chars().take(100).collect(),
-            found,
+        let query = name.chars().take(MAX_QUERY_CHARS).collect();
+        let page = match pages.live.search(name, FOUND).await {
+            Some(mut found) => {
+                for user in &mut found.users {
+                    pages.hide_picture(&mut user.avatar);
+                }
+                Document::Found { query, found }
+            }
+            None => Document::Unavailable,
         };
         return pages.render(visit, page, request).await;
     }
@@ -159,7 +164,7 @@ async fn player(
     let page = match wire::user_id(&id) {
         Some(user) => match pages.live.history(user, CHART_POINTS).await {
             Ok(Some(mut user)) => {
-                user.avatar = user.avatar.filter(|avatar| pages.allowed_avatar(avatar));
+                pages.hide_picture(&mut user.user.avatar);
                 Document::Player(Box::new(user))
             }
             Ok(None) => Document::Missing,
@@ -219,6 +224,16 @@ fn unkept(mut response: Response, is_embedded: bool) -> Response {
         }),
     );
     response
+}
+
+/// The part of a query that says what is shown, to be followed by more. It stays as
+/// it was written, so that nothing is to be quoted anew.
+fn shown(query: &str) -> String {
+    let pairs = query.split('&');
+    pairs
+        .filter(|pair| ["page=", "q="].iter().any(|key| pair.starts_with(key)))
+        .flat_map(|pair| [pair, "&"])
+        .collect()
 }
 
 /// Is this for a frame on somebody else's page?
@@ -303,16 +318,10 @@ impl Pages {
         (!is_embedded).then(|| self.signed_in(headers)).flatten()
     }
 
-    /// May the picture at this address be shown? The page's policy keeps browsers
-    /// from any other, so for those the server renders initials.
-    pub fn allowed_avatar(&self, address: &str) -> bool {
-        pictures::is_allowed(address, &self.origins.avatars)
-    }
-
     /// The score of whoever is signed in.
     fn user_score(&self, you: Identity) -> Option<UserScore> {
         let mut score = self.live.user_score(you.user)?;
-        score.avatar = score.avatar.filter(|avatar| self.allowed_avatar(avatar));
+        self.hide_picture(&mut score.avatar);
         Some(score)
     }
 
@@ -327,6 +336,7 @@ impl Pages {
             title: self.title.to_string(),
             language: visit.language,
             view: visit.view,
+            query: shown(request.uri().query().unwrap_or_default()),
             files: self.files.clone(),
             sharing: match &page {
                 Document::Board { snapshot, .. } => Some(share::sharing(
@@ -414,11 +424,15 @@ impl Pages {
         }
     }
 
-    /// Leaves out what browsers would not show.
+    /// Leaves out what browsers would not show: the page's policy keeps them from it,
+    /// so the server renders initials.
+    fn hide_picture(&self, avatar: &mut Option<String>) {
+        avatar.take_if(|avatar| !pictures::is_allowed(avatar, &self.origins.avatars));
+    }
+
     fn hide_pictures(&self, rows: &mut [ScoreRow]) {
         for row in rows {
-            let avatar = row.avatar.take();
-            row.avatar = avatar.filter(|avatar| self.allowed_avatar(avatar));
+            self.hide_picture(&mut row.avatar);
         }
     }
 

@@ -153,7 +153,7 @@ fn push_row(svg: &mut String, top: u32, row: &ScoreRow, leader: i64) {
 
 /// How many play, and when: `48 players · 23 Nov 2026, 20:04 UTC`.
 fn summary(board: &LeaderboardData) -> String {
-    let players = super::share::players(board.total_users);
+    let players = Language::English.locale().players(board.total_users);
     match moment(&board.last_updated).filter(|_| board.seq > 0) {
         Some(moment) => format!("{players} · {moment}"),
         None => players,

@@ -6,12 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::{
-    pictures::normal_origin,
-    sharing::Sharing,
-    texts::Language,
-    wire::{LeaderboardData, PageSnapshot},
-};
+use app::{pictures::normal_origin, sharing::Sharing, texts::Text, wire::PageSnapshot};
 use axum::{
     body::Bytes,
     extract::State,
@@ -99,7 +94,7 @@ pub(super) fn sharing(public_url: &str, headers: &HeaderMap, page: &PageSnapshot
     let seq = page.board.seq;
     Sharing {
         title: page.title.clone(),
-        description: description(&page.board),
+        description: description(page),
         url: origin.as_ref().map(|origin| format!("{origin}/")),
         image: origin.map(|origin| format!("{origin}/share.png?seq={seq}")),
         image_width: picture::WIDTH,
@@ -119,29 +114,21 @@ fn asked_origin(headers: &HeaderMap) -> Option<String> {
     ))
 }
 
-fn description(board: &LeaderboardData) -> String {
-    let players = players(board.total_users);
+/// In the language of whoever shows the link.
+fn description(page: &PageSnapshot) -> String {
+    let PageSnapshot { locale, board, .. } = page;
+    let players = locale.players(board.total_users);
     // The first row of a page further down leads nobody.
     if board.page.is_some() {
         return players;
     }
     match board.top_scores.first() {
         Some(leader) => {
-            let points = match leader.score {
-                1 => "1 point".to_owned(),
-                score => format!("{} points", Language::English.number(score)),
-            };
-            format!("{} leads with {points}; {players}", leader.username)
+            let points = locale.points(leader.score);
+            let values = [("name", leader.username.as_str()), ("n", &points)];
+            format!("{} {players}", locale.with(Text::Summary, &values))
         }
-        None => "Nobody is on the board yet".to_owned(),
-    }
-}
-
-/// How many play.
-pub(super) fn players(count: u64) -> String {
-    match count {
-        1 => "1 player".to_owned(),
-        count => format!("{} players", Language::English.number(count.cast_signed())),
+        None => locale.text(Text::NobodyYet),
     }
 }
 

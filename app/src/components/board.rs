@@ -21,7 +21,7 @@ pub(crate) fn Board(
     let empty = move || state.rows.with(Vec::is_empty);
     let page = state.page();
     view! {
-        <Show when=move || state.starts.with(|starts| !starts.is_empty())>
+        <Show when=move || state.is_before_start()>
             <section class="start">
                 <p>{move || state.with(Text::StartsAt, &[("n", &state.starts.get())])}</p>
                 <p class="quiet">{state.text(Text::BeforeStart)}</p>
@@ -33,8 +33,7 @@ pub(crate) fn Board(
             role="list"
             aria-label=state.text(Text::Leaderboard)
             data-podium=move || {
-                // Before the start nobody has won anything.
-                (page.is_none() && state.starts.with(String::is_empty)).then_some("")
+                (page.is_none() && !state.is_before_start()).then_some("")
             }
             data-stale=move || state.connection.get().is_stale().then_some("")
             data-paused=move || state.paused.get().then_some("")
@@ -71,6 +70,7 @@ fn BoardRow(
         gap,
         first_rank,
     } = row;
+    let picture = Signal::derive(move || state.shown_picture(avatar.get()));
     let is_you = Memo::new({
         let user_id = user_id.clone();
         move |_| {
@@ -85,7 +85,9 @@ fn BoardRow(
     };
     let medal = {
         let rank = rank.clone();
+        // Before the start nobody has won anything.
         move || match rank.get() {
+            _ if state.is_before_start() => None,
             1 => Some("gold"),
             2 => Some("silver"),
             3 => Some("bronze"),
@@ -122,7 +124,7 @@ fn BoardRow(
             <span class="rank" data-field="rank">
                 {move || state.number(rank.get().cast_signed())}
             </span>
-            <Avatar state user_id=user_id.clone() username=username.clone() avatar />
+            <Avatar user_id=user_id.clone() username=username.clone() avatar=picture />
             <span class="name">
                 <a href=format!("/players/{user_id}") target=state.target()>
                     <bdi data-field="name">{move || username.get()}</bdi>

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::mark::Mark;
 use crate::{
     format::age,
     state::{Connection, PageState},
@@ -35,10 +36,7 @@ pub(crate) fn Header(
     state: PageState,
 ) -> impl IntoView {
     let connection = state.connection;
-    let players = move || match state.total.get() {
-        1 => state.text(Text::OnePlayer),
-        total => state.with(Text::Players, &[("n", &state.number(total.cast_signed()))]),
-    };
+    let players = move || state.players(state.total.get());
     let label = move || {
         state.text(if state.paused.get() {
             Text::Paused
@@ -59,11 +57,7 @@ pub(crate) fn Header(
     };
     view! {
         <header class="masthead">
-            <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
-                <rect x="1" y="11" width="6" height="11" rx="1.5" />
-                <rect x="9" y="3" width="6" height="19" rx="1.5" />
-                <rect x="17" y="15" width="6" height="7" rx="1.5" />
-            </svg>
+            <Mark />
             <div class="titles">
                 <h1>{state.title.get_value()}</h1>
                 <p class="players">{players}</p>

@@ -5,7 +5,10 @@ mod avatar;
 mod board;
 mod controls;
 mod header;
+mod mark;
 mod notice;
 mod you;
 
 pub(crate) use app::App;
+#[cfg(feature = "ssr")]
+pub(crate) use {avatar::Avatar, mark::Mark};

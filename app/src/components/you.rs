@@ -39,7 +39,10 @@ fn Standing(state: PageState) -> impl IntoView {
         None => "–".into(),
     });
     let score = part(|state, you| you.score.map_or("–".into(), |score| state.number(score)));
-    let avatar = Memo::new(move |_| state.you.with(|you| you.as_ref()?.avatar.clone()));
+    let avatar = Memo::new(move |_| {
+        let avatar = state.you.with(|you| you.as_ref()?.avatar.clone());
+        state.shown_picture(avatar)
+    });
     let user_id = state.you.with_untracked(|you| {
         let id = you.as_ref().map(|you| you.user_id.clone());
         id.unwrap_or_default()
@@ -56,7 +59,7 @@ fn Standing(state: PageState) -> impl IntoView {
     view! {
         <aside class="you" aria-label=state.text(Text::You) id="you">
             <div class="you-line">
-                <Avatar state user_id username avatar />
+                <Avatar user_id username avatar />
                 <p class="you-who">
                     <bdi class="you-name">{username}</bdi>
                     <span

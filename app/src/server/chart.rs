@@ -118,7 +118,7 @@ pub(super) fn Behind(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <details class="behind">
+        <details class="numbers">
             <summary>{locale.text(Text::AsTable)}</summary>
             // It scrolls by the keyboard too.
             <div

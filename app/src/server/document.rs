@@ -9,7 +9,7 @@ use super::{
     search::Found,
 };
 use crate::{
-    components::App,
+    components::{App, Mark},
     files::{PageFiles, Scripts},
     sharing::{Sharing, SharingTags},
     texts::{Language, Text},
@@ -34,6 +34,9 @@ pub struct Frame {
     pub language: Language,
     /// How the page is looked at.
     pub view: View,
+    /// The part of its address that says what is shown, as a query: links that show
+    /// the same in another way begin with it.
+    pub query: String,
     /// The files that it loads.
     pub files: PageFiles,
     /// What it says to those who show a link to it.
@@ -73,7 +76,7 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
     let locale = frame.language.locale();
     let title = match &page {
         Document::Board { .. } => frame.title.clone(),
-        Document::Player(user) => format!("{} · {}", user.username, frame.title),
+        Document::Player(user) => format!("{} · {}", user.user.username, frame.title),
         Document::Found { query, .. } => format!("{query} · {}", frame.title),
         Document::Missing => format!("{} · {}", locale.text(Text::NotFound), frame.title),
         Document::Unavailable => format!("{} · {}", locale.text(Text::Unavailable), frame.title),
@@ -157,7 +160,11 @@ fn body(frame: Frame, page: Document) -> AnyView {
                             <RaceChart locale=locale.clone() race />
                             <noscript>
                                 <p class="quiet">
-                                    <a href=if refreshes { "?" } else { "?refresh=on" }>
+                                    <a href=format!(
+                                        "?{}{}",
+                                        frame.query,
+                                        if refreshes { "" } else { "refresh=on" },
+                                    )>
                                         {locale
                                             .text(
                                                 if refreshes {
@@ -169,7 +176,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
                                     </a>
                                 </p>
                             </noscript>
-                            <Languages language=frame.language locale=locale.clone() />
+                            <Languages language=frame.language query=frame.query.clone() locale=locale.clone() />
                         }
                             .into_any()
                     })}
@@ -181,7 +188,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
             <Home frame=frame.clone() />
             <Player locale=locale.clone() user=*user />
             <SearchForm locale=locale.clone() query=String::new() />
-            <Languages language=frame.language locale />
+            <Languages language=frame.language query=frame.query.clone() locale />
         }
         .into_any(),
         Document::Found { query, found } => view! {
@@ -190,7 +197,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
                 <SearchForm locale=locale.clone() query=query.clone() />
                 <Found locale=locale.clone() query found />
             </main>
-            <Languages language=frame.language locale />
+            <Languages language=frame.language query=frame.query.clone() locale />
         }
         .into_any(),
         Document::Missing => message(&frame, Text::NotFound, Text::NotFoundMore),
@@ -209,7 +216,7 @@ fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
                 <a href="/">{locale.text(Text::ToTheBoard)}</a>
             </p>
         </main>
-        <Languages language=frame.language locale />
+        <Languages language=frame.language query=frame.query.clone() locale />
     }
     .into_any()
 }
@@ -223,11 +230,7 @@ fn Home(
     view! {
         <header class="masthead home">
             <a href="/">
-                <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
-                    <rect x="1" y="11" width="6" height="11" rx="1.5" />
-                    <rect x="9" y="3" width="6" height="19" rx="1.5" />
-                    <rect x="17" y="15" width="6" height="7" rx="1.5" />
-                </svg>
+                <Mark />
                 <span>{frame.title}</span>
             </a>
         </header>

@@ -109,13 +109,15 @@ pub(super) fn SearchForm(
 pub(super) fn Languages(
     /// The one it is in.
     language: Language,
+    /// What is shown, as a query.
+    query: String,
     /// How it is written.
     locale: Locale,
 ) -> impl IntoView {
     let links = Language::ALL.map(|it| {
         view! {
             <a
-                href=format!("?lang={}", it.code())
+                href=format!("?{query}lang={}", it.code())
                 hreflang=it.code()
                 lang=it.code()
                 aria-current=(it == language).then_some("true")

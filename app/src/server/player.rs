@@ -6,9 +6,9 @@ use leptos::prelude::*;
 
 use super::chart::{Chart, Line, Moment};
 use crate::{
-    format::{hue, initials},
+    components::Avatar,
     texts::{Locale, Text},
-    wire::UserHistory,
+    wire::{UserHistory, UserScore},
 };
 
 /// The page of one player.
@@ -24,10 +24,10 @@ pub(super) fn Player(
         None => "–".into(),
     };
     let figures = [
-        (Text::Place, place(user.rank)),
+        (Text::Place, place(user.user.rank)),
         (
             Text::Score,
-            user.score.map_or("–".into(), |it| locale.number(it)),
+            user.user.score.map_or("–".into(), |it| locale.number(it)),
         ),
         (Text::BestPlace, place(user.best_rank)),
         (Text::Actions, locale.number(user.actions.cast_signed())),
@@ -66,20 +66,18 @@ pub(super) fn Player(
     ];
     let columns = columns.map(|name| view! { <th scope="col">{locale.text(name)}</th> });
     let chart = chart(&locale, &user);
+    let UserScore {
+        user_id,
+        username,
+        avatar,
+        ..
+    } = user.user;
     view! {
         <main class="player">
             <div class="who">
-                <span class="avatar" style=format!("--hue: {}", hue(&user.user_id)) aria-hidden="true">
-                    {initials(&user.username)}
-                    {user
-                        .avatar
-                        .clone()
-                        .map(|address| {
-                            view! { <img src=address alt="" referrerpolicy="no-referrer" /> }
-                        })}
-                </span>
+                <Avatar user_id username=username.clone() avatar />
                 <h1>
-                    <bdi>{user.username.clone()}</bdi>
+                    <bdi>{username}</bdi>
                 </h1>
             </div>
             <dl class="figures">{figures.collect_view()}</dl>
@@ -124,7 +122,7 @@ fn chart(locale: &Locale, user: &UserHistory) -> Option<impl IntoView + use<>> {
     let points = user.history.iter();
     let points = points.filter_map(|it| Some((part(at(&it.timestamp)?)?, it.score)));
     let line = Line {
-        name: user.username.clone(),
+        name: user.user.username.clone(),
         points: points.collect(),
     };
     Some(view! {

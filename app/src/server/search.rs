@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    format::{hue, initials},
+    components::Avatar,
     texts::{Locale, Text},
     wire::FoundUsers,
 };
@@ -29,13 +29,17 @@ pub(super) fn Found(
         .into_any();
     }
     let rows = found.users.into_iter().map(|user| {
-        let rank = user.rank.map_or("–".into(), |it| locale.number(it.cast_signed()));
+        let rank = user
+            .rank
+            .map_or("–".into(), |it| locale.number(it.cast_signed()));
         view! {
             <li class="row">
                 <span class="rank">{rank}</span>
-                <span class="avatar" style=format!("--hue: {}", hue(&user.user_id)) aria-hidden="true">
-                    {initials(&user.username)}
-                </span>
+                <Avatar
+                    user_id=user.user_id.clone()
+                    username=user.username.clone()
+                    avatar=user.avatar
+                />
                 <span class="name">
                     <a href=format!("/players/{}", user.user_id)>
                         <bdi>{user.username}</bdi>

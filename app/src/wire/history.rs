@@ -2,21 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::UserScore;
+
 /// What a user has done: `GET /api/v1/users/{id}/history`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserHistory {
-    /// A UUID.
-    pub user_id: String,
-    /// The name to show.
-    pub username: String,
-    /// The address of a picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub avatar: Option<String>,
-    /// The score now; `null` without a result.
-    pub score: Option<i64>,
-    /// The rank now; `null` without a result.
-    pub rank: Option<u64>,
+    /// Who it is, with score and rank. No action until its `seq` is missing from the
+    /// rest, which may know some that came just after.
+    #[serde(flatten)]
+    pub user: UserScore,
     /// The best rank after an action of the user's own; `null` before the first.
     pub best_rank: Option<u64>,
     /// How many actions of the user were counted.
@@ -32,11 +27,6 @@ pub struct UserHistory {
     pub history: Vec<HistoryPoint>,
     /// The latest actions, latest first.
     pub recent: Vec<RecentAction>,
-    /// Which life of the log every `seq` counts in.
-    pub epoch: String,
-    /// The last entry that score and rank hold. No action until then is missing
-    /// from the rest, which may know some that came just after.
-    pub seq: u64,
 }
 
 /// How a user stood after an action of their own.
