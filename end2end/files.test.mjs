@@ -144,6 +144,34 @@ describe('what the page may do', () => {
     assert.equal(nonces.size, 2);
   });
 
+  it('hands each viewer a token and a nonce of their own, and each player their own page', async () => {
+    const user = randomUUID();
+    await putUser(podium.url, user, 'Ada');
+    const cookie = `podium_token=${token({ user })}`;
+    const snapshots = [];
+    for (const headers of [{}, {}, { cookie }, {}]) {
+      const response = await get(podium, '/', headers);
+      const [, nonce] = policyOf(response)['script-src'];
+      const html = await response.text();
+      assert.ok(html.includes(`nonce="${/'nonce-(.+)'/.exec(nonce)[1]}"`));
+      const [, json] = /<script[^>]* id="snapshot"[^>]*>(.*?)<\/script>/.exec(html);
+      snapshots.push({ html, ...JSON.parse(json) });
+    }
+    const [first, second, player, last] = snapshots;
+    assert.equal(new Set(snapshots.map((it) => it.token)).size, 4);
+    assert.equal(player.you.userId, user);
+    for (const viewer of [first, second, last]) {
+      assert.equal(viewer.you, null);
+      assert.deepEqual(viewer.board.topScores, player.board.topScores);
+      // Nothing of whoever else was here.
+      for (const other of snapshots) {
+        if (other !== viewer) assert.ok(!viewer.html.includes(other.token));
+      }
+    }
+    await act(podium.url, { userId: user, scoreIncrease: 77 });
+    assert.match(await (await get(podium, '/')).text(), /"score":77/);
+  });
+
   it('speaks to its own server alone', async () => {
     const policy = policyOf(await get(podium, '/'));
     assert.deepEqual(policy['default-src'], ["'self'"]);

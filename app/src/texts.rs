@@ -101,7 +101,7 @@ texts! {
 
 /// A language of the page.
 #[cfg(feature = "ssr")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Language {
     #[default]

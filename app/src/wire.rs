@@ -313,7 +313,7 @@ pub struct PageSnapshot {
 }
 
 /// How a page is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum View {
     /// By somebody who has it to themselves.

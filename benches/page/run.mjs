@@ -6,7 +6,8 @@
 // over an emulated fast 4G and watched by the browser itself for 30 s, while somebody
 // clicks and types. With --slow-cpu that is done once more with a processor that is
 // slowed down four times, as Lighthouse has it for phones. Before that, 500 requests one
-// after the other tell how long the server takes to render the page. It prints the
+// after the other tell how long the server takes for the page: of a player, which is
+// rendered each time, and of a viewer, which is kept while the board stays. It prints the
 // tables of docs/PERFORMANCE.md, and fails nobody. It uses PODIUM_BIN, or
 // target/release/podium, and the Chromium of the tests, and takes a minute with both
 // runs. Animations are on: they are part of what is measured.
@@ -21,7 +22,7 @@ import { chromium } from '@playwright/test';
 
 import config from '../../playwright.config.mjs';
 import { idOf } from '../../end2end/support/boards.mjs';
-import { act, importedDatabase, startPodium } from '../../end2end/support/podium.mjs';
+import { act, importedDatabase, startPodium, token } from '../../end2end/support/podium.mjs';
 import { inWaves, percentile } from '../traffic/support.mjs';
 import { collect, observe } from './observe.mjs';
 
@@ -80,13 +81,13 @@ function startActions(url, ids) {
 }
 
 /** How long each of so many requests for the page took, in milliseconds. */
-async function renderTimes(url) {
+async function renderTimes(url, headers) {
   // One connection, so that nothing else is measured.
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let bytes = 0;
   const times = await inWaves(RENDERS, 1, async () => {
     const started = performance.now();
-    const [response] = await once(get(url, { agent }), 'response');
+    const [response] = await once(get(url, { agent, headers }), 'response');
     bytes = 0;
     for await (const chunk of response) bytes += chunk.length;
     return performance.now() - started;
@@ -205,11 +206,14 @@ try {
     `Headless Chromium ${browser.version()} on ${cpus().length} cores without a GPU, which server, ` +
       `senders and the browser share: on a screen of its own a page paints faster.\n`,
   );
-  const { times, bytes } = await renderTimes(podium.url);
+  const cookie = `podium_token=${token({ user: ids.at(-1) })}`;
+  const rendered = await renderTimes(podium.url, { cookie });
+  const kept = await renderTimes(podium.url, {});
+  const row = (name, { times }) => [name, ...[0.5, 0.99].map((part) => ms(percentile(times, part)))];
   markdown([
-    ['server', `${RENDERS} requests for the page, ${TOP} rows, ${kB(bytes)} uncompressed`],
-    ['p50', ms(percentile(times, 0.5))],
-    ['p99', ms(percentile(times, 0.99))],
+    [`${RENDERS} requests, ${TOP} rows, ${kB(kept.bytes)} uncompressed`, 'p50', 'p99'],
+    row('rendered for a player', rendered),
+    row('kept for viewers', kept),
   ]);
 
   const stopActions = startActions(podium.url, ids);

@@ -9,6 +9,7 @@
 //! nobody is signed in, whatever cookies come along: what the page of a stranger
 //! surrounds is nobody's own.
 
+mod kept;
 mod language;
 mod manifest;
 mod picture;
@@ -31,27 +32,30 @@ use app::{
 };
 use axum::{
     Json, Router,
+    body::to_bytes,
     extract::{Path, Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE, VARY},
     },
-    response::{IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use cookie::{Cookie, SameSite};
-use leptos::{config::LeptosOptions, nonce::use_nonce, prelude::use_context};
-use leptos_axum::ResponseOptions;
+use leptos::{config::LeptosOptions, nonce::Nonce, prelude::provide_context};
 use tower_http::compression::CompressionLayer;
 
 use crate::{
     auth::{self, Identity, Role, Tokens},
-    board::{Ties, Timestamp, UserId},
+    board::{Board, Ties, Timestamp, UserId},
     live::{LiveBoard, MAX_QUERY_CHARS},
     wire,
 };
 
+pub use kept::Kept;
+use kept::{Moment, Rendered, Variant};
 pub use policy::Origins;
+use race::NumberedRace;
 pub use race::Races;
 pub use share::Shared;
 
@@ -85,6 +89,8 @@ pub struct Pages {
     pub starts: Option<SystemTime>,
     /// How the first ones came there.
     pub races: Races,
+    /// Pages for whoever is not signed in.
+    pub kept: Kept,
     /// The origin under which the page is known, if it was configured.
     pub public_url: Arc<str>,
     /// The picture for links, as it was drawn last.
@@ -143,12 +149,19 @@ async fn index(
     let race = if page.is_none() && visit.view == View::Whole {
         pages.races.latest(&pages.live).await
     } else {
-        app::wire::Race::default()
+        NumberedRace::default()
     };
+    let refreshes = query.get("refresh").is_some_and(|refresh| refresh == "on");
+    let snapshot = |token| Box::new(pages.snapshot(you, link_failed, &visit, page, token));
+    if you.is_none() && !link_failed {
+        return pages
+            .render_for_all(visit, refreshes, race, snapshot, request)
+            .await;
+    }
     let page = Document::Board {
-        snapshot: Box::new(pages.snapshot(you, link_failed, &visit, page)),
-        race,
-        refreshes: query.get("refresh").is_some_and(|refresh| refresh == "on"),
+        snapshot: snapshot(pages.page_token(you, None)),
+        race: race.race,
+        refreshes,
     };
     pages.render(visit, page, request).await
 }
@@ -182,6 +195,13 @@ async fn player(
 pub async fn missing(State(pages): State<Pages>, request: Request) -> Response {
     let visit = Visit::of(&HashMap::new(), request.headers());
     pages.render(visit, Document::Missing, request).await
+}
+
+/// With what the socket of a page connects.
+struct SocketToken {
+    token: String,
+    /// For how many seconds it is valid.
+    expires_in: u64,
 }
 
 /// How somebody wants a page.
@@ -267,7 +287,7 @@ async fn token(
                 .ok()
         })
         .filter(|identity| pages.is_ours(*identity));
-    let (token, expires_in) = pages.page_token(you, viewer);
+    let SocketToken { token, expires_in } = pages.page_token(you, viewer);
     let page = PageToken {
         token,
         expires_in,
@@ -325,12 +345,88 @@ impl Pages {
         Some(score)
     }
 
+    /// A document, as an answer to whoever asked for it.
     async fn render(&self, visit: Visit, page: Document, request: Request) -> Response {
-        let is_embedded = visit.view == View::Embed;
         let status = match page {
             Document::Missing => StatusCode::NOT_FOUND,
             Document::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
+        };
+        let headers = request.headers().clone();
+        let nonce = Nonce::new();
+        let mut response = self.html(&nonce, visit, page, request).await;
+        *response.status_mut() = status;
+        self.answer(response, &nonce, visit, &headers)
+    }
+
+    /// The board for somebody who is not signed in: as it was rendered for the last of
+    /// them, if nothing has changed.
+    async fn render_for_all(
+        &self,
+        visit: Visit,
+        refreshes: bool,
+        race: NumberedRace,
+        snapshot: impl Fn(SocketToken) -> Box<PageSnapshot>,
+        request: Request,
+    ) -> Response {
+        let headers = request.headers().clone();
+        let (nonce, token) = (Nonce::new(), self.page_token(None, None));
+        let text = token.token.clone();
+        let variant = Variant {
+            view: visit.view,
+            language: visit.language,
+            query: shown(request.uri().query().unwrap_or_default()),
+            refreshes,
+            origin: share::origin(&self.public_url, &headers),
+        };
+        let now = Moment {
+            epoch: self.live.epoch(),
+            seq: self.live.read(Board::seq),
+            race: race.number,
+            is_before_start: self.starts_later().is_some(),
+        };
+        if let Some(rendered) = self.kept.get(now, &variant) {
+            let html = Html(rendered.with(&text, &nonce));
+            return self.answer(html.into_response(), &nonce, visit, &headers);
+        }
+        let snapshot = snapshot(token);
+        // The board may have gone on.
+        let moment = Moment {
+            seq: snapshot.board.seq,
+            is_before_start: snapshot.starts.is_some(),
+            ..now
+        };
+        let page = Document::Board {
+            snapshot,
+            race: race.race,
+            refreshes,
+        };
+        let response = self.html(&nonce, visit, page, request).await;
+        let Ok(html) = to_bytes(response.into_body(), usize::MAX).await else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        if let Ok(text_of_page) = std::str::from_utf8(&html)
+            && let Some(rendered) = Rendered::new(text_of_page, &text, &nonce)
+        {
+            self.kept.put(moment, variant, rendered);
+        }
+        self.answer(Html(html).into_response(), &nonce, visit, &headers)
+    }
+
+    /// A document whose scripts have this nonce.
+    async fn html(
+        &self,
+        nonce: &Nonce,
+        visit: Visit,
+        page: Document,
+        request: Request,
+    ) -> Response {
+        let sharing = match &page {
+            Document::Board { snapshot, .. } => {
+                let origin = share::origin(&self.public_url, request.headers());
+                Some(share::sharing(origin, snapshot))
+            }
+            _ => None,
         };
         let frame = Frame {
             title: self.title.to_string(),
@@ -338,38 +434,44 @@ impl Pages {
             view: visit.view,
             query: shown(request.uri().query().unwrap_or_default()),
             files: self.files.clone(),
-            sharing: match &page {
-                Document::Board { snapshot, .. } => Some(share::sharing(
-                    &self.public_url,
-                    request.headers(),
-                    snapshot,
-                )),
-                _ => None,
-            },
+            sharing,
         };
-        let origins = self.origins.clone();
-        let context = move || {
-            // Leptos provides both before it asks for ours.
-            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
-                let policy = policy::policy(&nonce, &origins, is_embedded);
-                if let Ok(policy) = HeaderValue::try_from(policy) {
-                    response.insert_header(CONTENT_SECURITY_POLICY, policy);
-                }
-            }
-        };
+        let nonce = nonce.clone();
+        // In place of the one that leptos has made.
+        let context = move || provide_context(nonce.clone());
         let options = self.leptos.clone();
         let shell = move || document(options.clone(), frame.clone(), page.clone());
-        let headers = request.headers().clone();
-        let render = leptos_axum::render_app_to_stream_with_context(context, shell);
+        leptos_axum::render_app_to_stream_with_context(context, shell)(request).await
+    }
+
+    /// What every document says beside itself.
+    fn answer(
+        &self,
+        response: Response,
+        nonce: &Nonce,
+        visit: Visit,
+        asked: &HeaderMap,
+    ) -> Response {
+        let is_embedded = visit.view == View::Embed;
         // It holds a token, and the board of this moment.
-        let mut response = unkept(render(request).await, is_embedded);
-        *response.status_mut() = status;
+        let mut response = unkept(response, is_embedded);
+        let policy = policy::policy(nonce, &self.origins, is_embedded);
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            response
+                .headers_mut()
+                .insert(CONTENT_SECURITY_POLICY, policy);
+        }
         if visit.is_chosen
-            && let Some(cookie) = language::cookie(visit.language, &headers)
+            && let Some(cookie) = language::cookie(visit.language, asked)
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         response
+    }
+
+    /// When it begins, if it has not.
+    fn starts_later(&self) -> Option<SystemTime> {
+        self.starts.filter(|starts| *starts > SystemTime::now())
     }
 
     fn snapshot(
@@ -378,8 +480,8 @@ impl Pages {
         link_failed: bool,
         visit: &Visit,
         page: Option<u64>,
+        SocketToken { token, expires_in }: SocketToken,
     ) -> PageSnapshot {
-        let (token, expires_in) = self.page_token(you, None);
         let epoch = self.live.epoch();
         let (mut board, mut around, margin) = self.live.read(|board| {
             let rows = match page {
@@ -406,7 +508,7 @@ impl Pages {
         });
         self.hide_pictures(&mut board.top_scores);
         self.hide_pictures(&mut around);
-        let starts = self.starts.filter(|starts| *starts > SystemTime::now());
+        let starts = self.starts_later();
         let starts = starts.and_then(|starts| starts.duration_since(UNIX_EPOCH).ok());
         PageSnapshot {
             title: self.title.to_string(),
@@ -444,9 +546,9 @@ impl Pages {
             && !self.live.is_revoked(&viewer)
     }
 
-    /// A token for the page's socket, and for how many seconds it is valid. It
+    /// A token for the page's socket. It
     /// never outlives the one that signed in.
-    fn page_token(&self, you: Option<Identity>, viewer: Option<Identity>) -> (String, u64) {
+    fn page_token(&self, you: Option<Identity>, viewer: Option<Identity>) -> SocketToken {
         let (token, ttl) = match (you, viewer) {
             (Some(you), _) => {
                 let remaining = Duration::from_secs(you.expires.saturating_sub(auth::now()));
@@ -464,7 +566,10 @@ impl Pages {
             }
         };
         // Without a token the page shows the board and says that it is not live.
-        (token.unwrap_or_default(), ttl.as_secs())
+        SocketToken {
+            token: token.unwrap_or_default(),
+            expires_in: ttl.as_secs(),
+        }
     }
 }
 

@@ -26,12 +26,19 @@ pub struct Races(Arc<Mutex<Latest>>);
 #[derive(Default)]
 struct Latest {
     asked_at: Option<Instant>,
-    race: Race,
+    race: NumberedRace,
+}
+
+/// A race; another one has another number.
+#[derive(Clone, Default)]
+pub(super) struct NumberedRace {
+    pub(super) number: u64,
+    pub(super) race: Race,
 }
 
 impl Races {
     /// The race, as of a few seconds ago.
-    pub(super) async fn latest(&self, live: &LiveBoard) -> Race {
+    pub(super) async fn latest(&self, live: &LiveBoard) -> NumberedRace {
         let is_due = {
             let mut latest = self.0.lock();
             let is_due = latest.asked_at.is_none_or(|it| it.elapsed() >= FRESH);
@@ -44,7 +51,13 @@ impl Races {
             let (races, live) = (self.clone(), live.clone());
             let asked = tokio::spawn(async move {
                 match live.race(MOMENTS).await {
-                    Ok(race) => races.0.lock().race = race,
+                    Ok(race) => {
+                        let latest = &mut races.0.lock().race;
+                        if latest.race != race {
+                            latest.number += 1;
+                            latest.race = race;
+                        }
+                    }
                     Err(error) => tracing::error!(%error, "the race could not be drawn"),
                 }
             });

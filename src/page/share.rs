@@ -86,11 +86,8 @@ async fn newest(pages: Pages) -> Option<(Bytes, String)> {
 }
 
 /// What the page says of itself to those who show a link to it.
-pub(super) fn sharing(public_url: &str, headers: &HeaderMap, page: &PageSnapshot) -> Sharing {
-    let origin = match public_url {
-        "" => asked_origin(headers),
-        url => Some(url.to_owned()),
-    };
+/// `origin` is where the page is to be found.
+pub(super) fn sharing(origin: Option<String>, page: &PageSnapshot) -> Sharing {
     let seq = page.board.seq;
     Sharing {
         title: page.title.clone(),
@@ -102,8 +99,15 @@ pub(super) fn sharing(public_url: &str, headers: &HeaderMap, page: &PageSnapshot
     }
 }
 
-/// The origin that somebody asked for, as they say. Whatever they say is said to
-/// nobody else, because the page is not kept.
+/// Where the page is to be found: as configured, or as whoever asks for it says. What
+/// they say is said to nobody who says otherwise.
+pub(super) fn origin(public_url: &str, headers: &HeaderMap) -> Option<String> {
+    match public_url {
+        "" => asked_origin(headers),
+        url => Some(url.to_owned()),
+    }
+}
+
 fn asked_origin(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(HOST)?.to_str().ok()?;
     let scheme = headers.get("x-forwarded-proto");

@@ -119,6 +119,7 @@ impl Server {
             }),
             starts: tables.board.starts,
             races: page::Races::default(),
+            kept: page::Kept::default(),
             public_url: tables.http.public_url.as_str().into(),
             shared: page::Shared::default(),
         };

@@ -1,0 +1,183 @@
+//! The board's pages as they were rendered last, for whoever is not signed in. Those are
+//! the same for all but for the token of the socket and the nonce of the scripts, which
+//! are filled in anew. So however many open the page at once, the board of one moment is
+//! rendered once for each way of looking at it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use app::{texts::Language, wire::View};
+use parking_lot::Mutex;
+
+use crate::board::Epoch;
+
+/// Ways of looking at the board that are kept. A stranger may ask for any number.
+const VARIANTS: usize = 64;
+
+/// The pages of one moment. Clones share them.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Pages>>);
+
+#[derive(Default)]
+struct Pages {
+    moment: Option<Moment>,
+    pages: HashMap<Variant, Arc<Rendered>>,
+}
+
+/// What a page is true of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// Which life of the log.
+    pub(super) epoch: Epoch,
+    /// The last entry of the board.
+    pub(super) seq: u64,
+    /// The number of the race.
+    pub(super) race: u64,
+    /// Is it still to begin?
+    pub(super) is_before_start: bool,
+}
+
+/// A way of looking at the board.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Variant {
+    pub(super) view: View,
+    pub(super) language: Language,
+    /// The part of the address that says which rows are shown, as it was written.
+    pub(super) query: String,
+    /// Does it ask for itself again without scripts?
+    pub(super) refreshes: bool,
+    /// Where links to it lead.
+    pub(super) origin: Option<String>,
+}
+
+/// A page with blanks in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rendered {
+    /// What stands before each blank, and the blank.
+    parts: Vec<(String, Blank)>,
+    rest: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blank {
+    Token,
+    Nonce,
+}
+
+impl Kept {
+    /// The page, if it was rendered at this moment.
+    pub(super) fn get(&self, moment: Moment, variant: &Variant) -> Option<Arc<Rendered>> {
+        let kept = self.0.lock();
+        let is_now = kept.moment == Some(moment);
+        is_now.then(|| kept.pages.get(variant).cloned()).flatten()
+    }
+
+    /// Keeps a page, and none of another moment.
+    pub(super) fn put(&self, moment: Moment, variant: Variant, page: Rendered) {
+        let mut kept = self.0.lock();
+        if kept.moment != Some(moment) {
+            kept.moment = Some(moment);
+            kept.pages.clear();
+        }
+        if kept.pages.len() < VARIANTS {
+            kept.pages.insert(variant, Arc::new(page));
+        }
+    }
+}
+
+impl Rendered {
+    /// The page that was rendered with this token and nonce, which are random, so that
+    /// nothing else in it is either of them. `None` where one is missing.
+    pub(super) fn new(html: &str, token: &str, nonce: &str) -> Option<Rendered> {
+        if token.is_empty() || nonce.is_empty() {
+            return None;
+        }
+        let mut parts = Vec::new();
+        let mut rest = html;
+        while let Some((place, blank, length)) = [(token, Blank::Token), (nonce, Blank::Nonce)]
+            .into_iter()
+            .filter_map(|(text, blank)| Some((rest.find(text)?, blank, text.len())))
+            .min_by_key(|(place, ..)| *place)
+        {
+            parts.push((rest[..place].to_owned(), blank));
+            rest = &rest[place + length..];
+        }
+        Some(Rendered {
+            parts,
+            rest: rest.to_owned(),
+        })
+    }
+
+    /// The page with another token and nonce.
+    pub(super) fn with(&self, token: &str, nonce: &str) -> String {
+        let length: usize = self.parts.iter().map(|(text, _)| text.len()).sum();
+        let blanks = self.parts.len() * token.len().max(nonce.len());
+        let mut html = String::with_capacity(length + blanks + self.rest.len());
+        for (text, blank) in &self.parts {
+            html.push_str(text);
+            html.push_str(match blank {
+                Blank::Token => token,
+                Blank::Nonce => nonce,
+            });
+        }
+        html.push_str(&self.rest);
+        html
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(seq: u64) -> Moment {
+        Moment {
+            epoch: Epoch(1),
+            seq,
+            race: 0,
+            is_before_start: false,
+        }
+    }
+
+    fn variant(query: &str) -> Variant {
+        Variant {
+            view: View::Whole,
+            language: Language::English,
+            query: query.into(),
+            refreshes: false,
+            origin: None,
+        }
+    }
+
+    fn page() -> Rendered {
+        Rendered::new("<a nonce=n1>t1 and t1</a>", "t1", "n1").unwrap()
+    }
+
+    #[test]
+    fn each_blank_is_filled_with_what_belongs_there() {
+        assert_eq!(page().with("tok", "non"), "<a nonce=non>tok and tok</a>");
+        assert_eq!(
+            Rendered::new("nothing", "t1", "n1").unwrap().with("t", "n"),
+            "nothing"
+        );
+        assert_eq!(Rendered::new("a page", "", "n1"), None);
+    }
+
+    #[test]
+    fn a_page_is_kept_until_the_board_is_another() {
+        let kept = Kept::default();
+        kept.put(moment(1), variant(""), page());
+        assert!(kept.get(moment(1), &variant("")).is_some());
+        assert!(kept.get(moment(1), &variant("page=2&")).is_none());
+        assert!(kept.get(moment(2), &variant("")).is_none());
+        kept.put(moment(2), variant("page=2&"), page());
+        assert!(kept.get(moment(2), &variant("")).is_none());
+    }
+
+    #[test]
+    fn no_more_pages_are_kept_than_there_are_places() {
+        let kept = Kept::default();
+        for page_number in 0..1000 {
+            kept.put(moment(1), variant(&format!("page={page_number}&")), page());
+        }
+        assert_eq!(kept.0.lock().pages.len(), VARIANTS);
+    }
+}
