@@ -25,6 +25,8 @@ pub mod server;
 #[cfg(feature = "ssr")]
 pub mod sharing;
 #[cfg(feature = "hydrate")]
+mod sight;
+#[cfg(feature = "hydrate")]
 mod socket;
 mod state;
 pub mod texts;

@@ -47,6 +47,8 @@ pub(crate) struct PageState {
     pub(crate) crowned: RwSignal<String>,
     /// Whoever is signed in.
     pub(crate) you: RwSignal<Option<UserScore>>,
+    /// Is their row on the screen?
+    pub(crate) in_sight: RwSignal<bool>,
     /// The rows about whoever is signed in, with their own.
     pub(crate) around: RwSignal<Vec<ScoreRow>>,
     /// Who has just passed them, and what it takes to be back; or nothing.
@@ -216,6 +218,7 @@ impl PageState {
             board: StoredValue::new(board),
             you: RwSignal::new(snapshot.you.clone()),
             newest_you: StoredValue::new(snapshot.you),
+            in_sight: RwSignal::new(false),
             around: RwSignal::new(snapshot.around),
             passed: RwSignal::new(String::new()),
             lost_rank: StoredValue::new(None),
@@ -298,6 +301,16 @@ impl PageState {
         address.filter(|address| {
             self.avatar_origins
                 .with_value(|origins| pictures::is_allowed(address, origins))
+        })
+    }
+
+    /// Is whoever is signed in among the rows?
+    #[cfg(feature = "hydrate")]
+    pub(crate) fn is_listed(self) -> bool {
+        self.you.with(|you| {
+            let id = you.as_ref().map(|you| &you.user_id);
+            self.rows
+                .with(|rows| rows.iter().any(|row| Some(&row.user_id) == id))
         })
     }
 

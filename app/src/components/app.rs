@@ -33,6 +33,9 @@ pub(crate) fn App(
     Effect::new(move || {
         crate::socket::connect(state, board, token.clone());
         state.tell_start_in_own_time();
+        if view == View::Whole {
+            crate::sight::watch(state);
+        }
         if view == View::Kiosk {
             crate::motion::page_by_itself();
         }

@@ -10,7 +10,8 @@ use crate::{
     wire::{ScoreRow, UserScore},
 };
 
-/// Your own place and score, always in view. Nothing for a viewer.
+/// What is in reach of you, and your own place and score while your row is not in
+/// view. Nothing for a viewer.
 #[component]
 pub(crate) fn You(
     /// What to show.
@@ -57,19 +58,15 @@ fn Standing(state: PageState) -> impl IntoView {
         }
     };
     view! {
-        <aside class="you" aria-label=state.text(Text::You) id="you">
-            <div class="you-line">
+        <aside
+            class="you"
+            aria-label=state.text(Text::You)
+            id="you"
+            data-in-sight=move || state.in_sight.get().then_some("")
+        >
+            <div class="you-line you-standing">
                 <Avatar user_id username avatar />
-                <p class="you-who">
-                    <bdi class="you-name">{username}</bdi>
-                    <span
-                        class="you-hint"
-                        data-passed=move || state.passed.with(|it| !it.is_empty()).then_some("")
-                    >
-                        {hint}
-                    </span>
-                    <span class="you-hint you-cushion">{move || reach.get().1}</span>
-                </p>
+                <bdi class="you-name">{username}</bdi>
                 <p class="you-figure">
                     <span class="you-label">{state.text(Text::Place)}</span>
                     <span data-field="rank">{rank}</span>
@@ -81,7 +78,16 @@ fn Standing(state: PageState) -> impl IntoView {
                     </span>
                 </p>
             </div>
-            <div class="you-line">
+            <div class="you-line you-reach">
+                <p class="you-hints">
+                    <span
+                        class="you-hint"
+                        data-passed=move || state.passed.with(|it| !it.is_empty()).then_some("")
+                    >
+                        {hint}
+                    </span>
+                    <span class="you-hint you-cushion">{move || reach.get().1}</span>
+                </p>
                 <details>
                     <summary>{state.text(Text::AroundYou)}</summary>
                     <ol role="list" class="around">
