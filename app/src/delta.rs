@@ -28,15 +28,19 @@ pub(crate) fn apply(board: &mut LeaderboardData, delta: ScoreboardDelta) -> Appl
         return Applied::Known;
     }
     let mut rows: Vec<(usize, ScoreRow)> = Vec::with_capacity(board.top_scores.len());
+    let mut moved = Vec::new();
     let mut changes = delta.changes;
     for (index, row) in board.top_scores.drain(..).enumerate() {
         match changes.iter().position(|it| it.user_id == row.user_id) {
-            Some(at) => rows.extend(changed(changes.swap_remove(at), Some(row))),
+            Some(at) => moved.extend(changed(changes.swap_remove(at), Some(row))),
             None => rows.push((index, row)),
         }
     }
-    rows.extend(changes.into_iter().filter_map(|it| changed(it, None)));
-    rows.sort_by_key(|(index, _)| *index);
+    moved.extend(changes.into_iter().filter_map(|it| changed(it, None)));
+    for (index, row) in moved {
+        let at = rows.partition_point(|(other, _)| *other <= index);
+        rows.insert(at, (index, row));
+    }
     board.top_scores = rows.into_iter().map(|(_, row)| row).collect();
     board.total_users = delta.total_users;
     board.last_updated = delta.last_updated;

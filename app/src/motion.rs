@@ -3,7 +3,7 @@
 //! each is then moved from there to where it is now. Scores count up to what they
 //! are. All of it is spared those who want no motion, but for a brief light.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use leptos::prelude::{document, request_animation_frame, set_interval_with_handle, window};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -34,7 +34,7 @@ const KIOSK_PAGE: Duration = Duration::from_secs(10);
 /// Where rows were seen, and what they said, before a change.
 pub(crate) struct Before {
     list: Element,
-    rows: HashMap<String, Seen>,
+    rows: Vec<(String, Seen)>,
 }
 
 struct Seen {
@@ -89,7 +89,8 @@ impl Before {
                 })
                 .collect();
             for (id, row, left, top) in rows {
-                match self.rows.get(&id) {
+                let before = self.rows.iter().find(|(before, _)| *before == id);
+                match before.map(|(_, seen)| seen) {
                     Some(seen) if is_seen(seen.top) || is_seen(top) => {
                         let (x, y) = (seen.left - left, seen.top - top);
                         if x.abs().max(y.abs()) > 0.5 && !still {

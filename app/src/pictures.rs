@@ -11,7 +11,7 @@ pub fn is_allowed(address: &str, origins: &[String]) -> bool {
 
 /// The origin of an address with scheme and host, such as `https://example.org`.
 pub fn origin_of(address: &str) -> Option<String> {
-    let (scheme, rest) = address.split_once("://")?;
+    let (scheme, rest) = split_scheme(address)?;
     // Browsers take a backslash for a slash.
     let authority = rest.split(['/', '\\', '?', '#']).next()?;
     normal_origin(&format!("{scheme}://{authority}"))
@@ -21,7 +21,7 @@ pub fn origin_of(address: &str) -> Option<String> {
 /// `None` if it is none.
 pub fn normal_origin(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
-    let (scheme, authority) = text.split_once("://")?;
+    let (scheme, authority) = split_scheme(&text)?;
     let port = match scheme {
         "https" => ":443",
         "http" => ":80",
@@ -32,6 +32,11 @@ pub fn normal_origin(text: &str) -> Option<String> {
     let authority = authority.strip_suffix(port).unwrap_or(authority);
     let is_authority = !authority.is_empty() && authority.bytes().all(is_plain);
     is_authority.then(|| format!("{scheme}://{authority}"))
+}
+
+fn split_scheme(address: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = address.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 #[cfg(test)]
