@@ -33,13 +33,13 @@ pub(crate) fn Controls(
                 type="button"
                 class="control"
                 data-paused=move || state.paused.get().then_some("")
-                on:click=move |_| state.toggle_pause()
+                on:click:capture=move |_| state.toggle_pause()
             >
                 {pause}
             </button>
             <span class="waiting">{waiting}</span>
             <span class="since">{since}</span>
-            <button type="button" class="control" on:click=move |_| state.compare_from_now()>
+            <button type="button" class="control" on:click:capture=move |_| state.compare_from_now()>
                 {state.text(Text::CompareFromNow)}
             </button>
             <button
@@ -47,7 +47,7 @@ pub(crate) fn Controls(
                 class="control"
                 aria-expanded=move || if state.drawer.get() { "true" } else { "false" }
                 aria-controls="messages"
-                on:click=move |_| state.drawer.update(|open| *open = !*open)
+                on:click:capture=move |_| state.drawer.update(|open| *open = !*open)
             >
                 {state.text(Text::Messages)}
             </button>

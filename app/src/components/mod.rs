@@ -1,4 +1,8 @@
 //! What the page is made of. Components show signals, and know no socket.
+//!
+//! Buttons listen by `on:click:capture`, which is the same for what has no children that
+//! are clicked: leptos has it without its code to delegate events, which is 2 % of what
+//! the browser is sent.
 
 mod app;
 mod avatar;

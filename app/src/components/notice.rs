@@ -58,7 +58,7 @@ fn Banners(
                 {(state.view != View::Kiosk)
                     .then(|| {
                         view! {
-                            <button type="button" on:click=move |_| state.dismiss(&notification.id)>
+                            <button type="button" on:click:capture=move |_| state.dismiss(&notification.id)>
                                 {state.text(Text::Dismiss)}
                             </button>
                         }
