@@ -3,13 +3,16 @@
 //! long to look back and to find names on it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use podium::{
     board::{BoardId, Profile, Rules, UserId},
     live::LiveBoard,
-    store::{self, Action, ActionId, Command, Store, sqlite::SqliteStore},
+    store::{self, Action, ActionId, Command, Store},
 };
 
 const USERS: u32 = 1_000_000;
@@ -39,10 +42,11 @@ fn act_of(n: u32, of: u32) -> Command {
     })
 }
 
-fn open(url: &str) -> SqliteStore {
+async fn open(url: &str) -> Arc<dyn Store> {
     let began = Instant::now();
-    let (opened, ready) =
-        store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
+    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+        .await
+        .unwrap();
     println!(
         "opened a board of {} users at seq {} in {:?}",
         opened.board.len(),
@@ -56,7 +60,7 @@ fn open(url: &str) -> SqliteStore {
 async fn main() {
     let folder = tempfile::tempdir_in("target").unwrap();
     let url = format!("sqlite:{}", folder.path().join("bench.db").display());
-    let store = open(&url);
+    let store = open(&url).await;
 
     let began = Instant::now();
     let users: Vec<u32> = (0..USERS).collect();
@@ -102,12 +106,13 @@ async fn main() {
 
     store.close().await;
     drop(store);
-    let store = open(&url);
+    let store = open(&url).await;
     store.close().await;
     drop(store);
 
-    let (opened, ready) =
-        store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
+    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+        .await
+        .unwrap();
     let live = LiveBoard::start(opened, ready).unwrap();
     for n in [1, 0] {
         live.history(user(n), 200).await.unwrap();

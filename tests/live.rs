@@ -14,10 +14,10 @@ struct Live {
     _folder: TempDir,
 }
 
-fn start(rules: Rules) -> Live {
+async fn start(rules: Rules) -> Live {
     let folder = TempDir::new().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("podium.db"));
-    let (opened, ready) = store::open(&url, &BoardId::default(), rules).unwrap();
+    let (opened, ready) = store::open(&url, &BoardId::default(), rules).await.unwrap();
     Live {
         live: LiveBoard::start(opened, ready).unwrap(),
         _folder: folder,
@@ -58,7 +58,7 @@ fn user(n: u8) -> UserId {
 
 #[tokio::test]
 async fn the_race_has_a_line_for_each_of_the_first_ten() {
-    let live = start(Rules::default());
+    let live = start(Rules::default()).await;
     assert_eq!(live.live.race(49).await.unwrap().lines, []);
     for n in 1..=12 {
         live.put(n, &format!("user {n}")).await;
@@ -105,7 +105,8 @@ async fn a_small_board_has_a_small_race() {
     let live = start(Rules {
         top: 2,
         ..Rules::default()
-    });
+    })
+    .await;
     for n in 1..=3 {
         live.put(n, "somebody").await;
     }
@@ -114,7 +115,7 @@ async fn a_small_board_has_a_small_race() {
 
 #[tokio::test]
 async fn a_closed_store_tells_nothing_of_the_past() {
-    let live = start(Rules::default());
+    let live = start(Rules::default()).await;
     live.put(1, "Ada").await;
     live.live.close().await;
     assert!(matches!(live.live.race(8).await, Err(StoreError::Closed)));
@@ -122,7 +123,7 @@ async fn a_closed_store_tells_nothing_of_the_past() {
 
 #[tokio::test]
 async fn a_history_has_all_that_its_seq_holds() {
-    let live = start(Rules::default());
+    let live = start(Rules::default()).await;
     live.put(1, "Ada").await;
     for i in 0..200 {
         let id = format!("a{i}");
@@ -137,7 +138,7 @@ async fn a_history_has_all_that_its_seq_holds() {
 
 #[tokio::test]
 async fn many_searches_at_once_are_all_answered() {
-    let live = start(Rules::default());
+    let live = start(Rules::default()).await;
     live.put(1, "Ada").await;
     live.put(2, "Zoë").await;
     let searches = (0..50).map(|i| live.live.search(["ad", "ZOE"][i % 2], 5));

@@ -83,11 +83,14 @@ impl Import {
         let config = self.config.load()?;
         let lines = read(&self.file)?;
         let tables = &config.tables;
-        let (opened, ready) = store::open(&tables.store.url, &tables.board_id(), tables.rules())?;
-        let store = ready.start(opened.board)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
-            let result = write(&self.file, &store, lines).await;
+            let (opened, ready) =
+                store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
+            let store = ready.start(opened.board)?;
+            let result = write(&self.file, &*store, lines).await;
             store.close().await;
             result
         })
@@ -183,11 +186,7 @@ fn command(line: Line) -> Result<Command, String> {
     }
 }
 
-async fn write(
-    path: &Path,
-    store: &impl Store,
-    lines: Vec<(u64, Command)>,
-) -> Result<(), CliError> {
+async fn write(path: &Path, store: &dyn Store, lines: Vec<(u64, Command)>) -> Result<(), CliError> {
     let all = lines.len();
     let (mut added, mut known, mut refused) = (0, 0, 0);
     for batch in lines.chunks(BATCH) {

@@ -63,7 +63,8 @@ async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
         &config.tables.auth,
     ));
     let tables = &config.tables;
-    let (opened, ready) = store::open(&tables.store.url, &tables.board_id(), tables.rules())?;
+    let (opened, ready) =
+        store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
     tracing::info!(
         store = ?tables.store.url,
         users = opened.board.len(),

@@ -17,7 +17,9 @@ use tokio::{
 use crate::{
     auth::Identity,
     board::{Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
-    store::{Command, Fold, Opened, Outcome, Store, StoreError, history::MAX_POINTS, sqlite},
+    store::{
+        Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError, history::MAX_POINTS,
+    },
     wire,
 };
 pub use race::Aligned;
@@ -78,6 +80,10 @@ impl Fold for Folder {
         self.0.changed.notify_one();
         applied
     }
+
+    fn reload(&mut self, _opened: Opened) {
+        todo!("take the board, the epoch and the revocations, and tell whoever takes changes")
+    }
 }
 
 impl LiveBoard {
@@ -85,7 +91,7 @@ impl LiveBoard {
     ///
     /// # Errors
     /// If the store cannot start.
-    pub fn start(opened: Opened, ready: sqlite::Ready) -> Result<LiveBoard, StoreError> {
+    pub fn start(opened: Opened, ready: Ready) -> Result<LiveBoard, StoreError> {
         let shared = Arc::new(Shared {
             epoch: opened.epoch,
             board: RwLock::new(opened.board),
@@ -100,10 +106,7 @@ impl LiveBoard {
         });
         shared.changed.notify_one();
         let store = ready.start(Folder(shared.clone()))?;
-        Ok(LiveBoard {
-            shared,
-            store: Arc::new(store),
-        })
+        Ok(LiveBoard { shared, store })
     }
 
     /// Which life of the log the board follows.
@@ -226,7 +229,7 @@ impl LiveBoard {
 
     /// Does the store take commands?
     pub fn is_open(&self) -> bool {
-        self.store.is_open()
+        *self.store.health().borrow() == Health::Open
     }
 
     /// Finishes what was begun, and closes the store.

@@ -9,9 +9,10 @@ pub mod history;
 mod limit;
 pub mod sqlite;
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, sync::Arc};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::board::{
     Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId,
@@ -53,14 +54,26 @@ pub trait Store: Send + Sync + 'static {
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>>;
 
-    /// Does it take commands?
-    fn is_open(&self) -> bool;
+    /// Whether it takes commands, now and from now on.
+    fn health(&self) -> watch::Receiver<Health>;
 
     /// Finishes what was begun, and closes. Whatever comes later is refused.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// What was in a store when it was opened.
+/// Can a store do what it is for?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It takes commands.
+    Open,
+    /// It cannot be reached, and tries to come back by itself: commands are refused
+    /// with [`StoreError::Away`], and the board stays as it was.
+    Away,
+    /// It is closed for good.
+    Closed,
+}
+
+/// What was in a store when it was opened, or when it began anew.
 pub struct Opened {
     /// Which life of the log this is.
     pub epoch: Epoch,
@@ -77,11 +90,19 @@ pub struct Opened {
 pub trait Fold: Send + 'static {
     /// Folds entries that follow the ones before, and says what each did.
     fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>>;
+
+    /// The log is not the one that was folded so far, or the entries between are
+    /// gone: takes what it says instead. Entries that are folded next follow this.
+    fn reload(&mut self, opened: Opened);
 }
 
 impl Fold for Board {
     fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
         entries.iter().map(|entry| self.apply(entry)).collect()
+    }
+
+    fn reload(&mut self, opened: Opened) {
+        *self = opened.board;
     }
 }
 
@@ -236,6 +257,10 @@ pub enum StoreError {
     /// More is being read than can be.
     #[error("the store is busy: ask again a little later")]
     Busy,
+    /// The store cannot be reached now. Some of the commands may have been accepted:
+    /// sent again, they are answered as they were then.
+    #[error("the store cannot be reached: {0}")]
+    Away(String),
     /// The store is closed, or its writer has ended.
     #[error("the store is closed")]
     Closed,
@@ -271,18 +296,38 @@ impl FromStr for StoreUrl {
     }
 }
 
-/// Opens a store, and loads a board of it. The store begins to take commands by
-/// [`sqlite::Ready::start`].
+/// A store that was opened and loaded, and takes no commands yet.
+pub enum Ready {
+    /// An SQLite file.
+    Sqlite(sqlite::Ready),
+}
+
+impl Ready {
+    /// Begins to take commands. What is written is handed to `fold`.
+    ///
+    /// # Errors
+    /// If the store cannot start.
+    pub fn start(self, fold: impl Fold) -> Result<Arc<dyn Store>, StoreError> {
+        match self {
+            Ready::Sqlite(ready) => Ok(Arc::new(ready.start(fold)?)),
+        }
+    }
+}
+
+/// Opens a store, and loads a board of it.
 ///
 /// # Errors
 /// If what is there cannot be opened or read.
-pub fn open(
+pub async fn open(
     url: &StoreUrl,
     board: &BoardId,
     rules: Rules,
-) -> Result<(Opened, sqlite::Ready), StoreError> {
+) -> Result<(Opened, Ready), StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => sqlite::open(path, board, rules),
+        StoreUrl::Sqlite(path) => {
+            let (opened, ready) = sqlite::open(path, board, rules)?;
+            Ok((opened, Ready::Sqlite(ready)))
+        }
     }
 }
 

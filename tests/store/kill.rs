@@ -9,7 +9,7 @@ use std::{
 
 use podium::{
     board::{BoardId, Rules},
-    store::{self, Command, Receipt, Store},
+    store::{self, Command, Receipt},
 };
 
 use crate::suite::{Follower, act, put};
@@ -33,8 +33,9 @@ fn action(n: u64) -> Command {
 /// What the child does until it is killed: it writes actions, several at a time,
 /// and prints each answer when it has it.
 async fn write_for_ever(url: &str, first: u64) {
-    let (opened, ready) =
-        store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
+    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+        .await
+        .unwrap();
     let store = ready.start(Follower::new(&opened)).unwrap();
     for start in (first..first + 1_000_000).step_by(16) {
         let answers = (start..start + 16).map(|n| {
@@ -64,8 +65,9 @@ async fn every_answered_action_is_there_once() {
     }
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("podium.db").display());
-    let (opened, ready) =
-        store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
+    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+        .await
+        .unwrap();
     let store = ready.start(opened.board).unwrap();
     store.append((0..USERS).map(put).collect()).await.unwrap();
     store.close().await;
@@ -107,7 +109,9 @@ async fn every_answered_action_is_there_once() {
         first += 1_000;
 
         let (opened, ready) =
-            store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default()).unwrap();
+            store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+                .await
+                .unwrap();
         let follower = Follower::new(&opened);
         let store = ready.start(follower.clone()).unwrap();
         let numbers: Vec<u64> = answered.keys().copied().collect();

@@ -1,10 +1,10 @@
 //! The SQLite store: the suite, and what only a file can suffer.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use podium::{
     board::{Applied, Audience, BoardId, Direction, LogEntry, Operator, Rules, Timestamp},
-    store::{self, Command, Fold, Outcome, Refusal, Store, StoreError, StoreUrl, Window},
+    store::{self, Command, Fold, Opened, Outcome, Refusal, StoreError, StoreUrl, Window},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -27,11 +27,12 @@ impl SqliteFile {
         StoreUrl::Sqlite(self.path())
     }
 
-    fn try_open(&self, board: &str, rules: Rules) -> Result<Running, StoreError> {
-        let (opened, ready) = store::open(&self.url(), &BoardId::new(board).unwrap(), rules)?;
+    async fn try_open(&self, board: &str, rules: Rules) -> Result<Running, StoreError> {
+        let (opened, ready) =
+            store::open(&self.url(), &BoardId::new(board).unwrap(), rules).await?;
         let follower = Follower::new(&opened);
         Ok(Running {
-            store: Box::new(ready.start(follower.clone())?),
+            store: ready.start(follower.clone())?,
             epoch: opened.epoch,
             follower,
             announcements: opened.announcements,
@@ -45,8 +46,8 @@ impl Fixture for SqliteFile {
         SqliteFile(TempDir::new().unwrap())
     }
 
-    fn open(&self, rules: Rules) -> Running {
-        self.try_open("main", rules).unwrap()
+    async fn open(&self, rules: Rules) -> Running {
+        self.try_open("main", rules).await.unwrap()
     }
 }
 
@@ -55,20 +56,20 @@ store_suite!(SqliteFile);
 #[tokio::test]
 async fn a_second_process_is_told_to_wait_its_turn() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     assert!(matches!(
-        file.try_open("main", Rules::default()),
+        file.try_open("main", Rules::default()).await,
         Err(StoreError::InUse(_))
     ));
     running.store.close().await;
-    assert!(file.try_open("main", Rules::default()).is_ok());
+    assert!(file.try_open("main", Rules::default()).await.is_ok());
 }
 
 #[tokio::test]
 async fn boards_in_one_file_know_nothing_of_each_other() {
     let file = SqliteFile::new();
     for board in ["main", "other"] {
-        let running = file.try_open(board, Rules::default()).unwrap();
+        let running = file.try_open(board, Rules::default()).await.unwrap();
         assert_eq!(running.follower.seq(), 0);
         running.one(put(1)).await.unwrap();
         assert_eq!(running.one(act("a", 1, 1)).await, Ok(receipt(2, 1, 1, 1)));
@@ -82,7 +83,7 @@ async fn a_file_of_a_later_version_is_left_alone() {
     let connection = Connection::open(file.path()).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
-    let Err(error) = file.try_open("main", Rules::default()) else {
+    let Err(error) = file.try_open("main", Rules::default()).await else {
         panic!("opened a file of schema 999");
     };
     assert!(
@@ -115,7 +116,7 @@ async fn ranks_that_were_answered_but_not_written_are_found_again() {
             ..Rules::default()
         };
         let file = SqliteFile::new();
-        let mut running = file.open(rules);
+        let mut running = file.open(rules).await;
         let mut commands = Vec::new();
         for i in 0..30u8 {
             commands.push(if i % 7 == 0 {
@@ -137,7 +138,7 @@ async fn ranks_that_were_answered_but_not_written_are_found_again() {
             running.store.close().await;
             drop(running);
             forget_ranks_after(&file, seq);
-            running = file.open(rules);
+            running = file.open(rules).await;
             assert_eq!(running.follower.rows(), rows, "after forgetting {seq}");
             for (command, answer) in &answers {
                 if let podium::store::Command::Act(_) = command {
@@ -162,7 +163,7 @@ fn wait(file: &SqliteFile, millis: u64) {
 #[tokio::test]
 async fn limits_look_back_a_minute_and_a_day_and_no_further() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let quiz = |id: &str| declared("quiz", id, 1, 1, 2);
     // Within this many seconds, or a few less, because the test takes time itself.
@@ -237,7 +238,7 @@ async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
         .unwrap();
     drop(connection);
 
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     assert_eq!(running.follower.rows()[0], ("user 2".to_owned(), 9, 1));
     running.store.close().await;
     let other = Rules {
@@ -245,10 +246,10 @@ async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
         ..Rules::default()
     };
     assert!(matches!(
-        file.try_open("main", other),
+        file.try_open("main", other).await,
         Err(StoreError::OtherRules { .. })
     ));
-    assert_eq!(file.open(Rules::default()).follower.rows().len(), 2);
+    assert_eq!(file.open(Rules::default()).await.follower.rows().len(), 2);
 }
 
 #[tokio::test]
@@ -258,7 +259,7 @@ async fn a_file_of_the_first_version_goes_on() {
     connection.execute_batch(FIRST_VERSION).unwrap();
     drop(connection);
 
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     assert_eq!(
         running.follower.rows(),
         [("user 2".to_owned(), 9, 1), ("user 1".to_owned(), 5, 2)]
@@ -292,7 +293,7 @@ fn bests(connection: &Connection) -> Vec<Option<u64>> {
 #[tokio::test]
 async fn whoever_begins_anew_has_had_no_rank() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     let commands = vec![put(1), act("a", 1, 9), Command::DeleteUser(user(1)), put(1)];
     running.store.append(commands).await.unwrap();
     running.store.close().await;
@@ -305,7 +306,7 @@ async fn whoever_begins_anew_has_had_no_rank() {
 #[tokio::test]
 async fn however_much_is_folded_again_the_board_is_the_same() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     let user_1 = user(1);
     for command in [
         put(1),
@@ -340,7 +341,7 @@ async fn however_much_is_folded_again_the_board_is_the_same() {
             .execute("UPDATE boards SET ranked_through = ?1", [ranked_through])
             .unwrap();
         drop(connection);
-        let running = file.open(Rules::default());
+        let running = file.open(Rules::default()).await;
         assert_eq!(running.follower.rows(), rows, "from {ranked_through}");
         let connection = Connection::open(file.path()).unwrap();
         assert_eq!(bests(&connection), [Some(1), Some(1)]);
@@ -352,7 +353,7 @@ async fn however_much_is_folded_again_the_board_is_the_same() {
 #[tokio::test]
 async fn a_full_disk_refuses_actions_and_loses_none() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 1)).await.unwrap();
     running.store.close().await;
@@ -364,11 +365,11 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
         .unwrap();
     drop(connection);
     let (opened, mut ready) =
-        store::open(&file.url(), &BoardId::default(), Rules::default()).unwrap();
+        store::sqlite::open(&file.path(), &BoardId::default(), Rules::default()).unwrap();
     ready.limit_pages(pages + 4).unwrap();
     let follower = Follower::new(&opened);
     let running = Running {
-        store: Box::new(ready.start(follower.clone()).unwrap()),
+        store: Arc::new(ready.start(follower.clone()).unwrap()),
         epoch: opened.epoch,
         follower,
         announcements: opened.announcements,
@@ -389,21 +390,21 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
     assert!(error.to_string().contains("full"), "{error}");
     assert_eq!(running.follower.rows()[0].1, accepted);
     running.store.close().await;
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     assert_eq!(running.follower.rows()[0].1, accepted);
 }
 
 #[tokio::test]
 async fn a_board_is_not_played_on_by_another_rule() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.store.close().await;
     let best = Rules {
         operator: Operator::Best,
         ..Rules::default()
     };
-    let Err(error) = file.try_open("main", best) else {
+    let Err(error) = file.try_open("main", best).await else {
         panic!("scores that were added up are no best results");
     };
     assert!(error.to_string().contains("set them back"), "{error}");
@@ -412,13 +413,13 @@ async fn a_board_is_not_played_on_by_another_rule() {
         direction: Direction::LowestFirst,
         ..Rules::default()
     };
-    assert!(file.try_open("main", lowest).is_ok());
+    assert!(file.try_open("main", lowest).await.is_ok());
 }
 
 #[tokio::test]
 async fn looking_back_is_even_in_time() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     let mut commands = vec![put(1)];
     commands.extend((0..8).map(|i| act(&format!("a{i}"), 1, 1)));
     running.store.append(commands).await.unwrap();
@@ -432,7 +433,7 @@ async fn looking_back_is_even_in_time() {
              UPDATE log SET at = 3601200 WHERE seq = 9",
         )
         .unwrap();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     let seqs = |history| points(&history).iter().map(|p| p.0).collect::<Vec<_>>();
     // One stretch of an hour, then three of twenty minutes.
     assert_eq!(seqs(running.history(1, 3).await), [2, 8, 9]);
@@ -451,16 +452,22 @@ impl Fold for Waiting {
         self.0.recv().unwrap();
         vec![None; entries.len()]
     }
+
+    fn reload(&mut self, _: Opened) {
+        panic!("nothing is lost in a file");
+    }
 }
 
 #[tokio::test]
 async fn looking_back_does_not_wait_for_the_writer() {
     let file = SqliteFile::new();
-    let running = file.open(Rules::default());
+    let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 3)).await.unwrap();
     running.store.close().await;
-    let (_, ready) = store::open(&file.url(), &BoardId::default(), Rules::default()).unwrap();
+    let (_, ready) = store::open(&file.url(), &BoardId::default(), Rules::default())
+        .await
+        .unwrap();
     let (go_on, told) = std::sync::mpsc::channel();
     let store = ready.start(Waiting(told)).unwrap();
     let acted = store.append(vec![act("b", 1, 4)]);

@@ -21,12 +21,12 @@ use podium::{
 /// Where a store keeps its things; it can be opened again and again.
 pub trait Fixture {
     fn new() -> Self;
-    fn open(&self, rules: Rules) -> Running;
+    async fn open(&self, rules: Rules) -> Running;
 }
 
 /// An open store with the board that follows it.
 pub struct Running {
-    pub store: Box<dyn Store>,
+    pub store: Arc<dyn Store>,
     pub epoch: podium::board::Epoch,
     pub follower: Follower,
     pub announcements: Vec<Announcement>,
@@ -67,6 +67,11 @@ impl Fold for Follower {
         let mut state = self.0.lock().unwrap();
         state.1.extend_from_slice(entries);
         state.0.fold(entries)
+    }
+
+    fn reload(&mut self, opened: Opened) {
+        let mut state = self.0.lock().unwrap();
+        *state = (opened.board, Vec::new());
     }
 }
 
@@ -164,7 +169,7 @@ fn again(receipt: Receipt) -> Receipt {
 
 pub async fn numbers_entries_without_gaps<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     for n in 1..=3 {
         assert_eq!(running.one(put(n)).await.unwrap().seq, u64::from(n));
     }
@@ -185,7 +190,7 @@ pub async fn numbers_entries_without_gaps<F: Fixture>() {
 
 pub async fn counts_an_action_id_once<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(put(2)).await.unwrap();
     let first = running.one(act("a", 2, 5)).await.unwrap();
@@ -201,7 +206,7 @@ pub async fn counts_an_action_id_once<F: Fixture>() {
 
 pub async fn decides_in_order_within_one_batch<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     let outcomes = running
         .store
         .append(vec![
@@ -237,7 +242,7 @@ pub async fn decides_in_order_within_one_batch<F: Fixture>() {
 
 pub async fn refuses_to_leave_the_range<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let max = Score::MAX.points();
     running.one(act("a", 1, max)).await.unwrap();
@@ -256,7 +261,7 @@ pub async fn refuses_to_leave_the_range<F: Fixture>() {
 
 pub async fn counts_no_more_than_limits_let<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(put(2)).await.unwrap();
     let quiz = |id, n| declared("quiz", id, n, 2, 3);
@@ -298,7 +303,7 @@ pub async fn counts_no_more_than_limits_let<F: Fixture>() {
 
 pub async fn limits_hold_within_one_batch<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     let mut commands = vec![put(1)];
     commands.extend((0..5).map(|i| declared("quiz", &format!("a{i}"), 1, 2, 0)));
     commands.push(declared("quiz", "a0", 1, 2, 0));
@@ -314,7 +319,7 @@ pub async fn limits_hold_within_one_batch<F: Fixture>() {
 
 pub async fn limits_survive_a_restart<F: Fixture>() {
     let place = F::new();
-    let mut running = place.open(Rules::default());
+    let mut running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     for (i, per_minute, per_day) in [(0, 2, 0), (1, 2, 0), (2, 0, 3)] {
         running
@@ -323,7 +328,7 @@ pub async fn limits_survive_a_restart<F: Fixture>() {
             .unwrap();
         running.store.close().await;
         drop(running);
-        running = place.open(Rules::default());
+        running = place.open(Rules::default()).await;
     }
     assert_eq!(
         limit(running.one(declared("quiz", "b", 1, 3, 0)).await),
@@ -337,7 +342,7 @@ pub async fn limits_survive_a_restart<F: Fixture>() {
 
 pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let worth = |action: Command, increase| match action {
         Command::Act(action) => Command::Act(Action { increase, ..action }),
@@ -360,7 +365,7 @@ pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
 
 pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     assert!(!running.one(put(1)).await.unwrap().duplicate);
     let same = running.one(put(1)).await.unwrap();
     assert!(same.duplicate);
@@ -373,7 +378,7 @@ pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
 
 pub async fn comes_back_as_it_was<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     for n in 1..=5 {
         running.one(put(n)).await.unwrap();
     }
@@ -392,7 +397,7 @@ pub async fn comes_back_as_it_was<F: Fixture>() {
     assert!(running.store.append(vec![put(9)]).await.is_err());
     drop(running);
 
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     assert_eq!((running.follower.seq(), running.epoch), (seq, epoch));
     assert_eq!(running.follower.rows(), rows);
     for (action, answer) in answers {
@@ -403,7 +408,7 @@ pub async fn comes_back_as_it_was<F: Fixture>() {
 
 pub async fn answers_many_senders_at_once<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     for n in 0..20 {
         running.one(put(n)).await.unwrap();
     }
@@ -426,7 +431,7 @@ pub async fn answers_many_senders_at_once<F: Fixture>() {
 
 pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(put(2)).await.unwrap();
     running.one(act("a", 1, 9)).await.unwrap();
@@ -444,11 +449,11 @@ pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
     // Whether the end was folded or is still to be.
     for _ in 0..2 {
         running.store.close().await;
-        let running = place.open(Rules::default());
+        let running = place.open(Rules::default()).await;
         assert_eq!(running.follower.rows(), left);
         running.store.close().await;
     }
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(named(1, "again")).await.unwrap();
     assert_eq!(running.one(act("d", 1, 3)).await, Ok(receipt(7, 3, 2, 2)));
     assert!(running.one(act("a", 1, 9)).await.unwrap().duplicate);
@@ -456,7 +461,7 @@ pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
 
 pub async fn revocations_only_reach_further<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     assert_eq!(running.revoked, []);
     for issued_until in [70, 60] {
         let user = user(1);
@@ -464,7 +469,7 @@ pub async fn revocations_only_reach_further<F: Fixture>() {
         running.one(revoke).await.unwrap();
     }
     running.store.close().await;
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     assert_eq!(running.revoked, [(user(1), 70)]);
     assert_eq!(running.follower.seq(), 2);
 }
@@ -484,7 +489,7 @@ pub fn announcement(n: u8, audience: Audience, until: u64) -> Announcement {
 
 pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let valid = [
         announcement(1, Audience::All, u64::MAX >> 1),
@@ -512,7 +517,7 @@ pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
     let refused = running.one(Command::Announce(other)).await;
     assert_eq!(refused, Err(Refusal::Conflict));
     running.store.close().await;
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     assert_eq!(running.announcements, valid);
     assert_eq!(running.one(put(2)).await.unwrap().seq, 6);
 }
@@ -527,7 +532,7 @@ pub fn points(history: &History) -> Vec<(u64, i64, Option<u64>)> {
 
 pub async fn looking_back_shows_what_a_user_did<F: Fixture>() {
     let place = F::new();
-    let mut running = place.open(Rules::default());
+    let mut running = place.open(Rules::default()).await;
     for n in 1..=3 {
         running.one(put(n)).await.unwrap();
     }
@@ -567,7 +572,7 @@ pub async fn looking_back_shows_what_a_user_did<F: Fixture>() {
         assert!(before <= first.at && first.at <= third.at && third.at <= after);
         assert_eq!(points(&running.history(2, 9).await), [(5, 8, Some(1))]);
         running.store.close().await;
-        running = place.open(Rules::default());
+        running = place.open(Rules::default()).await;
     }
 }
 
@@ -578,11 +583,13 @@ pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
         (Operator::Latest, [61, 59, 70]),
     ] {
         let place = F::new();
-        let running = place.open(Rules {
-            operator,
-            direction: Direction::LowestFirst,
-            ..Rules::default()
-        });
+        let running = place
+            .open(Rules {
+                operator,
+                direction: Direction::LowestFirst,
+                ..Rules::default()
+            })
+            .await;
         running.one(put(1)).await.unwrap();
         for (id, result) in [("a", 61), ("b", 59), ("c", 70)] {
             running.one(act(id, 1, result)).await.unwrap();
@@ -598,7 +605,7 @@ pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
 
 pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     let mut commands = vec![put(1), put(2)];
     // Others act between.
     commands.extend((0..1200).flat_map(|i| {
@@ -639,7 +646,7 @@ pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
 
 pub async fn looking_back_ends_where_a_user_began_anew<F: Fixture>() {
     let place = F::new();
-    let mut running = place.open(Rules::default());
+    let mut running = place.open(Rules::default()).await;
     for command in [
         put(1),
         act("a", 1, 9),
@@ -659,13 +666,13 @@ pub async fn looking_back_ends_where_a_user_began_anew<F: Fixture>() {
         assert_eq!(history.recent.len(), 1);
         assert_eq!((history.actions, history.best), (1, Some(2)));
         running.store.close().await;
-        running = place.open(Rules::default());
+        running = place.open(Rules::default()).await;
     }
 }
 
 pub async fn nobody_looks_back_once_it_is_closed<F: Fixture>() {
     let place = F::new();
-    let running = place.open(Rules::default());
+    let running = place.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     assert_eq!(running.history(1, 9).await, History::default());
     let asked = futures_util::future::join_all((0..50).map(|_| running.store.history(user(1), 9)));

@@ -23,9 +23,9 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Command, Fold, History, Opened, Outcome, Store, StoreError};
+use super::{Command, Fold, Health, History, Opened, Outcome, Store, StoreError};
 use crate::board::{BoardId, Rules, UserId};
 use reader::{Reader, Unwritten};
 use writer::{Request, Writer};
@@ -55,11 +55,7 @@ struct BoardRow {
 ///
 /// # Errors
 /// If the file cannot be opened, is in use, or is not what it should be.
-pub(super) fn open(
-    path: &Path,
-    board: &BoardId,
-    rules: Rules,
-) -> Result<(Opened, Ready), StoreError> {
+pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready), StoreError> {
     let lock = lock(path)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -130,9 +126,13 @@ impl Ready {
         let unwritten = Unwritten::default();
         let reader = Reader::new(self.path.clone(), self.row.id, unwritten.clone());
         let writer = Writer::new(self, unwritten, Box::new(fold));
+        let (health, healthy) = watch::channel(Health::Open);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || writer.run(queue))
+            .spawn(move || {
+                let _end = End(health);
+                writer.run(queue);
+            })
             .map_err(|source| StoreError::File {
                 path: "the writer thread".into(),
                 source,
@@ -141,7 +141,17 @@ impl Ready {
             requests,
             thread: Mutex::new(Some(thread)),
             reader: Arc::new(reader),
+            health: healthy,
         })
+    }
+}
+
+/// Says that the store is closed, however its writer ends.
+struct End(watch::Sender<Health>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.send_replace(Health::Closed);
     }
 }
 
@@ -150,6 +160,7 @@ pub struct SqliteStore {
     requests: mpsc::Sender<Request>,
     thread: Mutex<Option<JoinHandle<()>>>,
     reader: Arc<Reader>,
+    health: watch::Receiver<Health>,
 }
 
 impl Store for SqliteStore {
@@ -172,8 +183,8 @@ impl Store for SqliteStore {
         Box::pin(self.reader.clone().history(user, points))
     }
 
-    fn is_open(&self) -> bool {
-        !self.requests.is_closed()
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
