@@ -106,7 +106,7 @@ impl Demo {
                 form: random.random_range(0.5..2.0),
             })
             .collect();
-        let new = live.read(|board| board.is_empty());
+        let new = live.read(|_, board| board.is_empty());
         let register = PLAYERS.iter().map(|name| Command::PutUser {
             user: id(name),
             profile: Profile {

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     board::{
-        Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
-        UserId,
+        Announcement, AnnouncementId, AnnouncementKind, Board, Epoch, Row, Score, Severity,
+        Timestamp, UserChange, UserId,
     },
     live::Aligned,
     store::{self, History},
@@ -165,7 +165,7 @@ pub fn found_user(row: Row<'_>) -> FoundUser {
 /// A banner.
 pub fn notification(announcement: &Announcement) -> SystemNotification {
     SystemNotification {
-        id: Uuid::from_bytes(announcement.id.0).hyphenated().to_string(),
+        id: announcement_text(announcement.id),
         kind: match announcement.kind {
             AnnouncementKind::Maintenance => NotificationKind::Maintenance,
             AnnouncementKind::Achievement => NotificationKind::Achievement,
@@ -179,7 +179,13 @@ pub fn notification(announcement: &Announcement) -> SystemNotification {
         },
         timestamp: timestamp(announcement.from),
         duration: announcement.duration,
+        replaces: None,
     }
+}
+
+/// The usual text of the UUID that names an announcement.
+pub fn announcement_text(id: AnnouncementId) -> String {
+    Uuid::from_bytes(id.0).hyphenated().to_string()
 }
 
 #[cfg(test)]

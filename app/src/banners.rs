@@ -49,6 +49,9 @@ impl Banners {
         if self.seen.len() > REMEMBERED {
             self.seen.remove(0);
         }
+        if let Some(replaced) = &notification.replaces {
+            self.dismiss(replaced);
+        }
         self.said.push(notification.clone());
         if self.said.len() > KEPT {
             self.said.remove(0);
@@ -93,6 +96,7 @@ mod tests {
             severity,
             timestamp: String::new(),
             duration: Some(5000),
+            replaces: None,
         }
     }
 
@@ -113,6 +117,20 @@ mod tests {
             "it was dismissed"
         );
         assert_eq!(shown(&banners), ["b"]);
+    }
+
+    #[test]
+    fn what_is_replaced_goes_and_can_be_read_again() {
+        let mut banners = Banners::default();
+        banners.add(banner("a", Severity::Info));
+        banners.add(banner("away", Severity::Warning));
+        banners.add(SystemNotification {
+            replaces: Some("away".into()),
+            ..banner("back", Severity::Info)
+        });
+        assert_eq!(shown(&banners), ["back", "a"]);
+        assert!(!banners.add(banner("away", Severity::Warning)));
+        assert_eq!(banners.said().len(), 3);
     }
 
     #[test]

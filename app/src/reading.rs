@@ -184,6 +184,7 @@ read!(SystemNotification {
     severity: "severity",
     timestamp: "timestamp",
     duration: "duration",
+    replaces: "replaces",
 });
 
 read!(Locale {

@@ -255,6 +255,9 @@ pub struct SystemNotification {
     /// How long it holds, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<u64>,
+    /// The id of one that does not hold any more because of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// What a [`SystemNotification`] is about.

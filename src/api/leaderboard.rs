@@ -39,10 +39,10 @@ pub(super) async fn get(
             "limit must be 1 to {MAX_ROWS}"
         )));
     }
-    let board = api.live.read(|board| {
+    let board = api.live.read(|epoch, board| {
         let limit = limit.unwrap_or(board.rules().top);
         let places = offset..offset.saturating_add(limit);
-        wire::leaderboard(api.live.epoch(), board, places)
+        wire::leaderboard(epoch, board, places)
     });
     Ok(Json(board))
 }
@@ -62,9 +62,9 @@ pub(super) async fn around(
             MAX_ROWS / 2
         )));
     }
-    let rows = api.live.read(|board| {
+    let rows = api.live.read(|epoch, board| {
         let places = board.around(user, window)?;
-        Some(wire::leaderboard(api.live.epoch(), board, places))
+        Some(wire::leaderboard(epoch, board, places))
     });
     rows.map(Json)
         .ok_or_else(|| Problem::not_found("no user with this id is ranked"))

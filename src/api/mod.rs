@@ -27,8 +27,9 @@ use axum::{
 use crate::{
     actions::ActionTypes,
     auth::{Identity, Role, Tokens, bearer},
-    hub::Pulse,
+    hub,
     live::LiveBoard,
+    store::Health,
 };
 pub use problem::Problem;
 
@@ -46,8 +47,8 @@ pub struct Api {
     pub action_types: Arc<ActionTypes>,
     /// Is the server to be sent new work?
     pub ready: Arc<AtomicBool>,
-    /// Does the hub work?
-    pub hub: Pulse,
+    /// The hub.
+    pub hub: hub::Handle,
 }
 
 /// All routes.
@@ -82,13 +83,15 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     if !api.ready.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("the server is about to stop"));
     }
-    if !api.live.is_open() {
-        return Err(Problem::unavailable("the store has failed; see the log"));
-    }
-    if !api.hub.is_felt() {
+    if !api.hub.is_alive() {
         return Err(Problem::unavailable("the hub has failed; see the log"));
     }
-    Ok("ready\n")
+    match *api.live.health().borrow() {
+        Health::Open => Ok("ready\n"),
+        // Every node is in the same case, and shows the board that it has.
+        Health::Away => Ok("ready\nstore: away\n"),
+        Health::Closed => Err(Problem::unavailable("the store has failed; see the log")),
+    }
 }
 
 /// Somebody who may send actions and register users.

@@ -36,6 +36,10 @@ impl Tick {
 /// What has happened since the last tick.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
+    /// The board was replaced by another: what was known of it is void, and all
+    /// that follows is about the new one. Then `announced` begins with what the log
+    /// had announced before.
+    pub replaced: bool,
     /// What users did.
     pub actions: HashMap<UserId, UserChange>,
     /// Who was placed anew, in the order in which it happened.
@@ -85,6 +89,15 @@ pub struct UserChange {
 }
 
 impl Changes {
+    /// There is a board that nobody was told of, on whose log this was announced.
+    pub fn anew(announced: Vec<Announcement>) -> Changes {
+        Changes {
+            replaced: true,
+            announced,
+            ..Changes::default()
+        }
+    }
+
     /// Adds an entry of the log, and what it did on the board.
     pub fn add(&mut self, entry: &LogEntry, applied: Option<&Applied>) {
         if let Some(applied) = applied {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{
     LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
-    ScoreboardDelta, USER_SCORE_UPDATE, UserScoreUpdate,
+    ScoreboardDelta, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
 use socketioxide::{
@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     answers::{ErrorMessage, EventError, acknowledge, refuse},
-    banners::Banners,
+    banners::{Banner, Banners, Source},
     events::{ClientEvent, Subscribe},
     expiring::Expiring,
     frames::{Frames, Moment},
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     auth::{self, Identity, Role, Tokens},
-    board::{Announcement, Board, Ended, Tick, UserChange, UserId},
+    board::{Announcement, AnnouncementId, Board, Tick, UserChange, UserId},
     clock,
     config::AchievementsTable,
     live::LiveBoard,
@@ -58,7 +58,11 @@ pub(super) enum Request {
     /// A client said something.
     Event(Heard),
     /// Something that is not on the log is to be announced.
-    Announce(Announcement),
+    Announce {
+        announcement: Announcement,
+        /// What does not hold any more because of it.
+        replaces: Option<AnnouncementId>,
+    },
 }
 
 /// What a client said.
@@ -94,9 +98,9 @@ impl Actor {
         tokens: Arc<Tokens>,
         achievements: AchievementsTable,
     ) -> Actor {
-        let watching = live.read(|board| {
-            let top = Frames::new(View::Top, live.epoch(), board);
-            Watching::new(top, Moment::of(board))
+        let watching = live.read(|epoch, board| {
+            let top = Frames::new(View::Top, epoch, board);
+            Watching::new(top, Moment::of(epoch, board))
         });
         Actor {
             io,
@@ -168,7 +172,10 @@ impl Actor {
                 self.early.remove(&sid);
             }
             Request::Event(event) => self.hear(event),
-            Request::Announce(announcement) => self.banners.add(announcement),
+            Request::Announce {
+                announcement,
+                replaces,
+            } => self.banners.add(announcement, Source::Server { replaces }),
         }
     }
 
@@ -195,7 +202,7 @@ impl Actor {
     }
 
     fn welcome(&mut self, socket: &SocketRef, identity: Identity) {
-        let rank = self.live.read(|board| board.user(identity.user)?.rank);
+        let rank = self.live.read(|_, board| board.user(identity.user)?.rank);
         self.online.came(socket.id, identity.user, rank);
         self.expiring.set(socket.id, identity.expires);
         // Between the handshake and now the user may have been deleted.
@@ -204,7 +211,7 @@ impl Actor {
             return;
         }
         let valid = self.banners.valid_for(identity, clock::now());
-        let valid: Vec<_> = valid.map(wire::notification).collect();
+        let valid: Vec<_> = valid.map(notification).collect();
         for notification in valid {
             self.tell(socket, SYSTEM_NOTIFICATION, &notification);
         }
@@ -255,12 +262,13 @@ impl Actor {
         let Subscribe { view, mode, known } = wanted;
         self.unsubscribe(socket);
         let live = self.live.clone();
-        let epoch = live.epoch();
         // Joining comes first, so that nothing falls between.
         join_view(socket, view, mode);
-        let missed = live.read(|board| {
-            let now = Moment::of(board);
-            let known = known.filter(|(known, _)| *known == epoch.to_string());
+        let missed = live.read(|epoch, board| {
+            let now = Moment::of(epoch, board);
+            // Until the next tick, the frames may be of a log that is no more.
+            let is_followed = self.watching.last_tick().epoch == epoch;
+            let known = known.filter(|(known, _)| is_followed && *known == epoch.to_string());
             let known = known.map(|(epoch, seq)| (epoch, seq, self.watching.is_tick(seq)));
             let frames = self
                 .watching
@@ -278,7 +286,7 @@ impl Actor {
                 }
             });
             if missed.is_some() {
-                self.watching.shown(socket.id, now.seq);
+                self.watching.shown(socket.id, now);
             }
             missed
         });
@@ -291,11 +299,14 @@ impl Actor {
     /// Shows a socket all rows as they are now.
     fn tell_all_rows(&mut self, socket: &SocketRef, view: View) {
         let live = self.live.clone();
-        let rows = live.read(|board| LeaderboardData {
-            page: view.page(),
-            ..wire::leaderboard(live.epoch(), board, view.places(board.rules()))
+        let (now, rows) = live.read(|epoch, board| {
+            let rows = LeaderboardData {
+                page: view.page(),
+                ..wire::leaderboard(epoch, board, view.places(board.rules()))
+            };
+            (Moment::of(epoch, board), rows)
         });
-        self.watching.shown(socket.id, rows.seq);
+        self.watching.shown(socket.id, now);
         self.tell_rows(socket, LEADERBOARD_REFRESH, &rows, 0);
     }
 
@@ -307,9 +318,9 @@ impl Actor {
 
     /// What somebody is told who only asked.
     fn current(&mut self, user: UserId) -> Option<UserScoreUpdate> {
-        let update = self.live.read(|board| {
+        let update = self.live.read(|epoch, board| {
             let change = unacted(UserScoreUpdate::CURRENT, board);
-            wire::user_update(self.live.epoch(), board, user, change)
+            wire::user_update(epoch, board, user, change)
         })?;
         self.online.asked(user, update.rank);
         Some(update)
@@ -443,9 +454,8 @@ impl Actor {
         }
     }
 
-    /// Closes the sockets of somebody who may not be here any more.
-    pub(super) fn end_sessions(&mut self, ended: Ended) {
-        let (Ended::Deleted(user) | Ended::Revoked(user, _)) = ended;
+    /// Closes the sockets of somebody with which they may not be here any more.
+    pub(super) fn end_sessions(&mut self, user: UserId) {
         for sid in self.online.sockets(user).to_vec() {
             let Some(socket) = self.io.get_socket(sid) else {
                 continue;
@@ -477,10 +487,10 @@ impl Actor {
     }
 
     async fn show_banners(&mut self) {
-        for announcement in self.banners.take_due(clock::now()) {
-            let notification = wire::notification(&announcement);
+        for banner in self.banners.take_due(clock::now()) {
+            let notification = notification(&banner);
             // An emit fails for single sockets, which miss a banner then.
-            _ = match rooms::audience(announcement.audience) {
+            _ = match rooms::audience(banner.announcement.audience) {
                 Some(room) => {
                     self.io
                         .to(room)
@@ -513,6 +523,17 @@ fn join(socket: &SocketRef, room: impl Into<String>) {
     socket.join(room.into());
     if !socket.connected() {
         socket.leave_all();
+    }
+}
+
+fn notification(banner: &Banner) -> SystemNotification {
+    let replaces = match banner.source {
+        Source::Log => None,
+        Source::Server { replaces } => replaces,
+    };
+    SystemNotification {
+        replaces: replaces.map(wire::announcement_text),
+        ..wire::notification(&banner.announcement)
     }
 }
 

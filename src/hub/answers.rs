@@ -66,10 +66,11 @@ struct AckError {
 /// Acknowledges an event that was done. A client that has gone, or did not ask,
 /// needs no answer.
 pub(super) fn acknowledge(ack: AckSender, live: &LiveBoard) {
+    let (epoch, seq) = live.read(|epoch, board| (epoch, board.seq()));
     _ = ack.send(&Done {
         ok: true,
-        epoch: live.epoch().to_string(),
-        seq: live.read(|board| board.seq()),
+        epoch: epoch.to_string(),
+        seq,
         time: wire::timestamp(clock::now()),
     });
 }

@@ -1,7 +1,7 @@
 //! Announcements on the hub: those that wait for their moment, and those that
 //! whoever comes later is still to be shown. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use tokio::time::Duration;
 
@@ -20,15 +20,58 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// See the module.
 #[derive(Default)]
 pub(super) struct Banners {
-    scheduled: BTreeMap<(Timestamp, AnnouncementId), Announcement>,
-    shown: VecDeque<Announcement>,
+    scheduled: BTreeMap<(Timestamp, AnnouncementId), Banner>,
+    shown: VecDeque<Banner>,
+}
+
+/// An announcement, and what the hub knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Banner {
+    pub(super) announcement: Announcement,
+    pub(super) source: Source,
+}
+
+/// Where an announcement comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// It is on the log.
+    Log,
+    /// This server says it by itself.
+    Server {
+        /// The announcement that does not hold any more because of this one.
+        replaces: Option<AnnouncementId>,
+    },
 }
 
 impl Banners {
     /// Adds an announcement, which comes out when it is due.
-    pub(super) fn add(&mut self, announcement: Announcement) {
+    pub(super) fn add(&mut self, announcement: Announcement, source: Source) {
+        if let Source::Server { replaces: Some(id) } = source {
+            self.scheduled.retain(|(_, scheduled), _| *scheduled != id);
+            self.shown.retain(|it| it.announcement.id != id);
+        }
         let key = (announcement.from, announcement.id);
-        self.scheduled.insert(key, announcement);
+        let banner = Banner {
+            announcement,
+            source,
+        };
+        self.scheduled.insert(key, banner);
+    }
+
+    /// The log is another, and on it is this. What it does not know is over; what it
+    /// knows and was shown is not shown again.
+    pub(super) fn replace_log(&mut self, announced: Vec<Announcement>) {
+        let on_log: HashSet<AnnouncementId> = announced.iter().map(|it| it.id).collect();
+        self.scheduled.retain(|_, it| it.source != Source::Log);
+        self.shown
+            .retain(|it| it.source != Source::Log || on_log.contains(&it.announcement.id));
+        let shown: HashSet<AnnouncementId> =
+            self.shown.iter().map(|it| it.announcement.id).collect();
+        for announcement in announced {
+            if !shown.contains(&announcement.id) {
+                self.add(announcement, Source::Log);
+            }
+        }
     }
 
     /// How long until the next is due, if there is one.
@@ -38,21 +81,21 @@ impl Banners {
     }
 
     /// Those that are due, and not over already.
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Announcement> {
-        self.shown.retain(|announcement| announcement.until > now);
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Banner> {
+        self.shown.retain(|it| it.announcement.until > now);
         let mut due = Vec::new();
         while let Some(entry) = self.scheduled.first_entry()
             && entry.key().0 <= now
         {
-            let announcement = entry.remove();
-            if announcement.until > now {
-                due.push(announcement);
+            let banner = entry.remove();
+            if banner.announcement.until > now {
+                due.push(banner);
             }
         }
         self.shown.extend(due.iter().cloned());
         while self.shown.len() > KEPT {
             // A contest begins with many achievements, which are soon over.
-            let ends = self.shown.iter().map(|it| it.until);
+            let ends = self.shown.iter().map(|it| it.announcement.until);
             let soonest = ends.enumerate().min_by_key(|(_, until)| *until);
             if let Some((at, _)) = soonest {
                 self.shown.remove(at);
@@ -66,9 +109,12 @@ impl Banners {
         &self,
         identity: Identity,
         now: Timestamp,
-    ) -> impl Iterator<Item = &Announcement> {
-        let is_valid = move |it: &&Announcement| it.until > now && is_for(it.audience, identity);
-        self.shown.iter().filter(is_valid)
+    ) -> impl Iterator<Item = &Banner> {
+        self.shown
+            .iter()
+            .filter(move |Banner { announcement, .. }| {
+                announcement.until > now && is_for(announcement.audience, identity)
+            })
     }
 }
 
@@ -110,16 +156,22 @@ mod tests {
         }
     }
 
-    fn ids<'a>(announcements: impl IntoIterator<Item = &'a Announcement>) -> Vec<u8> {
-        announcements.into_iter().map(|it| it.id.0[0]).collect()
+    fn ids<'a>(banners: impl IntoIterator<Item = &'a Banner>) -> Vec<u8> {
+        let ids = banners.into_iter().map(|it| it.announcement.id.0[0]);
+        ids.collect()
+    }
+
+    /// What a viewer who comes now is shown.
+    fn valid(banners: &Banners, now: u64) -> Vec<u8> {
+        ids(banners.valid_for(identity(1, Role::Viewer), Timestamp(now)))
     }
 
     #[test]
     fn an_announcement_comes_out_once_and_when_it_is_due() {
         let mut banners = Banners::default();
-        banners.add(announcement(1, 50, 90, Audience::All));
-        banners.add(announcement(2, 10, 20, Audience::All));
-        banners.add(announcement(3, 10, 90, Audience::All));
+        banners.add(announcement(1, 50, 90, Audience::All), Source::Log);
+        banners.add(announcement(2, 10, 20, Audience::All), Source::Log);
+        banners.add(announcement(3, 10, 90, Audience::All), Source::Log);
         assert_eq!(banners.wait(Timestamp(7)), Some(Duration::from_millis(3)));
         assert!(banners.take_due(Timestamp(9)).is_empty());
         assert_eq!(ids(&banners.take_due(Timestamp(30))), [3]);
@@ -130,10 +182,11 @@ mod tests {
     #[test]
     fn late_joiners_see_what_is_valid_and_theirs() {
         let mut banners = Banners::default();
-        banners.add(announcement(1, 0, 100, Audience::All));
-        banners.add(announcement(2, 0, 60, Audience::Players));
-        banners.add(announcement(3, 0, 100, Audience::User(UserId([7; 16]))));
-        banners.add(announcement(4, 90, 100, Audience::All));
+        banners.add(announcement(1, 0, 100, Audience::All), Source::Log);
+        banners.add(announcement(2, 0, 60, Audience::Players), Source::Log);
+        let theirs = Audience::User(UserId([7; 16]));
+        banners.add(announcement(3, 0, 100, theirs), Source::Log);
+        banners.add(announcement(4, 90, 100, Audience::All), Source::Log);
         banners.take_due(Timestamp(50));
         let seen = |identity, now| ids(banners.valid_for(identity, Timestamp(now)));
         assert_eq!(seen(identity(7, Role::Player), 50), [1, 2, 3]);
@@ -143,14 +196,49 @@ mod tests {
     }
 
     #[test]
+    fn of_another_log_only_what_is_new_is_shown() {
+        let mut banners = Banners::default();
+        let of = |n, from| announcement(n, from, 100, Audience::All);
+        for (n, from) in [(1, 0), (2, 0), (3, 60)] {
+            banners.add(of(n, from), Source::Log);
+        }
+        banners.add(of(4, 0), Source::Server { replaces: None });
+        banners.take_due(Timestamp(10));
+        banners.replace_log(vec![of(2, 0), of(5, 5), of(6, 70)]);
+        assert_eq!(ids(&banners.take_due(Timestamp(20))), [5]);
+        assert_eq!(valid(&banners, 20), [2, 4, 5]);
+        assert_eq!(ids(&banners.take_due(Timestamp(80))), [6]);
+        assert_eq!(valid(&banners, 80), [2, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_replaced_is_shown_to_nobody_any_more() {
+        let mut banners = Banners::default();
+        let server = |n, replaces: Option<u8>| {
+            let replaces = replaces.map(|n| AnnouncementId([n; 16]));
+            let it = announcement(n, 0, 100, Audience::All);
+            (it, Source::Server { replaces })
+        };
+        for (n, replaces) in [(1, None), (2, None), (3, Some(1))] {
+            let (announcement, source) = server(n, replaces);
+            banners.add(announcement, source);
+        }
+        assert_eq!(ids(&banners.take_due(Timestamp(10))), [2, 3]);
+        let (announcement, source) = server(4, Some(2));
+        banners.add(announcement, source);
+        assert_eq!(ids(&banners.take_due(Timestamp(20))), [4]);
+        assert_eq!(valid(&banners, 20), [3, 4]);
+    }
+
+    #[test]
     fn what_is_soon_over_makes_room() {
         let mut banners = Banners::default();
-        banners.add(announcement(200, 0, 9000, Audience::All));
+        banners.add(announcement(200, 0, 9000, Audience::All), Source::Log);
         for n in 0..150 {
-            banners.add(announcement(n, 1, 1000, Audience::All));
+            banners.add(announcement(n, 1, 1000, Audience::All), Source::Log);
         }
         banners.take_due(Timestamp(500));
-        let kept = ids(banners.valid_for(identity(1, Role::Viewer), Timestamp(500)));
+        let kept = valid(&banners, 500);
         assert_eq!((kept.len(), kept[0]), (KEPT, 200));
     }
 
@@ -158,10 +246,10 @@ mod tests {
     fn not_more_are_kept_than_a_newcomer_can_take() {
         let mut banners = Banners::default();
         for n in 0..150 {
-            banners.add(announcement(n, n.into(), 1000, Audience::All));
+            banners.add(announcement(n, n.into(), 1000, Audience::All), Source::Log);
         }
         banners.take_due(Timestamp(500));
-        let kept = ids(banners.valid_for(identity(1, Role::Viewer), Timestamp(500)));
+        let kept = valid(&banners, 500);
         assert_eq!((kept.len(), kept[0]), (KEPT, 50));
     }
 }

@@ -15,17 +15,20 @@ use crate::{
 /// Users who have left the view that are remembered, for those who come back.
 const GONE: usize = 1024;
 
-/// A state of the board: its last entry, and when that was taken.
+/// A state of the board: the life of the log, the last entry, and when that was
+/// taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
+    pub(super) epoch: Epoch,
     pub(super) seq: u64,
     pub(super) at: Timestamp,
 }
 
 impl Moment {
     /// The board as it is.
-    pub(super) fn of(board: &Board) -> Moment {
+    pub(super) fn of(epoch: Epoch, board: &Board) -> Moment {
         Moment {
+            epoch,
             seq: board.seq(),
             at: board.changed(),
         }
@@ -379,7 +382,7 @@ mod tests {
             }
             let _ = frames.advance(&log.board);
             for mut client in earlier {
-                let now = Moment::of(&log.board);
+                let now = Moment::of(Epoch(1), &log.board);
                 let delta = frames.since(&client.epoch, client.seq, now).unwrap();
                 apply(&mut client, &delta);
                 prop_assert_eq!(&client, &frames.as_of(now));
@@ -394,7 +397,7 @@ mod tests {
         let frames = Frames::new(View::Top, Epoch(7), &log.board);
         log.name(2, 2, false);
         let epoch = &frames.data().epoch;
-        let now = Moment::of(&log.board);
+        let now = Moment::of(Epoch(7), &log.board);
         let since = |epoch, seq| frames.since(epoch, seq, now);
         assert!(since(epoch, 0).is_none(), "before the first frame");
         assert!(since(epoch, 3).is_none(), "from the future");

@@ -54,6 +54,13 @@ impl Lagging {
         self.retry();
     }
 
+    /// The log is another: of it, none of those who lag has seen a frame.
+    pub(super) fn begin_anew(&mut self) {
+        for seq in self.missed.views.values_mut() {
+            *seq = 0;
+        }
+    }
+
     fn retry(&mut self) {
         self.due.get_or_insert_with(|| Instant::now() + RETRY);
     }

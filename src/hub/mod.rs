@@ -39,7 +39,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     auth::{Identity, Tokens},
-    board::Announcement,
+    board::{Announcement, AnnouncementId},
     config::{AchievementsTable, SocketTable},
     limits::{Limits, Place},
     live::LiveBoard,
@@ -110,14 +110,26 @@ struct Handlers {
     requests: mpsc::Sender<Request>,
 }
 
-/// Says whether a hub works.
+/// By which others reach a hub. Clones reach the same.
 #[derive(Clone)]
-pub struct Pulse(mpsc::Sender<Request>);
+pub struct Handle(mpsc::Sender<Request>);
 
-impl Pulse {
-    /// It always does, unless it has failed.
-    pub fn is_felt(&self) -> bool {
+impl Handle {
+    /// Does it work? It always does, unless it has failed.
+    pub fn is_alive(&self) -> bool {
         !self.0.is_closed()
+    }
+
+    /// Announces something that is not on the log. If `replaces` says which other
+    /// announcement does not hold any more because of it, that one is shown to nobody
+    /// who comes later, and taken away from those who see it.
+    pub async fn announce(&self, announcement: Announcement, replaces: Option<AnnouncementId>) {
+        let request = Request::Announce {
+            announcement,
+            replaces,
+        };
+        // The actor ends only with the hub.
+        _ = self.0.send(request).await;
     }
 }
 
@@ -139,7 +151,7 @@ pub fn transport(table: &SocketTable) -> SocketIoBuilder {
 /// A running hub.
 pub struct Hub {
     io: SocketIo,
-    requests: mpsc::Sender<Request>,
+    handle: Handle,
     actor: JoinHandle<()>,
 }
 
@@ -165,7 +177,7 @@ impl Hub {
         let actor = tokio::spawn(Actor::new(io.clone(), live, tokens, achievements).run(queue));
         let hub = Hub {
             io,
-            requests,
+            handle: Handle(requests),
             actor,
         };
         (hub, layer)
@@ -176,15 +188,9 @@ impl Hub {
         self.io.sockets().len()
     }
 
-    /// Announces something that is not on the log.
-    pub async fn announce(&self, announcement: Announcement) {
-        // The actor ends only with the hub.
-        _ = self.requests.send(Request::Announce(announcement)).await;
-    }
-
-    /// By which others can see whether it works.
-    pub fn pulse(&self) -> Pulse {
-        Pulse(self.requests.clone())
+    /// By which others reach it.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Disconnects everybody and ends. To be called when nobody new can come.

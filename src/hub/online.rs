@@ -52,7 +52,8 @@ struct Here {
     user: UserId,
     /// Empty for somebody who has gone.
     sockets: Vec<Sid>,
-    told: Option<u64>,
+    /// The rank that they were told; `None` if they are to be told whatever it is.
+    told: Option<Option<u64>>,
     /// Is in `unplaced`.
     is_unplaced: bool,
     /// Is in `waiting`.
@@ -69,7 +70,7 @@ impl Online {
         let here = Here {
             user,
             sockets: vec![sid],
-            told: rank,
+            told: Some(rank),
             is_unplaced: true,
             is_waiting: false,
         };
@@ -120,7 +121,7 @@ impl Online {
     /// Notes that a user is told this rank.
     pub(super) fn told(&mut self, user: UserId, rank: Option<u64>) {
         if let Some(&number) = self.users.get(&user) {
-            self.here[number as usize].told = rank;
+            self.here[number as usize].told = Some(rank);
         }
     }
 
@@ -130,7 +131,7 @@ impl Online {
     pub(super) fn asked(&mut self, user: UserId, rank: Option<u64>) {
         if let Some(&number) = self.users.get(&user) {
             let here = &mut self.here[number as usize];
-            if here.told != rank {
+            if here.told != Some(rank) {
                 here.told = None;
                 if !std::mem::replace(&mut here.is_unplaced, true) {
                     self.unplaced.push(number);
@@ -193,12 +194,36 @@ impl Online {
         let here = &mut self.here[number as usize];
         let row = board.user(here.user);
         let rank = row.and_then(|row| row.rank);
-        let is_news = std::mem::replace(&mut here.told, rank) != rank;
+        let is_news = here.told.replace(rank) != Some(rank);
         row.filter(|_| is_news).map(|row| Place {
             user: here.user,
             score: row.score,
             rank,
         })
+    }
+
+    /// The board is another: whatever they were told, all who are here are told where
+    /// they stand on it.
+    pub(super) fn begin_anew(&mut self) {
+        self.sweep = RankSweep::default();
+        self.unplaced.clear();
+        self.waiting.clear();
+        for (number, here) in (0..).zip(&mut self.here) {
+            let is_here = !here.sockets.is_empty();
+            here.told = None;
+            (here.is_unplaced, here.is_waiting) = (is_here, is_here);
+            if is_here {
+                self.unplaced.push(number);
+                self.waiting.push_back(number);
+            }
+        }
+        self.share = self.waiting.len().div_ceil(SHARES);
+        self.changed();
+    }
+
+    /// All who are here.
+    pub(super) fn users(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.users.keys().copied()
     }
 
     /// Does anybody wait to be told?
@@ -242,7 +267,7 @@ impl Online {
             }
         }
         let here = &self.here;
-        let is_told = |number: u32, rank| here[number as usize].told == Some(rank);
+        let is_told = |number: u32, rank| here[number as usize].told == Some(Some(rank));
         let found = placed.iter().map(|it| (it.watcher, it.rank));
         let mut untold: Vec<u32> = found
             .filter(|(number, rank)| !is_told(*number, *rank))
@@ -277,7 +302,7 @@ impl Online {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Seq, Timestamp};
+    use crate::board::{Changes, Fact, LogEntry, Operator, Profile, Rules, Seq, Timestamp};
 
     fn user(n: u8) -> UserId {
         UserId([n; 16])
@@ -439,5 +464,36 @@ mod tests {
             profile,
         });
         assert_eq!(game.sweep(), [77]);
+    }
+
+    #[test]
+    fn on_another_board_everybody_is_told_where_they_stand() {
+        let mut game = Game::new();
+        game.online.came(Sid::new(), user(77), Some(3));
+        game.score(9, 1000);
+        game.online.left(game.sockets[4], user(4));
+        // The same, but for the first, whom nobody knows there, and somebody who has
+        // no result.
+        game.board = Board::new(Rules {
+            operator: Operator::Latest,
+            ..Rules::default()
+        });
+        game.online.begin_anew();
+        for n in (1..10).chain([77]) {
+            let profile = Profile {
+                username: n.to_string().into(),
+                avatar: None,
+            };
+            let user = user(n);
+            game.apply(Fact::UserChanged { user, profile });
+        }
+        for n in 1..10 {
+            game.score(n, 100 - i64::from(n));
+        }
+        assert_eq!(game.sweep(), [1, 2, 3, 5, 6, 7, 8, 9, 77]);
+        assert_eq!(game.sweep(), [0; 0]);
+        // Ranks are followed as before.
+        game.score(9, 98);
+        assert_eq!(game.sweep(), [3, 5, 6, 7, 8, 9]);
     }
 }

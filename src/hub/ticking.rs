@@ -13,13 +13,15 @@ use socketioxide::{BroadcastError, SocketError, socket::Sid};
 use super::{
     achievements::achieved,
     actor::Actor,
-    frames::{Moment, Step},
+    banners::Source,
+    frames::{Frames, Moment, Step},
     online::Place,
     rooms,
+    updates::Updates,
     view::{Mode, View},
 };
 use crate::{
-    board::{Board, Changes, Climb, Ended, Score, UserChange, UserId},
+    board::{Board, Changes, Climb, Ended, Epoch, Score, UserChange, UserId},
     clock, wire,
 };
 
@@ -27,6 +29,8 @@ use crate::{
 struct Seen {
     /// The board that was looked at.
     now: Moment,
+    /// It is another than before, and all that was said is void.
+    is_other: bool,
     /// Something was put on the log since the last look.
     has_changes: bool,
     /// Views that have changed.
@@ -41,15 +45,15 @@ struct Seen {
     /// Who has moved without acting. What they are told is written later: they may
     /// be many, and the board stands still for the look.
     moved: Vec<Place>,
-    /// Whose sessions have ended.
-    ended: Vec<Ended>,
+    /// Whose sessions may have ended.
+    ended: Vec<UserId>,
 }
 
 impl Actor {
     /// Looks at the board, and tells everybody what is new to them.
     pub(super) async fn tick(&mut self) {
         let live = self.live.clone();
-        let seen = live.take_changes(|board, changes| self.look(board, changes));
+        let seen = live.take_changes(|epoch, board, changes| self.look(epoch, board, changes));
         // A look that found nothing to tell counts too: it holds up the writer.
         let is_news = seen.has_changes || !seen.updates.is_empty() || !seen.moved.is_empty();
         if is_news || !self.updates.is_empty() {
@@ -61,6 +65,9 @@ impl Actor {
                 self.tell_rows(&socket, LEADERBOARD_REFRESH, rows, 0);
             }
         }
+        if seen.is_other {
+            self.tell_all_watchers().await;
+        }
         self.tell_watchers(seen.steps, seen.now).await;
         for (user, update) in seen.updates {
             self.tell_user(user, &update).await;
@@ -68,7 +75,7 @@ impl Actor {
         let mut update = UserScoreUpdate {
             action_type: UserScoreUpdate::RANK_CHANGE.into(),
             timestamp: wire::timestamp(seen.now.at),
-            epoch: self.live.epoch().to_string(),
+            epoch: seen.now.epoch.to_string(),
             seq: seen.now.seq,
             ..UserScoreUpdate::default()
         };
@@ -78,14 +85,16 @@ impl Actor {
             update.rank = rank;
             self.tell_user(user, &update).await;
         }
-        for ended in seen.ended {
-            self.end_sessions(ended);
+        for user in seen.ended {
+            self.end_sessions(user);
         }
     }
 
     /// The board stands still meanwhile.
-    fn look(&mut self, board: &Board, changes: Changes) -> Seen {
+    fn look(&mut self, epoch: Epoch, board: &Board, changes: Changes) -> Seen {
+        let now = Moment::of(epoch, board);
         let Changes {
+            replaced,
             actions,
             placed,
             shifts,
@@ -93,7 +102,11 @@ impl Actor {
             announced,
             ended,
         } = changes;
-        let has_changes = !placed.is_empty() || !announced.is_empty() || !ended.is_empty();
+        let has_changes =
+            replaced || !placed.is_empty() || !announced.is_empty() || !ended.is_empty();
+        if replaced {
+            self.begin_anew(now, board);
+        }
         self.online.moved(&placed, shifts);
         let was_near_top: Vec<UserId> = self.watching.top().users().collect();
         let steps = self
@@ -101,19 +114,34 @@ impl Actor {
             .views()
             .filter_map(|(view, watched)| Some((view, watched.frames.advance(board)?)))
             .collect::<Vec<_>>();
-        let (again, rows) = self.outdated(board, &steps);
+        let (again, rows) = self.outdated(now, &steps);
 
-        let updates = self.own_updates(board, actions);
+        let updates = self.own_updates(now, board, actions);
         let near_top: Vec<UserId> = self.watching.top().users().chain(was_near_top).collect();
         let mut moved = self.online.untold(near_top.into_iter(), board);
         if self.online.is_sweep_due() {
             self.online.sweep(board);
         }
         moved.extend(self.online.next_share(board));
-        self.congratulate(board, &climbed);
-        announced.into_iter().for_each(|it| self.banners.add(it));
+        self.congratulate(now, board, &climbed);
+        if replaced {
+            self.banners.replace_log(announced);
+        } else {
+            for announcement in announced {
+                self.banners.add(announcement, Source::Log);
+            }
+        }
+        let ended = if replaced {
+            self.online.users().collect()
+        } else {
+            let whose = |ended| match ended {
+                Ended::Deleted(user) | Ended::Revoked(user, _) => user,
+            };
+            ended.into_iter().map(whose).collect()
+        };
         Seen {
-            now: Moment::of(board),
+            now,
+            is_other: replaced,
             has_changes,
             steps,
             again,
@@ -124,14 +152,23 @@ impl Actor {
         }
     }
 
+    /// Forgets all that was seen and said of a board that is no more.
+    fn begin_anew(&mut self, now: Moment, board: &Board) {
+        self.watching
+            .begin_anew(now, |view| Frames::new(view, now.epoch, board));
+        self.lagging.begin_anew();
+        self.online.begin_anew();
+        self.updates = Updates::default();
+    }
+
     /// Who is to be shown all rows again, and these.
     fn outdated(
         &mut self,
-        board: &Board,
+        now: Moment,
         steps: &[(View, Step)],
     ) -> (Vec<(Sid, View)>, HashMap<View, LeaderboardData>) {
         let (mut again, mut rows) = (Vec::new(), HashMap::new());
-        for (sid, watch) in self.watching.ticked(Moment::of(board)) {
+        for (sid, watch) in self.watching.ticked(now) {
             // A new frame says it all, to whoever gets it.
             let is_told = watch.mode == Mode::Full && steps.iter().any(|(v, _)| *v == watch.view);
             // Whoever lags is given all rows when there is room.
@@ -139,8 +176,7 @@ impl Actor {
                 continue;
             }
             if let Some(frames) = self.watching.frames(watch.view) {
-                rows.entry(watch.view)
-                    .or_insert_with(|| frames.as_of(Moment::of(board)));
+                rows.entry(watch.view).or_insert_with(|| frames.as_of(now));
                 again.push((sid, watch.view));
             }
         }
@@ -150,6 +186,7 @@ impl Actor {
     /// What those who acted are told.
     fn own_updates(
         &mut self,
+        now: Moment,
         board: &Board,
         actions: HashMap<UserId, UserChange>,
     ) -> Vec<(UserId, UserScoreUpdate)> {
@@ -158,7 +195,7 @@ impl Actor {
             if !self.online.is_here(user) {
                 continue;
             }
-            if let Some(update) = wire::user_update(self.live.epoch(), board, user, change) {
+            if let Some(update) = wire::user_update(now.epoch, board, user, change) {
                 self.online.told(user, update.rank);
                 updates.push((user, update));
             }
@@ -166,10 +203,26 @@ impl Actor {
         updates
     }
 
-    fn congratulate(&mut self, board: &Board, climbed: &[Climb]) {
-        let epoch = self.live.epoch();
-        for it in achieved(&self.achievements, epoch, board, climbed, clock::now()) {
-            self.banners.add(it);
+    fn congratulate(&mut self, now: Moment, board: &Board, climbed: &[Climb]) {
+        for it in achieved(&self.achievements, now.epoch, board, climbed, clock::now()) {
+            self.banners.add(it, Source::Server { replaces: None });
+        }
+    }
+
+    /// All rows to each room, whatever those in it have seen. What happened to whom
+    /// nobody can say.
+    async fn tell_all_watchers(&mut self) {
+        let views: Vec<View> = self.watching.views().map(|(view, _)| view).collect();
+        for view in views {
+            for mode in [Mode::Full, Mode::Delta] {
+                let watched = self.watching.watched(view);
+                if let Some(watched) = watched.filter(|watched| watched.has(mode)) {
+                    let (room, data) = (rooms::view(view, mode), watched.frames.data());
+                    if !self.tell_room(&room, LEADERBOARD_REFRESH, data).await {
+                        self.lagging.suspect_view(view, mode, 0);
+                    }
+                }
+            }
         }
     }
 

@@ -41,8 +41,8 @@ pub(super) struct Watch {
     /// The socket does not read, and is in no room: it has seen the frames up to
     /// here.
     pub(super) behind: Option<u64>,
-    /// The socket was shown the board of this `seq`, since the last tick.
-    between: Option<u64>,
+    /// The socket was shown the board of this moment, since the last tick.
+    between: Option<Moment>,
 }
 
 /// A view, and how many watch it.
@@ -142,6 +142,20 @@ impl Watching {
         Some(watch)
     }
 
+    /// The log is another: makes every view anew. Nobody has seen anything of it.
+    pub(super) fn begin_anew(&mut self, now: Moment, frames: impl Fn(View) -> Frames) {
+        self.ticks = VecDeque::from([now.seq]);
+        self.last_tick = now;
+        self.between.clear();
+        for watch in self.sockets.values_mut() {
+            watch.between = None;
+            watch.behind = watch.behind.and(Some(0));
+        }
+        for (view, watched) in self.views() {
+            watched.frames = frames(view);
+        }
+    }
+
     /// Notes a tick. Says who was shown the board between the last one and this, as
     /// it is no more.
     pub(super) fn ticked(&mut self, now: Moment) -> Vec<(Sid, Watch)> {
@@ -156,7 +170,7 @@ impl Watching {
         let mut outdated = Vec::new();
         for sid in std::mem::take(&mut self.between) {
             if let Some(watch) = self.sockets.get_mut(&sid)
-                && watch.between.take().is_some_and(|shown| shown != seq)
+                && watch.between.take().is_some_and(|shown| shown != now)
             {
                 outdated.push((sid, *watch));
             }
@@ -174,12 +188,12 @@ impl Watching {
         self.ticks.binary_search(&seq).is_ok()
     }
 
-    /// Notes that a socket was shown the board as of `seq`, which is now.
-    pub(super) fn shown(&mut self, sid: Sid, seq: u64) {
-        if self.ticks.back() != Some(&seq)
+    /// Notes that a socket was shown the board as of now.
+    pub(super) fn shown(&mut self, sid: Sid, now: Moment) {
+        if self.last_tick != now
             && let Some(watch) = self.sockets.get_mut(&sid)
         {
-            watch.between = Some(seq);
+            watch.between = Some(now);
             self.between.push(sid);
         }
     }
@@ -241,8 +255,11 @@ mod tests {
     }
 
     fn tick(seq: u64) -> Moment {
-        let at = Timestamp(0);
-        Moment { seq, at }
+        Moment {
+            epoch: Epoch(1),
+            seq,
+            at: Timestamp(0),
+        }
     }
 
     fn computed(watching: &mut Watching) -> Vec<View> {
@@ -277,15 +294,49 @@ mod tests {
         }
         watching.ticked(tick(5));
         let [with_the_tick, before_a_change, after_all, left] = sids;
-        watching.shown(with_the_tick, 5);
-        watching.shown(before_a_change, 6);
-        watching.shown(left, 6);
-        watching.shown(after_all, 9);
+        watching.shown(with_the_tick, tick(5));
+        watching.shown(before_a_change, tick(6));
+        watching.shown(left, tick(6));
+        watching.shown(after_all, tick(9));
         watching.leave(left);
         let outdated = watching.ticked(tick(9));
         let outdated: Vec<Sid> = outdated.into_iter().map(|(sid, _)| sid).collect();
         assert_eq!(outdated, [before_a_change]);
         assert!(watching.ticked(tick(12)).is_empty());
+    }
+
+    #[test]
+    fn of_another_log_nobody_has_seen_anything() {
+        let mut watching = watching();
+        let [between, lagging, other] = [Sid::new(), Sid::new(), Sid::new()];
+        let page = View::Page(7);
+        watching.watch(between, View::Top, Mode::Full, || frames(View::Top));
+        watching.watch(lagging, page, Mode::Delta, || frames(page));
+        watching.watch(other, page, Mode::Full, || frames(page));
+        watching.ticked(tick(5));
+        watching.shown(between, tick(6));
+        watching.get_mut(lagging).unwrap().behind = Some(4);
+
+        // As far as the log was that is no more.
+        let now = Moment {
+            epoch: Epoch(2),
+            ..tick(5)
+        };
+        let board = Board::new(Rules::default());
+        watching.begin_anew(now, |view| Frames::new(view, Epoch(2), &board));
+        for view in [View::Top, page] {
+            let epoch = &watching.frames(view).unwrap().data().epoch;
+            assert_eq!(*epoch, Epoch(2).to_string());
+        }
+        assert_eq!(watching.get(lagging).unwrap().behind, Some(0));
+        assert_eq!(watching.get(other).unwrap().behind, None);
+        assert!(watching.is_tick(5) && !watching.is_tick(0));
+        assert!(watching.ticked(now).is_empty(), "all are shown it anew");
+
+        // With the same `seq`, another epoch is another moment.
+        watching.shown(between, tick(5));
+        let outdated = watching.ticked(now);
+        assert_eq!(outdated.len(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use app::wire::{FoundUsers, Race, UserHistory, UserScore};
 use futures_util::future::try_join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
-    sync::{Notify, Semaphore, oneshot},
+    sync::{Notify, Semaphore, oneshot, watch},
     time::timeout,
 };
 
@@ -48,13 +48,35 @@ pub struct LiveBoard {
 
 /// What the store's writer fills and everybody else reads.
 struct Shared {
-    epoch: Epoch,
-    board: RwLock<Board>,
-    /// Up to when tokens of users are void, in seconds since 1970-01-01T00:00:00Z.
-    revoked: RwLock<HashMap<UserId, u64>>,
+    projection: RwLock<Projection>,
     changes: Mutex<Changes>,
     changed: Notify,
     searches: Arc<Semaphore>,
+}
+
+/// What follows from the log. All of it is under one lock, because nothing that one
+/// life of the log says holds for another.
+struct Projection {
+    epoch: Epoch,
+    board: Board,
+    /// Up to when tokens of users are void, in seconds since 1970-01-01T00:00:00Z.
+    revoked: HashMap<UserId, u64>,
+    /// How often the board was replaced: one that was is another board, even if the
+    /// epoch is the same.
+    reloads: u64,
+}
+
+impl Projection {
+    /// What the log says at first, and what is to be told of it.
+    fn new(opened: Opened) -> (Projection, Changes) {
+        let projection = Projection {
+            epoch: opened.epoch,
+            board: opened.board,
+            revoked: opened.revoked.into_iter().collect(),
+            reloads: 0,
+        };
+        (projection, Changes::anew(opened.announcements))
+    }
 }
 
 struct Folder(Arc<Shared>);
@@ -64,25 +86,48 @@ impl Fold for Folder {
         if entries.is_empty() {
             return Vec::new();
         }
-        let mut board = self.0.board.write();
-        let applied = board.fold(entries);
+        let mut projection = self.0.projection.write();
+        let applied = projection.board.fold(entries);
         // Under the board's lock, so that nobody sees one without the other.
         let mut changes = self.0.changes.lock();
         for (entry, applied) in entries.iter().zip(&applied) {
             changes.add(entry, applied.as_ref());
             if let Fact::TokensRevoked { user, issued_until } = entry.fact {
-                let mut revoked = self.0.revoked.write();
-                let until = revoked.entry(user).or_default();
+                let until = projection.revoked.entry(user).or_default();
                 *until = issued_until.max(*until);
             }
         }
-        drop((changes, board));
+        drop((changes, projection));
         self.0.changed.notify_one();
         applied
     }
 
-    fn reload(&mut self, _opened: Opened) {
-        todo!("take the board, the epoch and the revocations, and tell whoever takes changes")
+    fn reload(&mut self, opened: Opened) {
+        let (mut next, anew) = Projection::new(opened);
+        let mut projection = self.0.projection.write();
+        let mut changes = self.0.changes.lock();
+        next.reloads = projection.reloads + 1;
+        // What was not told yet belongs to a board that is no more.
+        *changes = anew;
+        let old = std::mem::replace(&mut *projection, next);
+        drop((changes, projection));
+        self.0.changed.notify_one();
+        // Not while others wait for the lock: a large board takes its time.
+        drop(old);
+    }
+}
+
+impl Shared {
+    fn new(opened: Opened) -> Shared {
+        let (projection, changes) = Projection::new(opened);
+        let changed = Notify::new();
+        changed.notify_one();
+        Shared {
+            projection: RwLock::new(projection),
+            changes: Mutex::new(changes),
+            changed,
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+        }
     }
 }
 
@@ -92,50 +137,35 @@ impl LiveBoard {
     /// # Errors
     /// If the store cannot start.
     pub fn start(opened: Opened, ready: Ready) -> Result<LiveBoard, StoreError> {
-        let shared = Arc::new(Shared {
-            epoch: opened.epoch,
-            board: RwLock::new(opened.board),
-            revoked: RwLock::new(opened.revoked.into_iter().collect()),
-            // Whoever takes changes hears first of what was announced before.
-            changes: Mutex::new(Changes {
-                announced: opened.announcements,
-                ..Changes::default()
-            }),
-            changed: Notify::new(),
-            searches: Arc::new(Semaphore::new(SEARCHES)),
-        });
-        shared.changed.notify_one();
+        let shared = Arc::new(Shared::new(opened));
         let store = ready.start(Folder(shared.clone()))?;
         Ok(LiveBoard { shared, store })
     }
 
-    /// Which life of the log the board follows.
-    pub fn epoch(&self) -> Epoch {
-        self.shared.epoch
-    }
-
     /// A user with score and rank, as of now.
     pub fn user_score(&self, user: UserId) -> Option<UserScore> {
-        self.read(|board| wire::user_score(self.epoch(), board, user))
+        self.read(|epoch, board| wire::user_score(epoch, board, user))
     }
 
     /// Is this user registered?
     pub fn knows(&self, user: UserId) -> bool {
-        self.read(|board| board.user(user).is_some())
+        self.read(|_, board| board.user(user).is_some())
     }
 
     /// Was the token revoked that says this?
     pub fn is_revoked(&self, identity: &Identity) -> bool {
-        let revoked = self.shared.revoked.read();
-        revoked.get(&identity.user).is_some_and(|until| {
+        let projection = self.shared.projection.read();
+        projection.revoked.get(&identity.user).is_some_and(|until| {
             // Nobody can tell when a token was issued that does not say.
             identity.issued.is_none_or(|issued| issued <= *until)
         })
     }
 
-    /// Looks at the board. It stands still meanwhile, so the look must be short.
-    pub fn read<T>(&self, look: impl FnOnce(&Board) -> T) -> T {
-        look(&self.shared.board.read())
+    /// Looks at the board, and at which life of the log it follows. It stands still
+    /// meanwhile, so the look must be short.
+    pub fn read<T>(&self, look: impl FnOnce(Epoch, &Board) -> T) -> T {
+        let projection = self.shared.projection.read();
+        look(projection.epoch, &projection.board)
     }
 
     /// Puts commands on the log; see [`Store::append`]. When this answers, the
@@ -171,7 +201,7 @@ impl LiveBoard {
     /// # Errors
     /// If the store cannot be read.
     pub async fn race(&self, points: usize) -> Result<Race, StoreError> {
-        let racers: Vec<_> = self.read(|board| {
+        let racers: Vec<_> = self.read(|_, board| {
             let racers = board.top().take(RACERS);
             let racers = racers.map(|row| (row.user, row.profile.username.to_string()));
             racers.collect()
@@ -206,7 +236,7 @@ impl LiveBoard {
         let shared = self.shared.clone();
         tokio::task::spawn_blocking(move || {
             let _place = place;
-            let found = search::search(&shared.board, &query, limit, || asker.is_closed());
+            let found = search::search(&shared.projection, &query, limit, || asker.is_closed());
             // Whoever asked may have typed on, and gone.
             _ = asker.send(found);
         });
@@ -221,19 +251,207 @@ impl LiveBoard {
 
     /// Takes the changes since the last call, and looks at the board that has
     /// just these.
-    pub fn take_changes<T>(&self, look: impl FnOnce(&Board, Changes) -> T) -> T {
-        let board = self.shared.board.read();
+    pub fn take_changes<T>(&self, look: impl FnOnce(Epoch, &Board, Changes) -> T) -> T {
+        let projection = self.shared.projection.read();
         let changes = std::mem::take(&mut *self.shared.changes.lock());
-        look(&board, changes)
+        look(projection.epoch, &projection.board, changes)
     }
 
-    /// Does the store take commands?
-    pub fn is_open(&self) -> bool {
-        *self.store.health().borrow() == Health::Open
+    /// Whether the store takes commands, now and from now on.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.store.health()
     }
 
     /// Finishes what was begun, and closes the store.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::{
+        auth::Role,
+        board::{
+            Announcement, AnnouncementId, AnnouncementKind, Audience, Profile, Rules, Score, Seq,
+            Severity, Timestamp,
+        },
+        store::History,
+    };
+
+    /// A store that is away.
+    struct Away(watch::Receiver<Health>);
+
+    impl Store for Away {
+        fn append(&self, _: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
+            Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+        }
+
+        fn history(
+            &self,
+            _: UserId,
+            _: usize,
+        ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+            Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+        }
+
+        fn health(&self) -> watch::Receiver<Health> {
+            self.0.clone()
+        }
+
+        fn close(&self) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    /// A board over a store that is away, and by what it is filled.
+    fn live(opened: Opened) -> (LiveBoard, Folder) {
+        let shared = Arc::new(Shared::new(opened));
+        let (_, health) = watch::channel(Health::Away);
+        let live = LiveBoard {
+            shared: shared.clone(),
+            store: Arc::new(Away(health)),
+        };
+        (live, Folder(shared))
+    }
+
+    fn user(n: u8) -> UserId {
+        UserId([n; 16])
+    }
+
+    fn registered(seq: u64, n: u8) -> LogEntry {
+        entry(
+            seq,
+            Fact::UserChanged {
+                user: user(n),
+                profile: Profile {
+                    username: format!("P{n}").into(),
+                    avatar: None,
+                },
+            },
+        )
+    }
+
+    fn acted(seq: u64, n: u8) -> LogEntry {
+        entry(
+            seq,
+            Fact::Action {
+                user: user(n),
+                action_type: "goal".into(),
+                increase: 5,
+                score: Score::new(5).expect("in range"),
+            },
+        )
+    }
+
+    fn entry(seq: u64, fact: Fact) -> LogEntry {
+        LogEntry {
+            seq: Seq::new(seq).expect("from 1"),
+            at: Timestamp(seq),
+            fact,
+        }
+    }
+
+    /// A log with so many entries, in which these users were registered first. Its
+    /// one announcement has the number of the epoch.
+    fn log(epoch: u64, seq: u64, users: &[u8]) -> Opened {
+        let mut board = Board::new(Rules::default());
+        for (n, at) in users.iter().zip(1..) {
+            board.apply(&registered(at, *n));
+        }
+        for at in users.len() as u64 + 1..=seq {
+            board.apply(&acted(at, users[0]));
+        }
+        Opened {
+            epoch: Epoch(epoch),
+            board,
+            announcements: vec![Announcement {
+                id: AnnouncementId(u128::from(epoch).to_be_bytes()),
+                kind: AnnouncementKind::SystemAlert,
+                message: "…".into(),
+                severity: Severity::Info,
+                audience: Audience::All,
+                from: Timestamp(0),
+                until: Timestamp(u64::MAX),
+                duration: None,
+            }],
+            revoked: vec![(user(9), epoch)],
+        }
+    }
+
+    #[test]
+    fn a_reload_replaces_all_that_the_log_said() {
+        let (live, mut folder) = live(log(1, 3, &[1, 2]));
+        let is_revoked = |issued| {
+            live.is_revoked(&Identity {
+                user: user(9),
+                role: Role::Viewer,
+                issued: Some(issued),
+                expires: u64::MAX,
+            })
+        };
+        folder.fold(&[acted(4, 2)]);
+        assert!(!is_revoked(5));
+        folder.reload(log(5, 2, &[2]));
+        assert!(is_revoked(5));
+        assert!(!live.knows(user(1)));
+        let score = live.user_score(user(2)).expect("registered");
+        assert_eq!((score.epoch, score.seq), (Epoch(5).to_string(), 2));
+        folder.fold(&[acted(3, 2), acted(4, 2)]);
+        live.take_changes(|epoch, board, changes| {
+            assert_eq!((epoch, board.seq(), changes.replaced), (Epoch(5), 4, true));
+            // Of what happened, only what happened on this log.
+            assert_eq!(changes.actions[&user(2)].merged, 2);
+            assert_eq!(changes.placed, [user(2), user(2)]);
+            let announced: Vec<_> = changes.announced.iter().map(|it| it.id.0[15]).collect();
+            assert_eq!(announced, [5]);
+        });
+        folder.fold(&[acted(5, 2)]);
+        live.take_changes(|_, _, changes| assert!(!changes.replaced));
+    }
+
+    /// In each log that is put in place of another, epoch and `seq` are the same.
+    #[test]
+    fn nobody_sees_parts_of_two_logs() {
+        const LAST: u64 = 500;
+        let (live, mut folder) = live(log(1, 1, &[1]));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while live.read(|epoch, board| {
+                        assert_eq!(epoch.0, board.seq());
+                        epoch.0 < LAST
+                    }) {}
+                });
+            }
+            scope.spawn(|| {
+                while live.take_changes(|epoch, board, changes| {
+                    assert_eq!(epoch.0, board.seq());
+                    for announced in changes.announced {
+                        assert_eq!(u128::from_be_bytes(announced.id.0), u128::from(epoch.0));
+                    }
+                    epoch.0 < LAST
+                }) {}
+            });
+            for epoch in 2..=LAST {
+                folder.reload(log(epoch, epoch, &[1]));
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn while_the_store_is_away_the_board_can_be_read() {
+        let (live, _folder) = live(log(1, 3, &[1, 2]));
+        assert_eq!(*live.health().borrow(), Health::Away);
+        let appended = live.append(vec![Command::DeleteUser(user(1))]).await;
+        assert!(matches!(appended, Err(StoreError::Away(_))));
+        assert!(matches!(live.race(9).await, Err(StoreError::Away(_))));
+        let score = live.user_score(user(1)).expect("registered");
+        assert_eq!((score.score, score.rank), (Some(5), Some(1)));
+        let found = live.search("p", 9).await.expect("nobody else searches");
+        assert_eq!(found.users.len(), 2);
     }
 }

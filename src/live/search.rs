@@ -6,8 +6,9 @@ use app::wire::FoundUsers;
 use parking_lot::RwLock;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use super::Projection;
 use crate::{
-    board::{Board, UserId, ranking::Position},
+    board::{UserId, ranking::Position},
     wire,
 };
 
@@ -82,9 +83,10 @@ type Candidate = (bool, Option<Position>, UserId);
 /// a time, and gives up when nobody waits any more.
 ///
 /// It goes by the order of registration, which never changes: by rank, somebody
-/// who moves meanwhile might be missed.
+/// who moves meanwhile might be missed. A board that was replaced has another order,
+/// and is looked at from its beginning.
 pub(super) fn search(
-    board: &RwLock<Board>,
+    projection: &RwLock<Projection>,
     query: &Query,
     limit: usize,
     is_given_up: impl Fn() -> bool,
@@ -94,11 +96,18 @@ pub(super) fn search(
     let mut best: BinaryHeap<Candidate> = BinaryHeap::with_capacity(limit + 1);
     let mut found = 0_usize;
     let mut next = 0;
-    loop {
+    let mut reloads = projection.read().reloads;
+    let now = loop {
         if is_given_up() {
             return FoundUsers::default();
         }
-        let board = board.read();
+        let now = projection.read();
+        if now.reloads != reloads {
+            reloads = now.reloads;
+            (found, next) = (0, 0);
+            best.clear();
+        }
+        let board = &now.board;
         let end = next + AT_ONCE;
         let is_meant = |name: &str| query.finds(name, &mut folded);
         for (user, position) in board.named(next..end, is_meant) {
@@ -114,12 +123,12 @@ pub(super) fn search(
         }
         next = end;
         if next >= board.registrations() {
-            break;
+            break now;
         }
-    }
+    };
     // As they are now, all at one moment. Somebody who was deleted and registered
     // again meanwhile may have been met twice, or have another name.
-    let board = board.read();
+    let board = &now.board;
     let mut users: Vec<Candidate> = best
         .into_iter()
         .map(|(_, _, user)| {
@@ -142,8 +151,13 @@ pub(super) fn search(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
-    use crate::board::{Fact, LogEntry, Operator, Profile, Rules, Score, Seq, Timestamp};
+    use crate::{
+        board::{Board, Epoch, Fact, LogEntry, Operator, Profile, Rules, Score, Seq, Timestamp},
+        store::Opened,
+    };
 
     fn finds(query: &str, name: &str) -> bool {
         let query = Query::new(query).expect("not empty");
@@ -238,6 +252,16 @@ mod tests {
         board
     }
 
+    fn followed(board: Board) -> RwLock<Projection> {
+        let (projection, _) = Projection::new(Opened {
+            epoch: Epoch(1),
+            board,
+            announcements: Vec::new(),
+            revoked: Vec::new(),
+        });
+        RwLock::new(projection)
+    }
+
     fn register(n: u32, name: &str) -> Fact {
         Fact::UserChanged {
             user: user(n),
@@ -267,12 +291,12 @@ mod tests {
 
     /// The names that are found with their ranks, and whether there are more.
     fn found(
-        board: &RwLock<Board>,
+        projection: &RwLock<Projection>,
         query: &str,
         limit: usize,
     ) -> (Vec<(String, Option<u64>)>, bool) {
         let query = Query::new(query).expect("not empty");
-        let FoundUsers { users, more } = search(board, &query, limit, || false);
+        let FoundUsers { users, more } = search(projection, &query, limit, || false);
         let users = users.into_iter().map(|user| (user.username, user.rank));
         (users.collect(), more)
     }
@@ -283,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_best_come_first_and_the_rest_is_counted() {
-        let board = RwLock::new(board(
+        let board = followed(board(
             Rules::default(),
             &[
                 ("Bea 1", Some(1)),
@@ -306,7 +330,7 @@ mod tests {
             ..Rules::default()
         };
         let users = [("Bea 0", None), ("Bea -1", Some(-1)), ("Bea 1", Some(1))];
-        let board = RwLock::new(board(rules, &users));
+        let board = followed(board(rules, &users));
         let unranked = ("Bea 0".to_owned(), None);
         let all = vec![row("Bea 1", 1), row("Bea -1", 2), unranked];
         assert_eq!(found(&board, "bea", 3), (all, false));
@@ -329,7 +353,7 @@ mod tests {
         apply(&mut board, Fact::UserDeleted { user: user(1) });
         apply(&mut board, register(0, "Bea"));
         apply(&mut board, register(3, "Carl"));
-        let board = RwLock::new(board);
+        let board = followed(board);
         assert_eq!(
             found(&board, "ada", 1),
             (vec![("Ada".to_owned(), None)], false)
@@ -345,7 +369,7 @@ mod tests {
     fn everybody_is_looked_at_however_many_there_are() {
         let names: Vec<String> = (0..3 * AT_ONCE + 1).map(|n| format!("user {n}")).collect();
         let users: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
-        let board = RwLock::new(board(Rules::default(), &users));
+        let board = followed(board(Rules::default(), &users));
         for n in [0, AT_ONCE - 1, AT_ONCE, 3 * AT_ONCE - 1, 3 * AT_ONCE] {
             let (users, more) = found(&board, &format!("{n} user"), 50);
             assert_eq!(users[0], row(&format!("user {n}"), n as u64 + 1));
@@ -357,8 +381,29 @@ mod tests {
     }
 
     #[test]
+    fn a_board_that_was_replaced_is_looked_at_from_its_beginning() {
+        let names: Vec<String> = (0..2 * AT_ONCE).map(|n| format!("Ada {n}")).collect();
+        let users: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+        let projection = followed(board(Rules::default(), &users));
+        let looks = Cell::new(0);
+        let replace = || {
+            looks.set(looks.get() + 1);
+            if looks.get() == 2 {
+                let mut projection = projection.write();
+                projection.board = board(Rules::default(), &[("Bea", None), ("Ada", None)]);
+                projection.reloads += 1;
+            }
+            false
+        };
+        let query = Query::new("ada").expect("not empty");
+        let FoundUsers { users, more } = search(&projection, &query, 9, replace);
+        let names: Vec<_> = users.iter().map(|user| user.username.as_str()).collect();
+        assert_eq!((names, more), (vec!["Ada"], false));
+    }
+
+    #[test]
     fn nobody_searches_for_whoever_has_gone() {
-        let board = RwLock::new(board(Rules::default(), &[("Ada", None)]));
+        let board = followed(board(Rules::default(), &[("Ada", None)]));
         let query = Query::new("ada").expect("not empty");
         assert_eq!(search(&board, &query, 9, || true), FoundUsers::default());
     }

@@ -47,7 +47,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     auth::{self, Identity, Role, Tokens},
-    board::{Board, Ties, Timestamp, UserId},
+    board::{Ties, Timestamp, UserId},
     live::{LiveBoard, MAX_QUERY_CHARS},
     wire,
 };
@@ -379,22 +379,24 @@ impl Pages {
             refreshes,
             origin: share::origin(&self.public_url, &headers),
         };
+        let (epoch, seq) = self.live.read(|epoch, board| (epoch, board.seq()));
         let now = Moment {
-            epoch: self.live.epoch(),
-            seq: self.live.read(Board::seq),
+            epoch: epoch.to_string(),
+            seq,
             race: race.number,
             is_before_start: self.starts_later().is_some(),
         };
-        if let Some(rendered) = self.kept.get(now, &variant) {
+        if let Some(rendered) = self.kept.get(&now, &variant) {
             let html = Html(rendered.with(&text, &nonce));
             return self.answer(html.into_response(), &nonce, visit, &headers);
         }
         let snapshot = snapshot(token);
         // The board may have gone on.
         let moment = Moment {
+            epoch: snapshot.board.epoch.clone(),
             seq: snapshot.board.seq,
+            race: race.number,
             is_before_start: snapshot.starts.is_some(),
-            ..now
         };
         let page = Document::Board {
             snapshot,
@@ -482,8 +484,7 @@ impl Pages {
         page: Option<u64>,
         SocketToken { token, expires_in }: SocketToken,
     ) -> PageSnapshot {
-        let epoch = self.live.epoch();
-        let (mut board, mut around, margin) = self.live.read(|board| {
+        let (mut board, mut around, mut you, margin) = self.live.read(|epoch, board| {
             let rows = match page {
                 None => wire::top(epoch, board),
                 Some(page) => {
@@ -504,8 +505,12 @@ impl Pages {
                 Ties::Earliest => 1,
                 Ties::Competition | Ties::Dense => 0,
             };
-            (rows, around, margin)
+            let you = you.and_then(|you| wire::user_score(epoch, board, you.user));
+            (rows, around, you, margin)
         });
+        if let Some(you) = &mut you {
+            self.hide_picture(&mut you.avatar);
+        }
         self.hide_pictures(&mut board.top_scores);
         self.hide_pictures(&mut around);
         let starts = self.starts_later();
@@ -515,7 +520,7 @@ impl Pages {
             view: visit.view,
             locale: visit.language.locale(),
             board,
-            you: you.and_then(|you| self.user_score(you)),
+            you,
             around,
             margin,
             starts: starts.map(|it| wire::timestamp(Timestamp(it.as_millis() as u64))),

@@ -31,6 +31,7 @@ pub type Shared = Arc<Mutex<Option<Drawn>>>;
 /// A picture, and of which state of the board it is.
 #[derive(Clone)]
 pub struct Drawn {
+    epoch: String,
     seq: u64,
     at: Instant,
     /// `None` if it could not be drawn.
@@ -57,9 +58,10 @@ pub(super) async fn image(State(pages): State<Pages>, headers: HeaderMap) -> Res
 async fn newest(pages: Pages) -> Option<(Bytes, String)> {
     // One at a time: whoever comes meanwhile waits, and gets the same.
     let mut shared = pages.shared.clone().lock_owned().await;
-    let seq = pages.live.read(|board| board.seq());
+    let (epoch, seq) = pages.live.read(|epoch, board| (epoch, board.seq()));
     if let Some(drawn) = &*shared
-        && (drawn.seq == seq || drawn.at.elapsed() < DRAWN_EVERY)
+        && ((drawn.epoch == epoch.to_string() && drawn.seq == seq)
+            || drawn.at.elapsed() < DRAWN_EVERY)
     {
         return drawn.picture.clone();
     }
@@ -68,7 +70,7 @@ async fn newest(pages: Pages) -> Option<(Bytes, String)> {
     let draw = move || {
         let board = pages
             .live
-            .read(|board| wire::leaderboard(pages.live.epoch(), board, 0..picture::ROWS));
+            .read(|epoch, board| wire::leaderboard(epoch, board, 0..picture::ROWS));
         let png = picture::png(&pages.title, &board);
         let picture = png.map(|png| {
             let mut hasher = DefaultHasher::new();
@@ -76,6 +78,7 @@ async fn newest(pages: Pages) -> Option<(Bytes, String)> {
             (png.into(), format!("\"{:016x}\"", hasher.finish()))
         });
         *shared = Some(Drawn {
+            epoch: board.epoch,
             seq: board.seq,
             at: Instant::now(),
             picture: picture.clone(),

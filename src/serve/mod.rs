@@ -103,7 +103,7 @@ impl Server {
             tokens: tokens.clone(),
             action_types: Arc::new(ActionTypes::new(&tables.actions)),
             ready: ready.clone(),
-            hub: hub.pulse(),
+            hub: hub.handle().clone(),
         };
         let page_files = files::find(&config.leptos);
         let pages = Pages {
@@ -180,7 +180,8 @@ impl Server {
         let end = Instant::now() + self.notice;
         self.ready.store(false, Ordering::Relaxed);
         if !in_haste && !self.notice.is_zero() {
-            self.hub.announce(maintenance(self.notice)).await;
+            let notice = maintenance(self.notice);
+            self.hub.handle().announce(notice, None).await;
             sleep(FAREWELL.min(self.notice)).await;
         }
         _ = stop.send(());
