@@ -14,6 +14,7 @@ pub mod demo;
 pub mod hub;
 pub mod limits;
 pub mod live;
+pub mod metrics;
 pub mod page;
 pub mod serve;
 pub mod store;

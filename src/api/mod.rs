@@ -20,7 +20,11 @@ use std::sync::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequestParts, State},
-    http::{header::AUTHORIZATION, request::Parts},
+    http::{
+        header::{AUTHORIZATION, CONTENT_TYPE},
+        request::Parts,
+    },
+    response::IntoResponse,
     routing::{any, get, post},
 };
 
@@ -29,6 +33,7 @@ use crate::{
     auth::{Identity, Role, Tokens, bearer},
     hub,
     live::LiveBoard,
+    metrics,
     store::Health,
 };
 pub use problem::Problem;
@@ -70,6 +75,7 @@ pub fn routes(api: Api) -> Router {
         .route("/api/{*rest}", any(unknown))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(measures))
         .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
@@ -92,6 +98,12 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
         Health::Away => Ok("ready\nstore: away\n"),
         Health::Closed => Err(Problem::unavailable("the store has failed; see the log")),
     }
+}
+
+/// For Prometheus.
+async fn measures(State(api): State<Api>) -> impl IntoResponse {
+    let text = api.live.metrics().text();
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 
 /// Somebody who may send actions and register users.

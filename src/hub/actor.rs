@@ -38,6 +38,7 @@ use crate::{
     clock,
     config::AchievementsTable,
     live::LiveBoard,
+    metrics::Metrics,
     wire,
 };
 
@@ -89,6 +90,7 @@ pub(super) struct Actor {
     /// What clients said before they were welcomed.
     early: HashMap<Sid, Vec<Heard>>,
     pub(super) banners: Banners,
+    metrics: Metrics,
 }
 
 impl Actor {
@@ -102,6 +104,7 @@ impl Actor {
             let top = Frames::new(View::Top, epoch, board);
             Watching::new(top, Moment::of(epoch, board))
         });
+        let metrics = live.metrics().clone();
         Actor {
             io,
             live,
@@ -116,6 +119,7 @@ impl Actor {
             expiring: Expiring::default(),
             early: HashMap::new(),
             banners: Banners::default(),
+            metrics,
         }
     }
 
@@ -162,6 +166,7 @@ impl Actor {
                 let socket = self.io.get_socket(sid);
                 if let Some(socket) = socket.filter(|socket| socket.connected()) {
                     self.welcome(&socket, identity);
+                    self.count();
                 }
             }
             Request::Disconnected(sid, user) => {
@@ -170,6 +175,7 @@ impl Actor {
                 self.lagging.forget(sid);
                 self.expiring.forget(sid);
                 self.early.remove(&sid);
+                self.count();
             }
             Request::Event(event) => self.hear(event),
             Request::Announce {
@@ -177,6 +183,12 @@ impl Actor {
                 replaces,
             } => self.banners.add(announcement, Source::Server { replaces }),
         }
+    }
+
+    fn count(&self) {
+        let (users, sockets) = self.online.count();
+        self.metrics.users_online.set(users as i64);
+        self.metrics.sockets.set(sockets as i64);
     }
 
     fn hear(&mut self, heard: Heard) {

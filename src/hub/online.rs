@@ -23,6 +23,7 @@ const SHARES: usize = 4;
 #[derive(Default)]
 pub(super) struct Online {
     users: HashMap<UserId, u32>,
+    sockets: usize,
     /// By the number that `users` has, and by which `sweep` knows them.
     here: Vec<Here>,
     /// Numbers of users who have gone, which `sweep` may still have.
@@ -63,6 +64,7 @@ struct Here {
 impl Online {
     /// A socket of this user, whose rank this is, was let in.
     pub(super) fn came(&mut self, sid: Sid, user: UserId, rank: Option<u64>) {
+        self.sockets += 1;
         if let Some(&number) = self.users.get(&user) {
             self.here[number as usize].sockets.push(sid);
             return;
@@ -97,7 +99,9 @@ impl Online {
             return;
         };
         let here = &mut self.here[number as usize];
+        let before = here.sockets.len();
         here.sockets.retain(|known| *known != sid);
+        self.sockets -= before - here.sockets.len();
         if here.sockets.is_empty() {
             self.users.remove(&user);
             self.gone.push(number);
@@ -219,6 +223,11 @@ impl Online {
         }
         self.share = self.waiting.len().div_ceil(SHARES);
         self.changed();
+    }
+
+    /// How many users are here, and by how many sockets.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.users.len(), self.sockets)
     }
 
     /// All who are here.
@@ -420,12 +429,14 @@ mod tests {
         let mut game = Game::new();
         let other = Sid::new();
         game.online.came(other, user(3), game.rank(3));
+        assert_eq!(game.online.count(), (10, 11));
         game.online.left(game.sockets[3], user(3));
         game.online.left(game.sockets[3], user(3));
         assert_eq!(game.online.sockets(user(3)), [other]);
         game.online.left(other, user(3));
         assert!(!game.online.is_here(user(3)));
         game.online.left(other, user(3));
+        assert_eq!(game.online.count(), (9, 9));
         game.score(9, 1000);
         assert_eq!(game.sweep(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
     }

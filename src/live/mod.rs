@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     auth::Identity,
     board::{Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
+    metrics::Metrics,
     store::{
         Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError, history::MAX_POINTS,
     },
@@ -52,6 +53,7 @@ struct Shared {
     changes: Mutex<Changes>,
     changed: Notify,
     searches: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 /// What follows from the log. All of it is under one lock, because nothing that one
@@ -111,6 +113,7 @@ impl Fold for Folder {
         *changes = anew;
         let old = std::mem::replace(&mut *projection, next);
         drop((changes, projection));
+        self.0.metrics.store_reloads.inc();
         self.0.changed.notify_one();
         // Not while others wait for the lock: a large board takes its time.
         drop(old);
@@ -127,6 +130,7 @@ impl Shared {
             changes: Mutex::new(changes),
             changed,
             searches: Arc::new(Semaphore::new(SEARCHES)),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -174,7 +178,11 @@ impl LiveBoard {
     /// # Errors
     /// If nothing could be written.
     pub async fn append(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
-        self.store.append(commands).await
+        let is_action = |command: &Command| matches!(command, Command::Act(_));
+        let are_actions: Vec<bool> = commands.iter().map(is_action).collect();
+        let answer = self.store.append(commands).await;
+        self.shared.metrics.count_actions(&are_actions, &answer);
+        answer
     }
 
     /// What a user has done, with at most `points` points of the score over time,
@@ -260,6 +268,17 @@ impl LiveBoard {
     /// Whether the store takes commands, now and from now on.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.store.health()
+    }
+
+    /// The measures, with those of the board and the store as they are now.
+    pub fn metrics(&self) -> &Metrics {
+        let metrics = &self.shared.metrics;
+        let (seq, users) = self.read(|_, board| (board.seq(), board.len()));
+        metrics.board_seq.set(seq.cast_signed());
+        metrics.board_users.set(users as i64);
+        let is_open = *self.store.health().borrow() == Health::Open;
+        metrics.store_open.set(is_open.into());
+        metrics
     }
 
     /// Finishes what was begun, and closes the store.
@@ -411,6 +430,7 @@ mod tests {
         });
         folder.fold(&[acted(5, 2)]);
         live.take_changes(|_, _, changes| assert!(!changes.replaced));
+        assert_eq!(live.metrics().store_reloads.get(), 1);
     }
 
     /// In each log that is put in place of another, epoch and `seq` are the same.
@@ -453,5 +473,10 @@ mod tests {
         assert_eq!((score.score, score.rank), (Some(5), Some(1)));
         let found = live.search("p", 9).await.expect("nobody else searches");
         assert_eq!(found.users.len(), 2);
+        let measures = live.metrics();
+        assert_eq!(
+            (measures.store_open.get(), measures.board_seq.get()),
+            (0, 3)
+        );
     }
 }

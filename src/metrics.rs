@@ -1,0 +1,186 @@
+//! What operators are told of a running server, in the text format of Prometheus.
+//!
+//! Whoever knows that something happened counts it here. Nothing is global: who
+//! counts is handed the [`Metrics`].
+
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, prometheus_text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::store::{Outcome, StoreError};
+
+/// The type of what [`Metrics::text`] gives.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The measures of one server. Clones are the same.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Sockets that are connected here.
+    pub sockets: Gauge,
+    /// Users who are connected here, by however many sockets.
+    pub users_online: Gauge,
+    /// The last entry of the log that the board holds.
+    pub board_seq: Gauge,
+    /// Users who are ranked.
+    pub board_users: Gauge,
+    /// 1 while the store takes commands, and else 0.
+    pub store_open: Gauge,
+    /// How often the store could not be reached any more.
+    pub store_outages: Counter,
+    /// How often the board was replaced, because the log was another.
+    pub store_reloads: Counter,
+    actions: Family<ActionLabels, Counter>,
+    registry: Arc<Registry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    outcome: ActionOutcome,
+}
+
+/// What became of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum ActionOutcome {
+    Accepted,
+    /// It had been accepted before.
+    Duplicate,
+    Refused,
+    /// The store could not say.
+    Failed,
+}
+
+impl ActionOutcome {
+    const ALL: [ActionOutcome; 4] = [
+        ActionOutcome::Accepted,
+        ActionOutcome::Duplicate,
+        ActionOutcome::Refused,
+        ActionOutcome::Failed,
+    ];
+}
+
+impl EncodeLabelValue for ActionOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            ActionOutcome::Accepted => "accepted",
+            ActionOutcome::Duplicate => "duplicate",
+            ActionOutcome::Refused => "refused",
+            ActionOutcome::Failed => "failed",
+        })
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut registry = Registry::with_prefix("podium");
+        let mut gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let sockets = gauge("sockets", "Sockets that are connected to this node");
+        let users_online = gauge("users_online", "Users who are connected to this node");
+        let board_seq = gauge("board_seq", "The last entry of the log on the board");
+        let board_users = gauge("board_users", "Users who are ranked");
+        let store_open = gauge("store_open", "1 while the store takes commands, else 0");
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let store_outages = counter("store_outages", "Times that the store was out of reach");
+        let store_reloads = counter("store_reloads", "Times that the board was loaded anew");
+        let actions = Family::default();
+        for outcome in ActionOutcome::ALL {
+            // From the first reading on, so that the first of each is seen.
+            drop(actions.get_or_create(&ActionLabels { outcome }));
+        }
+        let help = "Actions that were sent to this node, by what became of them";
+        registry.register("actions", help, actions.clone());
+        Metrics {
+            sockets,
+            users_online,
+            board_seq,
+            board_users,
+            store_open,
+            store_outages,
+            store_reloads,
+            actions,
+            registry: Arc::new(registry),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts commands that were answered, of which those were actions that
+    /// `is_action` says.
+    pub fn count_actions(&self, is_action: &[bool], answer: &Result<Vec<Outcome>, StoreError>) {
+        let actions = is_action.iter().enumerate().filter(|(_, is)| **is);
+        for (at, _) in actions {
+            let outcome = match answer.as_ref().map(|outcomes| outcomes.get(at)) {
+                Ok(Some(Ok(receipt))) if receipt.duplicate => ActionOutcome::Duplicate,
+                Ok(Some(Ok(_))) => ActionOutcome::Accepted,
+                Ok(Some(Err(_))) => ActionOutcome::Refused,
+                Ok(None) | Err(_) => ActionOutcome::Failed,
+            };
+            self.actions.get_or_create(&ActionLabels { outcome }).inc();
+        }
+    }
+
+    /// All measures, as they are now.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a text cannot fail.
+        _ = prometheus_text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Receipt, Refusal};
+
+    #[test]
+    fn what_was_counted_is_told() {
+        let metrics = Metrics::default();
+        let receipt = |duplicate| Receipt {
+            seq: 1,
+            score: None,
+            rank: None,
+            old_rank: None,
+            duplicate,
+        };
+        let answers = Ok(vec![
+            Ok(receipt(false)),
+            Ok(receipt(true)),
+            Err(Refusal::UnknownUser),
+            Ok(receipt(false)),
+        ]);
+        metrics.count_actions(&[true, true, true, false], &answers);
+        metrics.count_actions(&[true, false, true], &Err(StoreError::Closed));
+        metrics.sockets.set(7);
+        metrics.clone().store_reloads.inc();
+        let text = metrics.text();
+        let lines: Vec<&str> = text.lines().collect();
+        for line in [
+            "# TYPE podium_actions_total counter",
+            "podium_actions_total{outcome=\"accepted\"} 1",
+            "podium_actions_total{outcome=\"duplicate\"} 1",
+            "podium_actions_total{outcome=\"refused\"} 1",
+            "podium_actions_total{outcome=\"failed\"} 2",
+            "# TYPE podium_sockets gauge",
+            "podium_sockets 7",
+            "podium_store_reloads_total 1",
+            "podium_store_outages_total 0",
+        ] {
+            assert!(lines.contains(&line), "{line} in {text}");
+        }
+    }
+}
