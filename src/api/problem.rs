@@ -122,7 +122,7 @@ impl Problem {
 
     /// The store could not be read.
     pub(super) fn unread(error: StoreError) -> Problem {
-        tracing::warn!(%error, "a history could not be read");
+        log(&error, "a history could not be read");
         Problem::unavailable("the history cannot be read now: ask again a little later")
     }
 
@@ -167,8 +167,23 @@ impl From<RefusedTicket> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         // What the database said is for the log, not for whoever asked.
-        tracing::warn!(%error, "a request could not be stored");
-        Problem::unavailable("nothing was stored: send the same again a little later")
+        log(&error, "a request could not be stored");
+        Problem::unavailable(match error {
+            // Perhaps all that is lost is the answer.
+            StoreError::Away(_) => {
+                "the store cannot be reached: send the same again a little later, and what was \
+                 stored already is not counted twice"
+            }
+            _ => "nothing was stored: send the same again a little later",
+        })
+    }
+}
+
+/// A store that is away says so itself, once; each request would do so too.
+fn log(error: &StoreError, what: &str) {
+    match error {
+        StoreError::Away(_) => tracing::debug!(%error, "{what}"),
+        _ => tracing::warn!(%error, "{what}"),
     }
 }
 
@@ -203,6 +218,11 @@ mod tests {
         assert_eq!(retry_after(Problem::unavailable("wait")).unwrap(), "1");
         let error = StoreError::InUse("podium.db".into());
         assert_eq!(retry_after(error.into()).unwrap(), "1");
+        let error = StoreError::Away("connection refused to 192.0.2.1".into());
+        let away = Problem::from(error);
+        assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!away.detail.contains("192.0.2.1"), "{}", away.detail);
+        assert_eq!(retry_after(away).unwrap(), "1");
         assert!(retry_after(Problem::FORBIDDEN).is_none());
     }
 }

@@ -9,6 +9,7 @@ mod first_ping;
 mod leaving;
 mod listener;
 mod origins;
+mod outage;
 mod polling;
 mod slow_body;
 
@@ -133,6 +134,11 @@ impl Server {
             .layer(hub_layer);
         let departure = Departure::default();
         let router = guard(router, &tables.http, limits.clone(), departure.clone());
+        let voice = hub.handle().clone();
+        let announce =
+            async move |announcement, replaces| voice.announce(announcement, replaces).await;
+        let metrics = live.metrics().clone();
+        tokio::spawn(outage::follow(live.health(), metrics, announce));
         tokio::spawn(async move {
             loop {
                 sleep(FORGET_EVERY).await;

@@ -1,0 +1,166 @@
+//! While the store is away: says so to those who watch, and that it is back.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time::timeout};
+use uuid::Uuid;
+
+use crate::{
+    board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
+    clock,
+    metrics::Metrics,
+    store::Health,
+};
+
+/// How long the store may be away before anybody is told: nobody misses results for
+/// so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it is said that the store is back.
+const BACK: Duration = Duration::from_secs(8);
+
+/// Counts how often the store is away, and announces it if it lasts, once for each
+/// time; and then that it is over, which takes the first announcement's place. Ends
+/// when the store is closed.
+pub(super) async fn follow(
+    mut health: watch::Receiver<Health>,
+    metrics: Metrics,
+    announce: impl AsyncFn(Announcement, Option<AnnouncementId>),
+) {
+    while becomes(&mut health, Health::Away).await {
+        metrics.store_outages.inc();
+        let Err(_) = timeout(PATIENCE, becomes(&mut health, Health::Open)).await else {
+            // Back already, or closed for good.
+            continue;
+        };
+        let away = away();
+        let id = away.id;
+        announce(away, None).await;
+        if becomes(&mut health, Health::Open).await {
+            announce(back(), Some(id)).await;
+        }
+    }
+}
+
+/// Waits until the store is so; `false` if it will never be, because it is closed.
+async fn becomes(health: &mut watch::Receiver<Health>, wanted: Health) -> bool {
+    let is_known = |it: &Health| *it == wanted || *it == Health::Closed;
+    let known = health.wait_for(is_known).await;
+    known.is_ok_and(|it| *it == wanted)
+}
+
+fn away() -> Announcement {
+    Announcement {
+        message: "New results cannot be taken at the moment: the board shows the last ones".into(),
+        severity: Severity::Warning,
+        // Nobody knows for how long.
+        until: Timestamp(u64::MAX),
+        duration: None,
+        ..back()
+    }
+}
+
+fn back() -> Announcement {
+    let now = clock::now();
+    let duration = BACK.as_millis() as u64;
+    Announcement {
+        id: AnnouncementId(Uuid::new_v4().into_bytes()),
+        kind: AnnouncementKind::Maintenance,
+        message: "Results are coming in again".into(),
+        severity: Severity::Info,
+        audience: Audience::All,
+        from: now,
+        until: Timestamp(now.0 + duration),
+        duration: Some(duration),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// What is announced, and instead of what.
+    type Said = (Announcement, Option<AnnouncementId>);
+
+    struct Outage {
+        health: watch::Sender<Health>,
+        said: mpsc::UnboundedReceiver<Said>,
+        metrics: Metrics,
+    }
+
+    /// A store that is open. Time goes on by itself while nothing happens.
+    fn outage() -> Outage {
+        let (health, watched) = watch::channel(Health::Open);
+        let (say, said) = mpsc::unbounded_channel();
+        let metrics = Metrics::default();
+        let announce = async move |announcement, replaces| {
+            _ = say.send((announcement, replaces));
+        };
+        tokio::spawn(follow(watched, metrics.clone(), announce));
+        Outage {
+            health,
+            said,
+            metrics,
+        }
+    }
+
+    impl Outage {
+        async fn next(&mut self) -> Option<Said> {
+            timeout(Duration::from_secs(3600), self.said.recv())
+                .await
+                .ok()?
+        }
+
+        /// Waits until it is known that the store is away.
+        async fn away(&self, times: u64) {
+            self.health.send_replace(Health::Away);
+            while self.metrics.store_outages.get() < times {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_watches_is_told_once_of_each_outage_and_of_its_end() {
+        let mut outage = outage();
+        let mut ids = Vec::new();
+        for times in 1..3 {
+            outage.away(times).await;
+            let (away, replaces) = outage.next().await.unwrap();
+            assert_eq!((away.severity, replaces), (Severity::Warning, None));
+            assert_eq!(outage.next().await, None, "it lasts, and was said");
+            outage.health.send_replace(Health::Open);
+            let (back, replaces) = outage.next().await.unwrap();
+            assert_eq!((back.severity, replaces), (Severity::Info, Some(away.id)));
+            assert_eq!(outage.next().await, None);
+            ids.extend([away.id, back.id]);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 4, "each is shown");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_outage_is_counted_and_not_told_of() {
+        let mut outage = outage();
+        for times in 1..4 {
+            outage.away(times).await;
+            tokio::time::advance(PATIENCE / 2).await;
+            outage.health.send_replace(Health::Open);
+            assert_eq!(outage.next().await, None);
+        }
+        assert_eq!(outage.metrics.store_outages.get(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_store_that_is_closed_nothing_more_is_told() {
+        let mut outage = outage();
+        outage.away(1).await;
+        outage.next().await.unwrap();
+        outage.health.send_replace(Health::Closed);
+        // The one who tells has ended.
+        assert_eq!(outage.said.recv().await, None);
+    }
+}
