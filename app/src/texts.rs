@@ -89,6 +89,7 @@ texts! {
     Change: "Change", "Änderung", "Cambio";
     BestPlace: "Best place", "Bester Platz", "Mejor puesto";
     Actions: "Actions", "Aktionen", "Acciones";
+    NoPast: "What was before cannot be shown now", "Was vorher war, kann gerade nicht gezeigt werden", "Lo anterior no se puede mostrar ahora";
     NoActions: "No actions yet", "Noch keine Aktionen", "Aún no hay acciones";
     ToTheBoard: "To the board", "Zur Rangliste", "A la clasificación";
     NotFound: "Nothing here", "Hier ist nichts", "Aquí no hay nada";

@@ -49,6 +49,7 @@ use crate::{
     auth::{self, Identity, Role, Tokens},
     board::{Ties, Timestamp, UserId},
     live::{LiveBoard, MAX_QUERY_CHARS},
+    store::StoreError,
     wire,
 };
 
@@ -181,6 +182,14 @@ async fn player(
                 Document::Player(Box::new(user))
             }
             Ok(None) => Document::Missing,
+            // What is now is known here.
+            Err(StoreError::Away(_)) => match pages.live.user_score(user) {
+                Some(mut user) => {
+                    pages.hide_picture(&mut user.avatar);
+                    Document::PlayerNow(Box::new(user))
+                }
+                None => Document::Missing,
+            },
             Err(error) => {
                 tracing::error!(%error, "a player's page could not be made");
                 Document::Unavailable

@@ -10,7 +10,7 @@ use app::wire::Race;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::live::LiveBoard;
+use crate::{live::LiveBoard, store::StoreError};
 
 /// How long a race is shown before it is asked for again.
 const FRESH: Duration = Duration::from_secs(10);
@@ -58,6 +58,8 @@ impl Races {
                             latest.race = race;
                         }
                     }
+                    // Until it is back, the latest is shown; that it is away, it says.
+                    Err(StoreError::Away(_)) => {}
                     Err(error) => tracing::error!(%error, "the race could not be drawn"),
                 }
             });

@@ -4,7 +4,7 @@ use leptos::{html, prelude::*};
 
 use super::{
     field::{Languages, PagesNav, SearchForm},
-    player::Player,
+    player::{Player, PlayerNow},
     race::RaceChart,
     search::Found,
 };
@@ -13,7 +13,7 @@ use crate::{
     files::{PageFiles, Scripts},
     sharing::{Sharing, SharingTags},
     texts::{Language, Text},
-    wire::{FoundUsers, PageSnapshot, Race, UserHistory, View},
+    wire::{FoundUsers, PageSnapshot, Race, UserHistory, UserScore, View},
 };
 
 /// How often a page without scripts asks for the newest board, in seconds.
@@ -58,6 +58,8 @@ pub enum Document {
     },
     /// One player.
     Player(Box<UserHistory>),
+    /// One player, of whom the store does not tell the past now.
+    PlayerNow(Box<UserScore>),
     /// Players by name.
     Found {
         /// What was looked for.
@@ -77,6 +79,7 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
     let title = match &page {
         Document::Board { .. } => frame.title.clone(),
         Document::Player(user) => format!("{} · {}", user.user.username, frame.title),
+        Document::PlayerNow(user) => format!("{} · {}", user.username, frame.title),
         Document::Found { query, .. } => format!("{query} · {}", frame.title),
         Document::Missing => format!("{} · {}", locale.text(Text::NotFound), frame.title),
         Document::Unavailable => format!("{} · {}", locale.text(Text::Unavailable), frame.title),
@@ -187,6 +190,13 @@ fn body(frame: Frame, page: Document) -> AnyView {
         Document::Player(user) => view! {
             <Home frame=frame.clone() />
             <Player locale=locale.clone() user=*user />
+            <SearchForm locale=locale.clone() query=String::new() />
+            <Languages language=frame.language query=frame.query.clone() locale />
+        }
+        .into_any(),
+        Document::PlayerNow(user) => view! {
+            <Home frame=frame.clone() />
+            <PlayerNow locale=locale.clone() user=*user />
             <SearchForm locale=locale.clone() query=String::new() />
             <Languages language=frame.language query=frame.query.clone() locale />
         }

@@ -19,27 +19,14 @@ pub(super) fn Player(
     /// Who it is.
     user: UserHistory,
 ) -> impl IntoView {
-    let place = |rank: Option<u64>| match rank {
-        Some(rank) => format!("#{}", locale.number(rank.cast_signed())),
-        None => "–".into(),
-    };
-    let figures = [
-        (Text::Place, place(user.user.rank)),
-        (
-            Text::Score,
-            user.user.score.map_or("–".into(), |it| locale.number(it)),
-        ),
+    let place = |rank| place(&locale, rank);
+    let [rank, score] = standing(&locale, &user.user);
+    let figures = vec![
+        rank,
+        score,
         (Text::BestPlace, place(user.best_rank)),
         (Text::Actions, locale.number(user.actions.cast_signed())),
     ];
-    let figures = figures.map(|(name, value)| {
-        view! {
-            <div>
-                <dt>{locale.text(name)}</dt>
-                <dd>{value}</dd>
-            </div>
-        }
-    });
     let recent = user.recent.iter().map(|action| {
         let sign = if action.score_increase > 0 { "+" } else { "" };
         view! {
@@ -66,21 +53,10 @@ pub(super) fn Player(
     ];
     let columns = columns.map(|name| view! { <th scope="col">{locale.text(name)}</th> });
     let chart = chart(&locale, &user);
-    let UserScore {
-        user_id,
-        username,
-        avatar,
-        ..
-    } = user.user;
     view! {
         <main class="player">
-            <div class="who">
-                <Avatar user_id username=username.clone() avatar />
-                <h1>
-                    <bdi>{username}</bdi>
-                </h1>
-            </div>
-            <dl class="figures">{figures.collect_view()}</dl>
+            <Who user=user.user />
+            <Figures locale=locale.clone() figures />
             {chart}
             <section class="panel">
                 <h2>{locale.text(Text::RecentActions)}</h2>
@@ -107,6 +83,84 @@ pub(super) fn Player(
             </section>
         </main>
     }
+}
+
+/// The page of one player, of whom the store does not tell the past now.
+#[component]
+pub(super) fn PlayerNow(
+    /// How it is written.
+    locale: Locale,
+    /// Who it is.
+    user: UserScore,
+) -> impl IntoView {
+    let figures = standing(&locale, &user).to_vec();
+    view! {
+        <main class="player">
+            <Who user />
+            <Figures locale=locale.clone() figures />
+            <section class="panel">
+                <h2>{locale.text(Text::NoPast)}</h2>
+                <p class="quiet">{locale.text(Text::TryAgain)}</p>
+            </section>
+        </main>
+    }
+}
+
+/// Picture and name.
+#[component]
+fn Who(
+    /// Whose.
+    user: UserScore,
+) -> impl IntoView {
+    let UserScore {
+        user_id,
+        username,
+        avatar,
+        ..
+    } = user;
+    view! {
+        <div class="who">
+            <Avatar user_id username=username.clone() avatar />
+            <h1>
+                <bdi>{username}</bdi>
+            </h1>
+        </div>
+    }
+}
+
+/// What sums somebody up.
+#[component]
+fn Figures(
+    /// How it is written.
+    locale: Locale,
+    /// What, and how much.
+    figures: Vec<(Text, String)>,
+) -> impl IntoView {
+    let figures = figures.into_iter().map(|(name, value)| {
+        view! {
+            <div>
+                <dt>{locale.text(name)}</dt>
+                <dd>{value}</dd>
+            </div>
+        }
+    });
+    view! { <dl class="figures">{figures.collect_view()}</dl> }
+}
+
+fn place(locale: &Locale, rank: Option<u64>) -> String {
+    match rank {
+        Some(rank) => format!("#{}", locale.number(rank.cast_signed())),
+        None => "–".into(),
+    }
+}
+
+/// Where somebody stands now.
+fn standing(locale: &Locale, user: &UserScore) -> [(Text, String); 2] {
+    let score = user.score.map_or("–".into(), |it| locale.number(it));
+    [
+        (Text::Place, place(locale, user.rank)),
+        (Text::Score, score),
+    ]
 }
 
 /// The score over time, as soon as there are two moments.
