@@ -37,8 +37,7 @@ impl Tick {
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// The board was replaced by another: what was known of it is void, and all
-    /// that follows is about the new one. Then `announced` begins with what the log
-    /// had announced before.
+    /// that follows is about the new one. Then `announced` is all that its log announces.
     pub replaced: bool,
     /// What users did.
     pub actions: HashMap<UserId, UserChange>,
@@ -89,15 +88,6 @@ pub struct UserChange {
 }
 
 impl Changes {
-    /// There is a board that nobody was told of, on whose log this was announced.
-    pub fn anew(announced: Vec<Announcement>) -> Changes {
-        Changes {
-            replaced: true,
-            announced,
-            ..Changes::default()
-        }
-    }
-
     /// Adds an entry of the log, and what it did on the board.
     pub fn add(&mut self, entry: &LogEntry, applied: Option<&Applied>) {
         if let Some(applied) = applied {

@@ -14,6 +14,8 @@ mod frames;
 mod handshake;
 mod lagging;
 mod online;
+#[cfg(test)]
+mod reloading;
 mod rooms;
 mod ticking;
 mod updates;

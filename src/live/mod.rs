@@ -3,6 +3,8 @@
 
 mod race;
 mod search;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,7 +18,7 @@ use tokio::{
 
 use crate::{
     auth::Identity,
-    board::{Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
+    board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
     metrics::Metrics,
     store::{
         Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError, history::MAX_POINTS,
@@ -69,15 +71,15 @@ struct Projection {
 }
 
 impl Projection {
-    /// What the log says at first, and what is to be told of it.
-    fn new(opened: Opened) -> (Projection, Changes) {
+    /// What the log says at first, and what it has announced.
+    fn new(opened: Opened) -> (Projection, Vec<Announcement>) {
         let projection = Projection {
             epoch: opened.epoch,
             board: opened.board,
             revoked: opened.revoked.into_iter().collect(),
             reloads: 0,
         };
-        (projection, Changes::anew(opened.announcements))
+        (projection, opened.announcements)
     }
 }
 
@@ -105,12 +107,16 @@ impl Fold for Folder {
     }
 
     fn reload(&mut self, opened: Opened) {
-        let (mut next, anew) = Projection::new(opened);
+        let (mut next, announced) = Projection::new(opened);
         let mut projection = self.0.projection.write();
         let mut changes = self.0.changes.lock();
         next.reloads = projection.reloads + 1;
         // What was not told yet belongs to a board that is no more.
-        *changes = anew;
+        *changes = Changes {
+            replaced: true,
+            announced,
+            ..Changes::default()
+        };
         let old = std::mem::replace(&mut *projection, next);
         drop((changes, projection));
         self.0.metrics.store_reloads.inc();
@@ -122,7 +128,12 @@ impl Fold for Folder {
 
 impl Shared {
     fn new(opened: Opened) -> Shared {
-        let (projection, changes) = Projection::new(opened);
+        let (projection, announced) = Projection::new(opened);
+        // Whoever takes changes hears first of what was announced before.
+        let changes = Changes {
+            announced,
+            ..Changes::default()
+        };
         let changed = Notify::new();
         changed.notify_one();
         Shared {
@@ -289,117 +300,8 @@ impl LiveBoard {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::future::BoxFuture;
-
-    use super::*;
-    use crate::{
-        auth::Role,
-        board::{
-            Announcement, AnnouncementId, AnnouncementKind, Audience, Profile, Rules, Score, Seq,
-            Severity, Timestamp,
-        },
-        store::History,
-    };
-
-    /// A store that is away.
-    struct Away(watch::Receiver<Health>);
-
-    impl Store for Away {
-        fn append(&self, _: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
-            Box::pin(async { Err(StoreError::Away("it is gone".into())) })
-        }
-
-        fn history(
-            &self,
-            _: UserId,
-            _: usize,
-        ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
-            Box::pin(async { Err(StoreError::Away("it is gone".into())) })
-        }
-
-        fn health(&self) -> watch::Receiver<Health> {
-            self.0.clone()
-        }
-
-        fn close(&self) -> BoxFuture<'_, ()> {
-            Box::pin(async {})
-        }
-    }
-
-    /// A board over a store that is away, and by what it is filled.
-    fn live(opened: Opened) -> (LiveBoard, Folder) {
-        let shared = Arc::new(Shared::new(opened));
-        let (_, health) = watch::channel(Health::Away);
-        let live = LiveBoard {
-            shared: shared.clone(),
-            store: Arc::new(Away(health)),
-        };
-        (live, Folder(shared))
-    }
-
-    fn user(n: u8) -> UserId {
-        UserId([n; 16])
-    }
-
-    fn registered(seq: u64, n: u8) -> LogEntry {
-        entry(
-            seq,
-            Fact::UserChanged {
-                user: user(n),
-                profile: Profile {
-                    username: format!("P{n}").into(),
-                    avatar: None,
-                },
-            },
-        )
-    }
-
-    fn acted(seq: u64, n: u8) -> LogEntry {
-        entry(
-            seq,
-            Fact::Action {
-                user: user(n),
-                action_type: "goal".into(),
-                increase: 5,
-                score: Score::new(5).expect("in range"),
-            },
-        )
-    }
-
-    fn entry(seq: u64, fact: Fact) -> LogEntry {
-        LogEntry {
-            seq: Seq::new(seq).expect("from 1"),
-            at: Timestamp(seq),
-            fact,
-        }
-    }
-
-    /// A log with so many entries, in which these users were registered first. Its
-    /// one announcement has the number of the epoch.
-    fn log(epoch: u64, seq: u64, users: &[u8]) -> Opened {
-        let mut board = Board::new(Rules::default());
-        for (n, at) in users.iter().zip(1..) {
-            board.apply(&registered(at, *n));
-        }
-        for at in users.len() as u64 + 1..=seq {
-            board.apply(&acted(at, users[0]));
-        }
-        Opened {
-            epoch: Epoch(epoch),
-            board,
-            announcements: vec![Announcement {
-                id: AnnouncementId(u128::from(epoch).to_be_bytes()),
-                kind: AnnouncementKind::SystemAlert,
-                message: "…".into(),
-                severity: Severity::Info,
-                audience: Audience::All,
-                from: Timestamp(0),
-                until: Timestamp(u64::MAX),
-                duration: None,
-            }],
-            revoked: vec![(user(9), epoch)],
-        }
-    }
+    use super::{testing::*, *};
+    use crate::auth::Role;
 
     #[test]
     fn a_reload_replaces_all_that_the_log_said() {

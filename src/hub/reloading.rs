@@ -1,0 +1,263 @@
+//! What clients of a hub hear when the board is replaced. They speak Socket.IO with
+//! it by polling, within this process.
+
+use std::collections::VecDeque;
+
+use app::wire::{
+    LEADERBOARD_REFRESH, SCOREBOARD_DELTA, SCOREBOARD_UPDATE, SESSION_EXPIRED,
+    SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, SYSTEM_NOTIFICATION, USER_SCORE_UPDATE,
+};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Method, Request},
+};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    auth::{self, Role},
+    board::{Epoch, UserId},
+    config::{AuthTable, LimitsTable, Secret},
+    live::testing::{acted, live, log, user},
+    store::Fold,
+    wire,
+};
+
+/// How long tokens hold.
+const TTL: Duration = Duration::from_secs(600);
+
+/// How long an event may take that must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A hub over a board that the test fills.
+struct Running {
+    router: Router,
+    tokens: Arc<Tokens>,
+    _hub: Hub,
+}
+
+impl Running {
+    fn start(live: LiveBoard) -> Running {
+        let secret = |text: &str| Secret(text.into());
+        let tokens = Tokens::new(&secret("one"), &secret("other"), &AuthTable::default());
+        let tokens = Arc::new(tokens);
+        let (hub, layer) = Hub::start(
+            live,
+            tokens.clone(),
+            Arc::new(Limits::new(&LimitsTable::default())),
+            &SocketTable::default(),
+            AchievementsTable::default(),
+        );
+        Running {
+            router: Router::new().layer(layer),
+            tokens,
+            _hub: hub,
+        }
+    }
+
+    /// A client who is connected, and has sent these events.
+    async fn client(&self, user: UserId, role: Role, events: &[Value]) -> Client {
+        let mut client = Client {
+            router: self.router.clone(),
+            session: String::new(),
+            packets: VecDeque::new(),
+        };
+        let open = client.packet().await;
+        let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
+        client.session = format!("&sid={}", open["sid"].as_str().unwrap());
+        let token = self.tokens.issue(user, role, TTL).unwrap();
+        client
+            .send(format!("40{}", json!({ "token": token })))
+            .await;
+        while !client.packet().await.starts_with("40") {}
+        for event in events {
+            client.send(format!("42{event}")).await;
+        }
+        client
+    }
+}
+
+struct Client {
+    router: Router,
+    session: String,
+    packets: VecDeque<String>,
+}
+
+impl Client {
+    async fn ask(&self, method: Method, body: String) -> String {
+        let uri = format!("/socket.io/?EIO=4&transport=polling{}", self.session);
+        let request = Request::builder().method(method).uri(uri);
+        let request = request.body(Body::from(body)).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(body.into()).unwrap()
+    }
+
+    async fn send(&self, packet: String) {
+        assert_eq!(self.ask(Method::POST, packet).await, "ok");
+    }
+
+    /// The next packet, which is waited for.
+    async fn packet(&mut self) -> String {
+        loop {
+            if let Some(packet) = self.packets.pop_front() {
+                return packet;
+            }
+            let body = self.ask(Method::GET, String::new()).await;
+            self.packets.extend(body.split('\u{1e}').map(str::to_owned));
+        }
+    }
+
+    /// The next event, with its payload.
+    async fn event(&mut self) -> (String, Value) {
+        loop {
+            let packet = timeout(PATIENCE, self.packet()).await.unwrap();
+            if let Some(event) = packet.strip_prefix("42") {
+                return serde_json::from_str(event).unwrap();
+            }
+        }
+    }
+
+    /// All events until one of this name, with it: of this `seq`, or the banner with
+    /// this number.
+    async fn until(&mut self, name: &str, number: u64) -> Vec<(String, Value)> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.event().await;
+            let is_last = event.0 == name && number_of(&event.1) == Some(number);
+            events.push(event);
+            if is_last {
+                return events;
+            }
+        }
+    }
+
+    /// The message with which the session is ended.
+    async fn end(&mut self) -> Value {
+        loop {
+            let (name, payload) = self.event().await;
+            if name == SESSION_EXPIRED {
+                return payload["message"].clone();
+            }
+        }
+    }
+}
+
+/// The `seq` of what an event tells, or the number that is the id of a banner.
+fn number_of(payload: &Value) -> Option<u64> {
+    let seq = payload.get("seq").or_else(|| payload.get("to"));
+    seq.map_or_else(
+        || {
+            let UserId(id) = wire::user_id(payload["id"].as_str()?)?;
+            u64::try_from(u128::from_be_bytes(id)).ok()
+        },
+        Value::as_u64,
+    )
+}
+
+/// The names of events, and whether they tell of the second log.
+fn told(events: &[(String, Value)]) -> Vec<(&str, bool)> {
+    let epoch = Epoch(2).to_string();
+    let told = events.iter();
+    told.filter(|(name, _)| name != SYSTEM_NOTIFICATION)
+        .map(|(name, payload)| (name.as_str(), payload["epoch"] == epoch))
+        .collect()
+}
+
+/// The numbers of the banners among events.
+fn banners(events: &[(String, Value)]) -> Vec<u64> {
+    let banners = events
+        .iter()
+        .filter(|(name, _)| name == SYSTEM_NOTIFICATION);
+    banners.filter_map(|(_, it)| number_of(it)).collect()
+}
+
+#[tokio::test]
+async fn whoever_is_here_begins_anew_with_another_log() {
+    let (live, mut folder) = live(log(1, 3, &[1, 2]));
+    let running = Running::start(live);
+    let subscribe = json!([SUBSCRIBE_SCOREBOARD]);
+    let deltas = json!([SUBSCRIBE_SCOREBOARD, { "mode": "delta" }]);
+    let own = json!([SUBSCRIBE_USER_SCORE, wire::user_text(user(2))]);
+    let mut viewer = running
+        .client(user(50), Role::Viewer, std::slice::from_ref(&subscribe))
+        .await;
+    let mut player = running.client(user(2), Role::Player, &[deltas, own]).await;
+    let mut gone = running.client(user(1), Role::Player, &[]).await;
+    let mut revoked = running.client(user(9), Role::Viewer, &[]).await;
+    viewer.until(LEADERBOARD_REFRESH, 3).await;
+    player.until(USER_SCORE_UPDATE, 3).await;
+    // It is shown when the hub starts, to them or as they come.
+    let mut late = running.client(user(51), Role::Viewer, &[]).await;
+    late.until(SYSTEM_NOTIFICATION, 1).await;
+
+    // The player stands there as before.
+    let mut other = log(2, 9, &[3, 2]);
+    other.announcements.extend(log(1, 1, &[1]).announcements);
+    other.revoked = vec![(user(9), auth::now() + 60)];
+    folder.reload(other);
+    assert_eq!(gone.end().await, "User deleted");
+    assert_eq!(revoked.end().await, "The token was revoked");
+    assert_eq!(banners(&late.until(SYSTEM_NOTIFICATION, 2).await), [2]);
+    let mut to_viewer = viewer.until(LEADERBOARD_REFRESH, 9).await;
+    let mut to_player = player.until(USER_SCORE_UPDATE, 9).await;
+    folder.fold(&[acted(10, 2)]);
+    to_viewer.extend(viewer.until(LEADERBOARD_REFRESH, 10).await);
+    to_player.extend(player.until(SCOREBOARD_DELTA, 10).await);
+    assert_eq!(
+        told(&to_viewer),
+        [
+            (LEADERBOARD_REFRESH, true),
+            (SCOREBOARD_UPDATE, true),
+            (LEADERBOARD_REFRESH, true)
+        ]
+    );
+    assert_eq!(
+        told(&to_player),
+        [
+            (LEADERBOARD_REFRESH, true),
+            (USER_SCORE_UPDATE, true),
+            (SCOREBOARD_UPDATE, true),
+            (SCOREBOARD_DELTA, true)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn whoever_comes_with_another_log_is_shown_all_rows() {
+    let (live, mut folder) = live(log(1, 3, &[1, 2]));
+    let running = Running::start(live);
+    let resume = |epoch: u64| {
+        let known = json!({ "mode": "delta", "epoch": Epoch(epoch).to_string(), "seq": 3 });
+        [json!([SUBSCRIBE_SCOREBOARD, known])]
+    };
+    let answer = async |epoch| {
+        let events = resume(epoch);
+        let mut client = running.client(user(50), Role::Viewer, &events).await;
+        loop {
+            let (name, payload) = client.event().await;
+            if name != SYSTEM_NOTIFICATION {
+                return (name, payload["epoch"].clone());
+            }
+        }
+    };
+    let now = |epoch: u64| json!(Epoch(epoch).to_string());
+    assert_eq!(answer(1).await, (SCOREBOARD_DELTA.into(), now(1)));
+    let mut watching = running
+        .client(user(51), Role::Viewer, &[json!([SUBSCRIBE_SCOREBOARD])])
+        .await;
+    watching.until(LEADERBOARD_REFRESH, 3).await;
+    // As far as the one before: only the epoch tells them apart.
+    folder.reload(log(2, 3, &[1, 2]));
+    // Whoever has heard of it elsewhere, before the next tick.
+    assert_eq!(answer(2).await.1, now(2));
+    assert_eq!(answer(1).await, (LEADERBOARD_REFRESH.into(), now(2)));
+    watching.until(LEADERBOARD_REFRESH, 3).await;
+    folder.fold(&[acted(4, 2)]);
+    watching.until(LEADERBOARD_REFRESH, 4).await;
+    assert_eq!(answer(2).await, (SCOREBOARD_DELTA.into(), now(2)));
+    assert_eq!(answer(1).await, (LEADERBOARD_REFRESH.into(), now(2)));
+}
