@@ -7,7 +7,9 @@
 
 pub mod history;
 mod limit;
+pub mod redis;
 pub mod sqlite;
+mod words;
 
 use std::{path::PathBuf, str::FromStr, sync::Arc};
 
@@ -237,6 +239,14 @@ pub enum StoreError {
         /// The latest that this program knows.
         known: usize,
     },
+    /// A server answers, and cannot be used.
+    #[error("cannot use {address}: {problem}")]
+    Unusable {
+        /// The server, without its password.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A file could not be opened or locked.
     #[error("cannot open {path}: {source}")]
     File {
@@ -266,24 +276,31 @@ pub enum StoreError {
     Closed,
 }
 
-/// Where a store is.
+/// Where a store is. Passwords are not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// Redis, or Valkey.
+    Redis(redis::Place),
 }
 
 /// An address names no store that we know. It is not shown, because it may hold a
 /// password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("give a file, as in sqlite:podium.db")]
+#[error(
+    "give a file, as in sqlite:podium.db, or servers, as in redis://127.0.0.1:6379, \
+     rediss://USER:PASSWORD@HOST:PORT or redis://HOST:PORT,HOST:PORT"
+)]
 pub struct UnknownUrl;
 
 impl FromStr for StoreUrl {
     type Err = UnknownUrl;
 
     fn from_str(url: &str) -> Result<StoreUrl, UnknownUrl> {
-        let path = url.strip_prefix("sqlite:").ok_or(UnknownUrl)?;
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return redis::Place::parse(url).map(StoreUrl::Redis);
+        };
         let path = path.strip_prefix("//").unwrap_or(path);
         // SQLite's names for what is in memory or temporary keep nothing.
         if path.trim_matches('/').is_empty()
@@ -300,16 +317,20 @@ impl FromStr for StoreUrl {
 pub enum Ready {
     /// An SQLite file.
     Sqlite(sqlite::Ready),
+    /// Redis, or Valkey.
+    Redis(redis::Ready),
 }
 
 impl Ready {
-    /// Begins to take commands. What is written is handed to `fold`.
+    /// Begins to take commands. What is written is handed to `fold`. It needs a
+    /// runtime of tokio around it.
     ///
     /// # Errors
     /// If the store cannot start.
     pub fn start(self, fold: impl Fold) -> Result<Arc<dyn Store>, StoreError> {
         match self {
             Ready::Sqlite(ready) => Ok(Arc::new(ready.start(fold)?)),
+            Ready::Redis(ready) => Ok(Arc::new(ready.start(fold))),
         }
     }
 }
@@ -327,6 +348,10 @@ pub async fn open(
         StoreUrl::Sqlite(path) => {
             let (opened, ready) = sqlite::open(path, board, rules)?;
             Ok((opened, Ready::Sqlite(ready)))
+        }
+        StoreUrl::Redis(place) => {
+            let (opened, ready) = redis::open(place, board, rules).await?;
+            Ok((opened, Ready::Redis(ready)))
         }
     }
 }

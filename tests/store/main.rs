@@ -2,5 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod kill;
+mod redis;
+mod server;
 mod sqlite;
 mod suite;

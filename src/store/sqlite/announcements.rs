@@ -3,49 +3,16 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
-    board::{
-        Announcement, AnnouncementId, AnnouncementKind, Audience, Seq, Severity, Timestamp, UserId,
-    },
+    board::{Announcement, AnnouncementId, Audience, Seq, Timestamp, UserId},
     clock,
-    store::StoreError,
+    store::{
+        StoreError,
+        words::{AUDIENCES, KINDS, SEVERITIES, USER, value, word},
+    },
 };
 
 const COLUMNS: &str =
     "seq, id, kind, message, severity, audience, user, shown_from, until, duration";
-
-const KINDS: [(AnnouncementKind, &str); 3] = [
-    (AnnouncementKind::Maintenance, "maintenance"),
-    (AnnouncementKind::Achievement, "achievement"),
-    (AnnouncementKind::SystemAlert, "system_alert"),
-];
-
-const SEVERITIES: [(Severity, &str); 3] = [
-    (Severity::Info, "info"),
-    (Severity::Warning, "warning"),
-    (Severity::Error, "error"),
-];
-
-const AUDIENCES: [(Audience, &str); 5] = [
-    (Audience::All, "all"),
-    (Audience::Viewers, "viewers"),
-    (Audience::Players, "players"),
-    (Audience::Publishers, "publishers"),
-    (Audience::Admins, "admins"),
-];
-
-const USER: &str = "user";
-
-fn name<T: PartialEq>(names: &[(T, &'static str)], value: &T) -> Option<&'static str> {
-    let mut names = names.iter();
-    names.find_map(|(known, name)| (known == value).then_some(*name))
-}
-
-fn value<T: Copy>(names: &[(T, &'static str)], name: &str) -> Result<T, StoreError> {
-    let mut names = names.iter();
-    names
-        .find_map(|(value, known)| (*known == name).then_some(*value))
-        .ok_or(StoreError::Damaged("an announcement of an unknown kind"))
-}
 
 /// Writes the announcement that is the entry `seq`.
 pub(super) fn insert(
@@ -56,7 +23,7 @@ pub(super) fn insert(
 ) -> Result<(), StoreError> {
     let (audience, user) = match announcement.audience {
         Audience::User(user) => (Some(USER), Some(user.0)),
-        group => (name(&AUDIENCES, &group), None),
+        group => (word(&AUDIENCES, &group), None),
     };
     connection
         .prepare_cached(&format!(
@@ -67,9 +34,9 @@ pub(super) fn insert(
             board,
             seq.get(),
             announcement.id.0,
-            name(&KINDS, &announcement.kind),
+            word(&KINDS, &announcement.kind),
             announcement.message,
-            name(&SEVERITIES, &announcement.severity),
+            word(&SEVERITIES, &announcement.severity),
             audience,
             user,
             announcement.from.0,

@@ -1,0 +1,243 @@
+//! One call of `append.lua`: what a node asks, and what it is answered.
+
+use redis::Value;
+
+use super::{
+    fault::Fault,
+    recent::Recent,
+    record::{
+        announcement_text, array, number, profile_text, some_number, some_score, split, text,
+    },
+};
+use crate::{
+    board::{Score, Timestamp},
+    store::{ActionLimits, Command, LimitReached, Outcome, Receipt, Refusal, Window},
+};
+
+/// Adds a command, as the script takes it.
+pub(super) fn write(command: &Command, arguments: &mut Vec<Vec<u8>>) {
+    match command {
+        Command::PutUser { user, profile } => arguments.extend([
+            b"put".to_vec(),
+            user.0.to_vec(),
+            profile_text(profile).into_bytes(),
+        ]),
+        Command::Act(action) => {
+            let limits = action.declared.unwrap_or_default();
+            let limit = |limit: Option<std::num::NonZeroU32>| {
+                let limit = limit.map_or(0, std::num::NonZeroU32::get);
+                limit.to_string().into_bytes()
+            };
+            let half = action.increase / 2;
+            let number = |number: i64| number.to_string().into_bytes();
+            arguments.extend([
+                b"act".to_vec(),
+                action.id.as_str().into(),
+                action.user.0.to_vec(),
+                action.action_type.as_bytes().to_vec(),
+                number(action.declared.is_some().into()),
+                limit(limits.per_minute),
+                limit(limits.per_day),
+                number(action.increase),
+                number(half),
+                number(action.increase - half),
+            ]);
+        }
+        Command::DeleteUser(user) => arguments.extend([b"delete".to_vec(), user.0.to_vec()]),
+        Command::RevokeTokens { user, issued_until } => arguments.extend([
+            b"revoke".to_vec(),
+            user.0.to_vec(),
+            issued_until.to_string().into_bytes(),
+        ]),
+        Command::Announce(announcement) => arguments.extend([
+            b"announce".to_vec(),
+            announcement.id.0.to_vec(),
+            announcement.from.0.to_string().into_bytes(),
+            announcement.until.0.to_string().into_bytes(),
+            announcement_text(announcement).into_bytes(),
+        ]),
+    }
+}
+
+/// What the script says.
+pub(super) struct Answer {
+    /// The last entry of the log after the call.
+    pub(super) seq: u64,
+    /// As far as ranks are known in Redis.
+    pub(super) ranked_through: u64,
+    now: Timestamp,
+    outcomes: Vec<String>,
+}
+
+impl Answer {
+    pub(super) fn read(answer: &Value) -> Result<Answer, Fault> {
+        let [now, seq, ranked_through, outcomes] = array(answer)? else {
+            return Err(Fault::Damaged("an answer of another form"));
+        };
+        let outcomes = array(outcomes)?.iter();
+        Ok(Answer {
+            seq: number(text(seq)?)?,
+            ranked_through: number(text(ranked_through)?)?,
+            now: Timestamp(number(text(now)?)?),
+            outcomes: outcomes
+                .map(|outcome| Ok(text(outcome)?.to_owned()))
+                .collect::<Result<_, Fault>>()?,
+        })
+    }
+
+    /// What was decided about the commands that were sent.
+    pub(super) fn decisions<'a>(
+        &self,
+        commands: impl Iterator<Item = &'a Command>,
+    ) -> Result<Vec<Decision>, Fault> {
+        let mut outcomes = self.outcomes.iter();
+        commands
+            .map(|command| {
+                let outcome = outcomes.next();
+                let outcome = outcome.ok_or(Fault::Damaged("an answer that ends early"))?;
+                Decision::read(outcome, command, self.now)
+            })
+            .collect()
+    }
+}
+
+/// What was decided about a command.
+pub(super) enum Decision {
+    Refused(Refusal),
+    /// Its entry is there; the ranks are those that the fold gave or gives it.
+    Entry {
+        seq: u64,
+        score: Option<Score>,
+        duplicate: bool,
+    },
+    /// All that was answered then.
+    Known(Receipt),
+}
+
+impl Decision {
+    fn read(outcome: &str, command: &Command, now: Timestamp) -> Result<Decision, Fault> {
+        let refused = |refusal| Ok(Decision::Refused(refusal));
+        let (verb, rest) = outcome.split_once(' ').unwrap_or((outcome, ""));
+        match verb {
+            "unknown" => return refused(Refusal::UnknownUser),
+            "conflict" => return refused(Refusal::Conflict),
+            "range" => return refused(Refusal::OutOfRange),
+            "limited" => return refused(Refusal::LimitReached(limit(rest, command, now)?)),
+            _ => {}
+        }
+        let mut words = rest.split(' ');
+        let mut next = || {
+            words
+                .next()
+                .ok_or(Fault::Damaged("an outcome that ends early"))
+        };
+        let seq = number(next()?)?;
+        let score = some_score(next()?)?;
+        let (rank, old_rank) = match (verb, next()) {
+            ("known", _) => (None, None),
+            ("again", Ok(rank)) => (some_number(rank)?, some_number(next()?)?),
+            ("new" | "again", Err(_)) => {
+                let duplicate = verb == "again";
+                return Ok(Decision::Entry {
+                    seq,
+                    score,
+                    duplicate,
+                });
+            }
+            _ => return Err(Fault::Damaged("an outcome of an unknown kind")),
+        };
+        Ok(Decision::Known(Receipt {
+            seq,
+            score,
+            rank,
+            old_rank,
+            duplicate: true,
+        }))
+    }
+
+    /// The entry whose ranks are to be known first.
+    pub(super) fn entry(&self) -> Option<u64> {
+        match self {
+            Decision::Entry { seq, .. } => Some(*seq),
+            Decision::Refused(_) | Decision::Known(_) => None,
+        }
+    }
+
+    /// The outcome, when the entry was folded.
+    pub(super) fn outcome(self, recent: &Recent) -> Outcome {
+        match self {
+            Decision::Refused(refusal) => Err(refusal),
+            Decision::Known(receipt) => Ok(receipt),
+            Decision::Entry {
+                seq,
+                score,
+                duplicate,
+            } => {
+                let folded = recent.get(seq);
+                let (rank, old_rank) = folded.map_or((None, None), |folded| folded.ranks());
+                Ok(Receipt {
+                    seq,
+                    score,
+                    rank,
+                    old_rank,
+                    duplicate,
+                })
+            }
+        }
+    }
+}
+
+/// The limit that holds for longer, when the oldest actions in the windows of a minute
+/// and of a day are these; `-` is a window that is not full.
+fn limit(oldest: &str, command: &Command, now: Timestamp) -> Result<LimitReached, Fault> {
+    let (minute, day) = split(oldest)?;
+    let limits = match command {
+        Command::Act(action) => action.declared.unwrap_or_default(),
+        _ => ActionLimits::default(),
+    };
+    let mut reached = Vec::new();
+    for (window, limit) in limits.windows() {
+        let oldest = match window {
+            Window::Minute => minute,
+            Window::Day => day,
+        };
+        if let Some(oldest) = some_number(oldest)? {
+            let oldest = Timestamp(oldest);
+            reached.push(LimitReached::until_left_by(oldest, limit, window, now));
+        }
+    }
+    let longest = reached
+        .into_iter()
+        .rev()
+        .max_by_key(|reached| reached.retry_after);
+    longest.ok_or(Fault::Damaged("a limit that nobody set"))
+}
+
+/// The beginning of the script's arguments.
+pub(super) fn begin(
+    epoch: &str,
+    nonce: u64,
+    retention: &super::Retention,
+    recent: &Recent,
+    most_ranks: usize,
+) -> Vec<Vec<u8>> {
+    let ranks = recent.unranked(most_ranks);
+    let count = ranks.len();
+    let mut ranks = ranks.peekable();
+    let first = ranks.peek().map_or(1, |folded| folded.seq());
+    let mut arguments: Vec<Vec<u8>> = [
+        epoch.to_owned(),
+        format!("{nonce:016x}"),
+        retention.actions.as_millis().to_string(),
+        retention.entries.to_string(),
+        retention.history.to_string(),
+        first.to_string(),
+        count.to_string(),
+    ]
+    .map(String::into_bytes)
+    .into();
+    for folded in ranks {
+        folded.write(&mut arguments);
+    }
+    arguments
+}

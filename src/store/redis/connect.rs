@@ -1,0 +1,179 @@
+//! The way to the one server that keeps a board.
+
+use std::{collections::HashMap, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Value,
+    aio::MultiplexedConnection,
+};
+use tokio::time::timeout;
+
+use super::{Place, fault::Fault, keys::Keys};
+
+/// How long a server may take to be connected to, and to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The oldest version that is good enough.
+const OLDEST: u32 = 7;
+
+/// Connections to the server that keeps a board.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// Answers at once.
+    pub(super) commands: MultiplexedConnection,
+    /// May wait for entries.
+    pub(super) tail: MultiplexedConnection,
+}
+
+/// Connects to the server that has the board: of a cluster, whichever that is; of a
+/// primary and its replicas, the primary.
+pub(super) async fn connect(place: &Place, keys: &Keys) -> Result<Link, Fault> {
+    let mut fault = Fault::Away("no server is named".into());
+    for server in place.servers() {
+        let found = timeout(2 * PATIENCE, connect_by(server, keys)).await;
+        match found.unwrap_or_else(|_| Err(silent(server.addr()))) {
+            Ok(link) => return Ok(link),
+            Err(found) => fault = found,
+        }
+    }
+    Err(fault)
+}
+
+fn silent(address: &ConnectionAddr) -> Fault {
+    Fault::Away(format!("{address} does not answer"))
+}
+
+/// Asks one server where the board is, and connects to that.
+async fn connect_by(server: &ConnectionInfo, keys: &Keys) -> Result<Link, Fault> {
+    let mut server = server.clone();
+    let (mut commands, mut about) = ask(&server).await?;
+    if about.is_cluster {
+        server = keeper(&mut commands, &server, keys).await?;
+        (commands, about) = ask(&server).await?;
+    }
+    if about.is_replica {
+        return Err(Fault::Away(format!("{} is a replica", server.addr())));
+    }
+    let (tail, other) = ask(&server).await?;
+    if other.run != about.run {
+        return Err(Fault::Away("the server is being replaced".into()));
+    }
+    if about.evicts {
+        tracing::warn!(
+            "Redis throws data away when its memory is full: set its maxmemory-policy to noeviction"
+        );
+    }
+    Ok(Link { commands, tail })
+}
+
+struct About {
+    is_cluster: bool,
+    is_replica: bool,
+    evicts: bool,
+    /// Names one run of the server.
+    run: String,
+}
+
+/// Connects to a server, and asks it what it is.
+async fn ask(server: &ConnectionInfo) -> Result<(MultiplexedConnection, About), Fault> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let client = Client::open(server.clone())?;
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?;
+    let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
+    let info: HashMap<&str, &str> = info
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .collect();
+    let field = |name| info.get(name).copied().unwrap_or_default();
+    let version = field("redis_version");
+    let major: u32 = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or_default();
+    if major < OLDEST {
+        return Err(Fault::Unusable(format!(
+            "it is Redis {version}, and Podium needs Redis {OLDEST}.0 or later, or Valkey"
+        )));
+    }
+    let about = About {
+        is_cluster: field("redis_mode") == "cluster",
+        is_replica: field("role") == "slave",
+        evicts: field("maxmemory") != "0" && field("maxmemory_policy") != "noeviction",
+        run: field("run_id").to_owned(),
+    };
+    Ok((connection, about))
+}
+
+/// The primary that keeps the slot of the board's keys. All of them are in one slot,
+/// so whoever knows it needs no other node.
+async fn keeper(
+    connection: &mut MultiplexedConnection,
+    asked: &ConnectionInfo,
+    keys: &Keys,
+) -> Result<ConnectionInfo, Fault> {
+    let slot: i64 = redis::cmd("CLUSTER")
+        .arg(&["KEYSLOT", &keys.meta])
+        .query_async(connection)
+        .await?;
+    let ranges: Vec<Value> = redis::cmd("CLUSTER")
+        .arg("SLOTS")
+        .query_async(connection)
+        .await?;
+    for range in ranges {
+        // First and last slot, then the primary and its replicas.
+        let Value::Array(range) = range else {
+            continue;
+        };
+        let [
+            Value::Int(first),
+            Value::Int(last),
+            Value::Array(primary),
+            ..,
+        ] = &range[..]
+        else {
+            continue;
+        };
+        if !(*first..=*last).contains(&slot) {
+            continue;
+        }
+        let [host, Value::Int(port), ..] = &primary[..] else {
+            continue;
+        };
+        let port = u16::try_from(*port).map_err(|_| Fault::Damaged("a port of the cluster"))?;
+        // A node that does not know its own address is the one that was asked.
+        let host = match host {
+            Value::BulkString(host) if !host.is_empty() => {
+                Some(String::from_utf8_lossy(host).into_owned())
+            }
+            _ => None,
+        };
+        return Ok(asked.clone().set_addr(moved(asked.addr(), host, port)));
+    }
+    Err(Fault::Away(format!(
+        "no node of the cluster keeps slot {slot}"
+    )))
+}
+
+/// The address of another server that is reached in the same way.
+fn moved(address: &ConnectionAddr, to_host: Option<String>, to_port: u16) -> ConnectionAddr {
+    match address.clone() {
+        ConnectionAddr::Tcp(host, _) => ConnectionAddr::Tcp(to_host.unwrap_or(host), to_port),
+        ConnectionAddr::TcpTls {
+            host,
+            insecure,
+            tls_params,
+            ..
+        } => ConnectionAddr::TcpTls {
+            host: to_host.unwrap_or(host),
+            port: to_port,
+            insecure,
+            tls_params,
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,50 @@
+//! The names of a board's keys. They share a hash tag, so that a cluster keeps all of
+//! them in one slot; those that scripts make by themselves begin in the same way.
+
+use crate::board::{BoardId, UserId};
+
+pub(super) struct Keys {
+    prefix: String,
+    /// A hash: schema, epoch, rule, seq, ranked_through.
+    pub(super) meta: String,
+    /// A stream. An entry's id begins with its seq.
+    pub(super) log: String,
+    /// A hash of records by user.
+    pub(super) users: String,
+    /// A hash by id of those that may still be valid.
+    pub(super) announcements: String,
+    /// A hash by user of seconds up to which tokens are void.
+    pub(super) revoked: String,
+}
+
+impl Keys {
+    pub(super) fn new(board: &BoardId) -> Keys {
+        let key = |name| format!("podium:{{{board}}}:{name}");
+        Keys {
+            prefix: key(""),
+            meta: key("meta"),
+            log: key("log"),
+            users: key("users"),
+            announcements: key("announcements"),
+            revoked: key("revoked"),
+        }
+    }
+
+    /// In the order in which scripts take them.
+    pub(super) fn all(&self) -> [&str; 5] {
+        [
+            &self.meta,
+            &self.log,
+            &self.users,
+            &self.announcements,
+            &self.revoked,
+        ]
+    }
+
+    /// A list: what a user did, as far as ranks are known.
+    pub(super) fn history(&self, user: UserId) -> Vec<u8> {
+        let mut key = format!("{}history:", self.prefix).into_bytes();
+        key.extend(user.0);
+        key
+    }
+}

@@ -1,0 +1,288 @@
+//! What is read when a board is opened, and when it must be read anew.
+
+use std::collections::HashMap;
+
+use redis::{Value, aio::MultiplexedConnection};
+
+use super::{
+    fault::Fault,
+    kept::KeptBoard,
+    recent::{Folded, Recent},
+    record::{
+        Before, Logged, array, bytes, id_of, kept_announcement, member, number, read_epoch, text,
+    },
+};
+use crate::{
+    board::{Board, Epoch, Fact, Member, Profile, Timestamp, UserId},
+    store::Opened,
+};
+
+/// Entries, and users, that are read at once.
+const PAGE: usize = 1000;
+/// How often the log may be trimmed while it is read.
+const ATTEMPTS: usize = 3;
+
+/// What a node knows of the log that it follows.
+pub(super) struct Following {
+    pub(super) epoch: Epoch,
+    /// The last entry that was folded, 0 for none.
+    pub(super) folded: u64,
+    /// The nonce of that entry, if it is known.
+    pub(super) nonce: Option<u64>,
+}
+
+/// A board that was loaded, and where its log goes on.
+pub(super) struct Loaded {
+    pub(super) opened: Opened,
+    pub(super) following: Following,
+    pub(super) recent: Recent,
+}
+
+/// What Redis says of a board as a whole.
+pub(super) struct Meta {
+    pub(super) epoch: Epoch,
+    pub(super) seq: u64,
+    pub(super) ranked_through: u64,
+}
+
+pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> Result<Meta, Fault> {
+    let fields: Value = redis::cmd("HMGET")
+        .arg(&[key, "epoch", "seq", "ranked_through"])
+        .query_async(connection)
+        .await?;
+    let [epoch, seq, ranked_through] = array(&fields)? else {
+        return Err(Fault::Damaged("an answer of another form"));
+    };
+    if *epoch == Value::Nil {
+        return Err(Fault::Changed);
+    }
+    Ok(Meta {
+        epoch: read_epoch(text(epoch)?)?,
+        seq: number(text(seq)?)?,
+        ranked_through: number(text(ranked_through)?)?,
+    })
+}
+
+/// Loads the board as it was at `ranked_through`, and folds the rest of the log: so its
+/// ranks come out as they were answered.
+///
+/// Others go on writing meanwhile. What the users' records say may be newer than
+/// `ranked_through`, but whatever changed one is on the log after it, with how the
+/// user stood before.
+pub(super) async fn load(
+    connection: &mut MultiplexedConnection,
+    board: &KeptBoard,
+) -> Result<Loaded, Fault> {
+    let mut fault = Fault::Changed;
+    for _ in 0..ATTEMPTS {
+        match try_load(connection, board).await {
+            Err(found @ (Fault::Gap(_) | Fault::Changed)) => fault = found,
+            result => return result,
+        }
+    }
+    Err(fault)
+}
+
+async fn try_load(
+    connection: &mut MultiplexedConnection,
+    board: &KeptBoard,
+) -> Result<Loaded, Fault> {
+    let keys = &board.keys;
+    let from = meta(connection, &keys.meta).await?;
+    let members = users(connection, &keys.users).await?;
+    let announcements = announcements(connection, &keys.announcements).await?;
+    let revoked = revoked(connection, &keys.revoked).await?;
+    let to = meta(connection, &keys.meta).await?;
+    if to.epoch != from.epoch {
+        return Err(Fault::Changed);
+    }
+    let last = entry(connection, &keys.log, from.ranked_through).await?;
+    let rest = entries(connection, &keys.log, from.ranked_through, to.seq).await?;
+
+    let mut following = Following {
+        epoch: from.epoch,
+        folded: from.ranked_through,
+        nonce: last.as_ref().map(|last| last.nonce),
+    };
+    if let Some(last) = rest.last() {
+        following.folded = last.entry.seq.get();
+        following.nonce = Some(last.nonce);
+    }
+    let changed = last.map_or(Timestamp::default(), |last| last.entry.at);
+    let rules = board.rules;
+    // A million users take a while.
+    let fold = move || {
+        let members = members_before(members, &rest);
+        let mut board = Board::load(rules, from.ranked_through, changed, members);
+        let mut recent = Recent::after(from.ranked_through);
+        for Logged { entry, action, .. } in rest {
+            let applied = board.apply(&entry);
+            recent.push(Folded {
+                entry,
+                action,
+                applied,
+            });
+        }
+        (board, recent)
+    };
+    let folded = tokio::task::spawn_blocking(fold).await;
+    let (board, recent) = folded.map_err(|_| Fault::Away("the runtime ends".into()))?;
+    Ok(Loaded {
+        opened: Opened {
+            epoch: from.epoch,
+            board,
+            announcements,
+            revoked,
+        },
+        following,
+        recent,
+    })
+}
+
+/// The entry with this number, if it is still there.
+pub(super) async fn entry(
+    connection: &mut MultiplexedConnection,
+    log: &str,
+    seq: u64,
+) -> Result<Option<Logged>, Fault> {
+    let id = format!("{seq}-0");
+    let found: Value = redis::cmd("XRANGE")
+        .arg(&[log, &id, &id])
+        .query_async(connection)
+        .await?;
+    Ok(Logged::read_all(&found)?.pop())
+}
+
+/// All entries after one, to this one at least.
+async fn entries(
+    connection: &mut MultiplexedConnection,
+    log: &str,
+    after: u64,
+    to: u64,
+) -> Result<Vec<Logged>, Fault> {
+    let mut entries: Vec<Logged> = Vec::new();
+    let mut last = after;
+    loop {
+        let page: Value = redis::cmd("XRANGE")
+            .arg(&[log, &format!("({last}-0"), "+", "COUNT"])
+            .arg(PAGE)
+            .query_async(connection)
+            .await?;
+        let page = Logged::read_all(&page)?;
+        let count = page.len();
+        for logged in page {
+            if logged.entry.seq.get() != last + 1 {
+                return Err(Fault::Gap(last));
+            }
+            last += 1;
+            entries.push(logged);
+        }
+        if count < PAGE {
+            break;
+        }
+    }
+    if last < to {
+        Err(Fault::Gap(last))
+    } else {
+        Ok(entries)
+    }
+}
+
+async fn users(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<HashMap<UserId, Member>, Fault> {
+    let mut users = HashMap::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let page: Value = redis::cmd("HSCAN")
+            .arg(&[key, &cursor, "COUNT"])
+            .arg(PAGE)
+            .query_async(connection)
+            .await?;
+        let [next, records] = array(&page)? else {
+            return Err(Fault::Damaged("an answer of another form"));
+        };
+        for pair in array(records)?.chunks_exact(2) {
+            let member = member(bytes(&pair[0])?, bytes(&pair[1])?)?;
+            users.insert(member.id, member);
+        }
+        cursor = text(next)?.to_owned();
+        if cursor == "0" {
+            return Ok(users);
+        }
+    }
+}
+
+/// All users as they were before `rest` was written, from how they are now.
+fn members_before(mut users: HashMap<UserId, Member>, rest: &[Logged]) -> Vec<Member> {
+    // The first entry about a user knows how they stood.
+    let mut before: HashMap<UserId, Before> = HashMap::new();
+    for logged in rest {
+        if let Fact::UserChanged { user, .. }
+        | Fact::Action { user, .. }
+        | Fact::UserDeleted { user } = logged.entry.fact
+        {
+            before.entry(user).or_insert(logged.before);
+        }
+    }
+    for (user, before) in before {
+        let Some(standing) = before else {
+            // Registered by that entry.
+            users.remove(&user);
+            continue;
+        };
+        // Whoever was deleted since has no record any more, and will be deleted again:
+        // a nameless user stands in for them.
+        let member = users.entry(user).or_insert_with(|| Member {
+            id: user,
+            profile: Profile {
+                username: "".into(),
+                avatar: None,
+            },
+            standing: None,
+            best: None,
+        });
+        member.standing = standing;
+    }
+    users.into_values().collect()
+}
+
+/// Those that are or will be valid, in the order of the log.
+async fn announcements(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<crate::board::Announcement>, Fault> {
+    let (seconds, _micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
+    let now = Timestamp(seconds.saturating_mul(1000));
+    let records: Value = redis::cmd("HGETALL")
+        .arg(key)
+        .query_async(connection)
+        .await?;
+    let mut valid = Vec::new();
+    for pair in array(&records)?.chunks_exact(2) {
+        let kept = kept_announcement(bytes(&pair[0])?, bytes(&pair[1])?)?;
+        if kept.1.until > now {
+            valid.push(kept);
+        }
+    }
+    valid.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(valid
+        .into_iter()
+        .map(|(_, announcement)| announcement)
+        .collect())
+}
+
+async fn revoked(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<(UserId, u64)>, Fault> {
+    let records: Value = redis::cmd("HGETALL")
+        .arg(key)
+        .query_async(connection)
+        .await?;
+    let pairs = array(&records)?.chunks_exact(2);
+    pairs
+        .map(|pair| Ok((UserId(id_of(bytes(&pair[0])?)?), number(text(&pair[1])?)?)))
+        .collect()
+}

@@ -1,0 +1,147 @@
+//! The store of many nodes in one Redis, or Valkey: a primary with or without
+//! replicas, or a cluster.
+//!
+//! A script decides about commands, numbers what it accepts and writes it to a stream,
+//! all at once: so it does not matter which node asks, or how many do. Every node reads
+//! that stream, folds it, and answers when it has folded what it asked for. Ranks
+//! follow from the fold, so each node knows the same. They are written back by
+//! whichever node comes first, and `ranked_through` says how far that has come: a board
+//! is loaded as it was there, and the entries after it are folded again.
+//!
+//! A connection may break at any time, and what comes back may be another server that
+//! has not all that was folded. An entry says its epoch and which call wrote it, which
+//! tells. Whoever finds that the log is another one begins a new epoch, and all load
+//! the board anew.
+//!
+//! All clocks are Redis's.
+
+mod call;
+mod connect;
+mod fault;
+mod history;
+mod kept;
+mod keys;
+mod load;
+mod node;
+mod place;
+mod recent;
+mod record;
+mod scripts;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Command, Fold, Health, History, Opened, Outcome, Store, StoreError};
+use crate::board::{BoardId, Rules, UserId};
+use connect::Link;
+use history::Reader;
+use kept::KeptBoard;
+use load::Following;
+use node::{Node, Request};
+pub use place::{Place, Retention};
+use recent::Recent;
+
+/// Requests that may wait for the node before senders are made to wait.
+const QUEUE: usize = 1024;
+
+/// A store that was opened and loaded, and takes no commands yet.
+pub struct Ready {
+    board: KeptBoard,
+    link: Link,
+    following: Following,
+    recent: Recent,
+}
+
+/// Connects to Redis, and loads a board, which is made if it is not there.
+///
+/// # Errors
+/// If Redis cannot be reached or used, or what is there is not what it should be.
+pub async fn open(
+    place: &Place,
+    board: &BoardId,
+    rules: Rules,
+) -> Result<(Opened, Ready), StoreError> {
+    let board = KeptBoard::new(place, board, rules);
+    let (link, loaded) = board
+        .open()
+        .await
+        .map_err(|fault| fault.at(place.to_string()))?;
+    let ready = Ready {
+        board,
+        link,
+        following: loaded.following,
+        recent: loaded.recent,
+    };
+    Ok((loaded.opened, ready))
+}
+
+impl Ready {
+    /// Starts to follow the log, and hands what is on it to `fold`. It needs a runtime
+    /// of tokio around it.
+    pub fn start(self, fold: impl Fold) -> RedisStore {
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let (health, healthy) = watch::channel(Health::Open);
+        let (way, ways) = watch::channel(Some(self.link.commands.clone()));
+        let board = Arc::new(self.board);
+        let recent = Arc::new(Mutex::new(self.recent));
+        let reader = Reader::new(board.clone(), recent.clone(), ways, healthy.clone());
+        let node = Node {
+            board,
+            health,
+            way,
+            recent,
+            following: self.following,
+            fold: Box::new(fold),
+        };
+        tokio::spawn(node.run(self.link, queue));
+        RedisStore {
+            requests,
+            reader,
+            health: healthy,
+        }
+    }
+}
+
+/// A running store; see the module.
+pub struct RedisStore {
+    requests: mpsc::Sender<Request>,
+    reader: Reader,
+    health: watch::Receiver<Health>,
+}
+
+impl Store for RedisStore {
+    fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.requests
+                .send(Request::Append { commands, reply })
+                .await
+                .map_err(|_| StoreError::Closed)?;
+            answer.await.map_err(|_| StoreError::Closed)?
+        })
+    }
+
+    fn history(
+        &self,
+        user: UserId,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        Box::pin(self.reader.history(user, points))
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // Whoever closed it before waits for the same end.
+            _ = self.requests.send(Request::Close).await;
+            let mut health = self.health.clone();
+            _ = health.wait_for(|health| *health == Health::Closed).await;
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! Where a board is kept in Redis, and how much of it.
+
+use std::{fmt, time::Duration};
+
+use redis::{ConnectionInfo, IntoConnectionInfo};
+
+use crate::store::UnknownUrl;
+
+/// Servers of Redis, and what is kept there.
+#[derive(Clone)]
+pub struct Place {
+    /// As it was given, with the password.
+    url: Box<str>,
+    servers: Vec<ConnectionInfo>,
+    /// How much is kept.
+    pub retention: Retention,
+}
+
+/// How much a store keeps beside what is needed to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How long the id of an action is known after it was counted.
+    pub actions: Duration,
+    /// Entries of the log, about; those that have no ranks yet are kept in any case.
+    pub entries: u64,
+    /// Points of each user's history, 2 or more. Of more, older ones are thinned out.
+    pub history: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention {
+            actions: Duration::from_secs(7 * 24 * 3600),
+            entries: 100_000,
+            history: 4096,
+        }
+    }
+}
+
+impl Place {
+    /// Reads `redis://USER:PASSWORD@HOST:PORT/DATABASE`, or `rediss://` for TLS, with
+    /// one server or several, separated by commas: nodes of one cluster, or a primary
+    /// and its replicas. What is kept is the default.
+    ///
+    /// # Errors
+    /// If it is no such address.
+    pub fn parse(url: &str) -> Result<Place, UnknownUrl> {
+        let (scheme, rest) = url.split_once("://").ok_or(UnknownUrl)?;
+        if !matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys") {
+            return Err(UnknownUrl);
+        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        let servers = hosts
+            .split(',')
+            .map(|host| format!("{scheme}://{login}{host}{path}").into_connection_info())
+            .collect::<Result<_, _>>()
+            .map_err(|_| UnknownUrl)?;
+        Ok(Place {
+            url: url.into(),
+            servers,
+            retention: Retention::default(),
+        })
+    }
+
+    pub(super) fn servers(&self) -> &[ConnectionInfo] {
+        &self.servers
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url && self.retention == other.retention
+    }
+}
+
+impl Eq for Place {}
+
+/// Without the password.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, _) = self.url.split_once("://").unwrap_or_default();
+        write!(f, "{scheme}://")?;
+        for (number, server) in self.servers.iter().enumerate() {
+            match (number, server.redis_settings().username()) {
+                (0, Some(user)) => write!(f, "{user}@")?,
+                (0, None) => {}
+                _ => f.write_str(",")?,
+            }
+            write!(f, "{}", server.addr())?;
+        }
+        match self
+            .servers
+            .first()
+            .map(|server| server.redis_settings().db())
+        {
+            None | Some(0) => Ok(()),
+            Some(database) => write!(f, "/{database}"),
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("redis://127.0.0.1", "redis://127.0.0.1:6379"),
+            ("redis://:secret@h/3", "redis://h:6379/3"),
+            (
+                "rediss://podium:s%40cret@a:1,b:2,[::1]:3/0",
+                "rediss://podium@a:1,b:2,::1:3",
+            ),
+        ] {
+            let place = Place::parse(url).expect("an address");
+            assert_eq!(format!("{place:?}"), shown);
+        }
+        let place = Place::parse("redis://podium:s%40cret@a,b").expect("an address");
+        for server in place.servers() {
+            assert_eq!(server.redis_settings().password(), Some("s@cret"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_is_refused() {
+        for url in [
+            "redis:",
+            "redis://",
+            "redis://a,,b",
+            "redis://a:port",
+            "redis://a/database",
+            "http://a",
+        ] {
+            assert!(Place::parse(url).is_err(), "{url}");
+        }
+    }
+}

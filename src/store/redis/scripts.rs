@@ -1,0 +1,26 @@
+//! The scripts that Redis runs. They are sent as they are and known by their hash, so
+//! nodes of two versions do not replace each other's.
+
+use redis::Script;
+
+pub(super) struct Scripts {
+    /// Decides about commands and writes ranks.
+    pub(super) append: Script,
+    /// Makes a board, or says what is known of it.
+    pub(super) begin: Script,
+    /// Reads a user's past.
+    pub(super) history: Script,
+    /// Begins a new epoch.
+    pub(super) renew: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Scripts {
+        Scripts {
+            append: Script::new(include_str!("scripts/append.lua")),
+            begin: Script::new(include_str!("scripts/begin.lua")),
+            history: Script::new(include_str!("scripts/history.lua")),
+            renew: Script::new(include_str!("scripts/renew.lua")),
+        }
+    }
+}
