@@ -1,7 +1,7 @@
 //! The configuration: `Leptos.toml`, then environment variables over it.
 //!
-//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET`, `TICKET_SECRET` and
-//! `FRONTEND_URLS` work as they stand, and each of them with `_FILE` names a file
+//! `PODIUM_TABLE__KEY` overrides any key; `JWT_SECRET`, `TICKET_SECRET`, `REDIS_URL`
+//! and `FRONTEND_URLS` work as they stand, and each of them with `_FILE` names a file
 //! that holds the value. The `leptos` table is read by leptos itself.
 
 use std::{
@@ -26,7 +26,7 @@ use serde::{
 
 use crate::{
     board::{BoardId, Direction, Operator, Rules, Score, Ties},
-    store::StoreUrl,
+    store::{StoreUrl, redis::Retention},
     text,
 };
 
@@ -40,6 +40,14 @@ pub const SECRET_MIN_BYTES: usize = 32;
 /// The variables that hold secrets.
 const JWT_SECRET: &str = "JWT_SECRET";
 const TICKET_SECRET: &str = "TICKET_SECRET";
+
+/// Chooses a store, unless the variable of the key itself does.
+const REDIS_URL: &str = "REDIS_URL";
+const STORE_URL: &str = "PODIUM_STORE__URL";
+
+/// The fewest points of a history, and the most: of very many, Redis would be busy with
+/// one user for long.
+const HISTORY: std::ops::RangeInclusive<u64> = 100..=100_000;
 
 /// The highest limit of a declared type: so many rows the store may look through
 /// for one action.
@@ -115,9 +123,16 @@ impl<'de> Deserialize<'de> for Ignored {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreTable {
-    /// `sqlite:FILE`.
+    /// `sqlite:FILE`, or `redis://HOST:PORT`.
     #[serde(deserialize_with = "from_text")]
     pub url: StoreUrl,
+    /// How long Redis knows the id of an action.
+    #[serde(with = "humantime_serde")]
+    pub remember_actions: Duration,
+    /// How many entries of the log Redis keeps, about.
+    pub keep_entries: NonZeroU64,
+    /// How many points of a user's history Redis keeps.
+    pub history: NonZeroU64,
 }
 
 /// `[board]`
@@ -331,8 +346,16 @@ pub enum ToldName {
 
 impl Default for StoreTable {
     fn default() -> Self {
+        let Retention {
+            actions,
+            entries,
+            history,
+        } = Retention::default();
         StoreTable {
             url: StoreUrl::Sqlite("podium.db".into()),
+            remember_actions: actions,
+            keep_entries: entries,
+            history,
         }
     }
 }
@@ -481,6 +504,12 @@ impl Config {
         if let Some(urls) = variable("FRONTEND_URLS")? {
             tables.http.frontend_urls = urls.split(',').map(Into::into).collect();
         }
+        if env::var_os(STORE_URL).is_none()
+            && let Some(url) = variable(REDIS_URL)?
+        {
+            tables.store.url = redis_url(&url)?;
+        }
+        tables.store.keep();
         tables.http.normalize()?;
         let jwt_secret = variable(JWT_SECRET)?.map(Secret);
         let ticket_secret = variable(TICKET_SECRET)?.map(Secret);
@@ -589,6 +618,12 @@ impl Tables {
                 return value("actions", &format!("{name:?} cannot be a type: {error}"));
             }
         }
+        if self.store.remember_actions < Duration::from_secs(60) {
+            return value("store.remember_actions", "give at least 1m");
+        }
+        if !HISTORY.contains(&self.store.history.get()) {
+            return value("store.history", "give a number from 100 to 100000");
+        }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");
         }
@@ -632,6 +667,19 @@ impl Tables {
     }
 }
 
+impl StoreTable {
+    /// Says to the store how much it keeps.
+    fn keep(&mut self) {
+        if let StoreUrl::Redis(place) = &mut self.url {
+            place.retention = Retention {
+                actions: self.remember_actions,
+                entries: self.keep_entries,
+                history: self.history,
+            };
+        }
+    }
+}
+
 impl HttpTable {
     /// Writes origins as browsers do.
     fn normalize(&mut self) -> Result<(), ConfigError> {
@@ -672,6 +720,19 @@ impl HttpTable {
             origins.push(self.public_url.clone());
         }
         origins
+    }
+}
+
+fn redis_url(url: &str) -> Result<StoreUrl, ConfigError> {
+    match url.trim().parse() {
+        Ok(url @ StoreUrl::Redis(_)) => Ok(url),
+        // It is not shown, because it may hold a password.
+        Ok(StoreUrl::Sqlite(_)) | Err(_) => Err(ConfigError::Value {
+            key: REDIS_URL,
+            problem: "is no address of Redis: write redis://USER:PASSWORD@HOST:PORT, or \
+                      rediss:// for TLS"
+                .into(),
+        }),
     }
 }
 

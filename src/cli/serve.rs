@@ -111,9 +111,6 @@ fn say(line: &str) {
 
 /// What is probably not meant, and harmless.
 fn warn_of_surprises(config: &Config) {
-    if std::env::var_os("REDIS_URL").is_some() {
-        tracing::warn!("REDIS_URL is set, but this version keeps boards in SQLite alone");
-    }
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let table = [

@@ -8,7 +8,7 @@ use std::{
 
 use podium::{
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, Direction,
+        Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, Direction, Epoch,
         LogEntry, Operator, Profile, Rules, Score, Severity, Timestamp, UserId,
     },
     store::{
@@ -27,7 +27,7 @@ pub trait Fixture {
 /// An open store with the board that follows it.
 pub struct Running {
     pub store: Arc<dyn Store>,
-    pub epoch: podium::board::Epoch,
+    pub epoch: Epoch,
     pub follower: Follower,
     pub announcements: Vec<Announcement>,
     pub revoked: Vec<(UserId, u64)>,
@@ -35,17 +35,31 @@ pub struct Running {
 
 /// A board that folds what the store hands it, and keeps the entries.
 #[derive(Clone)]
-pub struct Follower(Arc<Mutex<(Board, Vec<LogEntry>)>>);
+pub struct Follower(Arc<Mutex<Followed>>);
+
+struct Followed {
+    epoch: Epoch,
+    board: Board,
+    entries: Vec<LogEntry>,
+}
 
 impl Follower {
     pub fn new(opened: &Opened) -> Follower {
-        Follower(Arc::new(Mutex::new((opened.board.clone(), Vec::new()))))
+        Follower(Arc::new(Mutex::new(Followed {
+            epoch: opened.epoch,
+            board: opened.board.clone(),
+            entries: Vec::new(),
+        })))
+    }
+
+    pub fn epoch(&self) -> Epoch {
+        self.0.lock().unwrap().epoch
     }
 
     /// Everybody in order: name, score, rank.
     pub fn rows(&self) -> Vec<(String, i64, u64)> {
         let state = self.0.lock().unwrap();
-        let rows = state.0.rows(0..usize::MAX);
+        let rows = state.board.rows(0..usize::MAX);
         rows.map(|row| {
             let name = row.profile.username.to_string();
             (name, row.score.unwrap().points(), row.rank.unwrap())
@@ -54,24 +68,28 @@ impl Follower {
     }
 
     pub fn seq(&self) -> u64 {
-        self.0.lock().unwrap().0.seq()
+        self.0.lock().unwrap().board.seq()
     }
 
     pub fn entries(&self) -> Vec<LogEntry> {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().entries.clone()
     }
 }
 
 impl Fold for Follower {
     fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
         let mut state = self.0.lock().unwrap();
-        state.1.extend_from_slice(entries);
-        state.0.fold(entries)
+        state.entries.extend_from_slice(entries);
+        state.board.fold(entries)
     }
 
     fn reload(&mut self, opened: Opened) {
         let mut state = self.0.lock().unwrap();
-        *state = (opened.board, Vec::new());
+        *state = Followed {
+            epoch: opened.epoch,
+            board: opened.board,
+            entries: Vec::new(),
+        };
     }
 }
 
@@ -160,7 +178,7 @@ pub fn receipt(seq: u64, score: i64, rank: u64, old_rank: u64) -> Receipt {
     }
 }
 
-fn again(receipt: Receipt) -> Receipt {
+pub fn again(receipt: Receipt) -> Receipt {
     Receipt {
         duplicate: true,
         ..receipt

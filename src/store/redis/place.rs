@@ -1,6 +1,6 @@
 //! Where a board is kept in Redis, and how much of it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
@@ -22,17 +22,17 @@ pub struct Retention {
     /// How long the id of an action is known after it was counted.
     pub actions: Duration,
     /// Entries of the log, about; those that have no ranks yet are kept in any case.
-    pub entries: u64,
-    /// Points of each user's history, 2 or more. Of more, older ones are thinned out.
-    pub history: u64,
+    pub entries: NonZeroU64,
+    /// Points of each user's history. Of more, older ones are thinned out.
+    pub history: NonZeroU64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         Retention {
             actions: Duration::from_secs(7 * 24 * 3600),
-            entries: 100_000,
-            history: 4096,
+            entries: const { NonZeroU64::new(100_000).unwrap() },
+            history: const { NonZeroU64::new(4096).unwrap() },
         }
     }
 }
