@@ -12,7 +12,10 @@ use podium::{
     store::{self, Command, Receipt},
 };
 
-use crate::suite::{Follower, act, put};
+use crate::{
+    server::Server,
+    suite::{Follower, act, put},
+};
 
 /// Set for the child: the address of the store.
 const STORE: &str = "PODIUM_TEST_KILL_STORE";
@@ -59,12 +62,61 @@ async fn write_for_ever(url: &str, first: u64) {
 
 #[tokio::test]
 async fn every_answered_action_is_there_once() {
-    // The child is this test again, in a process of its own.
-    if let (Ok(url), Ok(first)) = (std::env::var(STORE), std::env::var(FIRST)) {
-        return write_for_ever(&url, first.parse().unwrap()).await;
+    if is_child().await {
+        return;
     }
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("podium.db").display());
+    let answered = die_again_and_again("every_answered_action_is_there_once", &url).await;
+
+    // Each score is the sum of that user's entries: nothing was counted twice.
+    let database = rusqlite::Connection::open(folder.path().join("podium.db")).unwrap();
+    let wrong: i64 = database
+        .query_row(
+            "SELECT count(*) FROM users WHERE score <> (
+                 SELECT coalesce(sum(increase), 0) FROM log WHERE log.user = users.id)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(wrong, 0);
+    let (entries, last): (u64, u64) = database
+        .query_row("SELECT count(*), max(seq) FROM log", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(entries, last, "seq has no gaps");
+    assert!(entries >= answered);
+}
+
+#[tokio::test]
+async fn every_answered_action_is_there_once_in_redis() {
+    if is_child().await {
+        return;
+    }
+    let server = Server::new();
+    let test = "every_answered_action_is_there_once_in_redis";
+    let answered = die_again_and_again(test, &server.url()).await;
+    let (entries, last): (u64, u64) = (
+        server.ask(&["XLEN", "podium:{main}:log"]),
+        server.ask(&["HGET", "podium:{main}:meta", "seq"]),
+    );
+    assert_eq!(entries, last, "seq has no gaps");
+    assert!(entries >= answered);
+}
+
+/// The child is the test again, in a process of its own, and this is all that it does.
+async fn is_child() -> bool {
+    let (Ok(url), Ok(first)) = (std::env::var(STORE), std::env::var(FIRST)) else {
+        return false;
+    };
+    write_for_ever(&url, first.parse().unwrap()).await;
+    true
+}
+
+/// Starts and kills processes of this test that write to a store, and gives how many
+/// actions were answered.
+async fn die_again_and_again(test: &str, url: &str) -> u64 {
     let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
         .await
         .unwrap();
@@ -77,12 +129,12 @@ async fn every_answered_action_is_there_once() {
     for round in 0..ROUNDS {
         let mut child = Process::new(std::env::current_exe().unwrap())
             .args([
-                "kill::every_answered_action_is_there_once",
+                &format!("kill::{test}"),
                 "--exact",
                 "--nocapture",
                 "--test-threads=1",
             ])
-            .env(STORE, &url)
+            .env(STORE, url)
             .env(FIRST, first.to_string())
             .stdout(Stdio::piped())
             .spawn()
@@ -138,25 +190,7 @@ async fn every_answered_action_is_there_once() {
         }
         store.close().await;
     }
-
-    // Each score is the sum of that user's entries: nothing was counted twice.
-    let database = rusqlite::Connection::open(folder.path().join("podium.db")).unwrap();
-    let wrong: i64 = database
-        .query_row(
-            "SELECT count(*) FROM users WHERE score <> (
-                 SELECT coalesce(sum(increase), 0) FROM log WHERE log.user = users.id)",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(wrong, 0);
-    let (entries, last): (u64, u64) = database
-        .query_row("SELECT count(*), max(seq) FROM log", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .unwrap();
-    assert_eq!(entries, last, "seq has no gaps");
-    assert!(entries >= answered.len() as u64);
+    answered.len() as u64
 }
 
 /// `n seq score rank oldRank`

@@ -1,8 +1,10 @@
 //! One suite that every store must pass, and what belongs to one of them alone.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod cluster;
 mod kill;
 mod redis;
+mod redis_faults;
 mod server;
 mod sqlite;
 mod suite;

@@ -92,10 +92,6 @@ impl Server {
         assert!(sent.unwrap().success());
     }
 
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     fn answers(&mut self) -> bool {
         let until = Instant::now() + DEADLINE;
         while Instant::now() < until {
@@ -136,7 +132,8 @@ pub fn free_port() -> u16 {
 
 fn spawn(folder: &Path, port: u16, arguments: &[String]) -> Child {
     Process::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--repl-diskless-sync-delay", "0", "--dir"])
         .arg(folder)
         .args(arguments)
         .stdout(Stdio::null())

@@ -42,13 +42,9 @@ impl From<RedisError> for Fault {
                 "the user may not do all that is needed: {}",
                 error.detail().unwrap_or_default()
             )),
-            // What the server says of itself and not of the command.
-            Some(
-                "ASK" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "MOVED" | "READONLY"
-                | "TRYAGAIN" | "UNBLOCKED",
-            )
-            | None => Fault::Away(error.to_string()),
-            Some(_) => Fault::Refused(error.to_string()),
+            // Memory or disk is full, or too few replicas are there.
+            Some("OOM" | "MISCONF" | "NOREPLICAS") => Fault::Refused(error.to_string()),
+            _ => Fault::Away(error.to_string()),
         }
     }
 }

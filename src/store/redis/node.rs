@@ -72,6 +72,7 @@ impl Drop for Node {
 impl Node {
     pub(super) async fn run(mut self, link: Link, mut queue: mpsc::Receiver<Request>) {
         let mut found = Some(link);
+        let mut pause = PAUSES.0;
         while let Some(link) = found {
             let began = Instant::now();
             self.way.send_replace(Some(link.commands.clone()));
@@ -82,8 +83,17 @@ impl Node {
             self.way.send_replace(None);
             self.health.send_replace(Health::Away);
             tracing::warn!(%fault, "Redis is away: actions are refused, and boards stay as they are");
-            let was_short = began.elapsed() < PAUSES.1;
-            found = self.come_back(fault, was_short, &mut queue).await;
+            // At once, unless it is lost again and again.
+            let was_long = began.elapsed() > PAUSES.1;
+            if was_long {
+                pause = PAUSES.0;
+            }
+            let again = if was_long {
+                began
+            } else {
+                Instant::now() + pause
+            };
+            found = self.come_back(fault, again, &mut pause, &mut queue).await;
             if found.is_some() {
                 tracing::info!(seq = self.following.folded, "Redis is back");
             }
@@ -95,14 +105,10 @@ impl Node {
     async fn come_back(
         &mut self,
         lost: Fault,
-        waits_first: bool,
+        mut again: Instant,
+        pause: &mut Duration,
         queue: &mut mpsc::Receiver<Request>,
     ) -> Option<Link> {
-        let (mut pause, longest) = PAUSES;
-        let mut again = Instant::now();
-        if waits_first {
-            again += longest;
-        }
         let mut reason = lost.to_string();
         loop {
             let result = {
@@ -129,7 +135,7 @@ impl Node {
             // So that many nodes do not come at the same time.
             let jitter = rand::rng().random_range(0.5..1.0);
             again = Instant::now() + pause.mul_f64(jitter);
-            pause = (2 * pause).min(longest);
+            *pause = (2 * *pause).min(PAUSES.1);
         }
     }
 

@@ -55,6 +55,8 @@ local function write(kind, ...)
     seq = seq + 1
     redis.call('XADD', log, text(seq) .. '-0', 'kind', kind, 'epoch', epoch, 'at', text(now),
         'nonce', nonce, ...)
+    -- At once: should this script fail further on, what it did so far is whole.
+    redis.call('HSET', meta, 'seq', text(seq))
     return text(seq)
 end
 
@@ -114,6 +116,7 @@ for at = rank, rank + ranks - 1 do
         ranked = at
     end
 end
+redis.call('HSET', meta, 'ranked_through', text(ranked))
 
 -- The moment of the oldest action that fills a window, if it is full.
 local function full(limited, window, limit)
@@ -240,7 +243,6 @@ while taken < #ARGV do
     reply[#reply + 1] = decide[kind](unpack(ARGV, from, taken))
 end
 
-redis.call('HSET', meta, 'seq', text(seq), 'ranked_through', text(ranked))
 -- Never beyond what has ranks: a board is loaded from there.
 local oldest = math.min(seq - keep + 1, ranked)
 if seq > first and oldest > 1 then

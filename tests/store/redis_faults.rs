@@ -1,0 +1,567 @@
+//! What may happen to Redis while nodes run, and to those who may not use it.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use podium::{
+    board::{BoardId, Rules},
+    store::{self, Health, Receipt, StoreError, redis::Retention},
+};
+
+use crate::{
+    redis::{agree, open_at, open_keeping},
+    server::{DEADLINE, Server, wait_for},
+    suite::{Fixture, Follower, Running, act, again, put},
+};
+
+async fn two_nodes(server: &Server) -> (Running, Running) {
+    let one = server.open(Rules::default()).await;
+    let other = server.open(Rules::default()).await;
+    one.store.append((1..=4).map(put).collect()).await.unwrap();
+    (one, other)
+}
+
+async fn is_away(node: &Running) {
+    let mut health = node.store.health();
+    let away = health.wait_for(|health| *health == Health::Away);
+    tokio::time::timeout(DEADLINE, away).await.unwrap().unwrap();
+}
+
+async fn is_open(node: &Running) {
+    let mut health = node.store.health();
+    let open = health.wait_for(|health| *health == Health::Open);
+    tokio::time::timeout(DEADLINE, open).await.unwrap().unwrap();
+}
+
+/// Sends actions until it is told to stop, each again until it is answered, and
+/// gives the answers.
+async fn keep_sending(node: &Running, name: &str, stop: &AtomicBool) -> BTreeMap<String, Receipt> {
+    let mut answers = BTreeMap::new();
+    for i in 0u32.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let id = format!("{name}{i}");
+        let action = act(&id, (i % 4 + 1) as u8, i64::from(i % 7) - 2);
+        let until = Instant::now() + DEADLINE;
+        loop {
+            match node.store.append(vec![action.clone()]).await {
+                Ok(outcomes) => {
+                    answers.insert(id, outcomes[0].unwrap());
+                    break;
+                }
+                Err(StoreError::Away(_) | StoreError::Refused(_)) => {
+                    assert!(Instant::now() < until, "nothing is taken any more");
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    answers
+}
+
+/// Two nodes, with senders at both, live through what `happen` does; then they agree,
+/// and each action that was answered is there once, as it was answered.
+async fn nothing_is_lost(server: &mut Server, happen: impl AsyncFnOnce(&mut Server, &Running)) {
+    let (one, other) = two_nodes(server).await;
+    let stop = AtomicBool::new(false);
+    let happening = async {
+        wait_for("actions are counted", || one.follower.seq() > 30).await;
+        happen(server, &one).await;
+        is_open(&one).await;
+        is_open(&other).await;
+        let seq = one.follower.seq();
+        wait_for("actions are counted again", || {
+            one.follower.seq() > seq + 30
+        })
+        .await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (first, second, ()) = futures_util::join!(
+        keep_sending(&one, "one", &stop),
+        keep_sending(&other, "other", &stop),
+        happening
+    );
+    agree(&[&one, &other]).await;
+    assert_eq!(one.follower.epoch(), one.epoch, "nothing was lost");
+    let third = server.open(Rules::default()).await;
+    agree(&[&one, &other, &third]).await;
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    for (id, answer) in first.iter().chain(&second) {
+        let i: u32 = id.trim_start_matches(char::is_alphabetic).parse().unwrap();
+        let (n, increase) = ((i % 4 + 1) as u8, i64::from(i % 7) - 2);
+        *sums.entry(format!("user {n}")).or_default() += increase;
+        let duplicate = third.one(act(id, n, increase)).await.unwrap();
+        if !answer.duplicate {
+            assert_eq!(duplicate, again(*answer));
+        }
+    }
+    let scores = third.follower.rows().into_iter();
+    let scores: BTreeMap<_, _> = scores.map(|(name, score, _)| (name, score)).collect();
+    assert_eq!(scores, sums, "each action counts once");
+}
+
+#[tokio::test]
+async fn redis_may_be_killed_and_come_back() {
+    nothing_is_lost(&mut Server::durable(), async |server, node| {
+        for _ in 0..3 {
+            server.kill();
+            is_away(node).await;
+            server.start_again();
+            is_open(node).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn redis_may_stop_and_go_on() {
+    nothing_is_lost(&mut Server::new(), async |server, node| {
+        server.signal("STOP");
+        let stopped = Instant::now();
+        is_away(node).await;
+        let noticed = stopped.elapsed();
+        assert!(
+            noticed < Duration::from_secs(4),
+            "noticed after {noticed:?}"
+        );
+        // The board stays as it was.
+        assert_eq!(node.follower.rows().len(), 4);
+        let asked = Instant::now();
+        let refused = node.store.append(vec![put(9)]).await;
+        assert!(matches!(refused, Err(StoreError::Away(_))));
+        assert!(asked.elapsed() < Duration::from_millis(500), "at once");
+        assert!(matches!(
+            node.store.history(crate::suite::user(1), 9).await,
+            Err(StoreError::Away(_))
+        ));
+        server.signal("CONT");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_may_be_cut() {
+    nothing_is_lost(&mut Server::new(), async |server, node| {
+        for _ in 0..10 {
+            is_open(node).await;
+            server.ask::<u64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_may_be_full_for_a_while() {
+    nothing_is_lost(&mut Server::new(), async |server, node| {
+        server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+        let error = loop {
+            match node.store.append(vec![put(1)]).await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Refused(_)), "{error}");
+        assert!(error.to_string().contains("memory"), "{error}");
+        // It can still be looked at.
+        assert_eq!(*node.store.health().borrow(), Health::Open);
+        node.history(1, 9).await;
+        server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_may_be_thrown_away() {
+    let server = Server::new();
+    let (one, other) = two_nodes(&server).await;
+    one.one(act("a", 1, 5)).await.unwrap();
+    agree(&[&one, &other]).await;
+    server.ask::<()>(&["FLUSHALL"]);
+    wait_for("the board is empty", || one.follower.seq() == 0).await;
+    agree(&[&one, &other]).await;
+    assert_ne!(one.follower.epoch(), one.epoch);
+    assert!(one.follower.rows().is_empty());
+    // The board begins anew.
+    assert_eq!(other.one(put(1)).await.unwrap().seq, 1);
+    assert_eq!(one.one(act("a", 1, 3)).await.unwrap().seq, 2);
+    agree(&[&one, &other]).await;
+}
+
+/// Redis comes back with what it saved before the last entries.
+#[tokio::test]
+async fn the_latest_entries_may_be_lost() {
+    for more in [0, 3, 40] {
+        let mut server = Server::new();
+        let (one, other) = two_nodes(&server).await;
+        one.one(act("kept", 1, 5)).await.unwrap();
+        server.ask::<()>(&["SAVE"]);
+        for i in 0..10 {
+            one.one(act(&format!("lost {i}"), 2, 1)).await.unwrap();
+        }
+        agree(&[&one, &other]).await;
+        server.kill();
+        is_away(&one).await;
+        is_away(&other).await;
+        server.start_again();
+        if more > 0 {
+            // Another node is there first, and goes on with what there is.
+            let third = server.open(Rules::default()).await;
+            for i in 0..more {
+                // Its calls fail if the epoch ends meanwhile.
+                let action = act(&format!("new {i}"), 3, 1);
+                while third.store.append(vec![action.clone()]).await.is_err() {
+                    is_open(&third).await;
+                }
+            }
+            agree(&[&one, &other, &third]).await;
+        }
+        wait_for("a new epoch begins", || one.follower.epoch() != one.epoch).await;
+        agree(&[&one, &other]).await;
+        let rows = one.follower.rows();
+        assert!(rows.iter().any(|row| row.0 == "user 1" && row.1 == 5));
+        assert_eq!(rows.iter().map(|row| row.1).sum::<i64>(), 5 + more);
+        assert!(one.one(act("kept", 1, 5)).await.unwrap().duplicate);
+        // What was lost is counted when it is sent again.
+        assert!(!other.one(act("lost 1", 2, 1)).await.unwrap().duplicate);
+        agree(&[&one, &other]).await;
+    }
+}
+
+/// A replica is promoted that had not heard of the last entries.
+#[tokio::test]
+async fn a_replica_may_take_over() {
+    let mut primary = Server::new();
+    let replica = Server::new();
+    let port = primary.port.to_string();
+    replica.ask::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    let url = format!(
+        "redis://127.0.0.1:{},127.0.0.1:{}",
+        primary.port, replica.port
+    );
+    let one = open_at(&url, Rules::default()).await.unwrap();
+    let reversed = format!(
+        "redis://127.0.0.1:{},127.0.0.1:{}",
+        replica.port, primary.port
+    );
+    let other = open_at(&reversed, Rules::default()).await.unwrap();
+    one.store.append((1..=4).map(put).collect()).await.unwrap();
+    one.one(act("a", 1, 5)).await.unwrap();
+    wait_for("the replica has it", || {
+        let seq = replica.try_ask::<Option<u64>>(&["HGET", "podium:{main}:meta", "seq"]);
+        seq.is_ok_and(|seq| seq == Some(5))
+    })
+    .await;
+    replica.ask::<()>(&["REPLICAOF", "NO", "ONE"]);
+    for i in 0..5 {
+        one.one(act(&format!("lost {i}"), 2, 1)).await.unwrap();
+    }
+    agree(&[&one, &other]).await;
+    primary.kill();
+    wait_for("a new epoch begins", || one.follower.epoch() != one.epoch).await;
+    agree(&[&one, &other]).await;
+    assert_eq!(one.follower.rows()[0], ("user 1".to_owned(), 5, 1));
+    assert_eq!(one.follower.seq(), 5);
+    assert_eq!(other.one(act("b", 2, 9)).await.unwrap().seq, 6);
+    agree(&[&one, &other]).await;
+}
+
+/// A primary becomes a replica while its connections stay.
+#[tokio::test]
+async fn a_primary_may_step_down() {
+    let (first, second) = (Server::new(), Server::new());
+    let port = |server: &Server| server.port.to_string();
+    second.ask::<()>(&["REPLICAOF", "127.0.0.1", &port(&first)]);
+    let url = format!("redis://127.0.0.1:{},127.0.0.1:{}", first.port, second.port);
+    let node = open_at(&url, Rules::default()).await.unwrap();
+    node.one(put(1)).await.unwrap();
+    wait_for("the replica has it", || {
+        let seq = second.try_ask::<Option<u64>>(&["HGET", "podium:{main}:meta", "seq"]);
+        seq.is_ok_and(|seq| seq == Some(1))
+    })
+    .await;
+    second.ask::<()>(&["REPLICAOF", "NO", "ONE"]);
+    first.ask::<()>(&["REPLICAOF", "127.0.0.1", &port(&second)]);
+    let until = Instant::now() + DEADLINE;
+    while let Err(error) = node.store.append(vec![act("a", 1, 5)]).await {
+        assert!(Instant::now() < until, "{error}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(node.follower.epoch(), node.epoch);
+    let score: String = second.ask(&[
+        "HGET",
+        "podium:{main}:users",
+        "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}",
+    ]);
+    assert!(score.starts_with("5 2 "), "{score}");
+}
+
+/// A node was away for longer than the log reaches back.
+#[tokio::test]
+async fn the_log_may_be_trimmed_before_it_is_read() {
+    let server = Server::new();
+    let retention = Retention {
+        entries: std::num::NonZeroU64::new(100).unwrap(),
+        ..Retention::default()
+    };
+    let one = open_keeping(&server.url(), Rules::default(), retention)
+        .await
+        .unwrap();
+    one.store.append((1..=4).map(put).collect()).await.unwrap();
+    let (opened, ready) = store::open(
+        &server.url().parse().unwrap(),
+        &BoardId::default(),
+        Rules::default(),
+    )
+    .await
+    .unwrap();
+    for i in 0..1000u32 {
+        let action = act(&format!("a{i}"), (i % 4 + 1) as u8, i64::from(i % 7));
+        one.one(action).await.unwrap();
+    }
+    let follower = Follower::new(&opened);
+    let late = Running {
+        store: ready.start(follower.clone()).unwrap(),
+        epoch: opened.epoch,
+        follower,
+        announcements: opened.announcements,
+        revoked: opened.revoked,
+    };
+    wait_for("the late one has caught up", || late.follower.seq() == 1004).await;
+    agree(&[&one, &late]).await;
+    assert_eq!(late.follower.epoch(), late.epoch, "nothing was lost");
+    assert!(late.follower.entries().len() < 1000, "it was loaded anew");
+}
+
+/// Somebody trims the log by hand, beyond what has ranks.
+#[tokio::test]
+async fn a_log_that_was_torn_is_mended() {
+    let server = Server::new();
+    let (one, other) = two_nodes(&server).await;
+    for i in 0..10 {
+        one.one(act(&format!("a{i}"), 2, 1)).await.unwrap();
+    }
+    one.store.close().await;
+    other.store.close().await;
+    server.ask::<()>(&["HSET", "podium:{main}:meta", "ranked_through", "3"]);
+    server.ask::<u64>(&["XTRIM", "podium:{main}:log", "MINID", "9-0"]);
+    let node = server.open(Rules::default()).await;
+    assert_ne!(node.epoch, one.epoch);
+    assert_eq!(node.follower.rows(), one.follower.rows());
+    assert_eq!(node.one(act("b", 1, 50)).await.unwrap().rank, Some(1));
+}
+
+async fn refusal(url: &str) -> String {
+    match open_at(url, Rules::default()).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_come_in_is_told_why() {
+    let server = Server::with(&["--requirepass", "right"]);
+    let at = |login: &str| format!("redis://{login}127.0.0.1:{}", server.port);
+    for login in [":wrong@", "nobody:right@"] {
+        let error = refusal(&at(login)).await;
+        assert!(
+            error.contains("the user or the password is wrong"),
+            "{error}"
+        );
+        assert!(!error.contains("right@"), "{error}");
+    }
+    let error = refusal(&at("")).await;
+    assert!(error.contains("it wants a password"), "{error}");
+    let node = open_at(&at(":right@"), Rules::default()).await.unwrap();
+    node.one(put(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_may_change_and_change_back() {
+    let server = Server::new();
+    let node = server.open(Rules::default()).await;
+    node.one(put(1)).await.unwrap();
+    server.ask::<()>(&["CONFIG", "SET", "requirepass", "secret"]);
+    let login = format!("redis://:secret@127.0.0.1:{}", server.port);
+    let mut admin = redis::Client::open(login)
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    let mut ask = |words: &[&str]| {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).exec(&mut admin).unwrap();
+    };
+    ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    is_away(&node).await;
+    let error = node.store.append(vec![put(2)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Away(_)), "{error}");
+    ask(&["CONFIG", "SET", "requirepass", ""]);
+    is_open(&node).await;
+    assert_eq!(node.one(put(2)).await.unwrap().seq, 2);
+}
+
+/// What a user of Redis needs who may do nothing else.
+const PERMISSIONS: &[&str] = &[
+    "~podium:{main}:*",
+    "+info",
+    "+evalsha",
+    "+script|load",
+    "+append",
+    "+del",
+    "+exists",
+    "+get",
+    "+hdel",
+    "+hget",
+    "+hgetall",
+    "+hkeys",
+    "+hmget",
+    "+hscan",
+    "+hset",
+    "+lindex",
+    "+lrange",
+    "+pexpire",
+    "+rpush",
+    "+set",
+    "+time",
+    "+unlink",
+    "+xadd",
+    "+xrange",
+    "+xread",
+    "+xtrim",
+    "+zadd",
+    "+zremrangebyscore",
+    "+zrevrangebyscore",
+];
+
+#[tokio::test]
+async fn a_user_needs_few_permissions() {
+    let server = Server::new();
+    let mut user = vec!["ACL", "SETUSER", "podium", "on", ">secret", "resetkeys"];
+    user.extend(PERMISSIONS);
+    server.ask::<()>(&user);
+    let url = format!("redis://podium:secret@127.0.0.1:{}", server.port);
+    let keep = |n| std::num::NonZeroU64::new(n).unwrap();
+    let retention = Retention {
+        entries: keep(100),
+        history: keep(100),
+        ..Retention::default()
+    };
+    let node = open_keeping(&url, Rules::default(), retention)
+        .await
+        .unwrap();
+    node.store.append((1..=4).map(put).collect()).await.unwrap();
+    for i in 0..20 {
+        let batch = (0..20).map(|j| act(&format!("{i} {j}"), 1, 1));
+        node.store.append(batch.collect()).await.unwrap();
+    }
+    for _ in 0..2 {
+        let quiz = crate::suite::declared("quiz", "quiz", 2, 1, 2);
+        node.one(quiz).await.unwrap();
+    }
+    let banner = crate::suite::announcement(1, podium::board::Audience::All, 20);
+    node.one(store::Command::Announce(banner.clone()))
+        .await
+        .unwrap();
+    let next = podium::board::Announcement {
+        id: podium::board::AnnouncementId([2; 16]),
+        ..banner
+    };
+    node.one(store::Command::Announce(next)).await.unwrap();
+    node.one(store::Command::RevokeTokens {
+        user: crate::suite::user(1),
+        issued_until: 5,
+    })
+    .await
+    .unwrap();
+    let delete = store::Command::DeleteUser(crate::suite::user(4));
+    node.one(delete).await.unwrap();
+    node.history(1, 9).await;
+    node.store.close().await;
+    let node = open_keeping(&url, Rules::default(), retention)
+        .await
+        .unwrap();
+    server.ask::<()>(&["FLUSHALL"]);
+    wait_for("it begins anew", || node.follower.seq() == 0).await;
+    // Each of them is needed.
+    server.ask::<()>(&["ACL", "SETUSER", "podium", "-hscan"]);
+    let error = refusal(&url).await;
+    assert!(
+        error.contains("may not do all") && error.contains("hscan"),
+        "{error}"
+    );
+}
+
+/// Answers as an old Redis does, which there is none of here.
+fn old_redis() -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::new(AtomicBool::new(false));
+    let was_asked = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                let commands = text.matches('*').count();
+                for _ in 0..commands {
+                    let answer = if text.contains("INFO\r\n") && commands == 1 {
+                        was_asked.store(true, Ordering::Relaxed);
+                        let info = "# Server\r\nredis_version:6.2.14\r\nredis_mode:standalone\r\n";
+                        format!("${}\r\n{info}\r\n", info.len())
+                    } else {
+                        "-ERR unknown subcommand\r\n".to_owned()
+                    };
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+        }
+    });
+    (port, asked)
+}
+
+#[tokio::test]
+async fn an_old_version_is_named() {
+    let (port, asked) = old_redis();
+    let error = refusal(&format!("redis://127.0.0.1:{port}")).await;
+    assert!(asked.load(Ordering::Relaxed));
+    assert!(
+        error.contains("it is Redis 6.2.14, and Podium needs"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let port = crate::server::free_port();
+    let error = refusal(&format!("redis://:secret@127.0.0.1:{port}")).await;
+    assert!(
+        error.contains(&format!("redis://127.0.0.1:{port}")),
+        "{error}"
+    );
+    assert!(!error.contains("secret"), "{error}");
+}
+
+/// The end does not wait for a server that is not there.
+#[tokio::test]
+async fn a_store_closes_while_redis_is_away() {
+    let mut server = Server::new();
+    let (one, _other) = two_nodes(&server).await;
+    server.kill();
+    is_away(&one).await;
+    tokio::time::timeout(Duration::from_secs(5), one.store.close())
+        .await
+        .unwrap();
+    assert_eq!(*one.store.health().borrow(), Health::Closed);
+    let late = one.store.append(vec![put(1)]).await;
+    assert!(matches!(late, Err(StoreError::Closed)));
+}
