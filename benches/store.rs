@@ -1,6 +1,7 @@
-//! The SQLite store on this machine's disk: durable actions a second by how many
-//! senders wait at once, how long it takes to open a board of a million, and how
-//! long to look back and to find names on it.
+//! The SQLite store on this machine's disk, or the one that PODIUM_BENCH_STORE names,
+//! which must be empty: durable actions a second by how many senders wait at once, how
+//! long it takes to open a board of a million, and how long to look back and to find
+//! names on it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::{
@@ -59,7 +60,8 @@ async fn open(url: &str) -> Arc<dyn Store> {
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir_in("target").unwrap();
-    let url = format!("sqlite:{}", folder.path().join("bench.db").display());
+    let url = std::env::var("PODIUM_BENCH_STORE")
+        .unwrap_or_else(|_| format!("sqlite:{}", folder.path().join("bench.db").display()));
     let store = open(&url).await;
 
     let began = Instant::now();

@@ -318,7 +318,7 @@ pub enum Ready {
     /// An SQLite file.
     Sqlite(sqlite::Ready),
     /// Redis, or Valkey.
-    Redis(redis::Ready),
+    Redis(Box<redis::Ready>),
 }
 
 impl Ready {
@@ -351,7 +351,7 @@ pub async fn open(
         }
         StoreUrl::Redis(place) => {
             let (opened, ready) = redis::open(place, board, rules).await?;
-            Ok((opened, Ready::Redis(ready)))
+            Ok((opened, Ready::Redis(Box::new(ready))))
         }
     }
 }

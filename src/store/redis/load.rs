@@ -9,7 +9,8 @@ use super::{
     kept::KeptBoard,
     recent::{Folded, Recent},
     record::{
-        Before, Logged, array, bytes, id_of, kept_announcement, member, number, read_epoch, text,
+        Before, Logged, array, bytes, id_of, kept_announcement, member, number, pairs, read_epoch,
+        text,
     },
 };
 use crate::{
@@ -203,8 +204,8 @@ async fn users(
         let [next, records] = array(&page)? else {
             return Err(Fault::Damaged("an answer of another form"));
         };
-        for pair in array(records)?.chunks_exact(2) {
-            let member = member(bytes(&pair[0])?, bytes(&pair[1])?)?;
+        for [id, record] in pairs(records)? {
+            let member = member(bytes(id)?, bytes(record)?)?;
             users.insert(member.id, member);
         }
         cursor = text(next)?.to_owned();
@@ -260,8 +261,8 @@ async fn announcements(
         .query_async(connection)
         .await?;
     let mut valid = Vec::new();
-    for pair in array(&records)?.chunks_exact(2) {
-        let kept = kept_announcement(bytes(&pair[0])?, bytes(&pair[1])?)?;
+    for [id, record] in pairs(&records)? {
+        let kept = kept_announcement(bytes(id)?, bytes(record)?)?;
         if kept.1.until > now {
             valid.push(kept);
         }
@@ -281,8 +282,8 @@ async fn revoked(
         .arg(key)
         .query_async(connection)
         .await?;
-    let pairs = array(&records)?.chunks_exact(2);
-    pairs
-        .map(|pair| Ok((UserId(id_of(bytes(&pair[0])?)?), number(text(&pair[1])?)?)))
+    let revoked = pairs(&records)?.iter();
+    revoked
+        .map(|[id, until]| Ok((UserId(id_of(bytes(id)?)?), number(text(until)?)?)))
         .collect()
 }

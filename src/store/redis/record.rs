@@ -39,7 +39,7 @@ impl Logged {
             return Err(damaged);
         };
         let seq = text(id)?.strip_suffix("-0").ok_or(damaged)?;
-        let fields = Fields(array(fields)?);
+        let fields = Fields(pairs(fields)?);
         let user = || id_of(fields.get("user")?).map(UserId);
         let fact = match fields.text("kind")? {
             "user" => Fact::UserChanged {
@@ -91,14 +91,15 @@ impl Logged {
     }
 }
 
-/// Names and values in turn.
-struct Fields<'a>(&'a [Value]);
+/// Names and values.
+struct Fields<'a>(&'a [[Value; 2]]);
 
 impl<'a> Fields<'a> {
     fn get(&self, name: &str) -> Result<&'a [u8], Fault> {
-        let mut pairs = self.0.chunks_exact(2);
-        let found = pairs.find(|pair| bytes(&pair[0]).is_ok_and(|bytes| bytes == name.as_bytes()));
-        bytes(&found.ok_or(Fault::Damaged("an entry without all its fields"))?[1])
+        let is_it = |[found, _]: &&[Value; 2]| bytes(found).is_ok_and(|it| it == name.as_bytes());
+        let found = self.0.iter().find(is_it);
+        let [_, value] = found.ok_or(Fault::Damaged("an entry without all its fields"))?;
+        bytes(value)
     }
 
     fn text(&self, name: &str) -> Result<&'a str, Fault> {
@@ -111,6 +112,11 @@ pub(super) fn array(value: &Value) -> Result<&[Value], Fault> {
         Value::Array(values) => Ok(values),
         _ => Err(Fault::Damaged("an answer that is no list")),
     }
+}
+
+/// A list of two in turn.
+pub(super) fn pairs(value: &Value) -> Result<&[[Value; 2]], Fault> {
+    Ok(array(value)?.as_chunks().0)
 }
 
 pub(super) fn bytes(value: &Value) -> Result<&[u8], Fault> {
