@@ -24,6 +24,7 @@ import {
   startPodium,
   token,
 } from './support/podium.mjs';
+import { connect, roundTrip } from './support/socket.mjs';
 import { podiumForSuite, podiumForTest } from './support/suite.mjs';
 
 const ACTIONS = '/api/v1/actions';
@@ -542,6 +543,37 @@ describe('the server', () => {
       assert.equal((await get(podium, path)).status, 200);
     });
   }
+
+  it('tells Prometheus what it does at /metrics', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = await newUser(podium);
+    const once = { userId: user, scoreIncrease: 5, actionId: 'once' };
+    for (const _ of [1, 2]) await act(podium.url, once);
+    await postActions(podium, action({ userId: randomUUID(), scoreIncrease: 5 }));
+    for (const _ of [1, 2]) {
+      const socket = await connect(podium.url, { token: token({ user, role: 'viewer' }) });
+      // By then it is counted.
+      await roundTrip(socket);
+    }
+    const response = await fetch(new URL('/metrics', podium.url));
+    assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+    const lines = (await response.text()).split('\n');
+    for (const line of [
+      'podium_actions_total{outcome="accepted"} 1',
+      'podium_actions_total{outcome="duplicate"} 1',
+      'podium_actions_total{outcome="refused"} 1',
+      'podium_actions_total{outcome="failed"} 0',
+      'podium_board_seq 2',
+      'podium_board_users 1',
+      'podium_sockets 2',
+      'podium_users_online 1',
+      'podium_store_open 1',
+      'podium_store_outages_total 0',
+      'podium_store_reloads_total 0',
+    ]) {
+      assert.ok(lines.includes(line), `${line} in\n${lines.join('\n')}`);
+    }
+  });
 
   for (const path of ['/api/nothing', '/api/v1/nothing', '/api/v2/leaderboard']) {
     it(`answers 404 to ${path}`, async () => {

@@ -2,6 +2,8 @@
 //! connection to the last goodbye.
 
 mod admission;
+#[cfg(test)]
+mod away;
 mod client_address;
 mod departure;
 mod files;

@@ -1,0 +1,116 @@
+//! What a server answers while its store is away.
+
+use std::path::Path;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{
+        Method, Request, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::Response,
+};
+use serde_json::json;
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    auth::Role,
+    config::{AuthTable, Secret},
+    live::testing::{live, log, user},
+    wire,
+};
+
+/// A server whose store is away. Users 1 and 2 are on the board.
+struct Away {
+    router: Router,
+    publisher: String,
+}
+
+impl Away {
+    fn start() -> Away {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Leptos.toml");
+        let config = Config::load(Some(&file)).unwrap();
+        let secret = |text: &str| Secret(text.into());
+        let tokens = Tokens::new(&secret("one"), &secret("other"), &AuthTable::default());
+        let ttl = Duration::from_secs(600);
+        let publisher = tokens.issue(user(70), Role::Publisher, ttl).unwrap();
+        let (live, _) = live(log(1, 3, &[1, 2]));
+        _ = any_spawner::Executor::init_tokio();
+        let server = Server::new(&config, live, Arc::new(tokens)).unwrap();
+        Away {
+            router: server.router,
+            publisher,
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: String) -> Response {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {}", self.publisher))
+            .header(CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from(body)).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let response = self.ask(Method::GET, path, String::new()).await;
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.into()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn what_writes_is_to_be_sent_again_later() {
+    let away = Away::start();
+    let of = wire::user_text(user(1));
+    let action = json!({
+        "actionId": "a",
+        "userId": of,
+        "actionType": "goal",
+        "scoreIncrease": 5,
+    });
+    let put = json!({ "username": "Ada" });
+    for (method, path, body) in [
+        (Method::POST, "/api/v1/actions".to_owned(), action),
+        (Method::PUT, format!("/api/v1/users/{of}"), put),
+        (Method::DELETE, format!("/api/v1/users/{of}"), json!(null)),
+    ] {
+        let answer = away.ask(method, &path, body.to_string()).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(answer.headers()[RETRY_AFTER], "1");
+    }
+    let (_, metrics) = away.get("/metrics").await;
+    let failed = "podium_actions_total{outcome=\"failed\"} 1\n";
+    assert!(metrics.contains(failed), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_is_on_the_board_is_shown() {
+    let away = Away::start();
+    let of = wire::user_text(user(1));
+    for (path, shown) in [
+        ("/readyz", "store: away"),
+        ("/", "P1"),
+        ("/?q=p2", "P2"),
+        ("/api/v1/leaderboard", "P1"),
+        (&format!("/api/v1/users/{of}"), "P1"),
+        (&format!("/players/{of}"), "P1"),
+        (
+            &format!("/players/{of}"),
+            "What was before cannot be shown now",
+        ),
+    ] {
+        let (status, body) = away.get(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(body.contains(shown), "{shown} on {path}: {body}");
+    }
+    // The past is the store's to tell.
+    let (status, _) = away.get(&format!("/api/v1/users/{of}/history")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let nobody = wire::user_text(user(9));
+    let (status, _) = away.get(&format!("/players/{nobody}")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
