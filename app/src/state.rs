@@ -83,6 +83,8 @@ pub(crate) struct PageState {
     margin: u64,
     /// The newest board, which is shown unless it is held.
     board: StoredValue<LeaderboardData>,
+    /// Of which life of the log the rows are that are shown.
+    shown_epoch: StoredValue<String>,
     /// The newest of whoever is signed in.
     newest_you: StoredValue<Option<UserScore>>,
     /// The rank that they lost a moment ago.
@@ -215,6 +217,7 @@ impl PageState {
             crowned: RwSignal::new(String::new()),
             total: RwSignal::new(board.total_users),
             rows: RwSignal::new(rows),
+            shown_epoch: StoredValue::new(board.epoch.clone()),
             board: StoredValue::new(board),
             you: RwSignal::new(snapshot.you.clone()),
             newest_you: StoredValue::new(snapshot.you),
@@ -368,7 +371,11 @@ impl PageState {
         let board = self.board();
         self.waiting.set(0);
         self.show_you(&board);
-        self.crown(&board);
+        // In another life of the log nobody has taken the lead from whoever had it.
+        if self.shown_epoch.with_value(|epoch| *epoch == board.epoch) {
+            self.crown(&board);
+        }
+        self.shown_epoch.set_value(board.epoch.clone());
         self.leader.set(leader(&board));
         self.total.set(board.total_users);
 
@@ -594,9 +601,11 @@ impl PageState {
         if self.paused.get_untracked() {
             return;
         }
-        let before = self
-            .you
-            .with_untracked(|you| you.as_ref().and_then(|you| you.rank));
+        // Nor has anybody passed whoever stands elsewhere there.
+        let before = self.you.with_untracked(|shown| {
+            let shown = shown.as_ref().filter(|shown| shown.epoch == you.epoch);
+            shown.and_then(|shown| shown.rank)
+        });
         if let (Some(before), Some(now)) = (before, you.rank) {
             if now > before {
                 // Rows that say who it was come with the board, or are fetched.
@@ -748,6 +757,21 @@ mod tests {
                 }),
                 ..PageSnapshot::default()
             }));
+        });
+    }
+
+    #[test]
+    fn nobody_has_taken_the_lead_by_another_log() {
+        with_state(|state| {
+            state.show(board("f", 3, &[("b", 9), ("a", 5)]));
+            assert_eq!(shown(state)[0], ("b".into(), 9, 1));
+            assert_eq!(state.crowned.get_untracked(), "");
+            state.show(board("g", 3, &[("a", 9), ("b", 5)]));
+            assert_eq!(state.lost_rank.get_value(), None);
+            state.show(board("g", 4, &[("b", 10), ("a", 9)]));
+            assert_eq!(state.crowned.get_untracked(), "b");
+            state.show(board("g", 5, &[("a", 11), ("b", 10)]));
+            assert_eq!(state.lost_rank.get_value(), Some(1));
         });
     }
 
