@@ -154,9 +154,13 @@ async fn play(live: LiveBoard, mut players: Vec<Player>, mut random: StdRng) {
             _ => 1,
         };
         let actions = (0..burst).map(|_| action(&players, &mut random)).collect();
-        if let Err(error) = live.append(actions).await {
-            tracing::warn!(%error, "the demo has ended");
-            return;
+        match live.append(actions).await {
+            // Players play on, and what they do meanwhile does not count.
+            Ok(_) | Err(StoreError::Away(_)) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the demo has ended");
+                return;
+            }
         }
         for player in &mut players {
             player.form = (player.form * random.random_range(0.93..1.08)).clamp(0.2, 4.0);
