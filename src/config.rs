@@ -11,6 +11,7 @@ use std::{
     fs,
     net::IpAddr,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
     time::{Duration, SystemTime},
@@ -47,7 +48,7 @@ const STORE_URL: &str = "PODIUM_STORE__URL";
 
 /// The fewest points of a history, and the most: of very many, Redis would be busy with
 /// one user for long.
-const HISTORY: std::ops::RangeInclusive<u64> = 100..=100_000;
+const HISTORY: RangeInclusive<u64> = 100..=100_000;
 
 /// The highest limit of a declared type: so many rows the store may look through
 /// for one action.

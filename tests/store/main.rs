@@ -3,6 +3,7 @@
 
 mod cluster;
 mod kill;
+mod program;
 mod redis;
 mod redis_faults;
 mod server;

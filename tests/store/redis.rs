@@ -364,3 +364,21 @@ async fn a_board_of_another_rule_or_version_is_left_alone() {
         "{error}"
     );
 }
+
+/// Nodes may have clocks apart: what is written down is said by the clock of Redis.
+#[test]
+fn nothing_depends_on_the_clock_of_a_node() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/redis");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+    assert!(files.len() > 5);
+    for file in files {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                !text.contains("SystemTime") && !text.contains("clock::"),
+                "{path:?}"
+            );
+        }
+    }
+}

@@ -1,8 +1,11 @@
 //! One call of `append.lua`: what a node asks, and what it is answered.
 
+use std::num::NonZeroU32;
+
 use redis::Value;
 
 use super::{
+    Retention,
     fault::Fault,
     recent::Recent,
     record::{
@@ -24,8 +27,9 @@ pub(super) fn write(command: &Command, arguments: &mut Vec<Vec<u8>>) {
         ]),
         Command::Act(action) => {
             let limits = action.declared.unwrap_or_default();
-            let limit = |limit: Option<std::num::NonZeroU32>| {
-                let limit = limit.map_or(0, std::num::NonZeroU32::get);
+            // 0 is none.
+            let limit = |limit: Option<NonZeroU32>| {
+                let limit = limit.map_or(0, NonZeroU32::get);
                 limit.to_string().into_bytes()
             };
             let half = action.increase / 2;
@@ -217,7 +221,7 @@ fn limit(oldest: &str, command: &Command, now: Timestamp) -> Result<LimitReached
 pub(super) fn begin(
     epoch: &str,
     nonce: u64,
-    retention: &super::Retention,
+    retention: &Retention,
     recent: &Recent,
     most_ranks: usize,
 ) -> Vec<Vec<u8>> {

@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    board::{Board, Epoch, Fact, Member, Profile, Timestamp, UserId},
+    board::{Announcement, Board, Epoch, Fact, Member, Profile, Timestamp, UserId},
     store::Opened,
 };
 
@@ -190,29 +190,34 @@ async fn entries(
 }
 
 async fn users(
-    connection: &mut MultiplexedConnection,
+    connection: &MultiplexedConnection,
     key: &str,
 ) -> Result<HashMap<UserId, Member>, Fault> {
+    let page = |cursor: &str| {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(&[key, cursor, "COUNT"]).arg(PAGE);
+        let mut connection = connection.clone();
+        tokio::spawn(async move { scan.query_async::<Value>(&mut connection).await })
+    };
     let mut users = HashMap::new();
-    let mut cursor = "0".to_owned();
-    loop {
-        let page: Value = redis::cmd("HSCAN")
-            .arg(&[key, &cursor, "COUNT"])
-            .arg(PAGE)
-            .query_async(connection)
-            .await?;
-        let [next, records] = array(&page)? else {
+    let mut coming = Some(page("0"));
+    while let Some(page_now) = coming.take() {
+        let found = page_now.await;
+        let found = found.map_err(|_| Fault::Away("the runtime ends".into()))??;
+        let [next, records] = array(&found)? else {
             return Err(Fault::Damaged("an answer of another form"));
         };
+        // Redis looks for the next ones while these are read.
+        let next = text(next)?;
+        if next != "0" {
+            coming = Some(page(next));
+        }
         for [id, record] in pairs(records)? {
             let member = member(bytes(id)?, bytes(record)?)?;
             users.insert(member.id, member);
         }
-        cursor = text(next)?.to_owned();
-        if cursor == "0" {
-            return Ok(users);
-        }
     }
+    Ok(users)
 }
 
 /// All users as they were before `rest` was written, from how they are now.
@@ -253,7 +258,7 @@ fn members_before(mut users: HashMap<UserId, Member>, rest: &[Logged]) -> Vec<Me
 async fn announcements(
     connection: &mut MultiplexedConnection,
     key: &str,
-) -> Result<Vec<crate::board::Announcement>, Fault> {
+) -> Result<Vec<Announcement>, Fault> {
     let (seconds, _micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
     let now = Timestamp(seconds.saturating_mul(1000));
     let records: Value = redis::cmd("HGETALL")

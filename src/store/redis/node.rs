@@ -9,7 +9,7 @@ use rand::RngExt;
 use redis::{Value, aio::MultiplexedConnection};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
@@ -72,7 +72,7 @@ impl Drop for Node {
 impl Node {
     pub(super) async fn run(mut self, link: Link, mut queue: mpsc::Receiver<Request>) {
         let mut found = Some(link);
-        let mut pause = PAUSES.0;
+        let mut pauses = Pauses::default();
         while let Some(link) = found {
             let began = Instant::now();
             self.way.send_replace(Some(link.commands.clone()));
@@ -83,17 +83,10 @@ impl Node {
             self.way.send_replace(None);
             self.health.send_replace(Health::Away);
             tracing::warn!(%fault, "Redis is away: actions are refused, and boards stay as they are");
-            // At once, unless it is lost again and again.
-            let was_long = began.elapsed() > PAUSES.1;
-            if was_long {
-                pause = PAUSES.0;
+            if began.elapsed() > PAUSES.1 {
+                pauses = Pauses::default();
             }
-            let again = if was_long {
-                began
-            } else {
-                Instant::now() + pause
-            };
-            found = self.come_back(fault, again, &mut pause, &mut queue).await;
+            found = self.come_back(fault, &mut pauses, &mut queue).await;
             if found.is_some() {
                 tracing::info!(seq = self.following.folded, "Redis is back");
             }
@@ -105,15 +98,15 @@ impl Node {
     async fn come_back(
         &mut self,
         lost: Fault,
-        mut again: Instant,
-        pause: &mut Duration,
+        pauses: &mut Pauses,
         queue: &mut mpsc::Receiver<Request>,
     ) -> Option<Link> {
         let mut reason = lost.to_string();
         loop {
+            let pause = pauses.next();
             let result = {
                 let attempt = async {
-                    sleep_until(again).await;
+                    sleep(pause).await;
                     self.attempt(&lost).await
                 };
                 let mut attempt = std::pin::pin!(attempt);
@@ -132,10 +125,6 @@ impl Node {
                 reason = fault.to_string();
                 tracing::warn!(%fault, "Redis is still away");
             }
-            // So that many nodes do not come at the same time.
-            let jitter = rand::rng().random_range(0.5..1.0);
-            again = Instant::now() + pause.mul_f64(jitter);
-            *pause = (2 * *pause).min(PAUSES.1);
         }
     }
 
@@ -190,6 +179,21 @@ impl Node {
         self.following = loaded.following;
         self.fold.reload(loaded.opened);
         Ok(link)
+    }
+}
+
+/// How long is waited before each attempt to come back: not at all, then longer and
+/// longer.
+#[derive(Default)]
+struct Pauses(Duration);
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let (shortest, longest) = PAUSES;
+        let pause = self.0;
+        self.0 = (2 * pause).clamp(shortest, longest);
+        // So that many nodes do not come at the same time.
+        pause.mul_f64(rand::rng().random_range(0.5..1.0))
     }
 }
 
@@ -252,13 +256,14 @@ impl<'a> Session<'a> {
             link: link.clone(),
             call: None,
             waiting: VecDeque::new(),
+            // What the session before left.
             flush: Some(Instant::now()),
             is_closing: false,
             is_refusing: false,
         }
     }
 
-    /// Goes on until the store is closed.
+    /// Goes on until the store is closed, or Redis is lost.
     async fn run(mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
         let result = self.follow(queue).await;
         if let Err(fault) = &result {
@@ -274,7 +279,14 @@ impl<'a> Session<'a> {
                 _ = reply.send(Err(StoreError::Away(reason.clone())));
             }
         }
-        result
+        match result {
+            Err(fault) if self.is_closing => {
+                // Other nodes write the last ranks, or the next start finds them.
+                tracing::warn!(%fault, "Redis was lost while the store was being closed");
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     async fn follow(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
