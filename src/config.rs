@@ -48,7 +48,7 @@ const STORE_URL: &str = "PODIUM_STORE__URL";
 
 /// The fewest points of a history, and the most: of very many, Redis would be busy with
 /// one user for long.
-const HISTORY: RangeInclusive<u64> = 100..=100_000;
+const HISTORY: RangeInclusive<u64> = 100..=20_000;
 
 /// The highest limit of a declared type: so many rows the store may look through
 /// for one action.
@@ -623,7 +623,7 @@ impl Tables {
             return value("store.remember_actions", "give at least 1m");
         }
         if !HISTORY.contains(&self.store.history.get()) {
-            return value("store.history", "give a number from 100 to 100000");
+            return value("store.history", "give a number from 100 to 20000");
         }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");

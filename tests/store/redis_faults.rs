@@ -150,6 +150,21 @@ async fn redis_may_stop_and_go_on() {
 }
 
 #[tokio::test]
+async fn redis_may_be_slow() {
+    nothing_is_lost(&mut Server::new(), async |server, node| {
+        let mut health = node.store.health();
+        health.mark_unchanged();
+        for _ in 0..4 {
+            let seq = node.follower.seq();
+            server.ask::<()>(&["CLIENT", "PAUSE", "700", "ALL"]);
+            wait_for("it goes on", || node.follower.seq() > seq + 5).await;
+        }
+        assert!(!health.has_changed().unwrap(), "nobody was refused");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn connections_may_be_cut() {
     nothing_is_lost(&mut Server::new(), async |server, node| {
         for _ in 0..10 {

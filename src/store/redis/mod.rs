@@ -27,6 +27,7 @@ mod place;
 mod recent;
 mod record;
 mod scripts;
+mod session;
 
 use std::sync::Arc;
 

@@ -1,0 +1,395 @@
+//! One node between two losses of Redis: it asks for what senders want, reads the log,
+//! folds it, and answers.
+
+use std::{collections::VecDeque, time::Duration};
+
+use futures_util::future::BoxFuture;
+use rand::RngExt;
+use redis::Value;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    call::{self, Answer, Decision},
+    connect::Link,
+    fault::Fault,
+    load::{Following, meta},
+    node::{Node, Reply, Request},
+    recent::Folded,
+    record::{Logged, array},
+};
+use crate::{
+    board::LogEntry,
+    store::{Command, StoreError},
+};
+
+/// Commands that are sent at once: Redis does nothing else meanwhile.
+const BATCH: usize = 512;
+/// Ranks that are written at once.
+const RANKS: usize = 1024;
+/// Calls that were answered and wait for their entries to be folded.
+const WAITING: usize = 64;
+/// Entries that are read at once.
+const PAGE: usize = 1000;
+/// How long Redis is asked to wait for an entry. Then it is seen to be there.
+const BLOCK: Duration = Duration::from_millis(500);
+/// How long ranks may wait for a call that takes them along.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// See the module.
+pub(super) struct Session<'a> {
+    node: &'a mut Node,
+    link: Link,
+    /// The call that Redis has not answered.
+    call: Option<Call>,
+    /// Calls that it has answered, in order.
+    waiting: VecDeque<Waiting>,
+    /// When ranks are written that no call has taken along.
+    flush: Option<Instant>,
+    is_closing: bool,
+    /// Does Redis refuse what it is asked?
+    is_refusing: bool,
+}
+
+struct Call {
+    answer: BoxFuture<'static, Result<Value, Fault>>,
+    nonce: u64,
+    batch: Batch,
+}
+
+/// What several senders want.
+#[derive(Default)]
+struct Batch(Vec<(Vec<Command>, Reply)>);
+
+/// What was decided, and waits for its entries.
+struct Waiting {
+    /// The last entry that is to be folded first.
+    until: u64,
+    /// The last entry of the call's own, if there is one, and its nonce.
+    own: Option<(u64, u64)>,
+    replies: Vec<(Vec<Decision>, Reply)>,
+}
+
+/// What came from the log, or what Redis says after nothing came for a while.
+enum Tail {
+    Entries(Vec<Logged>),
+    Idle { ranked_through: u64 },
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(node: &'a mut Node, link: &Link) -> Session<'a> {
+        Session {
+            node,
+            link: link.clone(),
+            call: None,
+            waiting: VecDeque::new(),
+            // What the session before left.
+            flush: Some(Instant::now()),
+            is_closing: false,
+            is_refusing: false,
+        }
+    }
+
+    /// Goes on until the store is closed, or Redis is lost.
+    pub(super) async fn run(mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
+        let result = self.follow(queue).await;
+        if let Err(fault) = &result {
+            let reason = fault.to_string();
+            let called = self
+                .call
+                .take()
+                .map(|call| call.batch.0)
+                .unwrap_or_default();
+            let called = called.into_iter().map(|(_, reply)| reply);
+            let waiting = self.waiting.drain(..).flat_map(|waiting| waiting.replies);
+            for reply in called.chain(waiting.map(|(_, reply)| reply)) {
+                _ = reply.send(Err(StoreError::Away(reason.clone())));
+            }
+        }
+        match result {
+            Err(fault) if self.is_closing => {
+                // Other nodes write the last ranks, or the next start finds them.
+                tracing::warn!(%fault, "Redis was lost while the store was being closed");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn follow(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
+        let mut tail = self.read();
+        loop {
+            if self.is_closing && self.call.is_none() {
+                let is_ahead = self.node.recent.lock().is_ahead();
+                if is_ahead && !self.is_refusing {
+                    self.call(Batch::default());
+                } else if self.waiting.is_empty() {
+                    return Ok(());
+                }
+            }
+            let is_free = self.call.is_none();
+            let takes_more = is_free && !self.is_closing && self.waiting.len() < WAITING;
+            let flush = self.flush.filter(|_| is_free);
+            tokio::select! {
+                read = &mut tail => {
+                    self.heard(read?)?;
+                    tail = self.read();
+                }
+                answer = answered(&mut self.call) => self.answered(answer)?,
+                request = queue.recv(), if takes_more => self.take(request, queue),
+                () = until(flush) => self.call(Batch::default()),
+            }
+        }
+    }
+
+    /// What comes next on the log.
+    fn read(&self) -> BoxFuture<'static, Result<Tail, Fault>> {
+        let Following { epoch, folded, .. } = self.node.following;
+        let board = self.node.board.clone();
+        let mut connection = self.link.tail.clone();
+        Box::pin(async move {
+            let read: Value = redis::cmd("XREAD")
+                .arg("COUNT")
+                .arg(PAGE)
+                .arg("BLOCK")
+                .arg(BLOCK.as_millis() as usize)
+                .arg("STREAMS")
+                .arg(&[&board.keys.log, &format!("{folded}-0")])
+                .query_async(&mut connection)
+                .await?;
+            if read == Value::Nil {
+                let meta = meta(&mut connection, &board.keys.meta).await?;
+                if meta.epoch != epoch || meta.seq < folded {
+                    return Err(Fault::Changed);
+                }
+                let ranked_through = meta.ranked_through;
+                return Ok(Tail::Idle { ranked_through });
+            }
+            let streams = array(&read)?.first().map(array).transpose()?;
+            let [_, entries] = streams.unwrap_or_default() else {
+                return Err(Fault::Damaged("an answer of another form"));
+            };
+            Ok(Tail::Entries(Logged::read_all(entries)?))
+        })
+    }
+
+    fn heard(&mut self, tail: Tail) -> Result<(), Fault> {
+        match tail {
+            Tail::Entries(entries) => self.fold(entries)?,
+            Tail::Idle { ranked_through } => self.node.recent.lock().hear(ranked_through),
+        }
+        self.settle();
+        Ok(())
+    }
+
+    fn fold(&mut self, logged: Vec<Logged>) -> Result<(), Fault> {
+        let following = &mut self.node.following;
+        let (mut entries, mut actions): (Vec<LogEntry>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut result = Ok(());
+        for Logged {
+            entry,
+            epoch,
+            nonce,
+            action,
+            ..
+        } in logged
+        {
+            if epoch != following.epoch {
+                result = Err(Fault::Changed);
+                break;
+            }
+            if entry.seq.get() != following.folded + 1 {
+                result = Err(Fault::Gap(following.folded));
+                break;
+            }
+            if self
+                .waiting
+                .iter()
+                .any(|waiting| waiting.is_lost(following.folded + 1, nonce))
+            {
+                result = Err(Fault::Changed);
+                break;
+            }
+            following.folded += 1;
+            following.nonce = Some(nonce);
+            entries.push(entry);
+            actions.push(action);
+        }
+        let applied = self.node.fold.fold(&entries);
+        let mut recent = self.node.recent.lock();
+        for ((entry, action), applied) in entries.into_iter().zip(actions).zip(applied) {
+            recent.push(Folded {
+                entry,
+                action,
+                applied,
+            });
+        }
+        result
+    }
+
+    /// Answers those whose entries were folded, and forgets what nobody needs.
+    fn settle(&mut self) {
+        let folded = self.node.following.folded;
+        let mut recent = self.node.recent.lock();
+        while let Some(waiting) = self.waiting.pop_front_if(|waiting| waiting.until <= folded) {
+            for (decisions, reply) in waiting.replies {
+                let outcomes = decisions.into_iter();
+                let outcomes = outcomes.map(|decision| decision.outcome(&recent));
+                // Whoever asked may have gone; the entries stay.
+                _ = reply.send(Ok(outcomes.collect()));
+            }
+        }
+        let needed = self.waiting.iter().flat_map(|waiting| &waiting.replies);
+        let needed = needed.flat_map(|(decisions, _)| decisions);
+        let needed = needed.filter_map(Decision::entry).min();
+        recent.forget(needed.unwrap_or(u64::MAX));
+        self.flush = match self.flush {
+            Some(flush) if recent.is_ahead() => Some(flush),
+            None if recent.is_ahead() => Some(Instant::now() + FLUSH),
+            _ => None,
+        };
+    }
+
+    /// Takes this request and others that wait, and sends what they want.
+    fn take(&mut self, request: Option<Request>, queue: &mut mpsc::Receiver<Request>) {
+        let mut batch = Batch::default();
+        let mut commands = 0;
+        let mut next = request;
+        loop {
+            match next {
+                Some(Request::Append { commands: c, reply }) => {
+                    commands += c.len();
+                    batch.0.push((c, reply));
+                }
+                // After a request to close, and when all senders are gone.
+                Some(Request::Close) | None => self.is_closing = true,
+            }
+            if commands >= BATCH || self.is_closing {
+                break;
+            }
+            match queue.try_recv() {
+                Ok(request) => next = Some(request),
+                Err(_) => break,
+            }
+        }
+        if commands > 0 || !batch.0.is_empty() {
+            self.call(batch);
+        }
+    }
+
+    /// Asks Redis to decide about these, and takes along what ranks there are.
+    fn call(&mut self, batch: Batch) {
+        let nonce = rand::rng().random();
+        let board = self.node.board.clone();
+        let mut arguments = call::begin(
+            &self.node.following.epoch.to_string(),
+            nonce,
+            &board.place.retention,
+            &self.node.recent.lock(),
+            RANKS,
+        );
+        for command in batch.commands() {
+            call::write(command, &mut arguments);
+        }
+        let mut connection = self.link.commands.clone();
+        let answer = Box::pin(async move {
+            let mut call = board.scripts.append.prepare_invoke();
+            for key in board.keys.all() {
+                call.key(key);
+            }
+            call.arg(arguments);
+            Ok(call.invoke_async(&mut connection).await?)
+        });
+        self.flush = None;
+        self.call = Some(Call {
+            answer,
+            nonce,
+            batch,
+        });
+    }
+
+    fn answered(&mut self, answer: Result<Value, Fault>) -> Result<(), Fault> {
+        let answer = match answer {
+            Err(Fault::Refused(reason)) => {
+                self.refused(&reason);
+                return Ok(());
+            }
+            answer => Answer::read(&answer?)?,
+        };
+        if std::mem::replace(&mut self.is_refusing, false) {
+            tracing::info!("Redis takes actions again");
+        }
+        self.node.recent.lock().hear(answer.ranked_through);
+        let Some(Call { nonce, batch, .. }) = self.call.take() else {
+            return Ok(());
+        };
+        let mut decisions = answer.decisions(batch.commands())?.into_iter();
+        let is_own = |decision: &&Decision| {
+            matches!(
+                decision,
+                Decision::Entry {
+                    duplicate: false,
+                    ..
+                }
+            )
+        };
+        let own = decisions.as_slice().iter().rfind(is_own);
+        let own = own.and_then(Decision::entry).map(|seq| (seq, nonce));
+        let replies = batch.0.into_iter().map(|(commands, reply)| {
+            let decisions = decisions.by_ref().take(commands.len());
+            (decisions.collect(), reply)
+        });
+        self.waiting.push_back(Waiting {
+            until: answer.seq,
+            own,
+            replies: replies.collect(),
+        });
+        self.settle();
+        Ok(())
+    }
+
+    /// Nothing was done, and the log can still be read.
+    fn refused(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_refusing, true) {
+            tracing::error!(
+                reason,
+                "actions are refused because Redis does not write them"
+            );
+        }
+        let batch = self.call.take().map(|call| call.batch).unwrap_or_default();
+        for (_, reply) in batch.0 {
+            _ = reply.send(Err(StoreError::Refused(reason.to_owned())));
+        }
+        self.flush = Some(Instant::now() + FLUSH);
+    }
+}
+
+impl Batch {
+    fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.0.iter().flat_map(|(commands, _)| commands)
+    }
+}
+
+impl Waiting {
+    /// Has Redis lost its own entry, and another under the same number?
+    fn is_lost(&self, seq: u64, nonce: u64) -> bool {
+        self.own
+            .is_some_and(|(own, written)| own == seq && written != nonce)
+    }
+}
+
+async fn answered(call: &mut Option<Call>) -> Result<Value, Fault> {
+    match call {
+        Some(call) => (&mut call.answer).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
