@@ -26,6 +26,12 @@ pub struct Metrics {
     pub sockets: Gauge,
     /// Users who are connected here, by however many sockets.
     pub users_online: Gauge,
+    /// Nodes that have the same store.
+    pub nodes: Gauge,
+    /// Sockets that are connected to any of them.
+    pub all_sockets: Gauge,
+    /// Users who are connected to any of them; whoever is to two counts twice.
+    pub all_users_online: Gauge,
     /// The last entry of the log that the board holds.
     pub board_seq: Gauge,
     /// Users who are ranked.
@@ -86,6 +92,9 @@ impl Default for Metrics {
         };
         let sockets = gauge("sockets", "Sockets that are connected to this node");
         let users_online = gauge("users_online", "Users who are connected to this node");
+        let nodes = gauge("nodes", "Nodes that have the same store");
+        let all_sockets = gauge("all_sockets", "Sockets that are connected to any node");
+        let all_users_online = gauge("all_users_online", "Users online, summed over all nodes");
         let board_seq = gauge("board_seq", "The last entry of the log on the board");
         let board_users = gauge("board_users", "Users who are ranked");
         let store_open = gauge("store_open", "1 while the store takes commands, else 0");
@@ -106,6 +115,9 @@ impl Default for Metrics {
         Metrics {
             sockets,
             users_online,
+            nodes,
+            all_sockets,
+            all_users_online,
             board_seq,
             board_users,
             store_open,

@@ -21,7 +21,8 @@ use crate::{
     board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
     metrics::Metrics,
     store::{
-        Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError, history::MAX_POINTS,
+        AllNodes, Attendance, Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError,
+        history::MAX_POINTS,
     },
     wire,
 };
@@ -279,6 +280,15 @@ impl LiveBoard {
     /// Whether the store takes commands, now and from now on.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.store.health()
+    }
+
+    /// Says how many are connected here, and asks how many are to all nodes; see
+    /// [`Store::attendance`].
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub async fn attendance(&self, here: Attendance) -> Result<AllNodes, StoreError> {
+        self.store.attendance(here).await
     }
 
     /// The measures, with those of the board and the store as they are now.

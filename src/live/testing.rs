@@ -22,6 +22,10 @@ impl Store for Away {
         Box::pin(async { Err(StoreError::Away("it is gone".into())) })
     }
 
+    fn attendance(&self, _: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+        Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+    }
+
     fn health(&self) -> watch::Receiver<Health> {
         self.0.clone()
     }

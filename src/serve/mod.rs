@@ -2,6 +2,7 @@
 //! connection to the last goodbye.
 
 mod admission;
+mod attendance;
 #[cfg(test)]
 mod away;
 mod client_address;
@@ -140,6 +141,7 @@ impl Server {
         let announce =
             async move |announcement, replaces| voice.announce(announcement, replaces).await;
         let metrics = live.metrics().clone();
+        tokio::spawn(attendance::follow(live.clone()));
         tokio::spawn(outage::follow(live.health(), metrics, announce));
         tokio::spawn(async move {
             loop {

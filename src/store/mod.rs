@@ -11,7 +11,7 @@ pub mod redis;
 pub mod sqlite;
 mod words;
 
-use std::{path::PathBuf, str::FromStr, sync::Arc};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -56,11 +56,39 @@ pub trait Store: Send + Sync + 'static {
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>>;
 
+    /// Says how many are connected to this node, and asks how many are to all. It is to
+    /// be called every [`ATTENDANCE_EVERY`]: who does not is not counted any more.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>>;
+
     /// Whether it takes commands, now and from now on.
     fn health(&self) -> watch::Receiver<Health>;
 
     /// Finishes what was begun, and closes. Whatever comes later is refused.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// How often a node says how many are connected to it.
+pub const ATTENDANCE_EVERY: Duration = Duration::from_secs(5);
+
+/// How many are connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// Sockets.
+    pub sockets: u64,
+    /// Users, by however many sockets; whoever is connected to two nodes is two.
+    pub users: u64,
+}
+
+/// How many are connected to all nodes that have one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllNodes {
+    /// Nodes.
+    pub nodes: u64,
+    /// What is connected to them.
+    pub all: Attendance,
 }
 
 /// Can a store do what it is for?

@@ -15,6 +15,8 @@ pub(super) struct Keys {
     pub(super) announcements: String,
     /// A hash by user of seconds up to which tokens are void.
     pub(super) revoked: String,
+    /// A hash by node of how many are connected to it.
+    pub(super) nodes: String,
 }
 
 impl Keys {
@@ -27,10 +29,11 @@ impl Keys {
             users: key("users"),
             announcements: key("announcements"),
             revoked: key("revoked"),
+            nodes: key("nodes"),
         }
     }
 
-    /// In the order in which scripts take them.
+    /// What a board is made of, in the order in which scripts take it.
     pub(super) fn all(&self) -> [&str; 5] {
         [
             &self.meta,

@@ -15,6 +15,7 @@
 //!
 //! All clocks are Redis's.
 
+mod attendance;
 mod call;
 mod connect;
 mod fault;
@@ -35,8 +36,11 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Command, Fold, Health, History, Opened, Outcome, Store, StoreError};
+use super::{
+    AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
+};
 use crate::board::{BoardId, Rules, UserId};
+use attendance::Roll;
 use connect::Link;
 use history::Reader;
 use kept::KeptBoard;
@@ -88,6 +92,7 @@ impl Ready {
         let (way, ways) = watch::channel(Some(self.link.commands.clone()));
         let board = Arc::new(self.board);
         let recent = Arc::new(Mutex::new(self.recent));
+        let roll = Roll::new(board.clone(), ways.clone());
         let reader = Reader::new(board.clone(), recent.clone(), ways, healthy.clone());
         let node = Node {
             board,
@@ -101,6 +106,7 @@ impl Ready {
         RedisStore {
             requests,
             reader,
+            roll,
             health: healthy,
         }
     }
@@ -110,6 +116,7 @@ impl Ready {
 pub struct RedisStore {
     requests: mpsc::Sender<Request>,
     reader: Reader,
+    roll: Roll,
     health: watch::Receiver<Health>,
 }
 
@@ -131,6 +138,10 @@ impl Store for RedisStore {
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
         Box::pin(self.reader.history(user, points))
+    }
+
+    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+        Box::pin(self.roll.call(here))
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -6,6 +6,8 @@ use redis::Script;
 pub(super) struct Scripts {
     /// Decides about commands and writes ranks.
     pub(super) append: Script,
+    /// Notes how many are connected to a node.
+    pub(super) attendance: Script,
     /// Makes a board, or says what is known of it.
     pub(super) begin: Script,
     /// Reads a user's past.
@@ -18,6 +20,7 @@ impl Scripts {
     pub(super) fn new() -> Scripts {
         Scripts {
             append: Script::new(include_str!("scripts/append.lua")),
+            attendance: Script::new(include_str!("scripts/attendance.lua")),
             begin: Script::new(include_str!("scripts/begin.lua")),
             history: Script::new(include_str!("scripts/history.lua")),
             renew: Script::new(include_str!("scripts/renew.lua")),

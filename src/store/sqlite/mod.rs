@@ -25,7 +25,9 @@ use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Command, Fold, Health, History, Opened, Outcome, Store, StoreError};
+use super::{
+    AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
+};
 use crate::board::{BoardId, Rules, UserId};
 use reader::{Reader, Unwritten};
 use writer::{Request, Writer};
@@ -181,6 +183,15 @@ impl Store for SqliteStore {
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
         Box::pin(self.reader.clone().history(user, points))
+    }
+
+    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+        Box::pin(async move {
+            Ok(AllNodes {
+                nodes: 1,
+                all: here,
+            })
+        })
     }
 
     fn health(&self) -> watch::Receiver<Health> {

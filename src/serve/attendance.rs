@@ -1,0 +1,31 @@
+//! Says again and again how many are connected here, and learns how many are to all
+//! nodes.
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    live::LiveBoard,
+    store::{ATTENDANCE_EVERY, AllNodes, Attendance, Health},
+};
+
+/// Goes on until the store is closed. While it is away, what was known last is kept.
+pub(super) async fn follow(live: LiveBoard) {
+    let metrics = live.metrics().clone();
+    let mut every = interval(ATTENDANCE_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let here = Attendance {
+            sockets: metrics.sockets.get().unsigned_abs(),
+            users: metrics.users_online.get().unsigned_abs(),
+        };
+        if let Ok(AllNodes { nodes, all }) = live.attendance(here).await {
+            metrics.nodes.set(nodes.cast_signed());
+            metrics.all_sockets.set(all.sockets.cast_signed());
+            metrics.all_users_online.set(all.users.cast_signed());
+        }
+        if *live.health().borrow() == Health::Closed {
+            return;
+        }
+    }
+}
