@@ -29,11 +29,13 @@ const ANSWER_WITHIN_MS = 30_000;
  * @param {Record<string, string>} [options.env] over the harness's own settings
  * @param {string[]} [options.args] after `serve`
  * @param {string} [options.database] the file of an earlier server, to go on with
+ * @param {string} [options.redis] the address of a Redis that keeps the board instead
  */
-export async function startPodium({ env = {}, args = [], database = temporaryDatabase() } = {}) {
+export async function startPodium({ env = {}, args = [], database, redis } = {}) {
+  if (redis === undefined) database ??= temporaryDatabase();
   const child = spawn(BINARY, ['serve', ...args], {
     cwd: ROOT,
-    env: { ...inheritedEnv(), ...defaultEnv(database), ...env },
+    env: { ...inheritedEnv(), ...defaultEnv(redis ?? `sqlite:${database}`), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = exitOf(child);
@@ -71,17 +73,17 @@ export async function importedDatabase(lines, env = {}) {
   writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
   await promisify(execFile)(BINARY, ['import', file], {
     cwd: ROOT,
-    env: { ...inheritedEnv(), ...defaultEnv(database), ...env },
+    env: { ...inheritedEnv(), ...defaultEnv(`sqlite:${database}`), ...env },
   });
   return database;
 }
 
 /** Settings that suit tests: any free port, no limits on this machine, no farewell. */
-function defaultEnv(database) {
+function defaultEnv(store) {
   return {
     LEPTOS_SITE_ADDR: '127.0.0.1:0',
     JWT_SECRET: SECRET,
-    PODIUM_STORE__URL: `sqlite:${database}`,
+    PODIUM_STORE__URL: store,
     PODIUM_LIMITS__ALLOW: '127.0.0.0/8',
     PODIUM_SHUTDOWN__NOTICE: '0s',
     RUST_LOG: 'warn',
@@ -146,7 +148,7 @@ async function readyUrl(child, exited) {
 }
 
 /** The promise, or an error with the message that `late()` gives. */
-function within(milliseconds, promise, late) {
+export function within(milliseconds, promise, late) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(late())), milliseconds);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -155,7 +157,8 @@ function within(milliseconds, promise, late) {
 
 const atExit = [];
 
-function onExitOfTests(action) {
+/** Does this when the process of the tests ends, the latest first. */
+export function onExitOfTests(action) {
   if (atExit.length === 0) {
     process.once('exit', () => atExit.toReversed().forEach((action) => action()));
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
