@@ -14,8 +14,9 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { act, putUser, startPodium, token } from '../../end2end/support/podium.mjs';
-import { connect, disconnectAll } from '../../end2end/support/socket.mjs';
+import { act, putUser, startPodium } from '../../end2end/support/podium.mjs';
+import { disconnectAll } from '../../end2end/support/socket.mjs';
+import { Latencies, actSteadily, watch } from './steady.mjs';
 import { inWaves, milliseconds, percentile, printTable, seconds, until, verdict } from './support.mjs';
 
 const VIEWERS = 200;
@@ -31,72 +32,6 @@ const SLOW = 1000;
 /** Of the other clients, under attack and in peace. */
 const P99_RATIO_ALLOWED = 2;
 const CLOSED_WITHIN_MS = 30_000;
-
-/** When actions were accepted and when viewers had them, by `seq`. */
-class Latencies {
-  #accepted = new Map();
-  #arrivals = [];
-
-  accepted(seq) {
-    this.#accepted.set(seq, performance.now());
-  }
-
-  /** A viewer has everything up to `to`, and had everything up to `from` before. */
-  arrived(from, to) {
-    this.#arrivals.push([from, to, performance.now()]);
-  }
-
-  /** The latencies of actions accepted since the last call, in milliseconds. */
-  take() {
-    const sample = [];
-    for (const [from, to, at] of this.#arrivals) {
-      for (let seq = from + 1; seq <= to; seq++) {
-        const accepted = this.#accepted.get(seq);
-        // A viewer may be told sooner than the sender of the action.
-        if (accepted !== undefined) sample.push(Math.max(0, at - accepted));
-      }
-    }
-    this.#accepted.clear();
-    this.#arrivals = [];
-    return sample;
-  }
-}
-
-/** A well-behaved viewer, whose every arrival is noted. */
-async function watch(url, latencies) {
-  const viewer = token({ user: randomUUID(), role: 'viewer' });
-  const socket = await connect(url, { token: viewer });
-  let seen;
-  const first = new Promise((resolve) => socket.once('leaderboard_refresh', resolve));
-  socket.on('leaderboard_refresh', ({ seq }) => {
-    if (seen !== undefined) latencies.arrived(seen, seq);
-    seen = seq;
-  });
-  // What the harness keeps for tests would only grow here.
-  socket.offAny();
-  socket.emit('subscribe_scoreboard');
-  await first;
-  return socket;
-}
-
-/** Acts at a steady rate; resolves to how to stop it. */
-function actSteadily(url, users, latencies) {
-  let sent = 0;
-  const failures = [];
-  const began = performance.now();
-  const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - began) / 1000) * ACTIONS_PER_SECOND);
-    for (; sent < due; sent++) {
-      // All rows are visible, so each action is told to each viewer.
-      const userId = users[(sent * 7) % users.length];
-      act(url, { userId, scoreIncrease: 1 + (sent % 100) }).then(
-        ({ seq }) => latencies.accepted(seq),
-        (error) => failures.push(error.message),
-      );
-    }
-  }, 5);
-  return { failures, stop: () => clearInterval(timer) };
-}
 
 function startHostile(url) {
   const file = fileURLToPath(new URL('hostile-clients.mjs', import.meta.url));
@@ -116,7 +51,8 @@ try {
   }
   const latencies = new Latencies();
   const viewers = await inWaves(VIEWERS, 20, () => watch(podium.url, latencies));
-  const traffic = actSteadily(podium.url, users, latencies);
+  // All rows are visible, so each action is told to each viewer.
+  const traffic = actSteadily([podium.url], users, ACTIONS_PER_SECOND, latencies);
   // The first second warms everything up.
   await sleep(1000);
   latencies.take();
