@@ -3,7 +3,7 @@
 //     node benches/traffic/million.mjs
 //
 // Imports a million users into an empty Redis and starts a node three times; the same with
-// SQLite. Then, in Redis, 20,000 actions of as many users and 10,000 of one, and asks
+// SQLite. Then, in Redis, 100,000 actions of one user and 20,000 of as many, and asks
 // Redis what of that takes how much memory. It uses PODIUM_BIN, or target/release/podium,
 // and redis-server. Needs 2 GB of memory and about two minutes.
 
@@ -16,8 +16,8 @@ import { rss } from './usage.mjs';
 
 const USERS = 1_000_000;
 const STARTS = 3;
-const ACTIONS = 20_000;
-const OF_ONE = 10_000;
+const OF_ONE = 100_000;
+const OF_MANY = 20_000;
 const BATCH = 1000;
 
 const users = Array.from({ length: USERS }, () => randomUUID());
@@ -41,70 +41,72 @@ async function starts(name, fill) {
 }
 
 const redis = await startRedis();
-const command = async (...words) => Number(await redis.command(words));
-const sizeOf = (key) => command('MEMORY', 'USAGE', key, 'SAMPLES', '0');
-const usedMemory = async () =>
-  Number(/^used_memory:(\d+)/m.exec(await redis.command(['INFO', 'memory']))[1]);
+const ask = (...words) => redis.command(words);
+const sizeOf = async (key) => Number(await ask('MEMORY', 'USAGE', key, 'SAMPLES', '0'));
+const usedMemory = async () => Number(/^used_memory:(\d+)/m.exec(await ask('INFO', 'memory'))[1]);
 
-/** `count` actions of these users in turn. */
+/** Of the first key that matches: how many elements, and how much memory. */
+async function listLike(pattern) {
+  const script = `
+    local key = redis.call('KEYS', ARGV[1])[1]
+    return { redis.call('LLEN', key), redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0) }`;
+  return (await ask('EVAL', script, '0', pattern)).split('\n').map(Number);
+}
+
+/** So many actions of these users in turn. */
 async function act(url, count, some) {
-  const actions = Array.from({ length: BATCH }, (_, i) => i);
   for (let from = 0; from < count; from += BATCH) {
-    await actAll(
-      url,
-      actions.map((i) => ({ userId: some[(from + i) % some.length], scoreIncrease: 10 })),
-    );
+    const actions = Array.from({ length: BATCH }, (_, i) => {
+      return { userId: some[(from + i) % some.length], scoreIncrease: 10 };
+    });
+    await actAll(url, actions);
   }
 }
 
-async function memory() {
+try {
   const empty = await usedMemory();
   const store = redis.address();
-  const table = [
-    ['', 'import', `${STARTS} starts`, 'memory of the node'],
-    await starts('Redis', async () => {
-      await importedDatabase(lines, { PODIUM_STORE__URL: store });
-      return { redis: store };
-    }),
-    await starts('SQLite', async () => ({ database: await importedDatabase(lines) })),
-  ];
-  printTable(table);
+  const fillRedis = async () => {
+    await importedDatabase(lines, { PODIUM_STORE__URL: store });
+    return { redis: store };
+  };
+  const fillFile = async () => ({ database: await importedDatabase(lines) });
+  printTable([
+    [`${USERS} users`, 'import', `until ready, ${STARTS} times`, 'memory of the node'],
+    await starts('Redis', fillRedis),
+    await starts('SQLite', fillFile),
+  ]);
 
   const filled = await usedMemory();
   const each = (bytes, count) => `${Math.round(bytes / count)} bytes`;
-  const log = 'podium:{main}:log';
-  const entries = await command('XLEN', log);
+  const [usersKey, log] = ['podium:{main}:users', 'podium:{main}:log'];
+  const registered = Number(await ask('XLEN', log));
   const rows = [
-    ['what', 'how many', 'each'],
-    ['a user', USERS, each(await sizeOf('podium:{main}:users'), USERS)],
-    ['an entry that registers a user', entries, each(await sizeOf(log), entries)],
-    ['all of this board', `${((filled - empty) / 1e6).toFixed(0)} MB`, undefined],
+    ['in Redis', 'how many', 'each'],
+    ['users', USERS, each(await sizeOf(usersKey), USERS)],
+    ['entries that register a user', registered, each(await sizeOf(log), registered)],
+    ['all of that', '', `${((filled - empty) / 1e6).toFixed(0)} MB`],
   ];
   const podium = await startPodium({ redis: store });
   try {
-    // Now the log has as many entries as it keeps, and all that grows is what follows.
-    await act(podium.url, 100_000, users.slice(-1));
+    // Then the log is as long as it gets.
+    await act(podium.url, OF_ONE, users.slice(-1));
+    const [points, size] = await listLike('podium:{main}:history:*');
+    rows.push(['points of one long history', points, each(size, points)]);
     const before = await usedMemory();
-    await act(podium.url, ACTIONS, users.slice(0, ACTIONS));
-    await podium.kill();
+    await act(podium.url, OF_MANY, users.slice(0, OF_MANY));
+    // Ranks are written by the end at the latest.
+    await podium.stop();
     const after = await usedMemory();
-    const id = (await redis.command(['SCAN', '0', 'MATCH', 'podium:{main}:action:*', 'COUNT', '10000']))
-      .split('\n')
-      .find((key) => key.startsWith('podium:'));
-    const kept = await command('XLEN', log);
+    const entries = Number(await ask('XLEN', log));
     rows.push(
-      ['an entry of an action', kept, each(await sizeOf(log), kept)],
-      ['a remembered action, its key alone', 1, each(await sizeOf(id), 1)],
-      ['a first action: remembered, and a history of one point', ACTIONS, each(after - before, ACTIONS)],
+      ['entries of actions', entries, each(await sizeOf(log), entries)],
+      ['first actions: remembered, and a history of one point', OF_MANY, each(after - before, OF_MANY)],
     );
   } finally {
     await podium.kill();
   }
   printTable(rows);
-}
-
-try {
-  await memory();
 } finally {
   await redis.kill();
 }
