@@ -4,7 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { balancers, startBalancer } from './support/balancers.mjs';
@@ -21,8 +24,8 @@ const TOO_MANY_OF_ADDRESS = 'Too many connection attempts from this IP';
 const BALANCER = '127.0.0.1';
 const addresses = Array.from({ length: 12 }, (_, i) => `127.0.0.${i + 2}`);
 
-/** Nodes of one board on a Redis of their own, behind a balancer. */
-async function startNodes(balancer, env = {}) {
+/** Nodes of one board on a Redis of their own, behind a balancer; `env` is of each node. */
+async function startNodes(balancer, env = () => ({})) {
   const ends = [];
   const stop = async () => {
     disconnectAll();
@@ -40,7 +43,7 @@ async function startNodes(balancer, env = {}) {
           LEPTOS_SITE_ADDR: `127.0.0.1:${ports[i]}`,
           PODIUM_SHUTDOWN__NOTICE: '3s',
           PODIUM_LIMITS__TRUSTED_PROXIES: BALANCER,
-          ...env,
+          ...env(i),
         },
       });
     };
@@ -214,16 +217,43 @@ for (const balancer of balancers) {
     });
   });
 
+  describe(`${balancer} before nodes of two versions`, () => {
+    it('finds the files of both', async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), 'podium-site-'));
+      t.after(() => rmSync(folder, { recursive: true }));
+      const siteOf = (i) => join(folder, i === 0 ? 'new' : 'old');
+      for (const i of [0, 1]) {
+        mkdirSync(join(siteOf(i), 'pkg'), { recursive: true });
+        writeFileSync(join(siteOf(i), 'pkg', `${i}.txt`), `file ${i}`);
+      }
+      const cluster = await startNodes(balancer, (i) => ({ LEPTOS_SITE_ROOT: siteOf(i) }));
+      t.after(() => cluster.stop());
+      for (let i = 0; i < 2 * NODES; i++) {
+        for (const file of [0, 1]) {
+          const { status, body } = await request(cluster.url, 'GET', `/pkg/${file}.txt`);
+          assert.deepEqual([status, body], [200, `file ${file}`]);
+        }
+        assert.equal((await request(cluster.url, 'GET', '/pkg/2.txt')).status, 404);
+      }
+      // That a file is missing is no reason to leave a node.
+      const user = await newPlayer(cluster.url);
+      const viewers = await watchAll(cluster.url, { transports: ['websocket'] });
+      await expectAllToShow(cluster, user, viewers);
+      const counts = await socketsOf(cluster.nodes);
+      assert.ok(counts.every((count) => count > 0), `sockets by node: ${counts}`);
+    });
+  });
+
   describe(`whose address it is behind ${balancer}`, () => {
     const LIMIT = 5;
     // Each node counts by itself, and a polling viewer meets one alone.
     const ADMITTED = { websocket: NODES * LIMIT, polling: LIMIT };
     for (const [transport, admitted] of Object.entries(ADMITTED)) {
       it(`is the viewer's own, whatever a viewer says, over ${transport}`, async (t) => {
-        const cluster = await startNodes(balancer, {
+        const cluster = await startNodes(balancer, () => ({
           PODIUM_LIMITS__ALLOW: '',
           PODIUM_LIMITS__CONNECTIONS_PER_IP: String(LIMIT),
-        });
+        }));
         t.after(() => cluster.stop());
         const [greedy, other] = addresses;
         const from = (address, headers) => ({

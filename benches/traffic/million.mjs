@@ -3,7 +3,7 @@
 //     node benches/traffic/million.mjs
 //
 // Imports a million users into an empty Redis and starts a node three times; the same with
-// SQLite. Then, in Redis, 100,000 actions of one user and 20,000 of as many, and asks
+// SQLite. Then, in Redis, 200,000 actions of one user and 20,000 of as many, and asks
 // Redis what of that takes how much memory. It uses PODIUM_BIN, or target/release/podium,
 // and redis-server. Needs 2 GB of memory and about two minutes.
 
@@ -89,11 +89,15 @@ try {
   ];
   const podium = await startPodium({ redis: store });
   try {
-    // Then the log is as long as it gets.
-    await act(podium.url, OF_ONE, users.slice(-1));
+    // Then the log is as long as it gets, and so is the history.
+    const one = users.slice(-1);
+    await act(podium.url, OF_ONE, one);
+    const full = await usedMemory();
+    await act(podium.url, OF_ONE, one);
+    const before = await usedMemory();
+    rows.push(['remembered actions', OF_ONE, each(before - full, OF_ONE)]);
     const [points, size] = await listLike('podium:{main}:history:*');
     rows.push(['points of one long history', points, each(size, points)]);
-    const before = await usedMemory();
     await act(podium.url, OF_MANY, users.slice(0, OF_MANY));
     // Ranks are written by the end at the latest.
     await podium.stop();

@@ -1,4 +1,4 @@
-// What do one, two and three nodes on one Redis do, beside one node on SQLite?
+// What do one, two, three and eight nodes on one Redis do, beside one node on SQLite?
 //
 //     node benches/traffic/nodes.mjs
 //
@@ -37,7 +37,7 @@ const ARRAYS = { senders: 8, batch: 100, milliseconds: SEND_MS };
 const EVERY_SECOND = { ...DURABLE, appendfsync: 'everysec' };
 const SETUPS = [
   { name: 'SQLite, 1 node', nodes: 1 },
-  ...[1, 2, 3].map((nodes) => ({ name: `Redis, ${nodes} node${nodes > 1 ? 's' : ''}`, nodes, redis: DURABLE })),
+  ...[1, 2, 3, 8].map((nodes) => ({ name: `Redis, ${nodes} node${nodes > 1 ? 's' : ''}`, nodes, redis: DURABLE })),
   { name: 'Redis everysec, 3 nodes', nodes: 3, redis: EVERY_SECOND },
 ];
 
