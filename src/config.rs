@@ -510,7 +510,7 @@ impl Config {
         {
             tables.store.url = redis_url(&url)?;
         }
-        tables.store.keep();
+        tables.store.url = tables.store.keep(tables.store.url.clone());
         tables.http.normalize()?;
         let jwt_secret = variable(JWT_SECRET)?.map(Secret);
         let ticket_secret = variable(TICKET_SECRET)?.map(Secret);
@@ -669,15 +669,16 @@ impl Tables {
 }
 
 impl StoreTable {
-    /// Says to the store how much it keeps.
-    fn keep(&mut self) {
-        if let StoreUrl::Redis(place) = &mut self.url {
+    /// A store that is to keep as much as this says.
+    pub fn keep(&self, mut url: StoreUrl) -> StoreUrl {
+        if let StoreUrl::Redis(place) = &mut url {
             place.retention = Retention {
                 actions: self.remember_actions,
                 entries: self.keep_entries,
                 history: self.history,
             };
         }
+        url
     }
 }
 

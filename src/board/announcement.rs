@@ -3,7 +3,7 @@
 use super::{Timestamp, UserId};
 
 /// A banner that is shown from a moment on, to some or to all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Announcement {
     /// The same announcement always has the same id.
     pub id: AnnouncementId,
@@ -36,7 +36,7 @@ impl Announcement {
 pub struct AnnouncementId(pub [u8; 16]);
 
 /// What an [`Announcement`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnnouncementKind {
     /// The server goes away, or comes back.
     Maintenance,
@@ -47,7 +47,7 @@ pub enum AnnouncementKind {
 }
 
 /// How serious an [`Announcement`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Severity {
     Info,
@@ -56,7 +56,7 @@ pub enum Severity {
 }
 
 /// Who is to see an [`Announcement`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// Everybody.
     All,

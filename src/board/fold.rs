@@ -8,7 +8,7 @@ use super::{
 };
 
 /// How a user is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Profile {
     /// The name to show.
     pub username: Box<str>,
@@ -29,7 +29,7 @@ pub struct Board {
 }
 
 /// A user as the log knew them at some `seq`, for loading many at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Who it is.
     pub id: UserId,

@@ -78,7 +78,7 @@ impl Seq {
 pub struct Timestamp(pub u64);
 
 /// One entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogEntry {
     /// Its place.
     pub seq: Seq,
@@ -90,7 +90,7 @@ pub struct LogEntry {
 
 /// What an entry of the log says. Facts are never edited: a mistake is mended by
 /// another fact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
     /// A user was registered, or changed name or picture.
     UserChanged {

@@ -1,6 +1,7 @@
 //! The command line: what each command takes, and what it does with the parts.
 
 mod import;
+mod migrate;
 mod serve;
 
 use std::{path::PathBuf, time::Duration};
@@ -10,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     auth::{Role, Tokens},
     config::{Config, ConfigError},
-    store::StoreError,
+    store::{StoreError, transfer::MigrateError},
     text::{self, InvalidText},
 };
 
@@ -30,6 +31,8 @@ enum Command {
     Token(Token),
     /// Put users and actions from a file on the board.
     Import(import::Import),
+    /// Move the board between an SQLite file and Redis.
+    Migrate(migrate::Migrate),
     /// Check the configuration, and say what is wrong with it.
     CheckConfig(ConfigFile),
 }
@@ -78,6 +81,9 @@ pub enum CliError {
     /// A file cannot be imported.
     #[error("{0}")]
     Import(#[from] import::ImportError),
+    /// The board was not moved.
+    #[error("{0}")]
+    Migrate(#[from] MigrateError),
     /// The address cannot be listened on.
     #[error(
         "cannot listen on {address}: {source}; is another server running there? LEPTOS_SITE_ADDR chooses another address"
@@ -105,6 +111,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
         Command::Import(import) => import.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::CheckConfig(file) => check_config(&file),
     }
 }

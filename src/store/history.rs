@@ -27,7 +27,7 @@ pub struct History {
 }
 
 /// How a user stood after an action of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HistoryPoint {
     /// The action's entry.
     pub seq: Seq,
@@ -40,7 +40,7 @@ pub struct HistoryPoint {
 }
 
 /// One of the latest actions of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecentAction {
     /// Its type.
     pub action_type: Box<str>,

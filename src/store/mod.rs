@@ -9,9 +9,10 @@ pub mod history;
 mod limit;
 pub mod redis;
 pub mod sqlite;
+pub mod transfer;
 mod words;
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -267,6 +268,9 @@ pub enum StoreError {
         /// The latest that this program knows.
         known: usize,
     },
+    /// A migration to it has not come to its end.
+    #[error("the board in {0} is being migrated: run podium migrate again, to its end")]
+    Migrating(String),
     /// A server answers, and cannot be used.
     #[error("cannot use {address}: {problem}")]
     Unusable {
@@ -338,6 +342,16 @@ impl FromStr for StoreUrl {
             return Err(UnknownUrl);
         }
         Ok(StoreUrl::Sqlite(path.into()))
+    }
+}
+
+/// Without passwords.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreUrl::Redis(place) => place.fmt(f),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub enum Ties {
 }
 
 /// A ranked user's score, and the entry of the log by which it was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// The score.
     pub score: Score,

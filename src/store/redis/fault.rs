@@ -42,6 +42,7 @@ impl From<RedisError> for Fault {
                 "the user may not do all that is needed: {}",
                 error.detail().unwrap_or_default()
             )),
+            Some("CLAIM") => Fault::Unusable("another podium migrate writes to it now".into()),
             // Memory or disk is full, or too few replicas are there.
             Some("OOM" | "MISCONF" | "NOREPLICAS") => Fault::Refused(error.to_string()),
             _ => Fault::Away(error.to_string()),

@@ -14,10 +14,10 @@ use super::{
     fault::Fault,
     kept::KeptBoard,
     recent::Recent,
-    record::{Logged, array, bytes, member, number, read_seq, score, some_number, split, text},
+    record::{Logged, array, bytes, member, read_point, text},
 };
 use crate::{
-    board::{Applied, Fact, Timestamp, UserId},
+    board::{Applied, Fact, UserId},
     store::{
         Health, History, HistoryPoint, RecentAction, StoreError,
         history::{RECENT, Thinning},
@@ -119,26 +119,11 @@ struct Past {
 }
 
 impl Past {
-    /// Adds a point as `append.lua` writes it: the number of the action, then what
-    /// [`Folded::write`](super::recent::Folded::write) says.
+    /// Adds a point as `append.lua` writes it.
     fn read(&mut self, point: &str) -> Result<(), Fault> {
-        let (count, rest) = split(point)?;
-        let (seq, rest) = split(rest)?;
-        let (at, rest) = split(rest)?;
-        let (points, rest) = split(rest)?;
-        let (rank, rest) = split(rest)?;
-        let (increase, action_type) = split(rest)?;
-        self.count = number(count)?;
-        self.actions.push(RecentAction {
-            action_type: action_type.into(),
-            increase: number(increase)?,
-            after: HistoryPoint {
-                seq: read_seq(seq)?,
-                at: Timestamp(number(at)?),
-                score: score(points)?,
-                rank: some_number(rank)?,
-            },
-        });
+        let (number, action) = read_point(point)?;
+        self.count = number;
+        self.actions.push(action);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The form in which all is written. A later one may be read by later programs alone.
-const SCHEMA: usize = 1;
+pub(super) const SCHEMA: usize = 1;
 
 /// Where a board is, and how to speak about it.
 pub(super) struct KeptBoard {
@@ -81,16 +81,17 @@ impl KeptBoard {
         }
         call.arg(SCHEMA).arg(new.to_string()).arg(wanted);
         let found: Value = call.invoke_async(connection).await?;
-        let [schema, epoch, deciding, seq, ranked_through] = array(&found)? else {
+        let [schema, epoch, deciding, seq, ranked_through, migrating] = array(&found)? else {
             return Err(Fault::Damaged("a board of another form"));
         };
         let schema = number(text(schema)?)?;
         if schema > SCHEMA {
-            return Err(Fault::Foreign(StoreError::TooNew {
-                path: self.place.to_string(),
-                found: schema,
-                known: SCHEMA,
-            }));
+            return Err(self.too_new(schema));
+        }
+        if *migrating != Value::Nil {
+            return Err(Fault::Foreign(StoreError::Migrating(
+                self.place.to_string(),
+            )));
         }
         let deciding = text(deciding)?;
         if deciding != wanted {
@@ -107,6 +108,15 @@ impl KeptBoard {
                 ranked_through: number(text(ranked_through)?)?,
             },
             is_new: epoch == new,
+        })
+    }
+
+    /// The fault of a board of a later schema.
+    pub(super) fn too_new(&self, found: usize) -> Fault {
+        Fault::Foreign(StoreError::TooNew {
+            path: self.place.to_string(),
+            found,
+            known: SCHEMA,
         })
     }
 
@@ -127,6 +137,6 @@ impl KeptBoard {
     }
 }
 
-fn random_epoch() -> Epoch {
+pub(super) fn random_epoch() -> Epoch {
     Epoch(rand::rng().random())
 }

@@ -44,10 +44,42 @@ impl Keys {
         ]
     }
 
+    /// What all of them begin with.
+    pub(super) fn prefix(&self) -> &[u8] {
+        self.prefix.as_bytes()
+    }
+
     /// A list: what a user did, as far as ranks are known.
     pub(super) fn history(&self, user: UserId) -> Vec<u8> {
-        let mut key = format!("{}history:", self.prefix).into_bytes();
-        key.extend(user.0);
+        self.key("history:", &user.0)
+    }
+
+    /// What the keys of all histories begin with.
+    pub(super) fn histories(&self) -> Vec<u8> {
+        self.key("history:", &[])
+    }
+
+    /// A text: what was decided about an action id. Of an empty one, what all begin with.
+    pub(super) fn action(&self, id: &str) -> Vec<u8> {
+        self.key("action:", id.as_bytes())
+    }
+
+    /// A sorted set: when actions of a type that has limits were counted for a user.
+    pub(super) fn limited(&self, user: UserId, action_type: &str) -> Vec<u8> {
+        let mut key = self.key("limited:", &user.0);
+        key.push(b':');
+        key.extend(action_type.as_bytes());
+        key
+    }
+
+    /// What the keys of all limits begin with.
+    pub(super) fn limits(&self) -> Vec<u8> {
+        self.key("limited:", &[])
+    }
+
+    fn key(&self, kind: &str, name: &[u8]) -> Vec<u8> {
+        let mut key = format!("{}{kind}", self.prefix).into_bytes();
+        key.extend(name);
         key
     }
 }

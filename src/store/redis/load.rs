@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use redis::{Value, aio::MultiplexedConnection};
+use redis::{Cmd, Value, aio::MultiplexedConnection};
 
 use super::{
     fault::Fault,
@@ -91,7 +91,7 @@ async fn try_load(
     let keys = &board.keys;
     let from = meta(connection, &keys.meta).await?;
     let members = users(connection, &keys.users).await?;
-    let announcements = announcements(connection, &keys.announcements).await?;
+    let announcements = valid_announcements(connection, &keys.announcements).await?;
     let revoked = revoked(connection, &keys.revoked).await?;
     let to = meta(connection, &keys.meta).await?;
     if to.epoch != from.epoch {
@@ -164,12 +164,7 @@ async fn entries(
     let mut entries: Vec<Logged> = Vec::new();
     let mut last = after;
     loop {
-        let page: Value = redis::cmd("XRANGE")
-            .arg(&[log, &format!("({last}-0"), "+", "COUNT"])
-            .arg(PAGE)
-            .query_async(connection)
-            .await?;
-        let page = Logged::read_all(&page)?;
+        let page = entries_page(connection, log, last).await?;
         let count = page.len();
         for logged in page {
             if logged.entry.seq.get() != last + 1 {
@@ -189,13 +184,26 @@ async fn entries(
     }
 }
 
+/// Entries after one: none only if there are no more.
+pub(super) async fn entries_page(
+    connection: &mut MultiplexedConnection,
+    log: &str,
+    after: u64,
+) -> Result<Vec<Logged>, Fault> {
+    let page: Value = redis::cmd("XRANGE")
+        .arg(&[log, &format!("({after}-0"), "+", "COUNT"])
+        .arg(PAGE)
+        .query_async(connection)
+        .await?;
+    Logged::read_all(&page)
+}
+
 async fn users(
     connection: &MultiplexedConnection,
     key: &str,
 ) -> Result<HashMap<UserId, Member>, Fault> {
     let page = |cursor: &str| {
-        let mut scan = redis::cmd("HSCAN");
-        scan.arg(&[key, cursor, "COUNT"]).arg(PAGE);
+        let scan = scan(key, cursor);
         let mut connection = connection.clone();
         tokio::spawn(async move { scan.query_async::<Value>(&mut connection).await })
     };
@@ -208,16 +216,42 @@ async fn users(
             return Err(Fault::Damaged("an answer of another form"));
         };
         // Redis looks for the next ones while these are read.
-        let next = text(next)?;
-        if next != "0" {
-            coming = Some(page(next));
-        }
-        for [id, record] in pairs(records)? {
-            let member = member(bytes(id)?, bytes(record)?)?;
-            users.insert(member.id, member);
-        }
+        coming = next_page(next)?.map(|next| page(&next));
+        users.extend(members(records)?.into_iter().map(|it| (it.id, it)));
     }
     Ok(users)
+}
+
+/// Users from a cursor on, which is `0` at first, and where the next page begins. Some
+/// may come twice.
+pub(super) async fn users_page(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+    cursor: &str,
+) -> Result<(Vec<Member>, Option<String>), Fault> {
+    let page: Value = scan(key, cursor).query_async(connection).await?;
+    let [next, records] = array(&page)? else {
+        return Err(Fault::Damaged("an answer of another form"));
+    };
+    Ok((members(records)?, next_page(next)?))
+}
+
+fn scan(key: &str, cursor: &str) -> Cmd {
+    let mut scan = redis::cmd("HSCAN");
+    scan.arg(&[key, cursor, "COUNT"]).arg(PAGE);
+    scan
+}
+
+fn members(records: &Value) -> Result<Vec<Member>, Fault> {
+    let records = pairs(records)?.iter();
+    let members = records.map(|[id, record]| member(bytes(id)?, bytes(record)?));
+    members.collect()
+}
+
+/// The cursor for the next page, if there is one.
+pub(super) fn next_page(cursor: &Value) -> Result<Option<String>, Fault> {
+    let cursor = text(cursor)?;
+    Ok((cursor != "0").then(|| cursor.to_owned()))
 }
 
 /// All users as they were before `rest` was written, from how they are now.
@@ -255,23 +289,13 @@ fn members_before(mut users: HashMap<UserId, Member>, rest: &[Logged]) -> Vec<Me
 }
 
 /// Those that are or will be valid, in the order of the log.
-async fn announcements(
+async fn valid_announcements(
     connection: &mut MultiplexedConnection,
     key: &str,
 ) -> Result<Vec<Announcement>, Fault> {
-    let (seconds, _micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
-    let now = Timestamp(seconds.saturating_mul(1000));
-    let records: Value = redis::cmd("HGETALL")
-        .arg(key)
-        .query_async(connection)
-        .await?;
-    let mut valid = Vec::new();
-    for [id, record] in pairs(&records)? {
-        let kept = kept_announcement(bytes(id)?, bytes(record)?)?;
-        if kept.1.until > now {
-            valid.push(kept);
-        }
-    }
+    let now = now(connection).await?;
+    let mut valid = announcements(connection, key).await?;
+    valid.retain(|(_, announcement)| announcement.until > now);
     valid.sort_unstable_by_key(|(seq, _)| *seq);
     Ok(valid
         .into_iter()
@@ -279,7 +303,28 @@ async fn announcements(
         .collect())
 }
 
-async fn revoked(
+/// The clock of Redis.
+pub(super) async fn now(connection: &mut MultiplexedConnection) -> Result<Timestamp, Fault> {
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
+    Ok(Timestamp(seconds.saturating_mul(1000) + micros / 1000))
+}
+
+/// All that are kept, with the numbers of their entries, in no order.
+pub(super) async fn announcements(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<(u64, Announcement)>, Fault> {
+    let records: Value = redis::cmd("HGETALL")
+        .arg(key)
+        .query_async(connection)
+        .await?;
+    let records = pairs(&records)?.iter();
+    records
+        .map(|[id, record]| kept_announcement(bytes(id)?, bytes(record)?))
+        .collect()
+}
+
+pub(super) async fn revoked(
     connection: &mut MultiplexedConnection,
     key: &str,
 ) -> Result<Vec<(UserId, u64)>, Fault> {

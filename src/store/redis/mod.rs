@@ -29,6 +29,7 @@ mod recent;
 mod record;
 mod scripts;
 mod session;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ use load::Following;
 use node::{Node, Request};
 pub use place::{Place, Retention};
 use recent::Recent;
+pub(super) use transfer::{Source, Target};
 
 /// Requests that may wait for the node before senders are made to wait.
 const QUEUE: usize = 1024;

@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::record::number_text;
-use crate::board::{Applied, Fact, LogEntry, UserId};
+use super::record::{number_text, point_text};
+use crate::{
+    board::{Applied, Fact, LogEntry, UserId},
+    store::HistoryPoint,
+};
 
 /// Entries without gaps up to the last that was folded, with what each did.
 #[derive(Default)]
@@ -107,12 +110,13 @@ impl Folded {
                 let rank = number_text(applied.rank);
                 let best = applied.best.filter(|_| applied.best != applied.old_best);
                 let ranks = format!(" {rank} {}", number_text(applied.old_rank));
-                let point = format!(
-                    "{} {} {} {rank} {increase} {action_type}",
-                    self.seq(),
-                    self.entry.at.0,
-                    score.points()
-                );
+                let after = HistoryPoint {
+                    seq: self.entry.seq,
+                    at: self.entry.at,
+                    score: *score,
+                    rank: applied.rank,
+                };
+                let point = point_text(&after, *increase, action_type);
                 let best = best.map(|best| best.to_string()).unwrap_or_default();
                 arguments.extend([
                     b"action".to_vec(),

@@ -12,7 +12,11 @@ use crate::{
         Announcement, AnnouncementId, Audience, Epoch, Fact, LogEntry, Member, Profile, Score, Seq,
         Timestamp, UserId, ranking::Standing,
     },
-    store::words::{AUDIENCES, KINDS, SEVERITIES, USER, value, word},
+    store::{
+        HistoryPoint, RecentAction,
+        transfer::Counted,
+        words::{AUDIENCES, KINDS, SEVERITIES, USER, value, word},
+    },
 };
 
 /// An entry of the log, with what the board does not need to know.
@@ -131,7 +135,7 @@ pub(super) fn text(value: &Value) -> Result<&str, Fault> {
     bytes_text(bytes(value)?)
 }
 
-fn bytes_text(bytes: &[u8]) -> Result<&str, Fault> {
+pub(super) fn bytes_text(bytes: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(bytes).map_err(|_| Fault::Damaged("a text that is not UTF-8"))
 }
 
@@ -209,6 +213,172 @@ pub(super) fn member(id: &[u8], record: &[u8]) -> Result<Member, Fault> {
     })
 }
 
+/// An action of a user's history, with its number among them.
+pub(super) fn read_point(point: &str) -> Result<(u64, RecentAction), Fault> {
+    let (count, rest) = split(point)?;
+    let (seq, rest) = split(rest)?;
+    let (at, rest) = split(rest)?;
+    let (points, rest) = split(rest)?;
+    let (rank, rest) = split(rest)?;
+    let (increase, action_type) = split(rest)?;
+    let action = RecentAction {
+        action_type: action_type.into(),
+        increase: number(increase)?,
+        after: HistoryPoint {
+            seq: read_seq(seq)?,
+            at: Timestamp(number(at)?),
+            score: score(points)?,
+            rank: some_number(rank)?,
+        },
+    };
+    Ok((number(count)?, action))
+}
+
+/// An action of a user's history, but for its number.
+pub(super) fn point_text(after: &HistoryPoint, increase: i64, action_type: &str) -> String {
+    let HistoryPoint {
+        seq,
+        at,
+        score,
+        rank,
+    } = after;
+    format!(
+        "{} {} {} {} {increase} {action_type}",
+        seq.get(),
+        at.0,
+        score.points(),
+        number_text(*rank),
+    )
+}
+
+/// The same of an action that was looked back at.
+pub(super) fn action_point(action: &RecentAction) -> String {
+    point_text(&action.after, action.increase, &action.action_type)
+}
+
+/// What was decided about an action id, and the ranks if they are known.
+pub(super) fn read_counted(id: &[u8], record: &[u8], at: Timestamp) -> Result<Counted, Fault> {
+    let damaged = || Fault::Damaged("what is known of an action id");
+    // The user's id, which comes after four words, is no text.
+    let mut words = record.splitn(5, |byte| *byte == b' ');
+    let mut next = || words.next().ok_or_else(damaged);
+    let mut word = || bytes_text(next()?);
+    let (seq, points, increase) = (word()?, word()?, word()?);
+    let length: usize = number(word()?)?;
+    let rest = next()?;
+    let (user, rest) = rest.split_at_checked(16).ok_or_else(damaged)?;
+    let (action_type, ranks) = rest.split_at_checked(length).ok_or_else(damaged)?;
+    let (rank, old_rank) = match ranks {
+        [] => (None, None),
+        ranks => {
+            let ranks = bytes_text(ranks)?.trim_start();
+            let (rank, old_rank) = split(ranks)?;
+            (some_number(rank)?, some_number(old_rank)?)
+        }
+    };
+    Ok(Counted {
+        id: bytes_text(id)?.into(),
+        seq: number(seq)?,
+        at,
+        user: UserId(id_of(user)?),
+        action_type: bytes_text(action_type)?.into(),
+        increase: number(increase)?,
+        score: score(points)?,
+        rank,
+        old_rank,
+    })
+}
+
+/// The same, to be written.
+pub(super) fn counted_text(counted: &Counted) -> Vec<u8> {
+    let mut record = format!(
+        "{} {} {} {} ",
+        counted.seq,
+        counted.score.points(),
+        counted.increase,
+        counted.action_type.len(),
+    )
+    .into_bytes();
+    record.extend(counted.user.0);
+    record.extend(counted.action_type.as_bytes());
+    let ranks = format!(
+        " {} {}",
+        number_text(counted.rank),
+        number_text(counted.old_rank)
+    );
+    record.extend(ranks.into_bytes());
+    record
+}
+
+/// A user's record, to be written.
+pub(super) fn member_text(member: &Member) -> String {
+    let (points, reached) = match member.standing {
+        Some(standing) => (
+            standing.score.points().to_string(),
+            standing.reached.get().to_string(),
+        ),
+        None => ("-".into(), "-".into()),
+    };
+    let best = number_text(member.best);
+    format!(
+        "{points} {reached} {best} {}",
+        profile_text(&member.profile)
+    )
+}
+
+/// The names and values of an entry that has its ranks: how its user stood before it is
+/// needed no more.
+pub(super) fn entry_fields(
+    entry: &LogEntry,
+    action: Option<&str>,
+    epoch: Epoch,
+    nonce: u64,
+) -> Vec<Vec<u8>> {
+    let mut fields = Vec::new();
+    let mut field = |name: &str, value: &[u8]| fields.extend([name.into(), value.to_vec()]);
+    let kind = match entry.fact {
+        Fact::UserChanged { .. } => "user",
+        Fact::Action { .. } => "action",
+        Fact::UserDeleted { .. } => "deleted",
+        Fact::TokensRevoked { .. } => "revoked",
+        Fact::Announced(_) => "announced",
+    };
+    field("kind", kind.as_bytes());
+    field("epoch", epoch.to_string().as_bytes());
+    field("at", entry.at.0.to_string().as_bytes());
+    field("nonce", format!("{nonce:016x}").as_bytes());
+    match &entry.fact {
+        Fact::UserChanged { user, profile } => {
+            field("user", &user.0);
+            field("profile", profile_text(profile).as_bytes());
+        }
+        Fact::Action {
+            user,
+            action_type,
+            increase,
+            score,
+        } => {
+            field("user", &user.0);
+            field("id", action.unwrap_or_default().as_bytes());
+            field("type", action_type.as_bytes());
+            field("increase", increase.to_string().as_bytes());
+            field("score", score.points().to_string().as_bytes());
+        }
+        Fact::UserDeleted { user } => field("user", &user.0),
+        Fact::TokensRevoked { user, issued_until } => {
+            field("user", &user.0);
+            field("until", issued_until.to_string().as_bytes());
+        }
+        Fact::Announced(announcement) => {
+            field("id", &announcement.id.0);
+            field("from", announcement.from.0.to_string().as_bytes());
+            field("until", announcement.until.0.to_string().as_bytes());
+            field("what", announcement_text(announcement).as_bytes());
+        }
+    }
+    fields
+}
+
 /// Equal profiles are equal texts: scripts compare them.
 pub(super) fn profile_text(profile: &Profile) -> String {
     json!([profile.username, profile.avatar]).to_string()
@@ -260,6 +430,13 @@ fn announcement(id: &[u8], from: &str, until: &str, what: &str) -> Result<Announ
         until: Timestamp(number(until)?),
         duration: duration.as_u64(),
     })
+}
+
+/// An announcement as it is kept while it may be valid, to be written.
+pub(super) fn kept_text(seq: u64, announcement: &Announcement) -> String {
+    let Announcement { from, until, .. } = announcement;
+    let what = announcement_text(announcement);
+    format!("{seq} {} {} {what}", from.0, until.0)
 }
 
 /// An announcement as it is kept while it may be valid, with the number of its entry.

@@ -27,7 +27,7 @@ pub(super) fn insert(
     };
     connection
         .prepare_cached(&format!(
-            "INSERT INTO announcements (board, {COLUMNS})
+            "INSERT OR REPLACE INTO announcements (board, {COLUMNS})
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         ))?
         .execute(params![
@@ -46,14 +46,15 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The announcement with this id, and its entry.
+/// The latest announcement with this id, and its entry.
 pub(super) fn find(
     connection: &Connection,
     board: i64,
     id: AnnouncementId,
 ) -> Result<Option<(u64, Announcement)>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND id = ?2"
+        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND id = ?2
+         ORDER BY seq DESC LIMIT 1"
     ))?;
     let mut rows = statement.query(params![board, id.0])?;
     rows.next()?
@@ -87,6 +88,21 @@ pub(super) fn valid(connection: &Connection, board: i64) -> Result<Vec<Announcem
         valid.push(read(row)?);
     }
     Ok(valid)
+}
+
+/// All, with their entries.
+pub(super) fn all(
+    connection: &Connection,
+    board: i64,
+) -> Result<Vec<(u64, Announcement)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM announcements WHERE board = ?1");
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([board])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push((row.get(0)?, read(row)?));
+    }
+    Ok(all)
 }
 
 fn read(row: &Row<'_>) -> Result<Announcement, StoreError> {

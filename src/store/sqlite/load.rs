@@ -1,6 +1,6 @@
 //! What is read when a store is opened.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -17,6 +17,7 @@ use crate::{
 /// The row of a board, which is made if there is none.
 pub(super) fn board_row(
     connection: &mut Connection,
+    path: &Path,
     board: &BoardId,
     rules: Rules,
 ) -> Result<BoardRow, StoreError> {
@@ -24,7 +25,7 @@ pub(super) fn board_row(
     let transaction = connection.transaction()?;
     let found = transaction
         .query_row(
-            "SELECT id, epoch, ranked_through, deciding FROM boards WHERE name = ?1",
+            "SELECT id, epoch, ranked_through, deciding, migrating FROM boards WHERE name = ?1",
             [board.as_str()],
             |row| {
                 let board = BoardRow {
@@ -32,11 +33,14 @@ pub(super) fn board_row(
                     epoch: row.get(1)?,
                     ranked_through: row.get(2)?,
                 };
-                Ok((board, row.get::<_, String>(3)?))
+                Ok((board, row.get::<_, String>(3)?, row.get(4)?))
             },
         )
         .optional()?;
-    if let Some((row, found)) = found {
+    if let Some((row, found, is_migrating)) = found {
+        if is_migrating {
+            return Err(StoreError::Migrating(path.display().to_string()));
+        }
         if found.is_empty() {
             // An early file does not say; from now on it does.
             let sql = "UPDATE boards SET deciding = ?2 WHERE id = ?1";
@@ -98,7 +102,7 @@ pub(super) fn load(
         epoch: Epoch(row.epoch.cast_unsigned()),
         board,
         announcements: announcements::valid(connection, row.id)?,
-        revoked: revoked(connection, row)?,
+        revoked: revoked(connection, row.id)?,
     };
     Ok((opened, row))
 }
@@ -111,44 +115,55 @@ fn entries_after(
     board: BoardRow,
     seq: u64,
 ) -> Result<Vec<(LogEntry, Before)>, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT seq, at, kind, user, username, avatar, action_type, increase, score,
-                score_before, reached_before, issued_until
-         FROM log WHERE board = ?1 AND seq > ?2 ORDER BY seq",
-    )?;
+    let sql = format!(
+        "SELECT {ENTRY}, score_before, reached_before
+         FROM log WHERE board = ?1 AND seq > ?2 ORDER BY seq"
+    );
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params![board.id, seq])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let seq = Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?;
-        let user = || Ok::<_, StoreError>(UserId(row.get(3)?));
-        let fact = match row.get_ref(2)?.as_str().unwrap_or_default() {
-            "user" => Fact::UserChanged {
-                user: user()?,
-                profile: profile(row, 4)?,
-            },
-            "action" => Fact::Action {
-                user: user()?,
-                action_type: row.get::<_, String>(6)?.into(),
-                increase: row.get(7)?,
-                score: Score::new(row.get(8)?)
-                    .ok_or(StoreError::Damaged("a score out of range"))?,
-            },
-            "deleted" => Fact::UserDeleted { user: user()? },
-            "revoked" => Fact::TokensRevoked {
-                user: user()?,
-                issued_until: row.get(11)?,
-            },
-            "announced" => Fact::Announced(announcements::of_entry(connection, board.id, seq)?),
-            _ => return Err(StoreError::Damaged("an entry of an unknown kind")),
-        };
-        let entry = LogEntry {
-            seq,
-            at: Timestamp(row.get(1)?),
-            fact,
-        };
-        entries.push((entry, standing(row, 9)?));
+        entries.push((entry(connection, board.id, row)?, standing(row, 10)?));
     }
     Ok(entries)
+}
+
+/// The columns of [`entry`].
+pub(super) const ENTRY: &str =
+    "seq, at, kind, user, username, avatar, action_type, increase, score, issued_until";
+
+/// An entry of the log, from the columns of [`ENTRY`].
+pub(super) fn entry(
+    connection: &Connection,
+    board: i64,
+    row: &Row<'_>,
+) -> Result<LogEntry, StoreError> {
+    let seq = Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?;
+    let user = || Ok::<_, StoreError>(UserId(row.get(3)?));
+    let fact = match row.get_ref(2)?.as_str().unwrap_or_default() {
+        "user" => Fact::UserChanged {
+            user: user()?,
+            profile: profile(row, 4)?,
+        },
+        "action" => Fact::Action {
+            user: user()?,
+            action_type: row.get::<_, String>(6)?.into(),
+            increase: row.get(7)?,
+            score: Score::new(row.get(8)?).ok_or(StoreError::Damaged("a score out of range"))?,
+        },
+        "deleted" => Fact::UserDeleted { user: user()? },
+        "revoked" => Fact::TokensRevoked {
+            user: user()?,
+            issued_until: row.get(9)?,
+        },
+        "announced" => Fact::Announced(announcements::of_entry(connection, board, seq)?),
+        _ => return Err(StoreError::Damaged("an entry of an unknown kind")),
+    };
+    Ok(LogEntry {
+        seq,
+        at: Timestamp(row.get(1)?),
+        fact,
+    })
 }
 
 /// All users as they were before `rest` was written.
@@ -175,25 +190,18 @@ fn members_before(
         before.entry(user).or_insert(known);
     }
 
-    let mut statement = connection.prepare(
-        "SELECT id, username, avatar, score, reached, best_rank FROM users WHERE board = ?1",
-    )?;
+    let sql = format!("SELECT {MEMBER} FROM users WHERE board = ?1");
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([board.id])?;
     let mut members = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = UserId(row.get(0)?);
-        let standing = match before.get(&id) {
+        let mut member = member(row)?;
+        match before.remove(&member.id) {
             Some(None) => continue,
-            Some(Some(standing)) => *standing,
-            None => standing(row, 3)?,
-        };
-        members.push(Member {
-            id,
-            profile: profile(row, 1)?,
-            standing,
-            best: row.get(5)?,
-        });
-        before.remove(&id);
+            Some(Some(standing)) => member.standing = standing,
+            None => {}
+        }
+        members.push(member);
     }
     for id in deleted {
         if let Some(Some(standing)) = before.remove(&id) {
@@ -211,10 +219,27 @@ fn members_before(
     Ok(members)
 }
 
-fn revoked(connection: &Connection, board: BoardRow) -> Result<Vec<(UserId, u64)>, StoreError> {
+/// The columns of [`member`].
+pub(super) const MEMBER: &str = "id, username, avatar, score, reached, best_rank";
+
+/// A user, from the columns of [`MEMBER`].
+pub(super) fn member(row: &Row<'_>) -> Result<Member, StoreError> {
+    Ok(Member {
+        id: UserId(row.get(0)?),
+        profile: profile(row, 1)?,
+        standing: standing(row, 3)?,
+        best: row.get(5)?,
+    })
+}
+
+/// Up to when tokens of users are void.
+pub(super) fn revoked(
+    connection: &Connection,
+    board: i64,
+) -> Result<Vec<(UserId, u64)>, StoreError> {
     let mut statement =
         connection.prepare("SELECT user, issued_until FROM revocations WHERE board = ?1")?;
-    let rows = statement.query_map([board.id], |row| Ok((UserId(row.get(0)?), row.get(1)?)))?;
+    let rows = statement.query_map([board], |row| Ok((UserId(row.get(0)?), row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

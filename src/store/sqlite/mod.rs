@@ -11,6 +11,7 @@ mod limited;
 mod load;
 mod reader;
 mod schema;
+mod transfer;
 mod writer;
 
 use std::{
@@ -30,6 +31,7 @@ use super::{
 };
 use crate::board::{BoardId, Rules, UserId};
 use reader::{Reader, Unwritten};
+pub(super) use transfer::{Source, Target};
 use writer::{Request, Writer};
 
 /// Requests that may wait for the writer before senders are made to wait.
@@ -58,6 +60,24 @@ struct BoardRow {
 /// # Errors
 /// If the file cannot be opened, is in use, or is not what it should be.
 pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready), StoreError> {
+    let (lock, mut connection) = connect(path)?;
+    let row = load::board_row(&mut connection, path, board, rules)?;
+    let (opened, row) = load::load(&mut connection, row, rules)?;
+    let seq = opened.board.seq();
+    let ready = Ready {
+        path: path.to_owned(),
+        connection,
+        lock,
+        rules,
+        row,
+        seq,
+    };
+    Ok((opened, ready))
+}
+
+/// Opens a file, which is made if it is not there, and brings its tables to the latest
+/// schema.
+fn connect(path: &Path) -> Result<(File, Connection), StoreError> {
     let lock = lock(path)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -70,18 +90,7 @@ pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);
     schema::migrate(&mut connection, path)?;
-    let row = load::board_row(&mut connection, board, rules)?;
-    let (opened, row) = load::load(&mut connection, row, rules)?;
-    let seq = opened.board.seq();
-    let ready = Ready {
-        path: path.to_owned(),
-        connection,
-        lock,
-        rules,
-        row,
-        seq,
-    };
-    Ok((opened, ready))
+    Ok((lock, connection))
 }
 
 /// Two writers would each believe that they alone assign `seq`. The lock is on

@@ -106,10 +106,11 @@ impl Reader {
 
 /// The entries of a user's actions after the entry `?3`. Without the name of the
 /// index, all entries of the log might be looked at instead.
-const ACTIONS: &str = "FROM log INDEXED BY log_user_actions
+pub(super) const ACTIONS: &str = "FROM log INDEXED BY log_user_actions
      WHERE board = ?1 AND user = ?2 AND kind = 'action' AND seq > ?3";
 
-const DELETED: &str = "SELECT max(seq) FROM log INDEXED BY log_deleted
+/// The last entry by which a user was deleted.
+pub(super) const DELETED: &str = "SELECT max(seq) FROM log INDEXED BY log_deleted
      WHERE board = ?1 AND user = ?2 AND kind = 'deleted'";
 
 fn count() -> String {
@@ -162,18 +163,11 @@ fn history(
         .collect();
     // Of several entries of one user, the last knows the best rank of all.
     let unwritten_best = unwritten.last().and_then(|(_, applied)| applied.best);
-    let point = |row: &Row<'_>| -> Result<HistoryPoint, StoreError> {
-        let seq = Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?;
-        let known = unwritten.iter().find(|(known, _)| *known == seq);
-        Ok(HistoryPoint {
-            seq,
-            at: Timestamp(row.get(1)?),
-            score: Score::new(row.get(2)?).ok_or(StoreError::Damaged("a score out of range"))?,
-            rank: match row.get(3)? {
-                None => known.and_then(|(_, applied)| applied.rank),
-                rank => rank,
-            },
-        })
+    let add_rank = |point: &mut HistoryPoint| {
+        let known = unwritten.iter().find(|(known, _)| *known == point.seq);
+        point.rank = point
+            .rank
+            .or_else(|| known.and_then(|(_, applied)| applied.rank));
     };
 
     let mut thinning = Thinning::new(points, actions, Timestamp(earliest), Timestamp(newest));
@@ -192,18 +186,21 @@ fn history(
     let points = thinning
         .chosen()
         .into_iter()
-        .map(|seq| statement.query_row(params![board, seq], |row| Ok(point(row)))?)
-        .collect::<Result<_, _>>()?;
+        .map(|seq| {
+            let found = statement.query_row(params![board, seq], |row| Ok(point(row)));
+            let mut point = found??;
+            add_rank(&mut point);
+            Ok(point)
+        })
+        .collect::<Result<_, StoreError>>()?;
 
     let mut statement = connection.prepare_cached(&latest())?;
     let mut rows = statement.query(params![board, user.0, began, RECENT])?;
     let mut recent = Vec::new();
     while let Some(row) = rows.next()? {
-        recent.push(RecentAction {
-            action_type: row.get::<_, String>(4)?.into(),
-            increase: row.get(5)?,
-            after: point(row)?,
-        });
+        let mut action = acted(row)?;
+        add_rank(&mut action.after);
+        recent.push(action);
     }
 
     Ok(Some(History {
@@ -217,6 +214,25 @@ fn history(
         first,
         last,
     }))
+}
+
+/// From the columns seq, at, score and rank.
+fn point(row: &Row<'_>) -> Result<HistoryPoint, StoreError> {
+    Ok(HistoryPoint {
+        seq: Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?,
+        at: Timestamp(row.get(1)?),
+        score: Score::new(row.get(2)?).ok_or(StoreError::Damaged("a score out of range"))?,
+        rank: row.get(3)?,
+    })
+}
+
+/// From the columns seq, at, score, rank, action_type and increase.
+pub(super) fn acted(row: &Row<'_>) -> Result<RecentAction, StoreError> {
+    Ok(RecentAction {
+        action_type: row.get::<_, String>(4)?.into(),
+        increase: row.get(5)?,
+        after: point(row)?,
+    })
 }
 
 #[cfg(test)]

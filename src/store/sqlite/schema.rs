@@ -136,6 +136,50 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX log_user_actions ON log (board, user, seq, at) WHERE kind = 'action';
     CREATE INDEX log_deleted ON log (board, user, seq) WHERE kind = 'deleted';
 ",
+    "
+    -- Whether a migration from another store is still writing it.
+    ALTER TABLE boards ADD COLUMN migrating INTEGER NOT NULL DEFAULT 0;
+
+    -- A board that was in Redis has a log with gaps. These are the actions whose ids
+    -- were known there, and whose entries are not in the log.
+    CREATE TABLE counted_actions (
+        board       INTEGER NOT NULL,
+        action_id   TEXT    NOT NULL,
+        seq         INTEGER NOT NULL,
+        at          INTEGER NOT NULL,
+        user        BLOB    NOT NULL,
+        action_type TEXT    NOT NULL,
+        increase    INTEGER NOT NULL,
+        score       INTEGER NOT NULL,
+        rank        INTEGER,
+        old_rank    INTEGER,
+        PRIMARY KEY (board, action_id)
+    ) STRICT, WITHOUT ROWID;
+
+    -- In Redis an announcement that has ended may be made again: the id is on the log
+    -- twice.
+    CREATE TABLE announcements_2 (
+        board      INTEGER NOT NULL,
+        seq        INTEGER NOT NULL,
+        id         BLOB    NOT NULL,
+        kind       TEXT    NOT NULL,
+        message    TEXT    NOT NULL,
+        severity   TEXT    NOT NULL,
+        audience   TEXT    NOT NULL,
+        -- Where `audience` is 'user'.
+        user       BLOB,
+        shown_from INTEGER NOT NULL,
+        until      INTEGER NOT NULL,
+        duration   INTEGER,
+        PRIMARY KEY (board, seq)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO announcements_2
+    SELECT board, seq, id, kind, message, severity, audience, user, shown_from, until, duration
+    FROM announcements;
+    DROP TABLE announcements;
+    ALTER TABLE announcements_2 RENAME TO announcements;
+    CREATE INDEX announcements_id ON announcements (board, id);
+",
 ];
 
 /// Brings a file to the latest schema; each step happens wholly or not at all.

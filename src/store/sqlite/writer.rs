@@ -424,7 +424,10 @@ impl Batch<'_> {
     fn counted(&self, action: &Action) -> Result<Option<Decision>, StoreError> {
         let mut statement = self.transaction.prepare_cached(
             "SELECT seq, user, action_type, increase, score, rank, old_rank
-             FROM log WHERE board = ?1 AND action_id = ?2",
+             FROM log WHERE board = ?1 AND action_id = ?2
+             UNION ALL
+             SELECT seq, user, action_type, increase, score, rank, old_rank
+             FROM counted_actions WHERE board = ?1 AND action_id = ?2",
         )?;
         let mut rows = statement.query(params![self.board, action.id.as_str()])?;
         let Some(row) = rows.next()? else {

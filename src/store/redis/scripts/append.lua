@@ -26,8 +26,9 @@ local function text(number) return string.format('%.0f', number) end
 local epoch, nonce = take(), take()
 local remember, keep, longest = take(), tonumber(take()), tonumber(take())
 
-local state = redis.call('HMGET', meta, 'epoch', 'seq', 'deciding', 'ranked_through')
-if state[1] ~= epoch then
+local state = redis.call('HMGET', meta, 'epoch', 'seq', 'deciding', 'ranked_through',
+    'migrating')
+if state[1] ~= epoch or state[5] then
     return redis.error_reply('EPOCH the board has begun anew')
 end
 local seq, deciding, ranked = tonumber(state[2]), state[3], tonumber(state[4])
