@@ -65,6 +65,10 @@ class Watcher {
   /** Messages of all banners so far. */
   banners = [];
   counts = { refreshes: 0, deltas: 0 };
+  /** Why a server ended their session. */
+  expired;
+  /** Up to where this connection has told of each kind. */
+  #heard = {};
   /** The first thing that a server must never do and did. */
   #failure;
   #fleet;
@@ -90,6 +94,7 @@ class Watcher {
     const wire = new OfficialWire(node.url, token(identity), this.transport);
     this.#wire = wire;
     wire.onConnect = () => {
+      this.#heard = {};
       const known = this.watched.mode === 'delta' ? this.view.position : {};
       wire.emit('subscribe_scoreboard', { ...this.watched, ...known });
       if (this.user) wire.emit('subscribe_user_score', this.user);
@@ -123,10 +128,12 @@ class Watcher {
   }
 
   #hear(name, payload) {
-    if (name === 'error' || name === 'session_expired') throw new Error(payload.message);
+    if (name === 'error') throw new Error(payload.message);
+    if (name === 'session_expired') this.expired = payload.message;
     if (name === 'system_notification') this.banners.push(payload.message);
     if (name === 'leaderboard_refresh') {
       this.counts.refreshes += 1;
+      this.#isInOrder(name, payload);
       this.view.refresh(payload);
     }
     if (name === 'scoreboard_delta') {
@@ -135,15 +142,23 @@ class Watcher {
     }
     if (name === 'user_score_update') {
       assert.equal(payload.userId, this.user);
+      this.#isInOrder(name, payload);
       const { epoch, seq } = this.own ?? {};
-      assert.ok(payload.epoch !== epoch || payload.seq >= seq, 'an older score of their own');
-      this.own = payload;
+      if (payload.epoch !== epoch || payload.seq >= seq) this.own = payload;
     }
+  }
+
+  /** Whoever comes back may meet a node that is a little behind, which never goes back itself. */
+  #isInOrder(name, { epoch, seq }) {
+    const last = this.#heard[name];
+    assert.ok(last?.epoch !== epoch || seq >= last.seq, `${name} of ${seq} after ${last?.seq}`);
+    this.#heard[name] = { epoch, seq };
   }
 
   /** What is wrong with what they were told, if this is how things are. */
   difference({ topScores, totalUsers, epoch }) {
     if (this.#failure) throw new Error(`${this}: ${this.#failure.message}`, { cause: this.#failure });
+    if (this.expired) throw new Error(`${this}: ${this.expired}`);
     const rows = topScores.slice(0, this.watched.page === undefined ? TOP : PAGE);
     const wanted = [epoch, totalUsers, rows];
     const { view } = this;
