@@ -172,6 +172,19 @@ describe('what the page may do', () => {
     assert.match(await (await get(podium, '/')).text(), /"score":77/);
   });
 
+  it('keeps no page for another address than it was asked for by', async () => {
+    // Of two values of one name the last counts, however the name is written.
+    for (const [strange, plain] of [
+      ['/?view=embed&p%61ge=9', '/?view=embed'],
+      ['/?page=1&p%61ge=9', '/?page=1'],
+      ['/?p%61ge=9', '/'],
+    ]) {
+      assert.doesNotMatch(await page(podium, strange), /class="row"/);
+      assert.match(await page(podium, plain), /class="row"/);
+      assert.doesNotMatch(await page(podium, strange), /class="row"/);
+    }
+  });
+
   it('speaks to its own server alone', async () => {
     const policy = policyOf(await get(podium, '/'));
     assert.deepEqual(policy['default-src'], ["'self'"]);

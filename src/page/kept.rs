@@ -18,7 +18,8 @@ pub struct Kept(Arc<Mutex<Pages>>);
 #[derive(Default)]
 struct Pages {
     moment: Option<Moment>,
-    pages: HashMap<Variant, Arc<Rendered>>,
+    /// With the number of the race that each shows.
+    pages: HashMap<Variant, (u64, Arc<Rendered>)>,
 }
 
 /// What a page is true of.
@@ -28,19 +29,18 @@ pub(super) struct Moment {
     pub(super) epoch: String,
     /// The last entry of the board.
     pub(super) seq: u64,
-    /// The number of the race.
-    pub(super) race: u64,
     /// Is it still to begin?
     pub(super) is_before_start: bool,
 }
 
-/// A way of looking at the board.
+/// A way of looking at the board. All of it is as it was understood, and nothing as it
+/// was asked for: or two could ask in one way and mean another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Variant {
     pub(super) view: View,
     pub(super) language: Language,
-    /// The part of the address that says which rows are shown, as it was written.
-    pub(super) query: String,
+    /// Which page of the board, if it is one.
+    pub(super) page: Option<u64>,
     /// Does it ask for itself again without scripts?
     pub(super) refreshes: bool,
     /// Where links to it lead.
@@ -62,29 +62,41 @@ enum Blank {
 }
 
 impl Kept {
-    /// The page, if it was rendered at this moment.
-    pub(super) fn get(&self, moment: &Moment, variant: &Variant) -> Option<Arc<Rendered>> {
+    /// The page, if it was rendered at this moment, with the race of this number.
+    pub(super) fn get(
+        &self,
+        moment: &Moment,
+        variant: &Variant,
+        race: u64,
+    ) -> Option<Arc<Rendered>> {
         let kept = self.0.lock();
-        let is_now = kept.moment.as_ref() == Some(moment);
-        is_now.then(|| kept.pages.get(variant).cloned()).flatten()
+        if kept.moment.as_ref() != Some(moment) {
+            return None;
+        }
+        let (shown, page) = kept.pages.get(variant)?;
+        (*shown == race).then(|| page.clone())
     }
 
-    /// Keeps a page, and none of another moment.
-    pub(super) fn put(&self, moment: Moment, variant: Variant, page: Rendered) {
+    /// Keeps a page that shows the race of this number, and none of another moment.
+    pub(super) fn put(&self, moment: Moment, variant: Variant, race: u64, page: Rendered) {
         let mut kept = self.0.lock();
         if kept.moment.as_ref() != Some(&moment) {
             kept.moment = Some(moment);
             kept.pages.clear();
         }
-        if kept.pages.len() < VARIANTS {
-            kept.pages.insert(variant, Arc::new(page));
+        if kept.pages.len() >= VARIANTS
+            && !kept.pages.contains_key(&variant)
+            && let Some(any) = kept.pages.keys().next().cloned()
+        {
+            kept.pages.remove(&any);
         }
+        kept.pages.insert(variant, (race, Arc::new(page)));
     }
 }
 
 impl Rendered {
     /// The page that was rendered with this token and nonce, which are random, so that
-    /// nothing else in it is either of them. `None` where one is missing.
+    /// nothing else in it is either of them. `None` where one is empty.
     pub(super) fn new(html: &str, token: &str, nonce: &str) -> Option<Rendered> {
         if token.is_empty() || nonce.is_empty() {
             return None;
@@ -130,16 +142,15 @@ mod tests {
         Moment {
             epoch: "e".into(),
             seq,
-            race: 0,
             is_before_start: false,
         }
     }
 
-    fn variant(query: &str) -> Variant {
+    fn variant(page: Option<u64>) -> Variant {
         Variant {
             view: View::Whole,
             language: Language::English,
-            query: query.into(),
+            page,
             refreshes: false,
             origin: None,
         }
@@ -162,19 +173,25 @@ mod tests {
     #[test]
     fn a_page_is_kept_until_the_board_is_another() {
         let kept = Kept::default();
-        kept.put(moment(1), variant(""), page());
-        assert!(kept.get(&moment(1), &variant("")).is_some());
-        assert!(kept.get(&moment(1), &variant("page=2&")).is_none());
-        assert!(kept.get(&moment(2), &variant("")).is_none());
-        kept.put(moment(2), variant("page=2&"), page());
-        assert!(kept.get(&moment(2), &variant("")).is_none());
+        let second = || variant(Some(1));
+        kept.put(moment(1), variant(None), 7, page());
+        assert!(kept.get(&moment(1), &variant(None), 7).is_some());
+        assert!(kept.get(&moment(1), &variant(None), 8).is_none());
+        assert!(kept.get(&moment(1), &second(), 7).is_none());
+        // Pages without a race beside those with one.
+        kept.put(moment(1), second(), 0, page());
+        assert!(kept.get(&moment(1), &variant(None), 7).is_some());
+        kept.put(moment(2), second(), 0, page());
+        assert!(kept.get(&moment(2), &variant(None), 7).is_none());
+        assert!(kept.get(&moment(1), &second(), 0).is_none());
     }
 
     #[test]
-    fn no_more_pages_are_kept_than_there_are_places() {
+    fn no_more_pages_are_kept_than_there_are_places_and_the_latest_is() {
         let kept = Kept::default();
-        for page_number in 0..1000 {
-            kept.put(moment(1), variant(&format!("page={page_number}&")), page());
+        for number in 0..1000 {
+            kept.put(moment(1), variant(Some(number)), 0, page());
+            assert!(kept.get(&moment(1), &variant(Some(number)), 0).is_some());
         }
         assert_eq!(kept.0.lock().pages.len(), VARIANTS);
     }

@@ -156,7 +156,7 @@ async fn index(
     let snapshot = |token| Box::new(pages.snapshot(you, link_failed, &visit, page, token));
     if you.is_none() && !link_failed {
         return pages
-            .render_for_all(visit, refreshes, race, snapshot, request)
+            .render_for_all(visit, page, refreshes, race, snapshot, request)
             .await;
     }
     let page = Document::Board {
@@ -255,14 +255,11 @@ fn unkept(mut response: Response, is_embedded: bool) -> Response {
     response
 }
 
-/// The part of a query that says what is shown, to be followed by more. It stays as
-/// it was written, so that nothing is to be quoted anew.
-fn shown(query: &str) -> String {
-    let pairs = query.split('&');
-    pairs
-        .filter(|pair| ["page=", "q="].iter().any(|key| pair.starts_with(key)))
-        .flat_map(|pair| [pair, "&"])
-        .collect()
+/// The part of a query that says what was looked for, to be followed by more. It stays
+/// as it was written, so that nothing is to be quoted anew.
+fn search_part(query: &str) -> String {
+    let pairs = query.split('&').filter(|pair| pair.starts_with("q="));
+    pairs.flat_map(|pair| [pair, "&"]).collect()
 }
 
 /// Is this for a frame on somebody else's page?
@@ -373,6 +370,7 @@ impl Pages {
     async fn render_for_all(
         &self,
         visit: Visit,
+        page: Option<u64>,
         refreshes: bool,
         race: NumberedRace,
         snapshot: impl Fn(SocketToken) -> Box<PageSnapshot>,
@@ -384,7 +382,7 @@ impl Pages {
         let variant = Variant {
             view: visit.view,
             language: visit.language,
-            query: shown(request.uri().query().unwrap_or_default()),
+            page,
             refreshes,
             origin: share::origin(&self.public_url, &headers),
         };
@@ -392,10 +390,9 @@ impl Pages {
         let now = Moment {
             epoch: epoch.to_string(),
             seq,
-            race: race.number,
             is_before_start: self.starts_later().is_some(),
         };
-        if let Some(rendered) = self.kept.get(&now, &variant) {
+        if let Some(rendered) = self.kept.get(&now, &variant, race.number) {
             let html = Html(rendered.with(&text, &nonce));
             return self.answer(html.into_response(), &nonce, visit, &headers);
         }
@@ -404,7 +401,6 @@ impl Pages {
         let moment = Moment {
             epoch: snapshot.board.epoch.clone(),
             seq: snapshot.board.seq,
-            race: race.number,
             is_before_start: snapshot.starts.is_some(),
         };
         let page = Document::Board {
@@ -419,7 +415,7 @@ impl Pages {
         if let Ok(text_of_page) = std::str::from_utf8(&html)
             && let Some(rendered) = Rendered::new(text_of_page, &text, &nonce)
         {
-            self.kept.put(moment, variant, rendered);
+            self.kept.put(moment, variant, race.number, rendered);
         }
         self.answer(Html(html).into_response(), &nonce, visit, &headers)
     }
@@ -432,18 +428,27 @@ impl Pages {
         page: Document,
         request: Request,
     ) -> Response {
-        let sharing = match &page {
+        let (sharing, query) = match &page {
             Document::Board { snapshot, .. } => {
                 let origin = share::origin(&self.public_url, request.headers());
-                Some(share::sharing(origin, snapshot))
+                let page = snapshot.board.page;
+                let query = page.map(|page| format!("page={}&", page + 1));
+                (
+                    Some(share::sharing(origin, snapshot)),
+                    query.unwrap_or_default(),
+                )
             }
-            _ => None,
+            Document::Found { .. } => {
+                let query = request.uri().query().unwrap_or_default();
+                (None, search_part(query))
+            }
+            _ => (None, String::new()),
         };
         let frame = Frame {
             title: self.title.to_string(),
             language: visit.language,
             view: visit.view,
-            query: shown(request.uri().query().unwrap_or_default()),
+            query,
             files: self.files.clone(),
             sharing,
         };
