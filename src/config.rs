@@ -49,6 +49,11 @@ const STORE_URL: &str = "PODIUM_STORE__URL";
 /// The fewest points of a history, and the most: of very many, Redis would be busy with
 /// one user for long.
 const HISTORY: RangeInclusive<u64> = 100..=20_000;
+/// The fewest entries of a log in Redis: a node reads some hundred at once.
+const KEPT_ENTRIES: u64 = 1000;
+/// For how long action ids can be remembered in Redis: 10 years at most.
+const REMEMBERED: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The highest limit of a declared type: so many rows the store may look through
 /// for one action.
@@ -619,8 +624,11 @@ impl Tables {
                 return value("actions", &format!("{name:?} cannot be a type: {error}"));
             }
         }
-        if self.store.remember_actions < Duration::from_secs(60) {
-            return value("store.remember_actions", "give at least 1m");
+        if !REMEMBERED.contains(&self.store.remember_actions) {
+            return value("store.remember_actions", "give a time from 1m to 10y");
+        }
+        if self.store.keep_entries.get() < KEPT_ENTRIES {
+            return value("store.keep_entries", "give at least 1000");
         }
         if !HISTORY.contains(&self.store.history.get()) {
             return value("store.history", "give a number from 100 to 20000");

@@ -12,6 +12,7 @@ use app::wire::{FoundUsers, Race, UserHistory, UserScore};
 use futures_util::future::try_join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
+    runtime::Handle,
     sync::{Notify, Semaphore, oneshot, watch},
     time::timeout,
 };
@@ -122,8 +123,11 @@ impl Fold for Folder {
         drop((changes, projection));
         self.0.metrics.store_reloads.inc();
         self.0.changed.notify_one();
-        // Not while others wait for the lock: a large board takes its time.
-        drop(old);
+        // Not while others wait for the lock, or for this worker: a large board takes its
+        // time.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn_blocking(move || drop(old));
+        }
     }
 }
 

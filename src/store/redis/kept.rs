@@ -8,7 +8,7 @@ use super::{
     connect::{Link, connect},
     fault::Fault,
     keys::Keys,
-    load::{Loaded, Meta, load, meta},
+    load::{Loaded, Meta, entry, load, meta},
     record::{array, number, read_epoch, text},
     scripts::Scripts,
 };
@@ -58,10 +58,16 @@ impl KeptBoard {
         connection: &mut MultiplexedConnection,
     ) -> Result<Loaded, Fault> {
         match load(connection, self).await {
-            Err(fault @ Fault::Gap(_)) => {
+            Err(Fault::Gap(after)) => {
+                let now = meta(connection, &self.keys.meta).await?;
+                let next = entry(connection, &self.keys.log, after + 1).await?;
+                // What has ranks by now may be trimmed, while the board was being read.
+                if next.is_some() || !(now.ranked_through..now.seq).contains(&after) {
+                    return Err(Fault::Gap(after));
+                }
+                let fault = Fault::Gap(after);
                 tracing::error!(%fault, "some duplicates will be answered without their ranks");
-                let epoch = meta(connection, &self.keys.meta).await?.epoch;
-                self.renew(connection, epoch, true).await?;
+                self.renew(connection, now.epoch, true).await?;
                 load(connection, self).await
             }
             result => result,

@@ -91,14 +91,28 @@ async fn try_load(
     let keys = &board.keys;
     let from = meta(connection, &keys.meta).await?;
     let members = users(connection, &keys.users).await?;
-    let announcements = valid_announcements(connection, &keys.announcements).await?;
-    let revoked = revoked(connection, &keys.revoked).await?;
+    let mut announcements = valid_announcements(connection, &keys.announcements).await?;
+    let mut revoked = revoked(connection, &keys.revoked).await?;
     let to = meta(connection, &keys.meta).await?;
     if to.epoch != from.epoch {
         return Err(Fault::Changed);
     }
     let last = entry(connection, &keys.log, from.ranked_through).await?;
     let rest = entries(connection, &keys.log, from.ranked_through, to.seq).await?;
+    // What was written since those were read is on the log, and nowhere else for us.
+    let now = now(connection).await?;
+    for logged in &rest {
+        match &logged.entry.fact {
+            Fact::TokensRevoked { user, issued_until } => revoked.push((*user, *issued_until)),
+            Fact::Announced(new)
+                if new.until > now && announcements.iter().all(|known| known.id != new.id) =>
+            {
+                announcements.push(new.clone());
+            }
+            _ => {}
+        }
+    }
+    let revoked = furthest(revoked);
 
     let mut following = Following {
         epoch: from.epoch,
@@ -138,6 +152,16 @@ async fn try_load(
         following,
         recent,
     })
+}
+
+/// Each user once, with the latest moment.
+fn furthest(revoked: Vec<(UserId, u64)>) -> Vec<(UserId, u64)> {
+    let mut furthest = HashMap::new();
+    for (user, issued_until) in revoked {
+        let until: &mut u64 = furthest.entry(user).or_default();
+        *until = issued_until.max(*until);
+    }
+    furthest.into_iter().collect()
 }
 
 /// The entry with this number, if it is still there.

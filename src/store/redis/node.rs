@@ -121,6 +121,7 @@ impl Node {
             folded,
             nonce,
         } = self.following;
+        let is_broken = matches!(lost, Fault::Gap(_) | Fault::Damaged(_));
         if found.is_new {
             tracing::error!(
                 "Redis had lost everything: the board is empty, and players have to be registered \
@@ -135,13 +136,11 @@ impl Node {
                 "Redis has lost the latest entries: the board is loaded anew, in a new epoch"
             );
             self.board.renew(connection, epoch, false).await?;
-        } else if matches!(lost, Fault::Gap(_) | Fault::Damaged(_)) {
-            tracing::warn!(%lost, "the board is loaded anew");
         } else if folded > 0 {
             let last = entry(connection, &self.board.keys.log, folded).await?;
+            let heard = self.recent.lock().ranked_through();
             match (last.map(|last| last.nonce), nonce) {
-                (Some(found), Some(known)) if found == known => return Ok(link),
-                (Some(_), Some(_)) => {
+                (Some(found), Some(known)) if found != known => {
                     tracing::warn!(
                         folded,
                         "Redis has other entries than were folded: the board is loaded anew, in a \
@@ -149,11 +148,21 @@ impl Node {
                     );
                     self.board.renew(connection, epoch, false).await?;
                 }
+                (Some(_), Some(_)) if is_broken => {
+                    tracing::warn!(%lost, "the board is loaded anew");
+                }
+                // Nobody would write them again who has heard that they are there.
+                (Some(_), Some(_)) if found.meta.ranked_through < heard => {
+                    tracing::warn!("Redis has lost the latest ranks: the board is loaded anew");
+                }
+                (Some(_), Some(_)) => return Ok(link),
                 _ => tracing::warn!(
                     folded,
                     "the log was trimmed meanwhile: the board is loaded anew"
                 ),
             }
+        } else if is_broken {
+            tracing::warn!(%lost, "the board is loaded anew");
         } else {
             return Ok(link);
         }

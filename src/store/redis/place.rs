@@ -50,6 +50,10 @@ impl Place {
             return Err(UnknownUrl);
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        // A query would choose another protocol, or nothing that we know.
+        if path.contains(['?', '#']) {
+            return Err(UnknownUrl);
+        }
         let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         let servers = hosts
             .split(',')

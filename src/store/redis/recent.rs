@@ -38,6 +38,11 @@ impl Recent {
         self.entries.push_back(folded);
     }
 
+    /// As far as Redis knows ranks, by what was heard last.
+    pub(super) fn ranked_through(&self) -> u64 {
+        self.ranked_through
+    }
+
     /// Takes notice of how far Redis knows ranks.
     pub(super) fn hear(&mut self, ranked_through: u64) {
         self.ranked_through = self.ranked_through.max(ranked_through);

@@ -30,6 +30,8 @@ pub(super) struct Logged {
     pub(super) action: Option<Box<str>>,
     /// How its user stood before it.
     pub(super) before: Before,
+    /// As far as ranks were known when it was written, where it says so.
+    pub(super) ranked_through: Option<u64>,
 }
 
 /// How a user stood: `None` for nobody, `Some(None)` for one who is not ranked.
@@ -86,6 +88,7 @@ impl Logged {
                 None | Some("") => None,
                 Some(before) => Some(standing(before)?),
             },
+            ranked_through: fields.text("ranked").ok().map(number).transpose()?,
         })
     }
 

@@ -27,8 +27,9 @@ use crate::{
 
 /// Commands that are sent at once: Redis does nothing else meanwhile.
 const BATCH: usize = 512;
-/// Ranks that are written at once.
-const RANKS: usize = 1024;
+/// Ranks that are written at once: more than a few nodes together make entries in one
+/// round of calls.
+const RANKS: usize = 4096;
 /// Calls that were answered and wait for their entries to be folded.
 const WAITING: usize = 64;
 /// Entries that are read at once.
@@ -49,6 +50,8 @@ pub(super) struct Session<'a> {
     /// When ranks are written that no call has taken along.
     flush: Option<Instant>,
     is_closing: bool,
+    /// The last entry whose ranks are to be written before the end.
+    last: Option<u64>,
     /// Does Redis refuse what it is asked?
     is_refusing: bool,
 }
@@ -56,6 +59,9 @@ pub(super) struct Session<'a> {
 struct Call {
     answer: BoxFuture<'static, Result<Value, Fault>>,
     nonce: u64,
+    /// As far as Redis was known to know ranks: what it says of later entries is to be
+    /// found here.
+    ranked_through: u64,
     batch: Batch,
 }
 
@@ -88,6 +94,7 @@ impl<'a> Session<'a> {
             // What the session before left.
             flush: Some(Instant::now()),
             is_closing: false,
+            last: None,
             is_refusing: false,
         }
     }
@@ -121,13 +128,13 @@ impl<'a> Session<'a> {
     async fn follow(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
         let mut tail = self.read();
         loop {
-            if self.is_closing && self.call.is_none() {
-                let is_ahead = self.node.recent.lock().is_ahead();
-                if is_ahead && !self.is_refusing {
-                    self.call(Batch::default());
-                } else if self.waiting.is_empty() {
+            if self.is_closing && self.call.is_none() && self.waiting.is_empty() {
+                // Not those of later entries: others may go on writing for ever.
+                let wanted = *self.last.get_or_insert(self.node.following.folded);
+                if self.is_refusing || self.node.recent.lock().ranked_through() >= wanted {
                     return Ok(());
                 }
+                self.call(Batch::default());
             }
             let is_free = self.call.is_none();
             let takes_more = is_free && !self.is_closing && self.waiting.len() < WAITING;
@@ -188,11 +195,13 @@ impl<'a> Session<'a> {
         let following = &mut self.node.following;
         let (mut entries, mut actions): (Vec<LogEntry>, Vec<_>) = (Vec::new(), Vec::new());
         let mut result = Ok(());
+        let mut ranked = 0;
         for Logged {
             entry,
             epoch,
             nonce,
             action,
+            ranked_through,
             ..
         } in logged
         {
@@ -214,6 +223,7 @@ impl<'a> Session<'a> {
             }
             following.folded += 1;
             following.nonce = Some(nonce);
+            ranked = ranked_through.unwrap_or(ranked);
             entries.push(entry);
             actions.push(action);
         }
@@ -226,6 +236,7 @@ impl<'a> Session<'a> {
                 applied,
             });
         }
+        recent.hear(ranked);
         result
     }
 
@@ -244,7 +255,8 @@ impl<'a> Session<'a> {
         let needed = self.waiting.iter().flat_map(|waiting| &waiting.replies);
         let needed = needed.flat_map(|(decisions, _)| decisions);
         let needed = needed.filter_map(Decision::entry).min();
-        recent.forget(needed.unwrap_or(u64::MAX));
+        let asked = self.call.as_ref().map(|call| call.ranked_through + 1);
+        recent.forget(needed.into_iter().chain(asked).min().unwrap_or(u64::MAX));
         self.flush = match self.flush {
             Some(flush) if recent.is_ahead() => Some(flush),
             None if recent.is_ahead() => Some(Instant::now() + FLUSH),
@@ -283,13 +295,16 @@ impl<'a> Session<'a> {
     fn call(&mut self, batch: Batch) {
         let nonce = rand::rng().random();
         let board = self.node.board.clone();
+        let recent = self.node.recent.lock();
+        let ranked_through = recent.ranked_through();
         let mut arguments = call::begin(
             &self.node.following.epoch.to_string(),
             nonce,
             &board.place.retention,
-            &self.node.recent.lock(),
+            &recent,
             RANKS,
         );
+        drop(recent);
         for command in batch.commands() {
             call::write(command, &mut arguments);
         }
@@ -306,6 +321,7 @@ impl<'a> Session<'a> {
         self.call = Some(Call {
             answer,
             nonce,
+            ranked_through,
             batch,
         });
     }
@@ -322,10 +338,11 @@ impl<'a> Session<'a> {
             tracing::info!("Redis takes actions again");
         }
         self.node.recent.lock().hear(answer.ranked_through);
+        let commands = self.call.iter().flat_map(|call| call.batch.commands());
+        let mut decisions = answer.decisions(commands)?.into_iter();
         let Some(Call { nonce, batch, .. }) = self.call.take() else {
             return Ok(());
         };
-        let mut decisions = answer.decisions(batch.commands())?.into_iter();
         let is_own = |decision: &&Decision| {
             matches!(
                 decision,

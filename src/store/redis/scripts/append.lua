@@ -55,7 +55,7 @@ end
 local function write(kind, ...)
     seq = seq + 1
     redis.call('XADD', log, text(seq) .. '-0', 'kind', kind, 'epoch', epoch, 'at', text(now),
-        'nonce', nonce, ...)
+        'nonce', nonce, 'ranked', text(ranked), ...)
     -- At once: should this script fail further on, what it did so far is whole.
     redis.call('HSET', meta, 'seq', text(seq))
     return text(seq)
@@ -177,12 +177,13 @@ function decide.act(id, who, kind, declared, per_minute, per_day, increase, half
     if minute or day then return 'limited ' .. (minute or '-') .. ' ' .. (day or '-') end
     local score = score_after(old, tonumber(half), tonumber(rest))
     if not score then return 'range' end
+    -- First, because only this could be refused: an action without it counts again.
+    redis.call('SET', action, text(seq + 1) .. ' ' .. score .. ' ' .. increase .. ' ' .. #kind
+        .. ' ' .. who .. kind, 'PX', remember)
     local number = write('action', 'user', who, 'before', standing(old, reached), 'id', id,
         'type', kind, 'increase', increase, 'score', score)
     -- A score that did not change was reached when it was reached first.
     if score ~= old then put_user(who, score, number, best, profile) end
-    redis.call('SET', action, number .. ' ' .. score .. ' ' .. increase .. ' ' .. #kind .. ' '
-        .. who .. kind, 'PX', remember)
     if per_minute ~= '0' or per_day ~= '0' then
         redis.call('ZREMRANGEBYSCORE', limited, '-inf', text(now - DAY))
         redis.call('ZADD', limited, text(now), number)
