@@ -3,6 +3,7 @@
 
 mod cluster;
 mod kill;
+mod migrate;
 mod program;
 mod redis;
 mod redis_faults;
