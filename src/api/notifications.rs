@@ -17,7 +17,6 @@ use crate::{
     board::{
         Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp, UserId,
     },
-    clock,
     store::Command,
     text, wire,
 };
@@ -72,7 +71,7 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let Object(body): Object<NotificationBody> = body.json()?;
-    let announcement = body.announcement(clock::now())?;
+    let announcement = body.announcement(api.live.now())?;
     let notification = wire::notification(&announcement);
     let outcomes = api
         .live

@@ -8,7 +8,7 @@ use super::{
     Admin, Api, Problem, Publisher,
     body::{Body, Object, UserPath},
 };
-use crate::{auth, store::Command, text};
+use crate::{store::Command, text};
 
 #[derive(Deserialize)]
 struct UserBody {
@@ -75,7 +75,7 @@ pub(super) async fn revoke(
     _: Admin,
     UserPath(user): UserPath,
 ) -> Result<StatusCode, Problem> {
-    let issued_until = auth::now();
+    let issued_until = api.live.now().0 / 1000;
     let command = Command::RevokeTokens { user, issued_until };
     for outcome in api.live.append(vec![command]).await? {
         outcome?;

@@ -35,7 +35,6 @@ use super::{
 use crate::{
     auth::{self, Identity, Role, Tokens},
     board::{Announcement, AnnouncementId, Board, Tick, UserChange, UserId},
-    clock,
     config::AchievementsTable,
     live::LiveBoard,
     metrics::Metrics,
@@ -131,7 +130,7 @@ impl Actor {
             let tick = self.tick_due(changed);
             let expiry = self.expiring.due();
             let retry = self.lagging.retry_due();
-            let banner = self.banners.wait(clock::now());
+            let banner = self.banners.wait(self.live.now());
             let banner = banner.map(|wait| Instant::now() + wait);
             tokio::select! {
                 request = requests.recv() => match request {
@@ -222,7 +221,7 @@ impl Actor {
             self.end(socket, reason);
             return;
         }
-        let valid = self.banners.valid_for(identity, clock::now());
+        let valid = self.banners.valid_for(identity, self.live.now());
         let valid: Vec<_> = valid.map(notification).collect();
         for notification in valid {
             self.tell(socket, SYSTEM_NOTIFICATION, &notification);
@@ -499,7 +498,7 @@ impl Actor {
     }
 
     async fn show_banners(&mut self) {
-        for banner in self.banners.take_due(clock::now()) {
+        for banner in self.banners.take_due(self.live.now()) {
             let notification = notification(&banner);
             // An emit fails for single sockets, which miss a banner then.
             _ = match rooms::audience(banner.announcement.audience) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use socketioxide::extract::{AckSender, SocketRef};
 
-use crate::{clock, live::LiveBoard, wire};
+use crate::{live::LiveBoard, wire};
 
 /// What is wrong with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(super) fn acknowledge(ack: AckSender, live: &LiveBoard) {
         ok: true,
         epoch: epoch.to_string(),
         seq,
-        time: wire::timestamp(clock::now()),
+        time: wire::timestamp(live.now()),
     });
 }
 

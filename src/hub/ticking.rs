@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     board::{Board, Changes, Climb, Ended, Epoch, Score, UserChange, UserId},
-    clock, wire,
+    wire,
 };
 
 /// What one look at the board showed.
@@ -204,7 +204,8 @@ impl Actor {
     }
 
     fn congratulate(&mut self, now: Moment, board: &Board, climbed: &[Climb]) {
-        for it in achieved(&self.achievements, now.epoch, board, climbed, clock::now()) {
+        let time = self.live.now();
+        for it in achieved(&self.achievements, now.epoch, board, climbed, time) {
             self.banners.add(it, Source::Server { replaces: None });
         }
     }

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     auth::Identity,
-    board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, UserId},
+    board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, Timestamp, UserId},
     metrics::Metrics,
     store::{
         AllNodes, Attendance, Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError,
@@ -279,6 +279,12 @@ impl LiveBoard {
         let projection = self.shared.projection.read();
         let changes = std::mem::take(&mut *self.shared.changes.lock());
         look(projection.epoch, &projection.board, changes)
+    }
+
+    /// The time by the clock that times what is on the log. The clock of this machine
+    /// may be another.
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
     }
 
     /// Whether the store takes commands, now and from now on.

@@ -4,9 +4,8 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
-    board::{
-        AnnouncementId, AnnouncementKind, Audience, Profile, Rules, Score, Seq, Severity, Timestamp,
-    },
+    board::{AnnouncementId, AnnouncementKind, Audience, Profile, Rules, Score, Seq, Severity},
+    clock,
     store::History,
 };
 
@@ -24,6 +23,10 @@ impl Store for Away {
 
     fn attendance(&self, _: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
         Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -46,7 +46,6 @@ use crate::{
     api::{self, Api},
     auth::Tokens,
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
-    clock,
     config::{Config, HttpTable},
     hub::Hub,
     limits::Limits,
@@ -142,7 +141,11 @@ impl Server {
             async move |announcement, replaces| voice.announce(announcement, replaces).await;
         let metrics = live.metrics().clone();
         tokio::spawn(attendance::follow(live.clone()));
-        tokio::spawn(outage::follow(live.health(), metrics, announce));
+        let time = {
+            let live = live.clone();
+            move || live.now()
+        };
+        tokio::spawn(outage::follow(live.health(), metrics, time, announce));
         tokio::spawn(async move {
             loop {
                 sleep(FORGET_EVERY).await;
@@ -190,7 +193,7 @@ impl Server {
         let end = Instant::now() + self.notice;
         self.ready.store(false, Ordering::Relaxed);
         if !in_haste && !self.notice.is_zero() {
-            let notice = maintenance(self.notice);
+            let notice = maintenance(self.live.now(), self.notice);
             self.hub.handle().announce(notice, None).await;
             sleep(FAREWELL.min(self.notice)).await;
         }
@@ -251,8 +254,7 @@ pub fn guard(
 }
 
 /// What everybody is told who is here, or comes while there is a way.
-fn maintenance(notice: Duration) -> Announcement {
-    let now = clock::now();
+fn maintenance(now: Timestamp, notice: Duration) -> Announcement {
     let duration = notice.as_millis() as u64;
     let seconds = notice.as_secs_f64().ceil();
     Announcement {

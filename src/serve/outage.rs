@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::{
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
-    clock,
     metrics::Metrics,
     store::Health,
 };
@@ -25,6 +24,7 @@ const BACK: Duration = Duration::from_secs(8);
 pub(super) async fn follow(
     mut health: watch::Receiver<Health>,
     metrics: Metrics,
+    time: impl Fn() -> Timestamp,
     announce: impl AsyncFn(Announcement, Option<AnnouncementId>),
 ) {
     while becomes(&mut health, Health::Away).await {
@@ -33,11 +33,11 @@ pub(super) async fn follow(
             // Back already, or closed for good.
             continue;
         };
-        let away = away();
+        let away = away(time());
         let id = away.id;
         announce(away, None).await;
         if becomes(&mut health, Health::Open).await {
-            announce(back(), Some(id)).await;
+            announce(back(time()), Some(id)).await;
         }
     }
 }
@@ -49,19 +49,18 @@ async fn becomes(health: &mut watch::Receiver<Health>, wanted: Health) -> bool {
     known.is_ok_and(|it| *it == wanted)
 }
 
-fn away() -> Announcement {
+fn away(now: Timestamp) -> Announcement {
     Announcement {
         message: "New results cannot be taken at the moment: the board shows the last ones".into(),
         severity: Severity::Warning,
         // Nobody knows for how long.
         until: Timestamp(u64::MAX),
         duration: None,
-        ..back()
+        ..back(now)
     }
 }
 
-fn back() -> Announcement {
-    let now = clock::now();
+fn back(now: Timestamp) -> Announcement {
     let duration = BACK.as_millis() as u64;
     Announcement {
         id: AnnouncementId(Uuid::new_v4().into_bytes()),
@@ -80,6 +79,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::clock;
 
     /// What is announced, and instead of what.
     type Said = (Announcement, Option<AnnouncementId>);
@@ -98,7 +98,7 @@ mod tests {
         let announce = async move |announcement, replaces| {
             _ = say.send((announcement, replaces));
         };
-        tokio::spawn(follow(watched, metrics.clone(), announce));
+        tokio::spawn(follow(watched, metrics.clone(), clock::now, announce));
         Outage {
             health,
             said,

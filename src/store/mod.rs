@@ -18,7 +18,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::board::{
-    Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, UserId,
+    Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, Timestamp,
+    UserId,
 };
 pub use history::{History, HistoryPoint, RecentAction};
 pub use limit::{ActionLimits, LimitReached, Window};
@@ -63,6 +64,9 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// If the store cannot be reached.
     fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>>;
+
+    /// The time by the clock that times entries, which all nodes of a board share.
+    fn now(&self) -> Timestamp;
 
     /// Whether it takes commands, now and from now on.
     fn health(&self) -> watch::Receiver<Health>;

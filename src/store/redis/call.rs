@@ -69,7 +69,8 @@ pub(super) struct Answer {
     pub(super) seq: u64,
     /// As far as ranks are known in Redis.
     pub(super) ranked_through: u64,
-    now: Timestamp,
+    /// What Redis's clock showed.
+    pub(super) now: Timestamp,
     outcomes: Vec<String>,
 }
 

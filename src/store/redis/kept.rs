@@ -5,6 +5,7 @@ use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
     Place,
+    clock::RedisClock,
     connect::{Link, connect},
     fault::Fault,
     keys::Keys,
@@ -13,7 +14,7 @@ use super::{
     scripts::Scripts,
 };
 use crate::{
-    board::{BoardId, Epoch, Rules},
+    board::{BoardId, Epoch, Rules, Timestamp},
     store::StoreError,
 };
 
@@ -26,6 +27,7 @@ pub(super) struct KeptBoard {
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
     pub(super) rules: Rules,
+    pub(super) clock: RedisClock,
 }
 
 /// A board that was found, or has just been made.
@@ -41,6 +43,7 @@ impl KeptBoard {
             keys: Keys::new(board),
             scripts: Scripts::new(),
             rules,
+            clock: RedisClock::new(),
         }
     }
 
@@ -87,9 +90,10 @@ impl KeptBoard {
         }
         call.arg(SCHEMA).arg(new.to_string()).arg(wanted);
         let found: Value = call.invoke_async(connection).await?;
-        let [schema, epoch, deciding, seq, ranked_through, migrating] = array(&found)? else {
+        let [now, schema, epoch, deciding, seq, ranked_through, migrating] = array(&found)? else {
             return Err(Fault::Damaged("a board of another form"));
         };
+        self.clock.hear(Timestamp(number(text(now)?)?));
         let schema = number(text(schema)?)?;
         if schema > SCHEMA {
             return Err(self.too_new(schema));

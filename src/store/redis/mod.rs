@@ -17,6 +17,7 @@
 
 mod attendance;
 mod call;
+mod clock;
 mod connect;
 mod fault;
 mod history;
@@ -40,7 +41,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
 };
-use crate::board::{BoardId, Rules, UserId};
+use crate::board::{BoardId, Rules, Timestamp, UserId};
 use attendance::Roll;
 use connect::Link;
 use history::Reader;
@@ -97,7 +98,7 @@ impl Ready {
         let roll = Roll::new(board.clone(), ways.clone());
         let reader = Reader::new(board.clone(), recent.clone(), ways, healthy.clone());
         let node = Node {
-            board,
+            board: board.clone(),
             health,
             way,
             recent,
@@ -106,6 +107,7 @@ impl Ready {
         };
         tokio::spawn(node.run(self.link, queue));
         RedisStore {
+            board,
             requests,
             reader,
             roll,
@@ -116,6 +118,7 @@ impl Ready {
 
 /// A running store; see the module.
 pub struct RedisStore {
+    board: Arc<KeptBoard>,
     requests: mpsc::Sender<Request>,
     reader: Reader,
     roll: Roll,
@@ -144,6 +147,10 @@ impl Store for RedisStore {
 
     fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
         Box::pin(self.roll.call(here))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.board.clock.now()
     }
 
     fn health(&self) -> watch::Receiver<Health> {

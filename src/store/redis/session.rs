@@ -337,6 +337,7 @@ impl<'a> Session<'a> {
         if std::mem::replace(&mut self.is_refusing, false) {
             tracing::info!("Redis takes actions again");
         }
+        self.node.board.clock.hear(answer.now);
         self.node.recent.lock().hear(answer.ranked_through);
         let commands = self.call.iter().flat_map(|call| call.batch.commands());
         let mut decisions = answer.decisions(commands)?.into_iter();

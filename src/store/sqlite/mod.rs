@@ -29,7 +29,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
 };
-use crate::board::{BoardId, Rules, UserId};
+use crate::{
+    board::{BoardId, Rules, Timestamp, UserId},
+    clock,
+};
 use reader::{Reader, Unwritten};
 pub(super) use transfer::{Source, Target};
 use writer::{Request, Writer};
@@ -201,6 +204,10 @@ impl Store for SqliteStore {
                 all: here,
             })
         })
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -1,0 +1,28 @@
+//! Redis's clock, as a node knows it between two answers.
+
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use crate::{board::Timestamp, clock};
+
+/// What Redis's clock showed last, and when that was heard.
+pub(super) struct RedisClock(Mutex<(Timestamp, Instant)>);
+
+impl RedisClock {
+    /// Goes as this machine's until Redis has said something.
+    pub(super) fn new() -> RedisClock {
+        RedisClock(Mutex::new((clock::now(), Instant::now())))
+    }
+
+    /// Takes notice of what Redis's clock shows.
+    pub(super) fn hear(&self, now: Timestamp) {
+        *self.0.lock() = (now, Instant::now());
+    }
+
+    /// What it shows now, or did as long ago as an answer takes.
+    pub(super) fn now(&self) -> Timestamp {
+        let (heard, at) = *self.0.lock();
+        Timestamp(heard.0 + at.elapsed().as_millis() as u64)
+    }
+}
