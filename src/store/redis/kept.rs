@@ -5,13 +5,13 @@ use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
     Place,
-    clock::RedisClock,
     connect::{Link, connect},
     fault::Fault,
     keys::Keys,
     load::{Loaded, Meta, entry, load, meta},
     record::{array, number, read_epoch, text},
     scripts::Scripts,
+    time::RedisClock,
 };
 use crate::{
     board::{BoardId, Epoch, Rules, Timestamp},

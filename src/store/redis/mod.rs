@@ -17,7 +17,6 @@
 
 mod attendance;
 mod call;
-mod clock;
 mod connect;
 mod fault;
 mod history;
@@ -30,6 +29,7 @@ mod recent;
 mod record;
 mod scripts;
 mod session;
+mod time;
 mod transfer;
 
 use std::sync::Arc;

@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::{board::Timestamp, clock};
+use crate::board::Timestamp;
 
 /// What Redis's clock showed last, and when that was heard.
 pub(super) struct RedisClock(Mutex<(Timestamp, Instant)>);
 
 impl RedisClock {
-    /// Goes as this machine's until Redis has said something.
+    /// Shows nothing until Redis has said something, which is before a board is found.
     pub(super) fn new() -> RedisClock {
-        RedisClock(Mutex::new((clock::now(), Instant::now())))
+        RedisClock(Mutex::new((Timestamp(0), Instant::now())))
     }
 
     /// Takes notice of what Redis's clock shows.
