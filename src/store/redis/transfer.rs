@@ -1,7 +1,7 @@
 //! A board in Redis, record by record: read from it, or written to it.
 
 use rand::RngExt;
-use redis::{Value, aio::MultiplexedConnection};
+use redis::{Pipeline, Value, aio::MultiplexedConnection};
 
 use super::{
     Place,
@@ -150,11 +150,10 @@ async fn read(
     let mut cursor = Some("0".to_owned());
     while let Some(from) = cursor {
         let (found, next) = keys_page(connection, &prefix, &from).await?;
-        let mut lists = redis::pipe();
-        for key in &found {
-            lists.cmd("LRANGE").arg(key).arg(0).arg(-1);
-        }
-        let lists: Vec<Value> = lists.query_async(connection).await?;
+        let lists = ask_of_each(connection, &found, |pipe, key| {
+            pipe.cmd("LRANGE").arg(key).arg(0).arg(-1);
+        });
+        let lists = lists.await?;
         for (key, list) in found.iter().zip(lists) {
             let user = UserId(id_of(&key[prefix.len()..])?);
             let points = array(&list)?.iter();
@@ -169,11 +168,10 @@ async fn read(
     let mut cursor = Some("0".to_owned());
     while let Some(from) = cursor {
         let (found, next) = keys_page(connection, &prefix, &from).await?;
-        let mut records = redis::pipe();
-        for key in &found {
-            records.cmd("GET").arg(key).cmd("PEXPIRETIME").arg(key);
-        }
-        let records: Vec<Value> = records.query_async(connection).await?;
+        let records = ask_of_each(connection, &found, |pipe, key| {
+            pipe.cmd("GET").arg(key).cmd("PEXPIRETIME").arg(key);
+        });
+        let records = records.await?;
         for (key, [record, ends]) in found.iter().zip(records.as_chunks().0) {
             // One may have expired in between.
             let (Value::BulkString(record), Value::Int(ends)) = (record, ends) else {
@@ -198,11 +196,10 @@ async fn read(
     let mut cursor = Some("0".to_owned());
     while let Some(from) = cursor {
         let (found, next) = keys_page(connection, &prefix, &from).await?;
-        let mut sets = redis::pipe();
-        for key in &found {
-            sets.cmd("ZRANGE").arg(key).arg(&["0", "-1", "WITHSCORES"]);
-        }
-        let sets: Vec<Value> = sets.query_async(connection).await?;
+        let sets = ask_of_each(connection, &found, |pipe, key| {
+            pipe.cmd("ZRANGE").arg(key).arg(&["0", "-1", "WITHSCORES"]);
+        });
+        let sets = sets.await?;
         for (key, set) in found.iter().zip(sets) {
             let (user, action_type) = limited_key(&key[prefix.len()..])?;
             for [seq, at] in pairs(&set)? {
@@ -218,6 +215,23 @@ async fn read(
         cursor = next;
     }
     Ok(())
+}
+
+/// Asks about all of these keys at once.
+async fn ask_of_each(
+    connection: &mut MultiplexedConnection,
+    keys: &[Vec<u8>],
+    ask: impl Fn(&mut Pipeline, &[u8]),
+) -> Result<Vec<Value>, Fault> {
+    // Of nothing, nothing may be asked.
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pipe = redis::pipe();
+    for key in keys {
+        ask(&mut pipe, key);
+    }
+    Ok(pipe.query_async(connection).await?)
 }
 
 /// Whose limits a key is about, and of which type, from what follows `limited:`.
