@@ -580,3 +580,42 @@ async fn a_store_closes_while_redis_is_away() {
     let late = one.store.append(vec![put(1)]).await;
     assert!(matches!(late, Err(StoreError::Closed)));
 }
+
+#[tokio::test]
+async fn ranks_that_redis_lost_are_written_again() {
+    let server = Server::new();
+    let (one, other) = two_nodes(&server).await;
+    let first = one.one(act("a", 3, 5)).await.unwrap();
+    let ranked = || -> u64 {
+        let through = ["HGET", "podium:{main}:meta", "ranked_through"];
+        server.ask(&through)
+    };
+    wait_for("all ranks are written", || ranked() == 5).await;
+    // As if it had been killed after the entry was on its disk, and before the ranks.
+    let _: u64 = server.ask(&["HSET", "podium:{main}:meta", "ranked_through", "4"]);
+    let _: u64 = server.ask(&["DEL", "podium:{main}:action:a"]);
+    let record = format!("5 5 5 4 {}test", "\u{3}".repeat(16));
+    let _: String = server.ask(&["SET", "podium:{main}:action:a", &record]);
+    let _: u64 = server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    wait_for("the ranks are written again", || ranked() == 5).await;
+    agree(&[&one, &other]).await;
+    for node in [&one, &other] {
+        assert_eq!(node.one(act("a", 3, 5)).await, Ok(again(first)));
+    }
+}
+
+#[tokio::test]
+async fn a_store_closes_while_others_go_on_writing() {
+    let server = Server::new();
+    let (one, other) = two_nodes(&server).await;
+    let stop = AtomicBool::new(false);
+    let closing = async {
+        one.one(act("last", 1, 1)).await.unwrap();
+        tokio::time::timeout(DEADLINE, one.store.close())
+            .await
+            .unwrap();
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (_, ()) = futures_util::join!(keep_sending(&other, "b", &stop), closing);
+    assert!(other.one(act("last", 1, 1)).await.unwrap().duplicate);
+}
