@@ -4,7 +4,7 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
 use socketioxide::extract::{MaybeHttpExtension, SocketRef, State, TryData};
 
-use super::{Arrival, Excess, Handlers, actor::Request, received, rooms};
+use super::{Excess, Handlers, Session, actor::Request, received, rooms};
 use crate::auth::{Role, bearer};
 
 /// Why a client was not let in; each is shown as the message of `connect_error`.
@@ -27,10 +27,10 @@ pub(super) enum Refused {
 pub(super) async fn authenticate(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
-    MaybeHttpExtension(arrival): MaybeHttpExtension<Arrival>,
+    MaybeHttpExtension(session): MaybeHttpExtension<Session>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
-    if arrival.is_some_and(|arrival| !arrival.admits(&handlers.limits)) {
+    if session.is_some_and(|session| !session.admits()) {
         return Err(Refused::TooManyConnections);
     }
     let header = socket.req_parts().headers.get(AUTHORIZATION);

@@ -17,6 +17,7 @@ mod online;
 #[cfg(test)]
 mod reloading;
 mod rooms;
+mod session;
 mod ticking;
 mod updates;
 mod view;
@@ -26,7 +27,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -43,12 +44,13 @@ use crate::{
     auth::{Identity, Tokens},
     board::{Announcement, AnnouncementId},
     config::{AchievementsTable, SocketTable},
-    limits::{Limits, Place},
+    limits::Limits,
     live::LiveBoard,
 };
 use actor::{Actor, Heard, Request};
 use answers::{EventError, refuse};
 use events::{Args, ClientEvent};
+pub use session::Session;
 
 /// Requests that may wait for the actor; a client whose request finds no place
 /// is disconnected.
@@ -67,41 +69,6 @@ const EXCESS: u32 = 60;
 /// The address of whoever sent a request, which the listener puts on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
-
-/// How a connection came, which whoever admits connections puts on the request
-/// that begins one.
-///
-/// The library keeps that request for as long as the connection, be a client
-/// joined by it or not, and drops it with the connection however that ends. So the
-/// place is held and given back by being here. One by which no client joins costs
-/// as much until the library lets it go, which is after [`CONNECT_TIMEOUT`].
-#[derive(Clone)]
-pub struct Arrival {
-    peer: Peer,
-    /// None if the connection is beyond the limits of its address.
-    place: Option<Place<IpAddr>>,
-    /// Has a client joined by this connection? Whoever leaves may join again, and
-    /// that counts as a connection too.
-    used: Arc<AtomicBool>,
-}
-
-impl Arrival {
-    /// A new connection.
-    pub fn new(peer: Peer, place: Option<Place<IpAddr>>) -> Arrival {
-        Arrival {
-            peer,
-            place,
-            used: Arc::default(),
-        }
-    }
-
-    /// May a client join by it? One that was refused stays so, or it would go on
-    /// without a place.
-    fn admits(&self, limits: &Limits) -> bool {
-        let is_first = !self.used.swap(true, Ordering::Relaxed);
-        self.place.is_some() && (is_first || limits.rejoin(self.peer.0))
-    }
-}
 
 /// What handlers need; a clone is handed to each.
 #[derive(Clone)]
@@ -261,37 +228,5 @@ impl Handlers {
             tracing::warn!(socket = %socket.id, "the hub cannot keep up; a client was disconnected");
             _ = socket.clone().disconnect();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{config::LimitsTable, limits::Admission};
-
-    #[test]
-    fn a_client_joins_again_by_a_connection_that_has_a_place() {
-        let limits = Limits::new(&LimitsTable {
-            connections_per_ip: const { std::num::NonZeroU32::new(3).unwrap() },
-            sockets_per_ip: const { std::num::NonZeroU32::new(1).unwrap() },
-            ..LimitsTable::default()
-        });
-        let peer = Peer([192, 0, 2, 1].into());
-        let Admission::Admitted(place) = limits.connection(peer.0) else {
-            panic!("the first of three connections");
-        };
-        let arrival = Arrival::new(peer, Some(place));
-        assert!(arrival.admits(&limits), "the connection was counted");
-        assert!(arrival.clone().admits(&limits), "the second of three");
-        assert!(arrival.clone().admits(&limits), "the third of three");
-        assert!(!arrival.admits(&limits));
-    }
-
-    #[test]
-    fn a_connection_that_was_refused_stays_so() {
-        let limits = Limits::new(&LimitsTable::default());
-        let arrival = Arrival::new(Peer([192, 0, 2, 1].into()), None);
-        assert!(!arrival.admits(&limits));
-        assert!(!arrival.admits(&limits));
     }
 }

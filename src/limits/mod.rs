@@ -87,14 +87,6 @@ impl Limits {
         }
     }
 
-    /// May a client of this address join once more by a connection that was
-    /// admitted? Asking counts as a connection.
-    pub fn rejoin(&self, address: IpAddr) -> bool {
-        self.limited(address).is_none_or(|key| {
-            self.attempts.check_key(&key).is_ok() && self.connections.check_key(&key).is_ok()
-        })
-    }
-
     /// May this user have one more socket? Asking counts, and takes nothing from
     /// the user's events.
     pub fn handshake(&self, user: UserId) -> Option<Place<UserId>> {
@@ -209,22 +201,6 @@ mod tests {
         };
         // Six in 900 s are one each 150 s.
         assert!((100..=150).contains(&wait.as_secs()), "{wait:?}");
-    }
-
-    #[test]
-    fn joining_again_counts_as_a_connection() {
-        let limits = Limits::new(&LimitsTable {
-            allow: vec!["10.0.0.0/8".parse().unwrap()],
-            connections_per_ip: number(2),
-            sockets_per_ip: number(1),
-            ..LimitsTable::default()
-        });
-        let _place = limits.connection(address("192.0.2.1"));
-        assert!(limits.rejoin(address("192.0.2.1")), "it needs no place");
-        assert!(!limits.rejoin(address("192.0.2.1")));
-        for _ in 0..10 {
-            assert!(limits.rejoin(address("10.1.2.3")));
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use axum::{
 
 use super::{departure::Departure, polling::has_session};
 use crate::{
-    hub::{Arrival, Peer},
+    hub::{Peer, Session},
     limits::{Admission, Limits},
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn count(
                 );
             }
         };
-        request.extensions_mut().insert(Arrival::new(peer, place));
+        request.extensions_mut().insert(Session::new(place));
     }
     next.run(request).await
 }

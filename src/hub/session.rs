@@ -1,0 +1,203 @@
+//! An Engine.IO session as the server keeps it beside the library: the permit of its
+//! address, how much was sent that its client has not taken yet, and the way to end it.
+//!
+//! `serve` makes one for each request that opens a session and puts it on that request.
+//! The library keeps the request for as long as the session, and drops it with the session
+//! however that ends; so whatever is held here is given back by being dropped.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use crate::limits::Place;
+
+/// A session. Clones are the same.
+#[derive(Clone)]
+pub struct Session(Arc<Shared>);
+
+struct Shared {
+    /// None if the address has too many: the handshake refuses it.
+    permit: Option<Place<IpAddr>>,
+    /// Has a client joined by it? A second CONNECT is refused.
+    joined: AtomicBool,
+    backlog: Mutex<Backlog>,
+    closed: AtomicBool,
+    /// The tasks that read and write a WebSocket, woken when it is closed.
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+    /// Ends a session that has no WebSocket.
+    closer: Mutex<Option<Closer>>,
+}
+
+type Closer = Box<dyn FnOnce() + Send>;
+
+/// What was handed to the library for a client and not taken by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Backlog {
+    /// Bytes of the payloads.
+    pub(super) bytes: usize,
+    /// Packets; the library drops what goes beyond 128.
+    pub(super) packets: usize,
+    /// When the first of them was handed over.
+    pub(super) since: Option<Instant>,
+}
+
+impl Session {
+    /// A new session of an address, which is over its limits without a permit.
+    pub fn new(permit: Option<Place<IpAddr>>) -> Session {
+        Session(Arc::new(Shared {
+            permit,
+            joined: AtomicBool::new(false),
+            backlog: Mutex::default(),
+            closed: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            closer: Mutex::new(None),
+        }))
+    }
+
+    /// May a client join by it? One may, once, if its address is within its limits.
+    pub(super) fn admits(&self) -> bool {
+        self.0.permit.is_some() && !self.0.joined.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that a packet with this many bytes was handed to the library.
+    #[expect(
+        dead_code,
+        reason = "the actor counts what it sends in the next change"
+    )]
+    pub(super) fn sent(&self, bytes: usize) {
+        let mut backlog = self.0.backlog.lock();
+        backlog.bytes += bytes;
+        backlog.packets += 1;
+        backlog.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that the client's transport has taken all there was: a WebSocket was
+    /// flushed, or a poll was answered.
+    pub fn taken(&self) {
+        *self.0.backlog.lock() = Backlog::default();
+    }
+
+    /// What its client has not taken yet.
+    #[expect(
+        dead_code,
+        reason = "the actor looks for slow clients in the next change"
+    )]
+    pub(super) fn backlog(&self) -> Backlog {
+        *self.0.backlog.lock()
+    }
+
+    /// How `close` is to end it while it has no WebSocket.
+    pub fn on_close(&self, closer: impl FnOnce() + Send + 'static) {
+        if self.is_closed() {
+            closer();
+        } else {
+            *self.0.closer.lock() = Some(Box::new(closer));
+        }
+    }
+
+    /// Ends the session and its transport at once, whatever its client does. Stock
+    /// clients come back by themselves.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.0.reader.wake();
+        self.0.writer.wake();
+        let closer = self.0.closer.lock().take();
+        if let Some(closer) = closer {
+            closer();
+        }
+    }
+
+    /// Ends it after this time: what was said last has a chance to arrive.
+    pub fn close_after(&self, time: Duration) {
+        let session = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            session.close();
+        });
+    }
+
+    /// Was it closed?
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Acquire)
+    }
+
+    /// Is woken when it is closed: the task that reads its WebSocket.
+    pub fn reader(&self) -> &AtomicWaker {
+        &self.0.reader
+    }
+
+    /// Is woken when it is closed: the task that writes its WebSocket.
+    pub fn writer(&self) -> &AtomicWaker {
+        &self.0.writer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::LimitsTable,
+        limits::{Admission, Limits},
+    };
+
+    fn admitted() -> Session {
+        let limits = Limits::new(&LimitsTable::default());
+        let Admission::Admitted(permit) = limits.connection([192, 0, 2, 1].into()) else {
+            panic!("the first connection");
+        };
+        Session::new(Some(permit))
+    }
+
+    #[test]
+    fn one_client_joins_once() {
+        let session = admitted();
+        assert!(session.admits());
+        assert!(!session.admits());
+        assert!(!Session::new(None).admits());
+    }
+
+    #[test]
+    fn the_backlog_is_what_was_sent_since_the_last_was_taken() {
+        let session = admitted();
+        session.sent(100);
+        let since = session.backlog().since;
+        assert!(since.is_some());
+        session.sent(50);
+        let expected = Backlog {
+            bytes: 150,
+            packets: 2,
+            since,
+        };
+        assert_eq!(session.backlog(), expected);
+        session.taken();
+        assert_eq!(session.backlog(), Backlog::default());
+    }
+
+    #[test]
+    fn closing_runs_the_closer_once_however_they_meet() {
+        let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counts = |count: &Arc<std::sync::atomic::AtomicUsize>| {
+            let count = count.clone();
+            move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let session = admitted();
+        session.on_close(counts(&count));
+        session.close();
+        session.close();
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        session.on_close(counts(&count));
+        assert_eq!(count.load(Ordering::Relaxed), 2, "it was closed already");
+    }
+}
