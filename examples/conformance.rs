@@ -7,7 +7,7 @@ use std::{
     error::Error, fmt, future::pending, net::Ipv4Addr, num::NonZeroUsize, sync::Arc, time::Duration,
 };
 
-use axum::{Router, body::Bytes};
+use axum::{body::Bytes, http::StatusCode, routing::any};
 use engineioxide::{
     DisconnectReason, Socket, Str, config::EngineIoConfig, handler::EngineIoHandler,
     service::EngineIoService,
@@ -16,6 +16,7 @@ use podium::{
     config::{HttpTable, LimitsTable, SocketTable},
     hub,
     limits::Limits,
+    metrics::Metrics,
     serve::{self, Departure},
 };
 use serde::{
@@ -29,6 +30,7 @@ use socketioxide::{
     extract::{AckSender, Data, SocketRef, TryData},
 };
 use tokio::net::TcpListener;
+use tower::Layer;
 
 /// Where the suites look for a server.
 const PORT: u16 = 3000;
@@ -49,25 +51,35 @@ async fn main() -> Result<(), Box<dyn Error>> {
     io.ns("/", connected);
     io.ns("/custom", connected);
 
-    let router = Router::new()
-        .fallback_service(raw_echo(&table))
-        .layer(layer);
     let departure = Departure::default();
-    let limits = Limits::new(&LimitsTable {
+    let of_tests = LimitsTable {
         allow: vec!["127.0.0.0/8".parse()?],
         ..LimitsTable::default()
-    });
-    let router = serve::guard(
-        router,
-        &HttpTable::default(),
-        Arc::new(limits),
+    };
+    let limits = Limits::new(&of_tests, serve::raise_limit(), Metrics::default());
+    let limits = Arc::new(limits);
+    let max_message = table.max_message.get();
+    let socket_io = serve::engine_io(
+        "/socket.io",
+        layer.layer(any(async || StatusCode::NOT_FOUND)),
+        max_message,
+        limits.clone(),
         departure.clone(),
     );
+    let raw = serve::engine_io(
+        "/engine.io",
+        raw_echo(&table),
+        max_message,
+        limits.clone(),
+        departure,
+    );
+    let router = socket_io.merge(raw);
+    let router = serve::guard(router, &HttpTable::default(), limits.clone());
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     println!("The suites can be run");
     let no_proxies = Arc::new([]);
-    serve::accept(listener, router, no_proxies, departure, pending()).await;
+    serve::accept(listener, router, no_proxies, limits, pending()).await;
     Ok(())
 }
 

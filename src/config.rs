@@ -232,6 +232,20 @@ pub struct LimitsTable {
     pub sockets_per_user: NonZeroU32,
     /// Socket.IO events of one user in a minute.
     pub events_per_minute: NonZeroU32,
+    /// TCP connections of one address at once.
+    pub connections_at_once_per_ip: NonZeroU32,
+    /// Packets of one session in a second, ten times as many at once.
+    pub packets_per_second: NonZeroU32,
+    /// Packets of all sessions of one address.
+    pub packets_per_second_per_ip: NonZeroU32,
+    /// Packets of all sessions.
+    pub packets_per_second_in_all: NonZeroU32,
+    /// Bytes of one session in a second, ten times as many at once.
+    pub bytes_per_second: NonZeroU32,
+    /// Bytes of all sessions of one address.
+    pub bytes_per_second_per_ip: NonZeroU32,
+    /// Bytes of all sessions.
+    pub bytes_per_second_in_all: NonZeroU32,
 }
 
 /// `[achievements]`
@@ -409,6 +423,13 @@ impl Default for LimitsTable {
             sockets_per_ip: const { NonZeroU32::new(200).unwrap() },
             sockets_per_user: const { NonZeroU32::new(50).unwrap() },
             events_per_minute: const { NonZeroU32::new(60).unwrap() },
+            connections_at_once_per_ip: const { NonZeroU32::new(1000).unwrap() },
+            packets_per_second: const { NonZeroU32::new(50).unwrap() },
+            packets_per_second_per_ip: const { NonZeroU32::new(2000).unwrap() },
+            packets_per_second_in_all: const { NonZeroU32::new(50_000).unwrap() },
+            bytes_per_second: const { NonZeroU32::new(64 * 1024).unwrap() },
+            bytes_per_second_per_ip: const { NonZeroU32::new(1024 * 1024).unwrap() },
+            bytes_per_second_in_all: const { NonZeroU32::new(32 * 1024 * 1024).unwrap() },
         }
     }
 }

@@ -14,7 +14,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::store::{Outcome, StoreError};
+use crate::{
+    limits::Reason,
+    store::{Outcome, StoreError},
+};
 
 /// The type of what [`Metrics::text`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -43,12 +46,24 @@ pub struct Metrics {
     /// How often the board was replaced, because the log was another.
     pub store_reloads: Counter,
     actions: Family<ActionLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
     registry: Arc<Registry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ActionLabels {
     outcome: ActionOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    reason: Reason,
+}
+
+impl EncodeLabelValue for Reason {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(self.label())
+    }
 }
 
 /// What became of an action.
@@ -112,6 +127,12 @@ impl Default for Metrics {
         }
         let help = "Actions that were sent to this node, by what became of them";
         registry.register("actions", help, actions.clone());
+        let refused = Family::default();
+        for reason in Reason::ALL {
+            drop(refused.get_or_create(&RefusedLabels { reason }));
+        }
+        let help = "What clients asked for beyond a limit, by which one";
+        registry.register("refused", help, refused.clone());
         Metrics {
             sockets,
             users_online,
@@ -124,6 +145,7 @@ impl Default for Metrics {
             store_outages,
             store_reloads,
             actions,
+            refused,
             registry: Arc::new(registry),
         }
     }
@@ -143,6 +165,11 @@ impl Metrics {
             };
             self.actions.get_or_create(&ActionLabels { outcome }).inc();
         }
+    }
+
+    /// Counts something that was refused because it was beyond a limit.
+    pub fn refused(&self, reason: Reason) {
+        self.refused.get_or_create(&RefusedLabels { reason }).inc();
     }
 
     /// All measures, as they are now.
@@ -177,6 +204,7 @@ mod tests {
         ]);
         metrics.count_actions(&[true, true, true, false], &answers);
         metrics.count_actions(&[true, false, true], &Err(StoreError::Closed));
+        metrics.refused(Reason::Packets);
         metrics.sockets.set(7);
         metrics.clone().store_reloads.inc();
         let text = metrics.text();
@@ -187,6 +215,9 @@ mod tests {
             "podium_actions_total{outcome=\"duplicate\"} 1",
             "podium_actions_total{outcome=\"refused\"} 1",
             "podium_actions_total{outcome=\"failed\"} 2",
+            "# TYPE podium_refused_total counter",
+            "podium_refused_total{reason=\"packets\"} 1",
+            "podium_refused_total{reason=\"bytes\"} 0",
             "# TYPE podium_sockets gauge",
             "podium_sockets 7",
             "podium_store_reloads_total 1",

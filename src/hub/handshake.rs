@@ -22,21 +22,37 @@ pub(super) enum Refused {
     TooMuchOfUser,
 }
 
-/// Lets a client in, or refuses it. Its handler is set and its room joined here,
-/// before it is told that it is connected: no event is too early for them.
+/// Lets a client in, or refuses it. A session has one client: whoever connects again
+/// while another is connected or about to be loses the session.
 pub(super) async fn authenticate(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
     MaybeHttpExtension(session): MaybeHttpExtension<Session>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
-    if session.is_some_and(|session| !session.admits()) {
+    let auth = auth.ok();
+    let Some(session) = session else {
+        return admit(&socket, auth.as_ref(), &handlers);
+    };
+    if !session.is_permitted() {
         return Err(Refused::TooManyConnections);
     }
+    if !session.join() {
+        session.close();
+        return Err(Refused::TooManyConnections);
+    }
+    let admitted = admit(&socket, auth.as_ref(), &handlers);
+    if admitted.is_err() {
+        session.leave();
+    }
+    admitted
+}
+
+/// Sets the handler of a client that may connect, and joins its rooms: all of that
+/// before the client is told that it is connected, so no event is too early for them.
+fn admit(socket: &SocketRef, auth: Option<&Value>, handlers: &Handlers) -> Result<(), Refused> {
     let header = socket.req_parts().headers.get(AUTHORIZATION);
     let token = auth
-        .as_ref()
-        .ok()
         .and_then(|auth| auth.get("token")?.as_str())
         .filter(|token| !token.is_empty())
         .or_else(|| bearer(header?.to_str().ok()?))

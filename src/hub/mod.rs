@@ -50,7 +50,7 @@ use crate::{
 use actor::{Actor, Heard, Request};
 use answers::{EventError, refuse};
 use events::{Args, ClientEvent};
-pub use session::Session;
+pub use session::{Session, WeakSession};
 
 /// Requests that may wait for the actor; a client whose request finds no place
 /// is disconnected.
@@ -125,7 +125,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Starts a hub, and gives the layer by which a router serves it.
+    /// Starts a hub, and gives the layer that makes a service of it.
     pub fn start(
         live: LiveBoard,
         tokens: Arc<Tokens>,

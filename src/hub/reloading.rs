@@ -21,6 +21,7 @@ use crate::{
     auth::{self, Role},
     board::{Epoch, UserId},
     config::{AuthTable, LimitsTable, Secret},
+    limits::tests::limits,
     live::testing::{acted, live, log, user},
     store::Fold,
     wire,
@@ -47,7 +48,7 @@ impl Running {
         let (hub, layer) = Hub::start(
             live,
             tokens.clone(),
-            Arc::new(Limits::new(&LimitsTable::default())),
+            Arc::new(limits(LimitsTable::default())),
             &SocketTable::default(),
             AchievementsTable::default(),
         );

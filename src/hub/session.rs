@@ -8,7 +8,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -17,17 +17,36 @@ use std::{
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
-use crate::limits::Place;
+use crate::limits::{Place, Sent, Traffic, Verdict};
 
 /// A session. Clones are the same.
 #[derive(Clone)]
 pub struct Session(Arc<Shared>);
 
+/// A session that is not kept by knowing of it.
+#[derive(Clone)]
+pub struct WeakSession(Weak<Shared>);
+
+impl WeakSession {
+    /// The session, if there still is one.
+    pub fn upgrade(&self) -> Option<Session> {
+        self.0.upgrade().map(Session)
+    }
+
+    /// Is it no more?
+    pub fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
 struct Shared {
     /// None if the address has too many: the handshake refuses it.
     permit: Option<Place<IpAddr>>,
-    /// Has a client joined by it? A second CONNECT is refused.
+    traffic: Traffic,
+    /// Has a client joined by it, or is about to?
     joined: AtomicBool,
+    /// Has it a WebSocket, or had one?
+    has_websocket: AtomicBool,
     backlog: Mutex<Backlog>,
     closed: AtomicBool,
     /// The tasks that read and write a WebSocket, woken when it is closed.
@@ -52,10 +71,12 @@ pub(super) struct Backlog {
 
 impl Session {
     /// A new session of an address, which is over its limits without a permit.
-    pub fn new(permit: Option<Place<IpAddr>>) -> Session {
+    pub fn new(permit: Option<Place<IpAddr>>, traffic: Traffic) -> Session {
         Session(Arc::new(Shared {
             permit,
+            traffic,
             joined: AtomicBool::new(false),
+            has_websocket: AtomicBool::new(false),
             backlog: Mutex::default(),
             closed: AtomicBool::new(false),
             reader: AtomicWaker::new(),
@@ -64,9 +85,40 @@ impl Session {
         }))
     }
 
-    /// May a client join by it? One may, once, if its address is within its limits.
-    pub(super) fn admits(&self) -> bool {
-        self.0.permit.is_some() && !self.0.joined.swap(true, Ordering::Relaxed)
+    /// The same session, not kept by this.
+    pub fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.0))
+    }
+
+    /// Counts what its client has sent, before anybody looks at it. Beyond its limits
+    /// the session is closed.
+    pub fn count(&self, sent: Sent) -> Verdict {
+        let verdict = self.0.traffic.count(sent);
+        if let Verdict::Close(reason) = verdict {
+            self.0.traffic.refused(reason);
+            self.close();
+        }
+        verdict
+    }
+
+    /// May it go on by a WebSocket? Once.
+    pub fn take_websocket(&self) -> bool {
+        !self.0.has_websocket.swap(true, Ordering::Relaxed)
+    }
+
+    /// Is its address within its limits?
+    pub(super) fn is_permitted(&self) -> bool {
+        self.0.permit.is_some()
+    }
+
+    /// A client joins by it. Answers whether it may: one does at a time.
+    pub(super) fn join(&self) -> bool {
+        !self.0.joined.swap(true, Ordering::Relaxed)
+    }
+
+    /// The client that was joining was refused, and may try again.
+    pub(super) fn leave(&self) {
+        self.0.joined.store(false, Ordering::Relaxed);
     }
 
     /// Notes that a packet with this many bytes was handed to the library.
@@ -147,28 +199,51 @@ mod tests {
     use super::*;
     use crate::{
         config::LimitsTable,
-        limits::{Admission, Limits},
+        limits::{Admission, tests::limits},
     };
 
-    fn admitted() -> Session {
-        let limits = Limits::new(&LimitsTable::default());
-        let Admission::Admitted(permit) = limits.connection([192, 0, 2, 1].into()) else {
+    fn session() -> Session {
+        let limits = Arc::new(limits(LimitsTable::default()));
+        let address = [192, 0, 2, 1].into();
+        let Admission::Admitted(permit) = limits.connection(address) else {
             panic!("the first connection");
         };
-        Session::new(Some(permit))
+        Session::new(Some(permit), Traffic::new(limits, address))
     }
 
     #[test]
-    fn one_client_joins_once() {
-        let session = admitted();
-        assert!(session.admits());
-        assert!(!session.admits());
-        assert!(!Session::new(None).admits());
+    fn one_client_joins_at_a_time() {
+        let session = session();
+        assert!(session.join());
+        assert!(!session.join());
+        session.leave();
+        assert!(session.join());
+    }
+
+    #[test]
+    fn a_session_goes_on_by_one_websocket() {
+        let session = session();
+        assert!(session.take_websocket());
+        assert!(!session.take_websocket());
+    }
+
+    #[test]
+    fn whoever_sends_too_much_is_closed() {
+        let session = session();
+        let packet = Sent {
+            packets: 1,
+            connects: 0,
+            bytes: 3,
+        };
+        assert_eq!(session.count(packet), Verdict::Pass);
+        assert!(!session.is_closed());
+        while session.count(packet) == Verdict::Pass {}
+        assert!(session.is_closed());
     }
 
     #[test]
     fn the_backlog_is_what_was_sent_since_the_last_was_taken() {
-        let session = admitted();
+        let session = session();
         session.sent(100);
         let since = session.backlog().since;
         assert!(since.is_some());
@@ -192,7 +267,7 @@ mod tests {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let session = admitted();
+        let session = session();
         session.on_close(counts(&count));
         session.close();
         session.close();

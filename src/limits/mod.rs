@@ -1,11 +1,13 @@
-//! How much anybody may do: connections and sockets of an address; events,
-//! handshakes and sockets of a user.
+//! How much anybody may do: connections, sessions and what is sent by an address; events,
+//! handshakes and sockets of a user. Whoever is refused is counted here too.
 //!
 //! What is counted over time is a token bucket (GCRA, as the `governor` crate has
 //! it): the whole limit at once, then one more whenever its part of the time has
 //! passed.
 
 mod places;
+mod refusal;
+mod traffic;
 
 use std::{
     collections::HashMap,
@@ -19,9 +21,13 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 
 pub use places::Place;
+pub use refusal::Reason;
+pub use traffic::{Sent, Traffic, Verdict};
 
-use crate::{board::UserId, config::LimitsTable};
+use crate::{board::UserId, config::LimitsTable, metrics::Metrics};
 use places::Places;
+use refusal::Refusals;
+use traffic::TrafficLimits;
 
 /// What becomes of a new connection.
 pub enum Admission {
@@ -33,9 +39,17 @@ pub enum Admission {
     Flooded(Duration),
 }
 
+/// A TCP connection that was admitted, for as long as the last clone lives.
+#[derive(Clone)]
+pub struct ConnectionPermit {
+    _of_address: Place<IpAddr>,
+    _of_all: Place<()>,
+}
+
 /// The limits of one server.
 pub struct Limits {
     allow: Vec<IpNet>,
+    proxies: Vec<IpNet>,
     connections: DefaultKeyedRateLimiter<IpAddr>,
     /// Twice as many: beyond these an address is not even told why.
     attempts: DefaultKeyedRateLimiter<IpAddr>,
@@ -46,11 +60,19 @@ pub struct Limits {
     exhausted: Mutex<HashMap<UserId, Instant>>,
     handshakes: DefaultKeyedRateLimiter<UserId>,
     places_of_user: Places<UserId>,
+    traffic: TrafficLimits,
+    connections_of_address: Places<IpAddr>,
+    open_connections: Places<()>,
+    refusals: Refusals,
+    metrics: Metrics,
 }
 
 impl Limits {
-    /// The limits that a configuration asks for.
-    pub fn new(table: &LimitsTable) -> Limits {
+    /// The limits that a configuration asks for, where this process can have so many
+    /// connections at once. Half of them are always left for other addresses.
+    pub fn new(table: &LimitsTable, most_connections: NonZeroU32, metrics: Metrics) -> Limits {
+        let half = NonZeroU32::new(most_connections.get() / 2).unwrap_or(NonZeroU32::MIN);
+        let of_address = table.connections_at_once_per_ip.min(half);
         let connections = table.connections_per_ip;
         let attempts = connections.saturating_mul(const { NonZeroU32::new(2).unwrap() });
         let per_window = |burst: NonZeroU32| {
@@ -62,6 +84,7 @@ impl Limits {
         let per_minute = Quota::per_minute(table.events_per_minute);
         Limits {
             allow: table.allow.clone(),
+            proxies: table.trusted_proxies.clone(),
             connections: RateLimiter::keyed(per_window(connections)),
             attempts: RateLimiter::keyed(per_window(attempts)),
             places_of_address: Places::new(table.sockets_per_ip),
@@ -69,21 +92,61 @@ impl Limits {
             exhausted: Mutex::default(),
             handshakes: RateLimiter::keyed(per_minute),
             places_of_user: Places::new(table.sockets_per_user),
+            traffic: TrafficLimits::new(table),
+            connections_of_address: Places::new(of_address),
+            open_connections: Places::new(most_connections),
+            refusals: Refusals::default(),
+            metrics,
         }
     }
 
-    /// May this address connect once more? Asking counts.
+    /// May this peer have one more TCP connection? Proxies may have as many as there
+    /// are.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn open(&self, peer: IpAddr) -> Result<ConnectionPermit, Reason> {
+        let address = peer.to_canonical();
+        let is_proxy = self.proxies.iter().any(|net| net.contains(&address));
+        let of_address = match self.limited(address).filter(|_| !is_proxy) {
+            Some(key) => self
+                .connections_of_address
+                .take(key)
+                .ok_or(Reason::ConnectionsOfAddress)?,
+            None => Place::unlimited(),
+        };
+        let of_all = self.open_connections.take(()).ok_or(Reason::Connections)?;
+        Ok(ConnectionPermit {
+            _of_address: of_address,
+            _of_all: of_all,
+        })
+    }
+
+    /// Notes that somebody was refused, for operators.
+    pub fn refused(&self, reason: Reason, address: Option<IpAddr>) {
+        self.metrics.refused(reason);
+        self.refusals.log(reason, address);
+    }
+
+    /// May this address begin one more session? Asking counts.
     pub fn connection(&self, address: IpAddr) -> Admission {
         let Some(key) = self.limited(address) else {
             return Admission::Admitted(Place::unlimited());
         };
         if let Err(until) = self.attempts.check_key(&key) {
-            Admission::Flooded(until.wait_time_from(self.attempts.clock().now()))
-        } else if self.connections.check_key(&key).is_err() {
-            Admission::Refused
-        } else {
-            let place = self.places_of_address.take(key);
-            place.map_or(Admission::Refused, Admission::Admitted)
+            self.refused(Reason::Sessions, Some(address));
+            return Admission::Flooded(until.wait_time_from(self.attempts.clock().now()));
+        }
+        if self.connections.check_key(&key).is_err() {
+            self.refused(Reason::Sessions, Some(address));
+            return Admission::Refused;
+        }
+        match self.places_of_address.take(key) {
+            Some(place) => Admission::Admitted(place),
+            None => {
+                self.refused(Reason::SessionsAtOnce, Some(address));
+                Admission::Refused
+            }
         }
     }
 
@@ -114,6 +177,7 @@ impl Limits {
         self.attempts.retain_recent();
         self.events.retain_recent();
         self.handshakes.retain_recent();
+        self.traffic.forget_quiet();
         let now = Instant::now();
         self.exhausted.lock().retain(|_, until| now < *until);
     }
@@ -137,18 +201,23 @@ fn subscriber(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const ONE: UserId = UserId([1; 16]);
     const OTHER: UserId = UserId([2; 16]);
 
-    fn number(n: u32) -> NonZeroU32 {
+    pub(super) fn number(n: u32) -> NonZeroU32 {
         NonZeroU32::new(n).unwrap()
     }
 
-    fn address(text: &str) -> IpAddr {
+    pub(super) fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    /// The limits of a table.
+    pub(crate) fn limits(table: LimitsTable) -> Limits {
+        Limits::new(&table, NonZeroU32::MAX, Metrics::default())
     }
 
     /// What becomes of a connection that is closed at once.
@@ -162,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_connections() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             connections_per_ip: number(3),
             ..LimitsTable::default()
@@ -188,7 +257,7 @@ mod tests {
 
     #[test]
     fn whoever_floods_is_told_when_there_is_an_answer_again() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             connections_per_ip: number(3),
             connections_window: Duration::from_secs(900),
             ..LimitsTable::default()
@@ -205,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_sockets_at_once() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             sockets_per_ip: number(2),
             ..LimitsTable::default()
@@ -228,8 +297,37 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_so_many_tcp_connections_and_half_are_for_others() {
+        let table = LimitsTable {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            trusted_proxies: vec!["192.0.2.9/32".parse().unwrap()],
+            connections_at_once_per_ip: number(5),
+            ..LimitsTable::default()
+        };
+        let open = |limits: &Limits, from: &str| {
+            let permits: Vec<_> = (0..100)
+                .map_while(|_| limits.open(address(from)).ok())
+                .collect();
+            permits.len()
+        };
+        let roomy = limits(table.clone());
+        assert_eq!(open(&roomy, "192.0.2.1"), 5);
+        assert_eq!(open(&roomy, "192.0.2.1"), 5, "they were given back");
+        assert_eq!(open(&roomy, "10.1.2.3"), 100);
+        assert_eq!(open(&roomy, "192.0.2.9"), 100);
+        let narrow = Limits::new(&table, number(8), Metrics::default());
+        let held: Vec<_> = (0..4).map(|_| narrow.open(address("192.0.2.1"))).collect();
+        let refused = narrow.open(address("192.0.2.1")).err();
+        assert_eq!(refused, Some(Reason::ConnectionsOfAddress));
+        assert_eq!(open(&narrow, "192.0.2.2"), 4);
+        assert_eq!(open(&narrow, "192.0.2.9"), 4);
+        drop(held);
+        assert_eq!(open(&narrow, "192.0.2.9"), 8);
+    }
+
+    #[test]
     fn a_user_has_so_many_events() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             events_per_minute: number(2),
             ..LimitsTable::default()
         });
@@ -241,7 +339,7 @@ mod tests {
 
     #[test]
     fn whoever_has_used_up_the_events_gets_no_socket() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             events_per_minute: number(2),
             ..LimitsTable::default()
         });
@@ -255,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_bucket_that_has_refilled_is_not_exhausted() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             // One more each 60 ms.
             events_per_minute: number(1000),
             ..LimitsTable::default()
@@ -274,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_user_has_so_many_handshakes_and_all_events_besides() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             events_per_minute: number(3),
             ..LimitsTable::default()
         });
@@ -288,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_user_has_so_many_sockets_at_once() {
-        let limits = Limits::new(&LimitsTable {
+        let limits = limits(LimitsTable {
             sockets_per_user: number(2),
             ..LimitsTable::default()
         });

@@ -6,31 +6,37 @@ use std::{
     io,
     net::IpAddr,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode};
-use futures_util::TryFutureExt;
+use axum::{
+    Router,
+    body::Body,
+    http::{
+        StatusCode, Version,
+        header::{HOST, UPGRADE},
+    },
+    response::IntoResponse,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::join,
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
 };
 use tower::ServiceExt;
 
-use super::{
-    client_address::client_address, departure::Departure, first_ping::FirstPing, leaving::Leaving,
-    polling::has_session,
+use super::client_address::client_address;
+use crate::{
+    hub::Peer,
+    limits::{ConnectionPermit, Limits},
 };
-use crate::hub::Peer;
+
+/// The largest head of a request, in bytes. Beyond it the answer is a 431.
+const MAX_HEAD: usize = 32 * 1024;
 
 /// How long the headers of a request may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,26 +47,17 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 const UNHEARD: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two lines of the log that say so.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// How much of what is to be sent the kernel keeps unsent for a client, in bytes: more
+/// would only be older by the time it is read.
+const UNSENT: u32 = 64 * 1024;
 
 /// The connections that are open.
 pub struct Connections {
     stop: watch::Sender<bool>,
     /// Every connection holds a sender, so that this ends when all have.
     open: mpsc::Receiver<()>,
-}
-
-/// By which a connection hears what has become of it.
-#[derive(Clone, Default)]
-pub(super) struct Flag(Arc<AtomicBool>);
-
-impl Flag {
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
 impl Connections {
@@ -72,35 +69,45 @@ impl Connections {
     }
 }
 
-/// Accepts connections and serves them until `stop`. What `proxies` say of whom
-/// they forward is believed. WebSockets go with the departure.
+/// Accepts connections within the limits and serves them until `stop`. What `proxies`
+/// say of whom they forward is believed.
 pub async fn accept(
     listener: TcpListener,
     router: Router,
     proxies: Arc<[IpNet]>,
-    departure: Departure,
+    limits: Arc<Limits>,
     stop: impl Future<Output = ()>,
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
     let (alive, open) = mpsc::channel(1);
+    let mut complained: Option<Instant> = None;
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let connection = Connection {
-                        router: router.clone(),
-                        peer: peer.ip(),
-                        proxies: proxies.clone(),
-                        stopped: stopped.clone(),
-                        departure: departure.clone(),
-                        _alive: alive.clone(),
-                    };
-                    tokio::spawn(connection.serve(stream));
-                }
+                Ok((stream, peer)) => match limits.open(peer.ip()) {
+                    Ok(permit) => {
+                        let connection = Connection {
+                            router: router.clone(),
+                            peer: peer.ip(),
+                            proxies: proxies.clone(),
+                            permit,
+                            stopped: stopped.clone(),
+                            _alive: alive.clone(),
+                        };
+                        tokio::spawn(connection.serve(stream));
+                    }
+                    Err(reason) => {
+                        limits.refused(reason, Some(peer.ip()));
+                        refuse(&stream);
+                    }
+                },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::error!(%error, "no connection can be accepted");
+                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                        complained = Some(Instant::now());
+                        tracing::error!(%error, "no connection can be accepted");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             },
@@ -109,12 +116,21 @@ pub async fn accept(
     }
 }
 
+/// Says why, as far as that can be said without waiting. The connection is closed by
+/// being dropped.
+fn refuse(stream: &TcpStream) {
+    _ = stream.try_write(
+        b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 10\r\nContent-Length: 0\r\n\
+        Connection: close\r\n\r\n",
+    );
+}
+
 struct Connection {
     router: Router,
     peer: IpAddr,
     proxies: Arc<[IpNet]>,
+    permit: ConnectionPermit,
     stopped: watch::Receiver<bool>,
-    departure: Departure,
     _alive: mpsc::Sender<()>,
 }
 
@@ -125,30 +141,29 @@ impl Connection {
             return;
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
-        let (is_websocket, opened) = (Flag::default(), Flag::default());
-        let (reader, writer) = stream.into_split();
-        let reader = Leaving::new(reader, is_websocket.clone(), &self.departure);
-        let stream = FirstPing::new(join(reader, writer), opened.clone());
+        let permit = self.permit;
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let is_whole = has_one_host(&request);
             // For each request anew: a proxy has one connection for many clients.
             let client = client_address(peer, request.headers(), &proxies);
             request.extensions_mut().insert(Peer(client));
-            let begins = !has_session(request.uri());
-            let request: Request = request.map(Body::new);
-            let answered = router.clone().oneshot(request);
-            let (is_websocket, opened) = (is_websocket.clone(), opened.clone());
-            answered.inspect_ok(move |response| {
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    is_websocket.set();
-                    if begins {
-                        opened.set();
-                    }
+            if request.headers().contains_key(UPGRADE) {
+                request.extensions_mut().insert(permit.clone());
+            }
+            let router = router.clone();
+            async move {
+                if is_whole {
+                    router.oneshot(request.map(Body::new)).await
+                } else {
+                    let why = "a request has one Host\n";
+                    Ok((StatusCode::BAD_REQUEST, why).into_response())
                 }
-            })
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
@@ -168,11 +183,20 @@ impl Connection {
     }
 }
 
+/// Whoever sends none, or two that a proxy may read otherwise than we do, is refused
+/// (RFC 9112, section 3.2). Before HTTP/1.1 there was no Host.
+fn has_one_host<B>(request: &hyper::Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+}
+
 fn set_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     // A peer that has vanished is found though there is nothing to send to it.
     let keepalive = TcpKeepalive::new().with_time(UNHEARD);
     #[cfg(target_os = "linux")]

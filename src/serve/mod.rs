@@ -1,19 +1,17 @@
 //! The server: one listener for the page, the API and the hub, from the first
 //! connection to the last goodbye.
 
-mod admission;
 mod attendance;
 #[cfg(test)]
 mod away;
 mod client_address;
 mod departure;
+mod engine_io;
 mod files;
-mod first_ping;
-mod leaving;
 mod listener;
+mod open_files;
 mod origins;
 mod outage;
-mod polling;
 mod slow_body;
 
 use std::{
@@ -27,9 +25,10 @@ use std::{
 use axum::{
     Router,
     http::{
-        HeaderName, HeaderValue,
+        HeaderName, HeaderValue, StatusCode,
         header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
+    routing::any,
 };
 use ipnet::IpNet;
 use tokio::{
@@ -37,7 +36,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep},
 };
-use tower::ServiceBuilder;
+use tower::{Layer, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 use uuid::Uuid;
 
@@ -52,11 +51,12 @@ use crate::{
     live::LiveBoard,
     page::{self, Pages},
 };
-use admission::Door;
 use origins::Origins;
 
 pub use departure::Departure;
+pub use engine_io::{Library, routes as engine_io};
 pub use listener::{Connections, accept};
+pub use open_files::raise_limit;
 
 /// Between saying that no more work is wanted and taking none: balancers ask
 /// every second or so.
@@ -77,6 +77,7 @@ pub struct Server {
     hub: Hub,
     router: Router,
     proxies: Arc<[IpNet]>,
+    limits: Arc<Limits>,
     departure: Departure,
     ready: Arc<AtomicBool>,
     notice: Duration,
@@ -92,7 +93,10 @@ impl Server {
     /// If signals cannot be received.
     pub fn new(config: &Config, live: LiveBoard, tokens: Arc<Tokens>) -> std::io::Result<Server> {
         let tables = &config.tables;
-        let limits = Arc::new(Limits::new(&tables.limits));
+        let metrics = live.metrics().clone();
+        let most_connections = raise_limit();
+        let limits = Limits::new(&tables.limits, most_connections, metrics.clone());
+        let limits = Arc::new(limits);
         let ready = Arc::new(AtomicBool::new(true));
         let (hub, hub_layer) = Hub::start(
             live.clone(),
@@ -126,30 +130,37 @@ impl Server {
             public_url: tables.http.public_url.as_str().into(),
             shared: page::Shared::default(),
         };
+        let departure = Departure::default();
         let router = api::routes(api)
             .merge(page::routes(pages.clone()))
+            .merge(engine_io(
+                "/socket.io",
+                // Nothing but its own path is asked of it.
+                hub_layer.layer(any(async || StatusCode::NOT_FOUND)),
+                tables.socket.max_message.get(),
+                limits.clone(),
+                departure.clone(),
+            ))
             .fallback_service(files::routes(
                 config.leptos.site_root.as_ref().as_ref(),
                 &page_files,
                 axum::routing::get(page::missing).with_state(pages),
-            ))
-            .layer(hub_layer);
-        let departure = Departure::default();
-        let router = guard(router, &tables.http, limits.clone(), departure.clone());
+            ));
+        let router = guard(router, &tables.http, limits.clone());
         let voice = hub.handle().clone();
         let announce =
             async move |announcement, replaces| voice.announce(announcement, replaces).await;
-        let metrics = live.metrics().clone();
         tokio::spawn(attendance::follow(live.clone()));
         let time = {
             let live = live.clone();
             move || live.now()
         };
         tokio::spawn(outage::follow(live.health(), metrics, time, announce));
+        let forgetful = limits.clone();
         tokio::spawn(async move {
             loop {
                 sleep(FORGET_EVERY).await;
-                limits.forget_quiet();
+                forgetful.forget_quiet();
             }
         });
         Ok(Server {
@@ -157,6 +168,7 @@ impl Server {
             hub,
             router,
             proxies: tables.limits.trusted_proxies.as_slice().into(),
+            limits,
             departure,
             ready,
             notice: tables.shutdown.notice,
@@ -181,7 +193,7 @@ impl Server {
             listener,
             self.router,
             self.proxies,
-            self.departure.clone(),
+            self.limits,
             until_stopped,
         );
         let accepting = tokio::spawn(accepting);
@@ -220,23 +232,10 @@ impl Server {
 }
 
 /// Puts before a router, and the hub in it, what every request passes: who may
-/// call, how often, how slowly, and what browsers are told about the answers.
-pub fn guard(
-    router: Router,
-    http: &HttpTable,
-    limits: Arc<Limits>,
-    departure: Departure,
-) -> Router {
-    let origins = Origins::new(&http.frontend_urls);
+/// call, how slowly, and what browsers are told about the answers.
+pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
+    let origins = Origins::new(&http.frontend_urls, limits);
     router
-        .layer(axum::middleware::from_fn_with_state(
-            departure.clone(),
-            polling::mend,
-        ))
-        .layer(axum::middleware::from_fn_with_state(
-            Door { limits, departure },
-            admission::count,
-        ))
         .layer(axum::middleware::map_request(async |request| {
             slow_body::limit(request)
         }))

@@ -14,8 +14,6 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::listener::Flag;
-
 /// How long the first ping is waited for. It is there at once, or the library has
 /// changed, and then nobody should wait for an interval.
 pub(super) const WAIT: Duration = Duration::from_millis(100);
@@ -29,8 +27,6 @@ const PONG: &[u8] = &[0x81, 0x81, 0, 0, 0, 0, b'3'];
 /// does not hear the client, so the ping comes alone, and the answer between frames.
 pub(super) struct FirstPing<S> {
     stream: S,
-    /// Is it a new WebSocket from now on?
-    opened: Flag,
     stage: Stage,
 }
 
@@ -48,11 +44,19 @@ struct Reader {
 }
 
 impl<S> FirstPing<S> {
-    pub(super) fn new(stream: S, opened: Flag) -> FirstPing<S> {
+    /// A WebSocket that opens a session.
+    pub(super) fn new(stream: S) -> FirstPing<S> {
         FirstPing {
             stream,
-            opened,
             stage: Stage::Before(None),
+        }
+    }
+
+    /// A WebSocket of a session that was open before: its pings are the client's.
+    pub(super) fn none(stream: S) -> FirstPing<S> {
+        FirstPing {
+            stream,
+            stage: Stage::After,
         }
     }
 
@@ -61,7 +65,7 @@ impl<S> FirstPing<S> {
         let Stage::Before(reader) = &mut self.stage else {
             return false;
         };
-        if written != PING || !self.opened.get() {
+        if written != PING {
             return false;
         }
         let reader = reader.take();
@@ -81,7 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstPing<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match &mut this.stage {
-            Stage::Before(reader) if this.opened.get() => {
+            Stage::Before(reader) => {
                 let reader = reader.get_or_insert_with(|| Reader {
                     waker: context.waker().clone(),
                     late: Box::pin(sleep(WAIT)),
@@ -100,7 +104,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstPing<S> {
                 };
                 return Poll::Ready(Ok(()));
             }
-            _ => {}
+            Stage::After => {}
         }
         Pin::new(&mut this.stream).poll_read(context, buffer)
     }
@@ -117,19 +121,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstPing<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut this.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        // Frames are written whole; only HTTP comes this way.
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -151,11 +142,12 @@ mod tests {
 
     fn connection(is_opened: bool) -> (FirstPing<DuplexStream>, DuplexStream) {
         let (server, client) = duplex(64);
-        let opened = Flag::default();
-        if is_opened {
-            opened.set();
-        }
-        (FirstPing::new(server, opened), client)
+        let server = if is_opened {
+            FirstPing::new(server)
+        } else {
+            FirstPing::none(server)
+        };
+        (server, client)
     }
 
     async fn read(mut stream: impl AsyncRead + Unpin, length: usize) -> Vec<u8> {
@@ -198,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_new_websocket_is_left_alone() {
+    async fn the_pings_of_a_session_that_was_open_are_the_clients() {
         let (mut server, mut client) = connection(false);
         client.write_all(MESSAGE).await.unwrap();
         assert_eq!(read(&mut server, MESSAGE.len()).await, MESSAGE);

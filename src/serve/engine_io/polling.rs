@@ -1,0 +1,226 @@
+//! Long polling. Beside counting, this mends where engineioxide departs from the
+//! protocol: it pings a session as soon as it is open, and keeps one whose client has
+//! given up its poll.
+
+use axum::{
+    body::{Body, HttpBody, to_bytes},
+    extract::Request,
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use socketioxide::socket::Sid;
+use std::time::Duration;
+use tokio::{runtime::Handle, time::timeout};
+
+use super::{
+    EngineIoRequest, Front, Library, bad_request, come_back_after, first_ping, unknown_session,
+};
+use crate::{
+    hub::Session,
+    limits::{Sent, Verdict},
+};
+
+/// An opening is shorter than this.
+const MAX_OPENING: u64 = 1024;
+
+/// Between the packets of a body.
+const SEPARATOR: u8 = 0x1e;
+
+/// When somebody may come back who has sent too much by one session: by another one, at
+/// once.
+const SOON: Duration = Duration::ZERO;
+
+impl<L: Library> Front<L> {
+    /// Opens a session. Takes the first ping and answers it, so that the client's first
+    /// one comes after an interval, as the protocol has it.
+    pub(super) async fn open(&self, asked: EngineIoRequest, request: Request) -> Response {
+        let session = match self.admit(&request) {
+            Ok(session) => session,
+            Err(response) => return response,
+        };
+        let Some(mut opening) = self.rewritten(&asked, request.headers()) else {
+            return bad_request();
+        };
+        opening.extensions_mut().insert(session.clone());
+        let response = self.ask(opening.map(|()| Body::empty())).await;
+        let length = response.body().size_hint().exact();
+        if response.status() != StatusCode::OK || length.is_none_or(|length| length > MAX_OPENING) {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, MAX_OPENING as usize)
+            .await
+            .unwrap_or_default();
+        let Some(sid) = sid_of(&body) else {
+            return bad_request();
+        };
+        let front = self.clone();
+        session.on_close(move || front.end(sid));
+        // Before it is answered the client may go away, and with it this future.
+        let mut abandoned = Abandoned(Some(session.clone()));
+        self.sessions.insert(sid, &session);
+        // Nobody has said anything yet, so there is nothing else to take.
+        let ping = self.say(Method::GET, sid, Body::empty());
+        if timeout(first_ping::WAIT, ping).await.is_ok() {
+            self.say(Method::POST, sid, Body::from("3")).await;
+        }
+        abandoned.0 = None;
+        Response::from_parts(parts, Body::from(body))
+    }
+
+    /// Waits for what the server says. A client that goes away while it polls ends its
+    /// session: the library would keep it, and all that is sent to it, until a ping is
+    /// not answered. When the server is about to end, a poll is answered by the end of
+    /// the transport.
+    pub(super) async fn poll(&self, sid: Sid, asked: EngineIoRequest) -> Response {
+        let Some(session) = self.sessions.get(sid) else {
+            return unknown_session();
+        };
+        let sent = Sent {
+            packets: 1,
+            ..Sent::default()
+        };
+        if let Some(refusal) = refusal(session.count(sent)) {
+            return refusal;
+        }
+        let Some(poll) = self.rewritten(&asked, &Default::default()) else {
+            return bad_request();
+        };
+        let mut abandoned = Abandoned(Some(session.clone()));
+        let response = tokio::select! {
+            response = self.ask(poll.map(|()| Body::empty())) => {
+                session.taken();
+                response
+            }
+            () = self.departure.moment() => Response::new(Body::from("1")),
+        };
+        abandoned.0 = None;
+        response
+    }
+
+    /// Hands what a client says to the library.
+    pub(super) async fn post(
+        &self,
+        sid: Sid,
+        asked: EngineIoRequest,
+        request: Request,
+    ) -> Response {
+        let Some(session) = self.sessions.get(sid) else {
+            return unknown_session();
+        };
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, self.max_message).await else {
+            session.close();
+            return (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "a message of a client is at most socket.max_message bytes\n",
+            )
+                .into_response();
+        };
+        if let Some(refusal) = refusal(session.count(count(&body))) {
+            return refusal;
+        }
+        let Some(mut post) = self.rewritten(&asked, &Default::default()) else {
+            return bad_request();
+        };
+        *post.method_mut() = Method::POST;
+        if let Some(kind) = parts.headers.get(CONTENT_TYPE) {
+            post.headers_mut().insert(CONTENT_TYPE, kind.clone());
+        }
+        self.ask(post.map(|()| Body::from(body))).await
+    }
+
+    /// Says what the client could have said, and drops the answer.
+    async fn say(&self, method: Method, sid: Sid, body: Body) {
+        if let Some(uri) = EngineIoRequest::Poll(sid).uri(self.path) {
+            let mut request = Request::new(body);
+            *request.method_mut() = method;
+            *request.uri_mut() = uri;
+            self.ask(request).await;
+        }
+    }
+
+    /// Ends a session, as far as the library knows it and it has no WebSocket.
+    fn end(self, sid: Sid) {
+        // Without a runtime nothing goes on, and nothing has to be ended.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { self.say(Method::POST, sid, Body::from("1")).await });
+        }
+    }
+}
+
+/// Closes the session in it when it is dropped.
+struct Abandoned(Option<Session>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            session.close();
+        }
+    }
+}
+
+/// The answer to whoever has sent too much.
+fn refusal(verdict: Verdict) -> Option<Response> {
+    let text = "too many packets or bytes\n";
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::Pause(wait) => Some(come_back_after(StatusCode::SERVICE_UNAVAILABLE, wait, text)),
+        Verdict::Close(_) => Some(come_back_after(StatusCode::TOO_MANY_REQUESTS, SOON, text)),
+    }
+}
+
+/// What is in a body. A request counts even if it carries nothing.
+fn count(body: &[u8]) -> Sent {
+    let packets = body.split(|&byte| byte == SEPARATOR);
+    let connects = packets.clone().filter(|packet| packet.starts_with(b"40"));
+    Sent {
+        // A body is no longer than a message may be, which is far from the limit.
+        packets: packets.clone().count() as u32,
+        connects: connects.count() as u32,
+        bytes: body.len(),
+    }
+}
+
+/// The id of the session that an opening speaks of.
+fn sid_of(opening: &[u8]) -> Option<Sid> {
+    #[derive(Deserialize)]
+    struct Opening {
+        sid: String,
+    }
+    let Opening { sid } = serde_json::from_slice(opening.strip_prefix(b"0")?).ok()?;
+    sid.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_a_body_are_counted_by_kind() {
+        let sent = |body: &[u8]| {
+            let Sent {
+                packets,
+                connects,
+                bytes,
+            } = count(body);
+            assert_eq!(bytes, body.len());
+            (packets, connects)
+        };
+        assert_eq!(sent(b""), (1, 0));
+        assert_eq!(sent(b"3"), (1, 0));
+        assert_eq!(sent(b"40"), (1, 1));
+        assert_eq!(sent(b"40\x1e42[\"40\"]\x1e40/custom,\x1eb40"), (4, 2));
+        assert_eq!(sent(&[SEPARATOR; 9]), (10, 0));
+    }
+
+    #[test]
+    fn an_opening_names_its_session() {
+        let sid = Sid::new();
+        let opening = format!("0{{\"sid\":\"{sid}\",\"upgrades\":[]}}");
+        assert_eq!(sid_of(opening.as_bytes()), Some(sid));
+        assert_eq!(sid_of(b"1"), None);
+        assert_eq!(sid_of(b"0{}"), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! WebSockets: the handshake, and the stream that the library is handed. Below the
+//! library every frame of a client is counted before the library reads it, and a session
+//! that is closed ends whatever its client or the library do.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{
+        HeaderValue, Response as HttpResponse, StatusCode,
+        header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE},
+    },
+    response::{IntoResponse, Response},
+};
+use hyper_util::rt::TokioIo;
+use socketioxide::socket::Sid;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+use tower::ServiceExt;
+use tungstenite::handshake::derive_accept_key;
+
+use super::{
+    EngineIoRequest, Front, Library, Upgraded, bad_request, first_ping::FirstPing, frames::Frames,
+    leaving::Leaving, request::WebSocketKey, unknown_session,
+};
+use crate::{
+    hub::Session,
+    limits::{ConnectionPermit, Reason, Verdict},
+    serve::departure::Departure,
+};
+
+/// The stream below the library, with all that stands between.
+pub struct WebSocket<S>(FirstPing<Leaving<Counted<S>>>);
+
+impl<L: Library> Front<L> {
+    /// Opens a session by a WebSocket.
+    pub(super) fn open_websocket(&self, asked: EngineIoRequest, request: Request) -> Response {
+        match self.admit(&request) {
+            Ok(session) => self.switch(asked, session, request),
+            Err(response) => response,
+        }
+    }
+
+    /// Goes on with a session by a WebSocket. Each has one.
+    pub(super) fn upgrade(&self, sid: Sid, asked: EngineIoRequest, request: Request) -> Response {
+        let Some(session) = self.sessions.get(sid) else {
+            return unknown_session();
+        };
+        if !session.take_websocket() {
+            self.limits.refused(Reason::WebSockets, None);
+            return (StatusCode::BAD_REQUEST, "the session has a WebSocket\n").into_response();
+        }
+        self.switch(asked, session, request)
+    }
+
+    /// Answers the handshake. The library is handed the stream when hyper has let go of
+    /// it.
+    fn switch(&self, asked: EngineIoRequest, session: Session, mut request: Request) -> Response {
+        let (key, is_opening) = match &asked {
+            EngineIoRequest::OpenWebSocket(key) => (key.clone(), true),
+            EngineIoRequest::Upgrade(_, key) => (key.clone(), false),
+            _ => return bad_request(),
+        };
+        let Some(mut opening) = self.rewritten(&asked, request.headers()) else {
+            return bad_request();
+        };
+        opening.extensions_mut().insert(session.clone());
+        let connection = request.extensions_mut().remove::<ConnectionPermit>();
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (mut library, departure) = (self.library.clone(), self.departure.clone());
+        tokio::spawn(async move {
+            // The client may go away before it has the answer.
+            let Ok(upgraded) = upgrade.await else {
+                return session.close();
+            };
+            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+                return session.close();
+            };
+            let counted = Counted::new(parts.io.into_inner(), parts.read_buf, session, connection);
+            let socket = WebSocket::new(counted, &departure, is_opening);
+            // It goes on by itself, with a task of the library's own.
+            if let Ok(ready) = ServiceExt::<Upgraded>::ready(&mut library).await {
+                _ = ready.call((socket, opening)).await;
+            }
+        });
+        switching(&key)
+    }
+}
+
+/// The answer to a handshake (RFC 6455, section 4.2.2).
+fn switching(WebSocketKey(key): &WebSocketKey) -> Response {
+    let mut response = HttpResponse::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+impl<S> WebSocket<S> {
+    fn new(stream: Counted<S>, departure: &Departure, is_opening: bool) -> WebSocket<S> {
+        let leaving = Leaving::new(stream, departure);
+        // A session that was opened by polling has had its first ping.
+        WebSocket(if is_opening {
+            FirstPing::new(leaving)
+        } else {
+            FirstPing::none(leaving)
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WebSocket<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+    }
+}
+
+/// The stream of a client, which ends with its session and whose frames are counted.
+pub(super) struct Counted<S> {
+    stream: S,
+    /// What came with the request, before it was answered.
+    early: Bytes,
+    frames: Frames,
+    session: Session,
+    /// Until then the client is not read.
+    pause: Option<Pin<Box<Sleep>>>,
+    _connection: Option<ConnectionPermit>,
+}
+
+impl<S> Counted<S> {
+    fn new(
+        stream: S,
+        early: Bytes,
+        session: Session,
+        connection: Option<ConnectionPermit>,
+    ) -> Self {
+        Counted {
+            stream,
+            // A copy, because what is empty may still hold the buffer of the request.
+            early: Bytes::copy_from_slice(&early),
+            frames: Frames::default(),
+            session,
+            pause: None,
+            _connection: connection,
+        }
+    }
+
+    fn closed() -> io::Error {
+        io::Error::new(io::ErrorKind::ConnectionAborted, "the session was closed")
+    }
+}
+
+/// However the stream ends, so does the session: also one whose client has said that it
+/// goes on by a WebSocket and did not.
+impl<S> Drop for Counted<S> {
+    fn drop(&mut self) {
+        self.session.close();
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Before it is asked, or a wake in between would be lost.
+        this.session.reader().register(context.waker());
+        if this.session.is_closed() {
+            return Poll::Ready(Err(Self::closed()));
+        }
+        if let Some(pause) = &mut this.pause {
+            ready!(pause.as_mut().poll(context));
+            this.pause = None;
+        }
+        let before = buffer.filled().len();
+        if this.early.is_empty() {
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        } else {
+            let now = this
+                .early
+                .split_to(this.early.len().min(buffer.remaining()));
+            buffer.put_slice(&now);
+        }
+        let sent = this.frames.scan(&buffer.filled()[before..]);
+        match this.session.count(sent) {
+            Verdict::Pass => {}
+            Verdict::Pause(time) => this.pause = Some(Box::pin(sleep(time))),
+            Verdict::Close(_) => {
+                // Nobody sees what was too much.
+                buffer.set_filled(before);
+                return Poll::Ready(Err(Self::closed()));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.session.writer().register(context.waker());
+        if this.session.is_closed() {
+            return Poll::Ready(Err(Self::closed()));
+        }
+        Pin::new(&mut this.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        // The library flushes when it has written all that it had.
+        this.session.taken();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
