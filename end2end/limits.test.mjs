@@ -121,28 +121,28 @@ describe('an address with too many sockets', () => {
   });
 });
 
-describe('a client that leaves and joins again by the same connection', () => {
-  it('keeps one place of its address and one of its user', async (t) => {
-    const env = limits({ ...plenty, SOCKETS_PER_IP: 1, SOCKETS_PER_USER: 2 });
-    const podium = await podiumForTest(t, { env });
-    const credentials = { token: viewer() };
-    const socket = await connect(podium.url, credentials);
-    const { engine } = socket.io;
-    for (let i = 0; i < 5; i++) {
-      let joined = false;
-      socket.once('connect', () => (joined = true));
-      engine.write('1');
-      // While it is still leaving, joining is ignored.
-      while (!joined) {
-        engine.write(`0${JSON.stringify(credentials)}`);
-        await request(podium.url, 'GET', '/healthz');
-        assert.equal(engine.readyState, 'open');
-      }
-      await roundTrip(socket);
-    }
-    assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
-    socket.disconnect();
-    await connectOnceFree(podium.url, { token: viewer() }, TOO_MANY_OF_ADDRESS);
+describe('a client that connects twice by one session', () => {
+  for (const transport of ['websocket', 'polling']) {
+    it(`loses it, and comes back by another one, over ${transport}`, async (t) => {
+      const podium = await podiumForTest(t, { env: limits(plenty) });
+      const credentials = { token: viewer() };
+      const socket = await connect(podium.url, { ...credentials, transports: [transport] });
+      const lost = new Promise((resolve) => socket.once('disconnect', resolve));
+      socket.io.engine.write(`0${JSON.stringify(credentials)}`);
+      assert.match(await lost, /^transport/);
+      await roundTrip(await connect(podium.url, { ...credentials, transports: [transport] }));
+    });
+  }
+
+  it('may try another token when the first was refused', async (t) => {
+    const podium = await podiumForTest(t, { env: limits(plenty) });
+    const session = await openPolling(podium.url);
+    await session.connect('forged');
+    await session.connect(viewer());
+    await session.emit('ping');
+    let events = [];
+    while (events.length === 0) events = await session.read();
+    assert.deepEqual(events[0][0], 'pong');
   });
 });
 

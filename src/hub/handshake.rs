@@ -22,8 +22,7 @@ pub(super) enum Refused {
     TooMuchOfUser,
 }
 
-/// Lets a client in, or refuses it. A session has one client: whoever connects again
-/// while another is connected or about to be loses the session.
+/// Lets a client in, or refuses it. A session has one client at a time.
 pub(super) async fn authenticate(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
@@ -38,7 +37,6 @@ pub(super) async fn authenticate(
         return Err(Refused::TooManyConnections);
     }
     if !session.join() {
-        session.close();
         return Err(Refused::TooManyConnections);
     }
     let admitted = admit(&socket, auth.as_ref(), &handlers);

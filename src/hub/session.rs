@@ -17,7 +17,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
-use crate::limits::{Place, Sent, Traffic, Verdict};
+use crate::limits::{Place, Reason, Sent, Traffic, Verdict};
 
 /// A session. Clones are the same.
 #[derive(Clone)]
@@ -91,9 +91,13 @@ impl Session {
     }
 
     /// Counts what its client has sent, before anybody looks at it. Beyond its limits
-    /// the session is closed.
+    /// the session is closed, and when a client that has joined connects once more.
     pub fn count(&self, sent: Sent) -> Verdict {
-        let verdict = self.0.traffic.count(sent);
+        let verdict = if sent.connects > 0 && self.0.joined.load(Ordering::Relaxed) {
+            Verdict::Close(Reason::Connects)
+        } else {
+            self.0.traffic.count(sent)
+        };
         if let Verdict::Close(reason) = verdict {
             self.0.traffic.refused(reason);
             self.close();
@@ -218,6 +222,20 @@ mod tests {
         assert!(!session.join());
         session.leave();
         assert!(session.join());
+    }
+
+    #[test]
+    fn whoever_has_joined_does_not_connect_again() {
+        let session = session();
+        let connect = Sent {
+            packets: 1,
+            connects: 1,
+            bytes: 8,
+        };
+        assert_eq!(session.count(connect), Verdict::Pass);
+        assert!(session.join());
+        assert_eq!(session.count(connect), Verdict::Close(Reason::Connects));
+        assert!(session.is_closed());
     }
 
     #[test]

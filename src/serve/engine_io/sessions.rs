@@ -47,13 +47,10 @@ mod tests {
         limits::{Traffic, tests::limits},
     };
 
-    fn session() -> Session {
-        let limits = Arc::new(limits(LimitsTable::default()));
-        Session::new(None, Traffic::new(limits, [192, 0, 2, 1].into()))
-    }
-
     #[test]
     fn sessions_that_ended_are_unknown_and_not_kept() {
+        let limits = Arc::new(limits(LimitsTable::default()));
+        let session = || Session::new(None, Traffic::new(limits.clone(), [192, 0, 2, 1].into()));
         let sessions = Sessions::default();
         let (open, closed) = (session(), session());
         let sids = [Sid::new(), Sid::new(), Sid::new()];

@@ -16,7 +16,7 @@ use axum::{
         HeaderValue, Response as HttpResponse, StatusCode,
         header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE},
     },
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use hyper_util::rt::TokioIo;
 use socketioxide::socket::Sid;
@@ -50,16 +50,27 @@ impl<L: Library> Front<L> {
         }
     }
 
-    /// Goes on with a session by a WebSocket. Each has one.
-    pub(super) fn upgrade(&self, sid: Sid, asked: EngineIoRequest, request: Request) -> Response {
+    /// Goes on with a session by a WebSocket. Each has one: others are closed as soon as
+    /// they are open, as the protocol has it.
+    pub(super) fn upgrade(
+        &self,
+        sid: Sid,
+        asked: EngineIoRequest,
+        mut request: Request,
+    ) -> Response {
         let Some(session) = self.sessions.get(sid) else {
             return unknown_session();
         };
-        if !session.take_websocket() {
-            self.limits.refused(Reason::WebSockets, None);
-            return (StatusCode::BAD_REQUEST, "the session has a WebSocket\n").into_response();
+        if session.take_websocket() {
+            return self.switch(asked, session, request);
         }
-        self.switch(asked, session, request)
+        let EngineIoRequest::Upgrade(_, key) = asked else {
+            return bad_request();
+        };
+        self.limits.refused(Reason::WebSockets, None);
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move { drop(upgrade.await) });
+        switching(&key)
     }
 
     /// Answers the handshake. The library is handed the stream when hyper has let go of
