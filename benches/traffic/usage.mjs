@@ -13,12 +13,6 @@ export function cpu(pid) {
   return ((user + system) / TICKS_PER_SECOND) * 1000;
 }
 
-/** Bytes of memory that it holds now. */
-export function rss(pid) {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
-  return Number(kilobytes) * 1024;
-}
-
 /** What these processes take while `run` runs, in milliseconds; and what that gave. */
 export async function cpuOf(pids, run) {
   const total = () => pids.reduce((sum, pid) => sum + cpu(pid), 0);

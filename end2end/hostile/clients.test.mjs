@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { describe, it } from 'node:test';
 
-import { act, leaderboard, putUser, request, startPodium, token } from './support/podium.mjs';
-import { openPolling } from './support/polling.mjs';
-import { ask, connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
-import { podiumForTest } from './support/suite.mjs';
+import { act, leaderboard, putUser, request, startPodium, token } from '../support/podium.mjs';
+import { openPolling } from '../support/polling.mjs';
+import { ask, connect, connectError, nextEvent, received, roundTrip } from '../support/socket.mjs';
+import { podiumForTest } from '../support/suite.mjs';
 
 const viewer = () => token({ user: randomUUID(), role: 'viewer' });
 
