@@ -12,6 +12,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 
 import { token } from '../../end2end/support/podium.mjs';
+import { frame } from '../../end2end/support/raw.mjs';
 import { inWaves } from './support.mjs';
 
 const AT_ONCE = 50;
@@ -22,16 +23,6 @@ const LIFETIME_MS = 60_000;
 
 const [url, stopped, slow] = process.argv.slice(2);
 const { hostname, port } = new URL(url);
-
-/** A text frame of a client, with a mask of zeros (RFC 6455, section 5.2). */
-function frame(text) {
-  const payload = Buffer.from(text);
-  const length =
-    payload.length < 126
-      ? Buffer.from([0x80 | payload.length])
-      : Buffer.from([0x80 | 126, payload.length >> 8, payload.length & 0xff]);
-  return Buffer.concat([Buffer.from([0x81]), length, Buffer.alloc(4), payload]);
-}
 
 async function open() {
   const socket = connect({ host: hostname, port: Number(port) });

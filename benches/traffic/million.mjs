@@ -9,10 +9,10 @@
 
 import { randomUUID } from 'node:crypto';
 
+import { rss } from '../../end2end/support/memory.mjs';
 import { actAll, importedDatabase, startPodium } from '../../end2end/support/podium.mjs';
 import { startRedis } from '../../end2end/support/redis.mjs';
 import { printTable, seconds } from './support.mjs';
-import { rss } from './usage.mjs';
 
 const USERS = 1_000_000;
 const STARTS = 3;

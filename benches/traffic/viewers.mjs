@@ -13,10 +13,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { rss } from '../../end2end/support/memory.mjs';
 import { actAll, putUser, startPodium, token } from '../../end2end/support/podium.mjs';
 import { connect, disconnectAll } from '../../end2end/support/socket.mjs';
 import { inWaves, printTable, verdict } from './support.mjs';
-import { cpuOf, rss } from './usage.mjs';
+import { cpuOf } from './usage.mjs';
 
 const IDLE = [1000, 5000];
 const SETTLED_MS = 3000;

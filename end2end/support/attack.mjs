@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { act, leaderboard, newUser, token } from './podium.mjs';
 import { memoryFalls, rss, watchMemory } from './memory.mjs';
@@ -18,7 +19,7 @@ const MB = 1e6;
 /** What pages of the kernel and of the allocator may vary by. */
 const SLACK_BYTES = 8 * MB;
 const PEAK_BYTES = 64 * MB;
-const RETURNS_WITHIN_MS = 30_000;
+const RETURNS_WITHIN_MS = 20_000;
 /** As long as a server that is attacked may take to close a connection. */
 const CLOSES_WITHIN_MS = 10_000;
 
@@ -31,14 +32,14 @@ const LEAD = 1_000_000_000;
  * bytes more than before, and in the end not more than a tenth more.
  *
  * `attack` is called with the server, and with `refused(connections)`, which waits until
- * the server has closed these; `problem(text)` notes that something was not as it should
- * be. All problems are told together.
+ * the server has closed these; with `updates(count)`, which waits until the viewer has
+ * got so many more; and with `problem(text)`, which notes that something was not as it
+ * should be. All problems are told together.
  *
  * @param {object} t the context of the test
  * @param {object} options as of `startPodium`
  * @param {number} [options.peakBytes]
- * @param {(scene: {podium: object, problem: (text: string) => void,
- *   refused: (connections: object[]) => Promise<void>}) => Promise<void>} attack
+ * @param {(scene: object) => Promise<void>} attack
  */
 export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }, attack) {
   const podium = await podiumForTest(t, { env: { PODIUM_LIMITS__ALLOW: FREE, ...env }, ...options });
@@ -55,21 +56,28 @@ export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }
   await warmUp(podium);
   const before = rss(pid);
   const memory = watchMemory(pid);
+  const updates = async (count) => {
+    for (const last = viewer.updates() + count; viewer.updates() < last && !failed; ) await sleep(20);
+  };
   let over = false;
+  let failed = false;
   const served = (async () => {
     do await viewer.update();
     while (!over);
-  })().catch((error) => problem(`the viewer: ${error.message}`));
+  })().catch((error) => {
+    failed = true;
+    problem(`the viewer: ${error.message.slice(0, 300)}`);
+  });
 
   try {
-    await attack({ podium, problem, refused });
+    await attack({ podium, problem, refused, updates });
   } finally {
     over = true;
     await served;
     memory.stop();
   }
   // Who is served while the attack lasts is served after it.
-  await viewer.update().catch((error) => problem(`the viewer, after it: ${error.message}`));
+  await viewer.update().catch(({ message }) => problem(`the viewer, after it: ${message.slice(0, 300)}`));
   if (!viewer.isConnected()) problem('the viewer was disconnected');
 
   const more = memory.peak - before;
@@ -97,6 +105,7 @@ export async function honestViewer(podium, options = {}) {
   socket.emit('subscribe_scoreboard');
   await nextEvent(socket, 'leaderboard_refresh');
   let slowest = 0;
+  let updates = 0;
   return {
     /** Changes the board, and waits until that is seen. */
     async update() {
@@ -105,7 +114,9 @@ export async function honestViewer(podium, options = {}) {
       const isNew = ({ topScores }) => topScores[0].score >= score;
       await nextEvent(socket, 'leaderboard_refresh', isNew);
       slowest = Math.max(slowest, performance.now() - began);
+      updates += 1;
     },
+    updates: () => updates,
     isConnected: () => socket.connected,
     slowest: () => slowest,
   };

@@ -30,10 +30,15 @@ const ANSWER_WITHIN_MS = 30_000;
  * @param {string[]} [options.args] after `serve`
  * @param {string} [options.database] the file of an earlier server, to go on with
  * @param {string} [options.redis] the address of a Redis that keeps the board instead
+ * @param {string} [options.openFiles] how many files it may open: `SOFT:HARD`, as of
+ *   `prlimit`
  */
-export async function startPodium({ env = {}, args = [], database, redis } = {}) {
+export async function startPodium({ env = {}, args = [], database, redis, openFiles } = {}) {
   if (redis === undefined) database ??= temporaryDatabase();
-  const child = spawn(BINARY, ['serve', ...args], {
+  const command = [BINARY, 'serve', ...args];
+  // It becomes the server, in the same process.
+  if (openFiles !== undefined) command.unshift('prlimit', `--nofile=${openFiles}`);
+  const child = spawn(command[0], command.slice(1), {
     cwd: ROOT,
     env: { ...inheritedEnv(), ...defaultEnv(redis ?? `sqlite:${database}`), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -36,6 +36,16 @@ export function frame(content, { opcode = OPCODE.text, fin = true, masked = true
   return Buffer.concat([head, Buffer.alloc(masked ? 4 : 0), payload]);
 }
 
+/** A message whose content comes in so many frames. */
+export function fragments(...contents) {
+  const last = contents.length - 1;
+  return Buffer.concat(
+    contents.map((content, i) =>
+      frame(content, { opcode: i === 0 ? OPCODE.text : OPCODE.continuation, fin: i === last }),
+    ),
+  );
+}
+
 /** The head of a request. A header may come twice, so they are a list. */
 export function head(method, path, headers) {
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`);
@@ -189,9 +199,10 @@ export async function flood(connection, data, { bytes, milliseconds }) {
   }
 }
 
-/** How many of these are still open when the time is over, or none before. */
-export async function openAfter(connections, milliseconds) {
-  const all = Promise.all(connections.map(({ closed }) => closed));
-  await Promise.race([all, sleep(milliseconds)]);
-  return connections.filter(({ isOpen }) => isOpen).length;
+/** How many of these are open when no more are than are allowed, or the time is over. */
+export async function openAfter(connections, milliseconds, allowed = 0) {
+  const open = () => connections.filter(({ isOpen }) => isOpen).length;
+  const end = performance.now() + milliseconds;
+  while (open() > allowed && performance.now() < end) await sleep(20);
+  return open();
 }

@@ -1,0 +1,63 @@
+// A process may open so many files, of which each connection takes one: an address that
+// opens them all must leave some to others.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+
+import { ATTACKER, underAttack } from '../support/attack.mjs';
+import { head, openRaw, statusOf } from '../support/raw.mjs';
+import { podiumForTest } from '../support/suite.mjs';
+
+const CONNECTIONS = 1100;
+const AT_ONCE = 50;
+const OTHERS = 13;
+const OTHER = '127.0.0.3';
+/** Of whatever happens to each of a thousand connections. */
+const LINES = 3;
+
+/** As many files as a process may open, by what it was started with. */
+const limits = { 'at first, and more when it asks': '1024:', 'at most': '1024:1024' };
+
+/** The limits of a process on open files, as it runs. */
+function openFilesOf(pid) {
+  const [, soft, hard] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(
+    readFileSync(`/proc/${pid}/limits`, 'utf8'),
+  );
+  return { soft, hard };
+}
+
+describe('a server with 1,024 open files', () => {
+  for (const [name, openFiles] of Object.entries(limits)) {
+    it(`${name}, serves others while one address takes them all`, (t) =>
+      underAttack(t, { openFiles }, async ({ podium, problem }) => {
+        let log = '';
+        podium.process.stderr.on('data', (text) => (log += text));
+        const request = head('GET', '/healthz', [['Host', 'x']]);
+        const connections = [];
+        const connectAndAsk = async () => {
+          while (connections.length < CONNECTIONS) {
+            const connection = await openRaw(podium.url, { localAddress: ATTACKER });
+            connections.push(connection);
+            connection.write(request);
+          }
+        };
+        await Promise.all(Array.from({ length: AT_ONCE }, connectAndAsk));
+
+        const ask = () =>
+          statusOf(podium.url, 'GET', '/healthz', [], { localAddress: OTHER }).catch(() => 'nothing');
+        const statuses = await Promise.all(Array.from({ length: OTHERS }, ask));
+        const refused = statuses.filter((status) => status !== 200).length;
+        if (refused > 0) problem(`${refused} of ${OTHERS} others were refused`);
+        const lines = log.split('\n').filter((line) => line !== '').length;
+        if (lines > LINES) problem(`${lines} lines were logged, such as ${log.split('\n')[0]}`);
+        for (const connection of connections) connection.drop();
+      }));
+  }
+
+  it('takes as many as it is allowed to', async (t) => {
+    const podium = await podiumForTest(t, { openFiles: '1024:' });
+    const { soft, hard } = openFilesOf(podium.process.pid);
+    assert.equal(soft, hard);
+  });
+});
