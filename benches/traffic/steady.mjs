@@ -36,8 +36,8 @@ export class Latencies {
   }
 }
 
-/** A well-behaved viewer, whose every arrival is noted. */
-export async function watch(url, latencies) {
+/** A well-behaved viewer of these rows, or of the top, whose every arrival is noted. */
+export async function watch(url, latencies, view) {
   const viewer = token({ user: randomUUID(), role: 'viewer' });
   const socket = await connect(url, { token: viewer });
   let seen;
@@ -48,7 +48,7 @@ export async function watch(url, latencies) {
   });
   // What the harness keeps for tests would only grow here.
   socket.offAny();
-  socket.emit('subscribe_scoreboard');
+  socket.emit('subscribe_scoreboard', ...(view ? [view] : []));
   await first;
   return socket;
 }

@@ -11,6 +11,7 @@ import { podiumForTest } from '../support/suite.mjs';
 
 const CONNECTIONS = 1100;
 const AT_ONCE = 50;
+const ASK_EVERY_MS = 4000;
 const OTHERS = 13;
 const OTHER = '127.0.0.3';
 /** Of whatever happens to each of a thousand connections. */
@@ -43,6 +44,10 @@ describe('a server with 1,024 open files', () => {
           }
         };
         await Promise.all(Array.from({ length: AT_ONCE }, connectAndAsk));
+        // Who is silent for longer is closed.
+        const askAgain = () => connections.forEach((connection) => connection.write(request));
+        const asking = setInterval(askAgain, ASK_EVERY_MS);
+        t.after(() => clearInterval(asking));
 
         const ask = () =>
           statusOf(podium.url, 'GET', '/healthz', [], { localAddress: OTHER }).catch(() => 'nothing');
@@ -51,6 +56,7 @@ describe('a server with 1,024 open files', () => {
         if (refused > 0) problem(`${refused} of ${OTHERS} others were refused`);
         const lines = log.split('\n').filter((line) => line !== '').length;
         if (lines > LINES) problem(`${lines} lines were logged, such as ${log.split('\n')[0]}`);
+        clearInterval(asking);
         for (const connection of connections) connection.drop();
       }));
   }

@@ -35,7 +35,7 @@ const FLOODS = {
   CONNECT: { data: many(frame('40')) },
   'CONNECT with a payload': { data: many(frame(connectPacket())) },
   'CONNECT after joining': { joined: true, data: many(frame('40')) },
-  'CONNECT to other namespaces': { data: namespaces },
+  'CONNECT to other namespaces': { joined: true, data: namespaces },
   'CONNECT in fragments': { data: many(fragments('4', '0')) },
   'leaving and joining': { joined: true, data: many(Buffer.concat([frame('41'), frame(connectPacket())])) },
   leaving: { joined: true, data: many(frame('41')) },
@@ -82,14 +82,15 @@ describe('a flood over WebSocket', () => {
 
   it('that comes with the head of the request is cut off, and costs nobody else', (t) =>
     underAttack(t, {}, async ({ podium, refused }) => {
-      const behind = many(frame('40'));
+      const again = many(frame('40'));
+      const behind = Buffer.concat([frame(connectPacket()), again]);
       const connections = await Promise.all(
         Array.from({ length: SOCKETS }, async () => {
           const { connection } = await askForWebSocket(podium.url, { ...from, behind });
           return connection;
         }),
       );
-      await Promise.all(connections.map((connection) => flood(connection, behind, BOUNDS)));
+      await Promise.all(connections.map((connection) => flood(connection, again, BOUNDS)));
       await refused(connections);
     }));
 });

@@ -27,21 +27,28 @@ describe('sessions that do not poll', () => {
   const peakBytes = SESSIONS * 1_000_000 + 20_000_000;
   const UPDATES = 40;
 
-  it('hold little, on a board of 1,000 rows', async (t) => {
-    const database = await largeBoard();
-    await underAttack(t, { env, database, peakBytes }, async ({ podium, updates }) => {
-      const sessions = [];
-      for (let i = 0; i < SESSIONS; i++) {
-        const session = await openPolling(podium.url);
-        await session.connect(token({ user: randomUUID(), role: 'viewer' }));
-        await session.emit('subscribe_scoreboard');
-        sessions.push(session);
-      }
-      await updates(UPDATES);
-      // Who is closed already is told so.
-      await Promise.allSettled(sessions.map((session) => session.send('1')));
+  /** A session that is sent the board, and never asks for what was sent. */
+  async function subscribe(podium, { times }) {
+    const session = await openPolling(podium.url);
+    await session.connect(token({ user: randomUUID(), role: 'viewer' }));
+    // Who is closed meanwhile is told so.
+    for (let i = 0; i < times; i++) await session.emit('subscribe_scoreboard').catch(() => {});
+    return session;
+  }
+
+  /** As often as a user may ask in a minute, and a little less. */
+  for (const [name, times] of [['that changes', 1], ['that they ask for again and again', 50]]) {
+    it(`hold little of a board of 1,000 rows ${name}`, async (t) => {
+      const database = await largeBoard();
+      await underAttack(t, { env, database, peakBytes }, async ({ podium, updates }) => {
+        const sessions = await Promise.all(
+          Array.from({ length: SESSIONS }, () => subscribe(podium, { times })),
+        );
+        await updates(UPDATES);
+        await Promise.allSettled(sessions.map((session) => session.send('1')));
+      });
     });
-  });
+  }
 });
 
 describe('a flooder that does not read', () => {

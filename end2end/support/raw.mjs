@@ -120,6 +120,14 @@ export class RawConnection {
     this.#socket.pause();
   }
 
+  /** From now on it takes so many bytes a second. */
+  readSlowly(bytesPerSecond) {
+    const socket = this.#socket;
+    socket.removeAllListeners('data').pause();
+    const timer = setInterval(() => socket.read(bytesPerSecond / 10), 100);
+    this.closed.then(() => clearInterval(timer));
+  }
+
   /** Gone without a goodbye: the kernel answers whatever comes with a reset. */
   drop() {
     this.#socket.resetAndDestroy();

@@ -1,0 +1,53 @@
+// Clients that are gone before they know their session: it is no more, and what it took
+// of their address is given back.
+
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { describe, it } from 'node:test';
+
+import { ATTACKER, underAttack } from '../support/attack.mjs';
+import { token } from '../support/podium.mjs';
+import { head } from '../support/raw.mjs';
+import { connect } from '../support/socket.mjs';
+
+const SESSIONS = 20;
+const ABORTED = 300;
+/** Sooner than what is silent is closed. */
+const GIVEN_BACK_WITHIN_MS = 3000;
+
+const env = {
+  PODIUM_LIMITS__CONNECTIONS_PER_IP: '100000',
+  PODIUM_LIMITS__SOCKETS_PER_IP: String(SESSIONS),
+};
+
+/** Asks for a session, and says in the same instant that it sends no more. */
+async function abort({ hostname, port }) {
+  const socket = connectTcp({ host: hostname, port: Number(port), localAddress: ATTACKER });
+  socket.on('error', () => {});
+  const closed = once(socket, 'close');
+  socket.resume();
+  socket.end(head('GET', '/socket.io/?EIO=4&transport=polling', [['Host', `${hostname}:${port}`]]));
+  await closed;
+}
+
+describe('clients that go while their session is opened', () => {
+  it('do not use up what their address may have', (t) =>
+    underAttack(t, { env }, async ({ podium, problem }) => {
+      const address = new URL(podium.url);
+      for (let i = 0; i < ABORTED; i++) await abort(address);
+
+      const join = async () => {
+        const viewer = token({ user: randomUUID(), role: 'viewer' });
+        const end = performance.now() + GIVEN_BACK_WITHIN_MS;
+        while (performance.now() < end) {
+          const joining = connect(podium.url, { token: viewer, localAddress: ATTACKER });
+          if (await joining.then(() => true, () => false)) return true;
+        }
+        return false;
+      };
+      const joined = await Promise.all(Array.from({ length: SESSIONS }, join));
+      const refused = joined.filter((isIn) => !isIn).length;
+      if (refused > 0) problem(`${refused} of ${SESSIONS} others of the address were refused`);
+    }));
+});
