@@ -11,6 +11,7 @@ import { podiumForTest } from '../support/suite.mjs';
 
 const CONNECTIONS = 1100;
 const AT_ONCE = 50;
+const OPENING_MS = 5000;
 const ASK_EVERY_MS = 4000;
 const OTHERS = 13;
 const OTHER = '127.0.0.3';
@@ -37,13 +38,15 @@ describe('a server with 1,024 open files', () => {
         const request = head('GET', '/healthz', [['Host', 'x']]);
         const connections = [];
         const connectAndAsk = async () => {
-          while (connections.length < CONNECTIONS) {
+          const end = performance.now() + OPENING_MS;
+          while (connections.length < CONNECTIONS && performance.now() < end) {
             const connection = await openRaw(podium.url, { localAddress: ATTACKER });
             connections.push(connection);
             connection.write(request);
           }
         };
-        await Promise.all(Array.from({ length: AT_ONCE }, connectAndAsk));
+        // Some may find no server that accepts them.
+        await Promise.allSettled(Array.from({ length: AT_ONCE }, connectAndAsk));
         // Who is silent for longer is closed.
         const askAgain = () => connections.forEach((connection) => connection.write(request));
         const asking = setInterval(askAgain, ASK_EVERY_MS);

@@ -139,7 +139,12 @@ export async function openRaw(url, { localAddress } = {}) {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), localAddress });
   const connection = new RawConnection(socket);
-  await Promise.race([once(socket, 'connect'), connection.closed]);
+  const opened = Promise.race([once(socket, 'connect'), connection.closed]);
+  // The kernel would go on trying for minutes.
+  await within(SAFETY_MS, opened, () => {
+    connection.drop();
+    return 'no connection was accepted';
+  });
   return connection;
 }
 
