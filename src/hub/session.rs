@@ -40,8 +40,10 @@ impl WeakSession {
 }
 
 struct Shared {
-    /// None if the address has too many: the handshake refuses it.
-    permit: Option<Place<IpAddr>>,
+    /// Is its address within its limits? Otherwise the handshake refuses it.
+    is_permitted: bool,
+    /// Given back when it is closed: the library keeps a session a few seconds longer.
+    permit: Mutex<Option<Place<IpAddr>>>,
     traffic: Traffic,
     /// Has a client joined by it, or is about to?
     joined: AtomicBool,
@@ -73,7 +75,8 @@ impl Session {
     /// A new session of an address, which is over its limits without a permit.
     pub fn new(permit: Option<Place<IpAddr>>, traffic: Traffic) -> Session {
         Session(Arc::new(Shared {
-            permit,
+            is_permitted: permit.is_some(),
+            permit: Mutex::new(permit),
             traffic,
             joined: AtomicBool::new(false),
             has_websocket: AtomicBool::new(false),
@@ -112,7 +115,7 @@ impl Session {
 
     /// Is its address within its limits?
     pub(super) fn is_permitted(&self) -> bool {
-        self.0.permit.is_some()
+        self.0.is_permitted
     }
 
     /// A client joins by it. Answers whether it may: one does at a time.
@@ -165,6 +168,7 @@ impl Session {
     /// clients come back by themselves.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
+        self.0.permit.lock().take();
         self.0.reader.wake();
         self.0.writer.wake();
         let closer = self.0.closer.lock().take();

@@ -14,7 +14,7 @@ use axum::{
     Router,
     body::Body,
     http::{
-        StatusCode, Version,
+        StatusCode, Uri, Version,
         header::{HOST, UPGRADE},
     },
     response::IntoResponse,
@@ -40,6 +40,8 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// How long the headers of a request may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a line of a head has beside name and value: `: ` and its end.
+const LINE: usize = 4;
 /// How long sent data may go without an acknowledgement before the connection
 /// is given up (RFC 5482): a client that has stopped reading, or has gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
@@ -143,7 +145,7 @@ impl Connection {
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
         let permit = self.permit;
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let is_whole = has_one_host(&request);
+            let refusal = refusal(&request);
             // For each request anew: a proxy has one connection for many clients.
             let client = client_address(peer, request.headers(), &proxies);
             request.extensions_mut().insert(Peer(client));
@@ -152,11 +154,9 @@ impl Connection {
             }
             let router = router.clone();
             async move {
-                if is_whole {
-                    router.oneshot(request.map(Body::new)).await
-                } else {
-                    let why = "a request has one Host\n";
-                    Ok((StatusCode::BAD_REQUEST, why).into_response())
+                match refusal {
+                    None => router.oneshot(request.map(Body::new)).await,
+                    Some(refusal) => Ok(refusal.into_response()),
                 }
             }
         });
@@ -183,11 +183,31 @@ impl Connection {
     }
 }
 
-/// Whoever sends none, or two that a proxy may read otherwise than we do, is refused
-/// (RFC 9112, section 3.2). Before HTTP/1.1 there was no Host.
-fn has_one_host<B>(request: &hyper::Request<B>) -> bool {
-    let hosts = request.headers().get_all(HOST).iter().count();
-    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+/// Why a request is not looked at any further, if so.
+fn refusal<B>(request: &hyper::Request<B>) -> Option<(StatusCode, &'static str)> {
+    let headers = request.headers();
+    let lines = headers.iter();
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + LINE);
+    // hyper refuses what does not fit into its buffer, which grows in large steps.
+    if uri_length(request.uri()) + lines.sum::<usize>() > MAX_HEAD {
+        return Some((
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "the head of a request is at most 32 KiB\n",
+        ));
+    }
+    // Where there is none, or two, a proxy may take another than we do (RFC 9112,
+    // section 3.2). Before HTTP/1.1 there was no Host.
+    let mut hosts = headers.get_all(HOST).iter();
+    let is_one = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => !host.as_bytes().iter().any(|byte| b", \t@/".contains(byte)),
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    };
+    (!is_one).then_some((StatusCode::BAD_REQUEST, "a request has one Host\n"))
+}
+
+fn uri_length(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |it| it.as_str().len())
 }
 
 fn set_options(stream: &TcpStream) -> io::Result<()> {
@@ -211,4 +231,45 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn status(headers: &[(&str, &str)]) -> Option<StatusCode> {
+        let mut request = Request::builder().uri("/?q=x");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        refusal(&request.body(()).unwrap()).map(|(status, _)| status)
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        for host in ["board.example", "board.example:3000", "[::1]:3000", ""] {
+            assert_eq!(status(&[("host", host)]), None, "{host}");
+        }
+        let bad = Some(StatusCode::BAD_REQUEST);
+        assert_eq!(status(&[]), bad);
+        assert_eq!(status(&[("host", "a"), ("host", "a")]), bad);
+        for host in ["a, b", "a b", "user@a", "a/b"] {
+            assert_eq!(status(&[("host", host)]), bad, "{host}");
+        }
+        let mut old = Request::new(());
+        *old.version_mut() = Version::HTTP_10;
+        assert_eq!(refusal(&old), None);
+    }
+
+    #[test]
+    fn a_head_has_its_size() {
+        let host = ("host", "a");
+        let padding = "x".repeat(MAX_HEAD - 40);
+        assert_eq!(status(&[host, ("padding", &padding)]), None);
+        let too_large = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        let half = "x".repeat(MAX_HEAD / 2);
+        assert_eq!(status(&[host, ("a", &half), ("b", &half)]), too_large);
+    }
 }
