@@ -65,7 +65,7 @@ const BUSY = randomUUID();
 /**
  * - `env`: settings of the server, and `openFiles` as of `startPodium`.
  * - `lines`: who is on the board beside those whom viewers see.
- * - `needs`: what the attackers are told.
+ * - `needs`: what the attackers must know.
  * - `view`: what viewers subscribe to.
  * - `lasts`: how many milliseconds the attack goes on.
  * - `remembers`: its memory is not to be what it was before.
@@ -115,7 +115,9 @@ const scenarios = {
 
 function startAttack(name, url, needs) {
   const file = fileURLToPath(new URL('attackers.mjs', import.meta.url));
-  const child = fork(file, [name, url, JSON.stringify(needs)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(file, [name, url, JSON.stringify(needs)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   return () => {

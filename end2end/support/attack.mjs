@@ -27,14 +27,14 @@ const CLOSES_WITHIN_MS = 10_000;
 const LEAD = 1_000_000_000;
 
 /**
- * Runs `attack` on a server of its own, whose board an honest viewer watches; who gets
- * each update, all the while and afterwards. Meanwhile the server holds at most so many
+ * Runs `attack` on a server of its own, whose board an honest viewer watches, and who
+ * must get each update, all the while and afterwards. Meanwhile the server holds at most so many
  * bytes more than before, and in the end not more than a tenth more.
  *
  * `attack` is called with the server, and with `refused(connections)`, which waits until
  * the server has closed these; with `updates(count)`, which waits until the viewer has
  * got so many more; and with `problem(text)`, which notes that something was not as it
- * should be. All problems are told together.
+ * should be. All problems are reported together.
  *
  * @param {object} t the context of the test
  * @param {object} options as of `startPodium`
@@ -97,11 +97,11 @@ export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }
 const megabytes = (bytes) => `${(bytes / MB).toFixed(1)} MB`;
 
 /** Somebody who watches a board, with the official client. */
-export async function honestViewer(podium, options = {}) {
+async function honestViewer(podium) {
   const userId = await newUser(podium, 'Ada');
   await act(podium.url, { userId, scoreIncrease: LEAD });
   const credentials = token({ user: randomUUID(), role: 'viewer' });
-  const socket = await connect(podium.url, { token: credentials, ...options });
+  const socket = await connect(podium.url, { token: credentials });
   socket.emit('subscribe_scoreboard');
   await nextEvent(socket, 'leaderboard_refresh');
   let slowest = 0;
