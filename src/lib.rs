@@ -19,4 +19,5 @@ pub mod page;
 pub mod serve;
 pub mod store;
 pub mod text;
+pub mod vital;
 pub mod wire;

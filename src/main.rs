@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("podium: {error}");
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

@@ -31,10 +31,10 @@ use axum::{
 use crate::{
     actions::ActionTypes,
     auth::{Identity, Role, Tokens, bearer},
-    hub,
     live::LiveBoard,
     metrics,
     store::Health,
+    vital::Vitals,
 };
 pub use problem::Problem;
 
@@ -52,8 +52,8 @@ pub struct Api {
     pub action_types: Arc<ActionTypes>,
     /// Is the server to be sent new work?
     pub ready: Arc<AtomicBool>,
-    /// The hub.
-    pub hub: hub::Handle,
+    /// Does all go on that must?
+    pub vitals: Vitals,
 }
 
 /// All routes.
@@ -73,7 +73,7 @@ pub fn routes(api: Api) -> Router {
         .route("/api", any(unknown))
         .route("/api/", any(unknown))
         .route("/api/{*rest}", any(unknown))
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(measures))
         .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
@@ -85,12 +85,16 @@ async fn unknown() -> Problem {
     Problem::not_found("there is no such route; the README lists them")
 }
 
-async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
+async fn healthz(State(api): State<Api>) -> Result<&'static str, Problem> {
+    let failure = api.vitals.failure();
+    let failed = failure.map(|it| Problem::unavailable(format!("{it}; the server starts again")));
+    failed.map_or(Ok("ok\n"), Err)
+}
+
+async fn readyz(api: State<Api>) -> Result<&'static str, Problem> {
+    healthz(api.clone()).await?;
     if !api.ready.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("the server is about to stop"));
-    }
-    if !api.hub.is_alive() {
-        return Err(Problem::unavailable("the hub has failed; see the log"));
     }
     match *api.live.health().borrow() {
         Health::Open => Ok("ready\n"),

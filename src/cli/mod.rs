@@ -4,15 +4,17 @@ mod import;
 mod migrate;
 mod serve;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
     auth::{Role, Tokens},
     config::{Config, ConfigError},
+    serve::ServeError,
     store::{StoreError, transfer::MigrateError},
     text::{self, InvalidText},
+    vital,
 };
 
 /// A live scoreboard that you run yourself.
@@ -94,12 +96,25 @@ pub enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The server could not serve on.
+    #[error("{0}")]
+    Serve(#[from] ServeError),
     /// The token could not be signed.
     #[error("the token could not be signed")]
     Sign,
     /// The system refused something that should not fail.
     #[error("{0}")]
     System(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// With what the process is to end.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            CliError::Serve(ServeError::Failed(_)) => ExitCode::from(vital::EXIT_CODE),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }
 
 /// Runs a command to its end.

@@ -14,6 +14,7 @@ use crate::{
     live::LiveBoard,
     serve::Server,
     store::{self, StoreUrl},
+    vital::Vitals,
     wire,
 };
 
@@ -48,14 +49,22 @@ impl Serve {
         if std::env::var_os("LEPTOS_WATCH").is_some() {
             config.tables.shutdown.notice = Duration::ZERO;
         }
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
-            .build()?
-            .block_on(serve(config, self.demo))
+            .build()?;
+        let vitals = Vitals::default();
+        vitals.exit_on_failure()?;
+        let served = runtime.block_on(serve(config, self.demo, &vitals));
+        vitals.let_end();
+        if vitals.failure().is_some() {
+            // Not waiting for what hangs.
+            runtime.shutdown_background();
+        }
+        served
     }
 }
 
-async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
+async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliError> {
     warn_of_surprises(&config);
     let tokens = Arc::new(Tokens::new(
         config.strong_secret()?,
@@ -71,11 +80,12 @@ async fn serve(config: Config, demo: bool) -> Result<(), CliError> {
         seq = opened.board.seq(),
         "the board is loaded"
     );
-    let live = LiveBoard::start(opened, ready)?;
+    let pulse = vitals.watch("the store's writer", store::LONGEST_WRITE);
+    let live = LiveBoard::start(opened, ready.watched_by(pulse))?;
     // Before the first page, or its rendering would find no executor. It fails
     // only if another one was set, which nobody else does.
     _ = any_spawner::Executor::init_tokio();
-    let server = Server::new(&config, live.clone(), tokens.clone())?;
+    let server = Server::new(&config, live.clone(), tokens.clone(), vitals.clone())?;
 
     let address = config.leptos.site_addr;
     let listener = TcpListener::bind(address)

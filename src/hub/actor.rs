@@ -38,6 +38,7 @@ use crate::{
     config::AchievementsTable,
     live::LiveBoard,
     metrics::Metrics,
+    vital::{self, Pulse},
     wire,
 };
 
@@ -123,10 +124,12 @@ impl Actor {
     }
 
     /// Works until nobody can ask any more.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, pulse: Pulse) {
         let live = self.live.clone();
         let mut changed = false;
+        let mut beats = vital::beats();
         loop {
+            pulse.beat();
             let tick = self.tick_due(changed);
             let expiry = self.expiring.due();
             let retry = self.lagging.retry_due();
@@ -135,8 +138,9 @@ impl Actor {
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => self.handle(request),
-                    None => return,
+                    None => return pulse.retire(),
                 },
+                _ = beats.tick() => {}
                 () = live.changed(), if !changed => changed = true,
                 () = until(tick) => {
                     changed = false;

@@ -46,6 +46,7 @@ use crate::{
     config::{AchievementsTable, SocketTable},
     limits::Limits,
     live::LiveBoard,
+    vital::Pulse,
 };
 use actor::{Actor, Heard, Request};
 use answers::{EventError, refuse};
@@ -84,11 +85,6 @@ struct Handlers {
 pub struct Handle(mpsc::Sender<Request>);
 
 impl Handle {
-    /// Does it work? It always does, unless it has failed.
-    pub fn is_alive(&self) -> bool {
-        !self.0.is_closed()
-    }
-
     /// Announces something that is not on the log. If `replaces` says which other
     /// announcement does not hold any more because of it, that one is shown to nobody
     /// who comes later, and taken away from those who see it.
@@ -125,13 +121,15 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Starts a hub, and gives the layer that makes a service of it.
+    /// Starts a hub, whose actor has this pulse, and gives the layer by which a router
+    /// serves it.
     pub fn start(
         live: LiveBoard,
         tokens: Arc<Tokens>,
         limits: Arc<Limits>,
         table: &SocketTable,
         achievements: AchievementsTable,
+        pulse: Pulse,
     ) -> (Hub, SocketIoLayer) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let (layer, io) = transport(table)
@@ -143,7 +141,8 @@ impl Hub {
             })
             .build_layer();
         io.ns("/", connected.with(handshake::authenticate));
-        let actor = tokio::spawn(Actor::new(io.clone(), live, tokens, achievements).run(queue));
+        let actor = Actor::new(io.clone(), live, tokens, achievements);
+        let actor = tokio::spawn(actor.run(queue, pulse));
         let hub = Hub {
             io,
             handle: Handle(requests),

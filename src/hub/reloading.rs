@@ -51,6 +51,7 @@ impl Running {
             Arc::new(limits(LimitsTable::default())),
             &SocketTable::default(),
             AchievementsTable::default(),
+            Pulse::unwatched(),
         );
         Running {
             router: Router::new().layer(layer),

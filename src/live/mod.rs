@@ -85,7 +85,8 @@ impl Projection {
     }
 }
 
-struct Folder(Arc<Shared>);
+/// By which a store fills a board.
+pub struct Folder(Arc<Shared>);
 
 impl Fold for Folder {
     fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
@@ -157,8 +158,19 @@ impl LiveBoard {
     /// # Errors
     /// If the store cannot start.
     pub fn start(opened: Opened, ready: Ready) -> Result<LiveBoard, StoreError> {
+        LiveBoard::over(opened, |folder| ready.start(folder))
+    }
+
+    /// The board that follows a store that `start` starts, with what fills the board.
+    ///
+    /// # Errors
+    /// If the store cannot start.
+    pub fn over(
+        opened: Opened,
+        start: impl FnOnce(Folder) -> Result<Arc<dyn Store>, StoreError>,
+    ) -> Result<LiveBoard, StoreError> {
         let shared = Arc::new(Shared::new(opened));
-        let store = ready.start(Folder(shared.clone()))?;
+        let store = start(Folder(shared.clone()))?;
         Ok(LiveBoard { shared, store })
     }
 

@@ -37,7 +37,7 @@ impl Away {
         let publisher = tokens.issue(user(70), Role::Publisher, ttl).unwrap();
         let (live, _) = live(log(1, 3, &[1, 2]));
         _ = any_spawner::Executor::init_tokio();
-        let server = Server::new(&config, live, Arc::new(tokens)).unwrap();
+        let server = Server::new(&config, live, Arc::new(tokens), Vitals::default()).unwrap();
         Away {
             router: server.router,
             publisher,

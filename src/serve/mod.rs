@@ -15,6 +15,7 @@ mod outage;
 mod slow_body;
 
 use std::{
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,7 +35,7 @@ use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tower::{Layer, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -50,6 +51,7 @@ use crate::{
     limits::Limits,
     live::LiveBoard,
     page::{self, Pages},
+    vital::{Failure, Vitals},
 };
 use origins::Origins;
 
@@ -65,8 +67,18 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How long those have to go whom nothing keeps any more.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
+/// For how long it is said that the server starts again after a failure.
+const BACK_AGAIN: Duration = Duration::from_secs(8);
+
 /// How long answers may take that were begun.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// How long the store may take to close when something has failed.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+
+/// How long a task may be at one thing before it counts as hanging. What they do takes
+/// milliseconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often buckets of clients that have gone quiet are thrown away.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -81,17 +93,36 @@ pub struct Server {
     departure: Departure,
     ready: Arc<AtomicBool>,
     notice: Duration,
+    vitals: Vitals,
     terminate: Signal,
     interrupt: Signal,
 }
 
+/// Why a server could not serve on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A task failed without which it does nothing.
+    #[error("{0}; start the server again, and please report it with the log")]
+    Failed(#[from] Failure),
+    /// The runtime is shutting down.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
 impl Server {
     /// Puts the parts together. Must be called on the runtime that will serve.
-    /// From then on signals are heeded, though only [`Server::run`] obeys them.
+    /// From then on signals are heeded, though only [`Server::run`] obeys them. All
+    /// tasks without which it does nothing are watched.
     ///
     /// # Errors
     /// If signals cannot be received.
-    pub fn new(config: &Config, live: LiveBoard, tokens: Arc<Tokens>) -> std::io::Result<Server> {
+    pub fn new(
+        config: &Config,
+        live: LiveBoard,
+        tokens: Arc<Tokens>,
+        vitals: Vitals,
+    ) -> std::io::Result<Server> {
+        let watch = |task| vitals.watch(task, LONGEST_PAUSE);
         let tables = &config.tables;
         let metrics = live.metrics().clone();
         let most_connections = raise_limit();
@@ -104,13 +135,14 @@ impl Server {
             limits.clone(),
             &tables.socket,
             tables.achievements.clone(),
+            watch("the hub's actor"),
         );
         let api = Api {
             live: live.clone(),
             tokens: tokens.clone(),
             action_types: Arc::new(ActionTypes::new(&tables.actions)),
             ready: ready.clone(),
-            hub: hub.handle().clone(),
+            vitals: vitals.clone(),
         };
         let page_files = files::find(&config.leptos);
         let pages = Pages {
@@ -150,19 +182,23 @@ impl Server {
         let voice = hub.handle().clone();
         let announce =
             async move |announcement, replaces| voice.announce(announcement, replaces).await;
-        tokio::spawn(attendance::follow(live.clone()));
+        // A runtime that runs nothing any more hangs itself.
+        tokio::spawn(watch("the runtime").keep(pending::<()>()));
+        let follow = attendance::follow(live.clone());
+        tokio::spawn(watch("what counts who is connected").keep(follow));
         let time = {
             let live = live.clone();
             move || live.now()
         };
-        tokio::spawn(outage::follow(live.health(), metrics, time, announce));
+        let follow = outage::follow(live.health(), metrics, time, announce);
+        tokio::spawn(watch("what tells of outages").keep(follow));
         let forgetful = limits.clone();
-        tokio::spawn(async move {
+        tokio::spawn(watch("what forgets quiet clients").keep(async move {
             loop {
                 sleep(FORGET_EVERY).await;
                 forgetful.forget_quiet();
             }
-        });
+        }));
         Ok(Server {
             live,
             hub,
@@ -172,6 +208,7 @@ impl Server {
             departure,
             ready,
             notice: tables.shutdown.notice,
+            vitals,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
@@ -182,9 +219,9 @@ impl Server {
     /// which somebody at the keyboard sends, and a second SIGTERM cut it short.
     ///
     /// # Errors
-    /// If the runtime is shutting down.
-    pub async fn run(self, listener: TcpListener) -> std::io::Result<()> {
-        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
+    /// If something has failed that must go on: health says so at once, and then clients
+    /// go, to come back to the server that is started next.
+    pub async fn run(self, listener: TcpListener) -> Result<(), ServeError> {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let until_stopped = async {
             _ = stopped.await;
@@ -196,11 +233,17 @@ impl Server {
             self.limits,
             until_stopped,
         );
-        let accepting = tokio::spawn(accepting);
+        let pulse = self.vitals.watch("the listener", LONGEST_PAUSE);
+        let accepting = tokio::spawn(pulse.keep(accepting));
 
+        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let in_haste = tokio::select! {
             _ = terminate.recv() => false,
             _ = interrupt.recv() => true,
+            failure = self.vitals.failed() => {
+                give_up(&self.live, &self.hub, &self.departure).await;
+                return Err(failure.into());
+            }
         };
         let end = Instant::now() + self.notice;
         self.ready.store(false, Ordering::Relaxed);
@@ -223,12 +266,32 @@ impl Server {
         // Whoever is still here goes by the transport too, if that can be done.
         self.departure.let_go(Duration::ZERO);
         wait_for_nobody(&self.hub, Instant::now() + LAST_CALL).await;
+        self.vitals.let_end();
         self.hub.close().await;
         // What was begun is answered; who is slower than this is cut off.
         _ = tokio::time::timeout(LAST_ANSWERS, connections.shutdown()).await;
         self.live.close().await;
         Ok(())
     }
+}
+
+/// When something has failed: tells everybody, if that can be done, and has them come
+/// back, while the listener goes on to say what is wrong. Whatever hangs is not waited
+/// for.
+async fn give_up(live: &LiveBoard, hub: &Hub, departure: &Departure) {
+    let end = Instant::now() + FAREWELL;
+    _ = tokio::time::timeout_at(end, async {
+        let message = "The server has a fault and starts again: results will be back in a moment";
+        let notice = notice(message.into(), live.now(), BACK_AGAIN);
+        hub.handle().announce(notice, None).await;
+    })
+    .await;
+    sleep_until(end).await;
+    // By the transport alone: from that, stock clients come back by themselves.
+    departure.close();
+    departure.let_go(Duration::ZERO);
+    wait_for_nobody(hub, Instant::now() + LAST_CALL).await;
+    _ = tokio::time::timeout(LAST_WRITES, live.close()).await;
 }
 
 /// Puts before a router, and the hub in it, what every request passes: who may
@@ -253,13 +316,19 @@ pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
 }
 
 /// What everybody is told who is here, or comes while there is a way.
-fn maintenance(now: Timestamp, notice: Duration) -> Announcement {
-    let duration = notice.as_millis() as u64;
-    let seconds = notice.as_secs_f64().ceil();
+fn maintenance(now: Timestamp, time: Duration) -> Announcement {
+    let seconds = time.as_secs_f64().ceil();
+    let message = format!("Server maintenance starting in {seconds} seconds");
+    notice(message.into(), now, time)
+}
+
+/// A warning to all, which holds for this time.
+fn notice(message: Box<str>, now: Timestamp, time: Duration) -> Announcement {
+    let duration = time.as_millis() as u64;
     Announcement {
         id: AnnouncementId(Uuid::new_v4().into_bytes()),
         kind: AnnouncementKind::Maintenance,
-        message: format!("Server maintenance starting in {seconds} seconds").into(),
+        message,
         severity: Severity::Warning,
         audience: Audience::All,
         from: now,

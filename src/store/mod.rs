@@ -17,9 +17,12 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::board::{
-    Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, Timestamp,
-    UserId,
+use crate::{
+    board::{
+        Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, Timestamp,
+        UserId,
+    },
+    vital::Pulse,
 };
 pub use history::{History, HistoryPoint, RecentAction};
 pub use limit::{ActionLimits, LimitReached, Window};
@@ -74,6 +77,10 @@ pub trait Store: Send + Sync + 'static {
     /// Finishes what was begun, and closes. Whatever comes later is refused.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
+
+/// How long the writer of a store may be at one thing: a disk may be slow, and its
+/// controller may try again for half a minute.
+pub const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 /// How often a node says how many are connected to it.
 pub const ATTENDANCE_EVERY: Duration = Duration::from_secs(5);
@@ -368,6 +375,16 @@ pub enum Ready {
 }
 
 impl Ready {
+    /// Gives its writer a pulse: what writes to the log, and hands it to the fold. A
+    /// server that cannot be reached is no failure of it.
+    pub fn watched_by(mut self, pulse: Pulse) -> Ready {
+        match &mut self {
+            Ready::Sqlite(ready) => ready.pulse = pulse,
+            Ready::Redis(ready) => ready.pulse = pulse,
+        }
+        self
+    }
+
     /// Begins to take commands. What is written is handed to `fold`. It needs a
     /// runtime of tokio around it.
     ///

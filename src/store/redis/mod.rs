@@ -41,7 +41,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
 };
-use crate::board::{BoardId, Rules, Timestamp, UserId};
+use crate::{
+    board::{BoardId, Rules, Timestamp, UserId},
+    vital::Pulse,
+};
 use attendance::Roll;
 use connect::Link;
 use history::Reader;
@@ -61,6 +64,8 @@ pub struct Ready {
     link: Link,
     following: Following,
     recent: Recent,
+    /// Of the node.
+    pub(super) pulse: Pulse,
 }
 
 /// Connects to Redis, and loads a board, which is made if it is not there.
@@ -82,6 +87,7 @@ pub async fn open(
         link,
         following: loaded.following,
         recent: loaded.recent,
+        pulse: Pulse::unwatched(),
     };
     Ok((loaded.opened, ready))
 }
@@ -105,7 +111,8 @@ impl Ready {
             following: self.following,
             fold: Box::new(fold),
         };
-        tokio::spawn(node.run(self.link, queue));
+        // It waits for Redis with limits of its own.
+        tokio::spawn(self.pulse.keep(node.run(self.link, queue)));
         RedisStore {
             board,
             requests,

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     board::{BoardId, Rules, Timestamp, UserId},
     clock,
+    vital::Pulse,
 };
 use reader::{Reader, Unwritten};
 pub(super) use transfer::{Source, Target};
@@ -48,6 +49,8 @@ pub struct Ready {
     rules: Rules,
     row: BoardRow,
     seq: u64,
+    /// Of the writer thread.
+    pub(super) pulse: Pulse,
 }
 
 /// What the table `boards` says of a board.
@@ -74,6 +77,7 @@ pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready
         rules,
         row,
         seq,
+        pulse: Pulse::unwatched(),
     };
     Ok((opened, ready))
 }
@@ -135,7 +139,8 @@ impl Ready {
     ///
     /// # Errors
     /// If the system has no thread left.
-    pub fn start(self, fold: impl Fold) -> Result<SqliteStore, StoreError> {
+    pub fn start(mut self, fold: impl Fold) -> Result<SqliteStore, StoreError> {
+        let pulse = std::mem::replace(&mut self.pulse, Pulse::unwatched());
         let (requests, queue) = mpsc::channel(QUEUE);
         let unwritten = Unwritten::default();
         let reader = Reader::new(self.path.clone(), self.row.id, unwritten.clone());
@@ -145,7 +150,8 @@ impl Ready {
             .name("sqlite-writer".into())
             .spawn(move || {
                 let _end = End(health);
-                writer.run(queue);
+                writer.run(queue, &pulse);
+                pulse.retire();
             })
             .map_err(|source| StoreError::File {
                 path: "the writer thread".into(),

@@ -20,6 +20,7 @@ use crate::{
     },
     clock,
     store::{Action, Command, Fold, Outcome, Receipt, Refusal, StoreError},
+    vital::Pulse,
 };
 
 /// Commands that are taken into one transaction before it is committed. Past a
@@ -76,12 +77,14 @@ impl Writer {
         }
     }
 
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>, pulse: &Pulse) {
         let mut open = true;
         while open {
             let mut batch: Vec<(Vec<Command>, Reply)> = Vec::new();
             let mut commands = 0;
+            pulse.rest();
             let mut next = queue.blocking_recv();
+            pulse.beat();
             loop {
                 match next {
                     Some(Request::Append { commands: c, reply }) => {
