@@ -32,21 +32,31 @@ const ANSWER_WITHIN_MS = 30_000;
  * @param {string} [options.redis] the address of a Redis that keeps the board instead
  * @param {string} [options.openFiles] how many files it may open: `SOFT:HARD`, as of
  *   `prlimit`
+ * @param {string} [options.binary] another program that serves as it does
+ * @param {boolean} [options.fails] is it to end with an error?
  */
-export async function startPodium({ env = {}, args = [], database, redis, openFiles } = {}) {
+export async function startPodium({
+  env = {},
+  args = [],
+  database,
+  redis,
+  openFiles,
+  binary = BINARY,
+  fails = false,
+} = {}) {
   if (redis === undefined) database ??= temporaryDatabase();
-  const command = [BINARY, 'serve', ...args];
+  const command = [binary, 'serve', ...args];
   // It becomes the server, in the same process.
   if (openFiles !== undefined) command.unshift('prlimit', `--nofile=${openFiles}`);
   const child = spawn(command[0], command.slice(1), {
     cwd: ROOT,
     env: { ...inheritedEnv(), ...defaultEnv(redis ?? `sqlite:${database}`), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   const exited = exitOf(child);
   onExitOfTests(() => child.kill('SIGKILL'));
 
-  const url = await readyUrl(child, exited);
+  const url = await readyUrl(child, fails ? new Promise(() => {}) : exited);
   const end = (signal) => {
     child.kill(signal);
     return within(EXIT_WITHIN_MS, exited, () => {
@@ -57,6 +67,8 @@ export async function startPodium({ env = {}, args = [], database, redis, openFi
   return {
     url,
     process: child,
+    /** Resolves to `{code, signal}` when it has ended. */
+    exited,
     database,
     /** Asks the server to stop; resolves to `{code, signal}` when it has. */
     stop: () => end('SIGTERM'),
