@@ -27,6 +27,8 @@ const viewer = () => token({ user: randomUUID(), role: 'viewer' });
 async function faultyServer(t, options) {
   const podium = await startPodium({ binary: FAULTY, fails: true, ...options });
   t.after(() => podium.kill());
+  podium.log = '';
+  podium.process.stderr.on('data', (text) => (podium.log += text));
   podium.player = await newUser(podium);
   podium.fail = (how, what) => podium.process.stdin.write(`${how} ${what}\n`);
   return podium;
@@ -66,7 +68,7 @@ async function watchers(t, podium) {
 const task = {
   hub: /^the hub's actor /,
   writer: /^the store's writer /,
-  presence: /^what counts who is connected /,
+  presence: /^the presence follower /,
 };
 
 describe('a task that must go on', { concurrency: true }, () => {
@@ -100,6 +102,7 @@ describe('a task that must go on', { concurrency: true }, () => {
           assert.match(await gone, /^transport (close|error)$/);
         }
         assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
+        assert.ok(podium.log.includes(health.detail.replace(/;.*/, '; the process ends')), podium.log);
       });
     }
   }
@@ -159,11 +162,12 @@ describe('a client of a server that has failed', () => {
   });
 });
 
-describe('a server that was suspended for longer than a task may be silent', () => {
-  it('goes on', async (t) => {
+describe('a server that was suspended', () => {
+  it('goes on, even after longer than a task may be silent', async (t) => {
     const podium = await startPodium();
     t.after(() => podium.stop());
     podium.process.kill('SIGSTOP');
+    // Nothing happens for which to wait.
     await new Promise((resolve) => setTimeout(resolve, 12_000));
     podium.process.kill('SIGCONT');
     // Long enough for its watch to look again, several times.

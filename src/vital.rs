@@ -1,4 +1,4 @@
-//! The watch over tasks that must go on for as long as the server, and for whose end
+//! A watchdog over tasks that must go on for as long as the server, and for whose end
 //! nobody waits. A server without one of them looks well, answers, and does nothing.
 //!
 //! Each of them has a [`Pulse`]. One that panics or ends drops it, which is noticed at

@@ -185,15 +185,15 @@ impl Server {
         // A runtime that runs nothing any more hangs itself.
         tokio::spawn(watch("the runtime").keep(pending::<()>()));
         let follow = attendance::follow(live.clone());
-        tokio::spawn(watch("what counts who is connected").keep(follow));
+        tokio::spawn(watch("the presence follower").keep(follow));
         let time = {
             let live = live.clone();
             move || live.now()
         };
         let follow = outage::follow(live.health(), metrics, time, announce);
-        tokio::spawn(watch("what tells of outages").keep(follow));
+        tokio::spawn(watch("the outage follower").keep(follow));
         let forgetful = limits.clone();
-        tokio::spawn(watch("what forgets quiet clients").keep(async move {
+        tokio::spawn(watch("the rate limiter's clean-up").keep(async move {
             loop {
                 sleep(FORGET_EVERY).await;
                 forgetful.forget_quiet();
@@ -233,7 +233,7 @@ impl Server {
             self.limits,
             until_stopped,
         );
-        let pulse = self.vitals.watch("the listener", LONGEST_PAUSE);
+        let pulse = self.vitals.watch("the accept loop", LONGEST_PAUSE);
         let accepting = tokio::spawn(pulse.keep(accepting));
 
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
