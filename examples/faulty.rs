@@ -69,7 +69,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     );
     let tables = &config.tables;
     let vitals = Vitals::default();
-    vitals.exit_on_failure()?;
+    vitals.exit_on_failure(Handle::current())?;
     let (opened, ready) =
         store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
     let ready = ready.watched_by(vitals.watch("the store's writer", LONGEST_WRITE));

@@ -20,6 +20,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
+    runtime::Handle,
     sync::watch,
     time::{Interval, MissedTickBehavior, interval},
 };
@@ -130,14 +131,22 @@ impl Vitals {
     /// it ends the process within five seconds, with [`EXIT_CODE`]. The thread needs no
     /// runtime, as that may be what hangs.
     ///
+    /// While one task of this runtime hangs, the others go on: tokio leaves all workers
+    /// asleep when the one that watched the sockets begins a task and none other is due
+    /// (tokio's issue 4730), and each look wakes one.
+    ///
     /// # Errors
     /// If the system has no thread left.
-    pub fn exit_on_failure(&self) -> io::Result<()> {
+    pub fn exit_on_failure(&self, runtime: Handle) -> io::Result<()> {
         let vitals = self.clone();
         let watch = move || {
+            let look_later = || {
+                runtime.spawn(async {});
+                thread::sleep(LOOK);
+            };
             let mut looked = Instant::now();
             let failure = loop {
-                thread::sleep(LOOK);
+                look_later();
                 let now = Instant::now();
                 if let Some(failure) = vitals.look(now - looked) {
                     break failure;
@@ -148,7 +157,10 @@ impl Vitals {
             _ = thread::Builder::new().spawn(move || {
                 tracing::error!("{failure}; the process ends, to be started again");
             });
-            thread::sleep(GRACE);
+            let end = Instant::now() + GRACE;
+            while Instant::now() < end {
+                look_later();
+            }
             std::process::exit(EXIT_CODE.into());
         };
         thread::Builder::new().name("vitals".into()).spawn(watch)?;

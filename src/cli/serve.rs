@@ -53,7 +53,7 @@ impl Serve {
             .enable_all()
             .build()?;
         let vitals = Vitals::default();
-        vitals.exit_on_failure()?;
+        vitals.exit_on_failure(runtime.handle().clone())?;
         let served = runtime.block_on(serve(config, self.demo, &vitals));
         vitals.let_end();
         if vitals.failure().is_some() {
