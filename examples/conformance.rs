@@ -44,6 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         max_message: NonZeroUsize::new(1_000_000).ok_or("no size")?,
+        ..SocketTable::default()
     };
     let (layer, io) = hub::transport(&table)
         .with_parser(ParserConfig::common().max_incoming_binaries(MAX_BINARIES))

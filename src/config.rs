@@ -209,6 +209,8 @@ pub struct SocketTable {
     pub ping_timeout: Duration,
     /// The largest message of a client, in bytes.
     pub max_message: NonZeroUsize,
+    /// How much may wait for a client before it counts as slow, in bytes.
+    pub send_queue: NonZeroUsize,
 }
 
 /// `[limits]`
@@ -409,6 +411,7 @@ impl Default for SocketTable {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(60),
             max_message: const { NonZeroUsize::new(16 * 1024).unwrap() },
+            send_queue: const { NonZeroUsize::new(128 * 1024).unwrap() },
         }
     }
 }

@@ -27,6 +27,10 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Metrics {
     /// Sockets that are connected here.
     pub sockets: Gauge,
+    /// Sockets whose clients do not keep up, and that get nothing until they do.
+    pub slow_sockets: Gauge,
+    /// How many sockets were closed because their clients took nothing.
+    pub slow_closed: Counter,
     /// Users who are connected here, by however many sockets.
     pub users_online: Gauge,
     /// Nodes that have the same store.
@@ -106,6 +110,7 @@ impl Default for Metrics {
             gauge
         };
         let sockets = gauge("sockets", "Sockets that are connected to this node");
+        let slow_sockets = gauge("slow_sockets", "Sockets whose clients do not keep up");
         let users_online = gauge("users_online", "Users who are connected to this node");
         let nodes = gauge("nodes", "Nodes that have the same store");
         let all_sockets = gauge("all_sockets", "Sockets that are connected to any node");
@@ -118,6 +123,7 @@ impl Default for Metrics {
             registry.register(name, help, counter.clone());
             counter
         };
+        let slow_closed = counter("slow_closed", "Sockets closed because nothing was taken");
         let store_outages = counter("store_outages", "Times that the store was out of reach");
         let store_reloads = counter("store_reloads", "Times that the board was loaded anew");
         let actions = Family::default();
@@ -135,6 +141,8 @@ impl Default for Metrics {
         registry.register("refused", help, refused.clone());
         Metrics {
             sockets,
+            slow_sockets,
+            slow_closed,
             users_online,
             nodes,
             all_sockets,

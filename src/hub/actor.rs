@@ -2,38 +2,37 @@
 //! other, and from the board as it is at that moment. So a client that sees
 //! `seq` never sees an older one later.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use app::wire::{
     LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
     ScoreboardDelta, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
-use socketioxide::{
-    SendError, SocketError, SocketIo,
-    extract::{AckSender, SocketRef},
-    socket::Sid,
-};
+use socketioxide::socket::Sid;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 
 use super::{
-    answers::{ErrorMessage, EventError, acknowledge, refuse},
-    banners::{Banner, Banners, Source},
+    answers::{Answer, ErrorMessage, EventError, Reply},
+    banners::{Banner, Banners, Source, is_for},
+    consumers::{Consumer, Consumers},
     events::{ClientEvent, Subscribe},
     expiring::Expiring,
     frames::{Frames, Moment},
-    lagging::{Lagging, Missed},
     online::Online,
+    outlet::{Outlet, event_size},
     rooms,
+    session::Session,
+    slow::{Complaint, LOOK, SendQueue, Verdict},
     updates::Updates,
     view::{Mode, View},
-    watching::{Watch, Watching},
+    watching::Watching,
 };
 use crate::{
-    auth::{self, Identity, Role, Tokens},
+    auth::{self, Identity, Role},
     board::{Announcement, AnnouncementId, Board, Tick, UserChange, UserId},
     config::AchievementsTable,
     live::LiveBoard,
@@ -45,19 +44,27 @@ use crate::{
 /// Between two frames to a room.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Slow sockets that are given the newest state at once: each is encoded by itself, and
+/// many of them must not keep the actor from the others.
+const RESUMED_AT_ONCE: usize = 64;
+
+/// What a client may say before it was welcomed, in events. That is a moment; official
+/// clients have a few events to say then.
+const EARLY: usize = 64;
+
 /// Why a session ends before its client leaves.
 const EXPIRED: &str = "The token has expired";
 const DELETED: &str = "User deleted";
 const REVOKED: &str = "The token was revoked";
 
-/// What the actor is asked to do.
-pub(super) enum Request {
+/// What the actor is asked to do. `A` is by what an event is acknowledged.
+pub(super) enum Request<A> {
     /// A socket was let in.
-    Connected(Sid, Identity),
+    Connected(Sid, Identity, Session),
     /// A socket of this user has gone.
     Disconnected(Sid, UserId),
     /// A client said something.
-    Event(Heard),
+    Event(Heard<A>),
     /// Something that is not on the log is to be announced.
     Announce {
         announcement: Announcement,
@@ -67,55 +74,59 @@ pub(super) enum Request {
 }
 
 /// What a client said.
-pub(super) struct Heard {
-    pub(super) socket: SocketRef,
+pub(super) struct Heard<A> {
+    pub(super) sid: Sid,
     pub(super) user: UserId,
     pub(super) event: ClientEvent,
-    pub(super) ack: AckSender,
+    /// By what it is acknowledged, if the client asked for that.
+    pub(super) ack: Option<A>,
 }
 
-pub(super) struct Actor {
-    pub(super) io: SocketIo,
+pub(super) struct Actor<O: Outlet> {
+    pub(super) outlet: O,
     pub(super) live: LiveBoard,
-    tokens: Arc<Tokens>,
     pub(super) achievements: AchievementsTable,
     pub(super) tick: Tick,
     pub(super) started: Instant,
+    pub(super) consumers: Consumers<O::Ack>,
     pub(super) watching: Watching,
     /// What is still to be told of the visible board.
     pub(super) updates: Updates,
     pub(super) online: Online,
-    pub(super) lagging: Lagging,
+    /// When to look at slow sockets, if there are any.
+    look: Option<Instant>,
+    closed: Complaint,
     expiring: Expiring,
     /// What clients said before they were welcomed.
-    early: HashMap<Sid, Vec<Heard>>,
+    early: HashMap<Sid, Vec<Heard<O::Ack>>>,
     pub(super) banners: Banners,
     metrics: Metrics,
 }
 
-impl Actor {
+impl<O: Outlet> Actor<O> {
     pub(super) fn new(
-        io: SocketIo,
+        outlet: O,
         live: LiveBoard,
-        tokens: Arc<Tokens>,
+        queue: SendQueue,
         achievements: AchievementsTable,
-    ) -> Actor {
+    ) -> Actor<O> {
         let watching = live.read(|epoch, board| {
             let top = Frames::new(View::Top, epoch, board);
             Watching::new(top, Moment::of(epoch, board))
         });
         let metrics = live.metrics().clone();
         Actor {
-            io,
+            outlet,
             live,
-            tokens,
             achievements,
             tick: Tick::new(TICK),
             started: Instant::now(),
+            consumers: Consumers::new(queue),
             watching,
             updates: Updates::default(),
             online: Online::default(),
-            lagging: Lagging::default(),
+            look: None,
+            closed: Complaint::default(),
             expiring: Expiring::default(),
             early: HashMap::new(),
             banners: Banners::default(),
@@ -124,7 +135,7 @@ impl Actor {
     }
 
     /// Works until nobody can ask any more.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, pulse: Pulse) {
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request<O::Ack>>, pulse: Pulse) {
         let live = self.live.clone();
         let mut changed = false;
         let mut beats = vital::beats();
@@ -132,7 +143,7 @@ impl Actor {
             pulse.beat();
             let tick = self.tick_due(changed);
             let expiry = self.expiring.due();
-            let retry = self.lagging.retry_due();
+            let look = self.look;
             let banner = self.banners.wait(self.live.now());
             let banner = banner.map(|wait| Instant::now() + wait);
             tokio::select! {
@@ -146,7 +157,7 @@ impl Actor {
                     changed = false;
                     self.tick().await;
                 }
-                () = until(retry) => self.catch_up(),
+                () = until(look) => self.look_at_slow(),
                 () = until(expiry) => self.end_expired(),
                 () = until(banner) => self.show_banners().await,
             }
@@ -162,20 +173,19 @@ impl Actor {
         self.online.sweep_due().map(|sweep| sweep.max(next))
     }
 
-    fn handle(&mut self, request: Request) {
+    pub(super) fn handle(&mut self, request: Request<O::Ack>) {
         match request {
-            Request::Connected(sid, identity) => {
+            Request::Connected(sid, identity, session) => {
                 // It may have gone already, and that may have been told before.
-                let socket = self.io.get_socket(sid);
-                if let Some(socket) = socket.filter(|socket| socket.connected()) {
-                    self.welcome(&socket, identity);
+                if self.outlet.is_connected(sid) {
+                    self.welcome(sid, identity, session);
                     self.count();
                 }
             }
             Request::Disconnected(sid, user) => {
                 self.online.left(sid, user);
                 self.watching.leave(sid);
-                self.lagging.forget(sid);
+                self.consumers.remove(sid);
                 self.expiring.forget(sid);
                 self.early.remove(&sid);
                 self.count();
@@ -192,127 +202,151 @@ impl Actor {
         let (users, sockets) = self.online.count();
         self.metrics.users_online.set(users as i64);
         self.metrics.sockets.set(sockets as i64);
+        self.metrics.slow_sockets.set(self.consumers.slow() as i64);
     }
 
-    fn hear(&mut self, heard: Heard) {
-        let sid = heard.socket.id;
-        if !self.online.sockets(heard.user).contains(&sid) {
+    fn hear(&mut self, heard: Heard<O::Ack>) {
+        let sid = heard.sid;
+        if self.consumers.get(sid).is_none() {
             // The library tells a client that it is connected a moment before it
             // is, and until then drops what it is told.
-            self.early
-                .retain(|sid, _| self.io.get_socket(*sid).is_some());
-            if self.io.get_socket(sid).is_some() {
-                self.early.entry(sid).or_default().push(heard);
+            self.early.retain(|sid, _| self.outlet.exists(*sid));
+            if self.outlet.exists(sid) {
+                let early = self.early.entry(sid).or_default();
+                if early.len() < EARLY {
+                    early.push(heard);
+                }
             }
             return;
         }
         // Whoever has gone watches nothing: that will be noted.
-        if !heard.socket.connected() {
+        if !self.outlet.is_connected(sid) {
             return;
         }
-        match self.answer(&heard.socket, heard.user, heard.event) {
-            Ok(()) => acknowledge(heard.ack, &self.live),
-            Err(error) => refuse(&heard.socket, heard.ack, error),
+        let outcome = self.answer(sid, heard.user, heard.event);
+        let answer = Answer {
+            ack: heard.ack,
+            outcome,
+        };
+        let is_live = self.is_live(sid);
+        let Some(consumer) = self.consumers.get_mut(sid) else {
+            return;
+        };
+        if is_live {
+            let to = (sid, &consumer.session);
+            answer.send(&self.outlet, to, &self.live, Instant::now());
+        } else if let Some(owed) = consumer.owed() {
+            owed.answer(answer);
         }
     }
 
-    fn welcome(&mut self, socket: &SocketRef, identity: Identity) {
+    fn welcome(&mut self, sid: Sid, identity: Identity, session: Session) {
         let rank = self.live.read(|_, board| board.user(identity.user)?.rank);
-        self.online.came(socket.id, identity.user, rank);
-        self.expiring.set(socket.id, identity.expires);
+        self.online.came(sid, identity.user, rank);
+        self.expiring.set(sid, identity.expires);
+        self.consumers.add(sid, identity, session);
         // Between the handshake and now the user may have been deleted.
         if let Some(reason) = self.ended(identity) {
-            self.end(socket, reason);
+            self.end(sid, reason);
             return;
         }
+        self.outlet.join(sid, own_rooms(identity));
         let valid = self.banners.valid_for(identity, self.live.now());
-        let valid: Vec<_> = valid.map(notification).collect();
-        for notification in valid {
-            self.tell(socket, SYSTEM_NOTIFICATION, &notification);
+        let valid: Vec<_> = valid.map(|it| it.announcement.id).collect();
+        for id in valid {
+            if self.is_live(sid) {
+                self.tell_banner(sid, id);
+            } else if let Some(owed) = self.consumers.get_mut(sid).and_then(Consumer::owed) {
+                owed.banner(id);
+            }
         }
-        for heard in self.early.remove(&socket.id).unwrap_or_default() {
+        for heard in self.early.remove(&sid).unwrap_or_default() {
             self.hear(heard);
         }
     }
 
-    fn answer(
-        &mut self,
-        socket: &SocketRef,
-        user: UserId,
-        event: ClientEvent,
-    ) -> Result<(), EventError> {
+    fn answer(&mut self, sid: Sid, user: UserId, event: ClientEvent) -> Result<Reply, EventError> {
         match event {
-            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(socket, wanted),
-            ClientEvent::UnsubscribeScoreboard => self.unsubscribe(socket),
+            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, wanted),
+            ClientEvent::UnsubscribeScoreboard => self.unsubscribe(sid),
             ClientEvent::SubscribeUserScore(asked) => {
                 if asked != user {
                     return Err(EventError::Forbidden);
                 }
-                join(socket, rooms::score(user));
-                if let Some(update) = self.current(user) {
-                    self.tell(socket, USER_SCORE_UPDATE, &update);
+                if self.is_live(sid) {
+                    self.tell_current(sid, user);
+                } else if let Some(owed) = self.consumers.get_mut(sid).and_then(Consumer::owed) {
+                    owed.score = true;
                 }
             }
-            ClientEvent::RefreshToken(token) => {
-                let identity = self.tokens.verify(&token).ok();
+            ClientEvent::RefreshToken(identity) => {
                 let identity = identity.filter(|identity| self.ended(*identity).is_none());
                 let identity = identity.ok_or(EventError::InvalidToken)?;
-                let now = socket.extensions.get::<Identity>();
+                let Some(consumer) = self.consumers.get_mut(sid) else {
+                    return Err(EventError::Forbidden);
+                };
                 // Rooms were joined as whoever the socket began as.
-                if identity.user != user || now.is_some_and(|now| now.role != identity.role) {
+                if identity.user != user || consumer.identity.role != identity.role {
                     return Err(EventError::Forbidden);
                 }
-                if now.is_some_and(|now| now.expires < identity.expires) {
-                    socket.extensions.insert(identity);
-                    self.expiring.set(socket.id, identity.expires);
+                if consumer.identity.expires < identity.expires {
+                    consumer.identity = identity;
+                    self.expiring.set(sid, identity.expires);
                 }
             }
-            ClientEvent::Ping => self.tell(socket, "pong", &()),
+            ClientEvent::Ping => return Ok(Reply::Pong),
             ClientEvent::Malformed => return Err(EventError::Malformed),
         }
-        Ok(())
+        Ok(Reply::Done)
     }
 
-    fn subscribe(&mut self, socket: &SocketRef, wanted: Subscribe) {
+    fn subscribe(&mut self, sid: Sid, wanted: Subscribe) {
         let Subscribe { view, mode, known } = wanted;
-        self.unsubscribe(socket);
+        self.unsubscribe(sid);
+        let is_live = self.is_live(sid);
         let live = self.live.clone();
+        if !is_live {
+            let first = || live.read(|epoch, board| Frames::new(view, epoch, board));
+            self.watching.watch(sid, view, mode, first);
+            self.watching.begin_behind(sid);
+            return;
+        }
         // Joining comes first, so that nothing falls between.
-        join_view(socket, view, mode);
+        self.outlet.join(sid, rooms::watched(view, mode));
         let missed = live.read(|epoch, board| {
             let now = Moment::of(epoch, board);
             // Until the next tick, the frames may be of a log that is no more.
             let is_followed = self.watching.last_tick().epoch == epoch;
-            let known = known.filter(|(known, _)| is_followed && *known == epoch.to_string());
-            let known = known.map(|(epoch, seq)| (epoch, seq, self.watching.is_tick(seq)));
+            let known = known.filter(|(known, _)| is_followed && *known == epoch);
+            let known = known.map(|(_, seq)| (seq, self.watching.is_tick(seq)));
             let frames = self
                 .watching
-                .watch(socket.id, view, mode, || Frames::new(view, epoch, board));
-            let missed = known.and_then(|(epoch, seq, is_tick)| {
+                .watch(sid, view, mode, || Frames::new(view, epoch, board));
+            let missed = known.and_then(|(seq, is_tick)| {
                 // What was seen between two ticks, deltas do not know of; and all
                 // answers are as of now, or one could be older than another.
                 let is_frame = is_tick || seq == frames.data().seq;
                 if seq == now.seq {
                     Some(frames.nothing(board))
                 } else if is_frame && frames.is_current(board) {
-                    frames.since(&epoch, seq, now)
+                    frames.since(&epoch.to_string(), seq, now)
                 } else {
                     None
                 }
             });
             if missed.is_some() {
-                self.watching.shown(socket.id, now);
+                self.watching.shown(sid, now);
             }
             missed
         });
         match missed {
-            Some(missed) => self.tell_rows(socket, SCOREBOARD_DELTA, &missed, missed.from),
-            None => self.tell_all_rows(socket, view),
+            Some(missed) => self.tell(sid, SCOREBOARD_DELTA, &missed),
+            None => self.tell_all_rows(sid, view),
         }
     }
 
     /// Shows a socket all rows as they are now.
-    fn tell_all_rows(&mut self, socket: &SocketRef, view: View) {
+    fn tell_all_rows(&mut self, sid: Sid, view: View) {
         let live = self.live.clone();
         let (now, rows) = live.read(|epoch, board| {
             let rows = LeaderboardData {
@@ -321,137 +355,167 @@ impl Actor {
             };
             (Moment::of(epoch, board), rows)
         });
-        self.watching.shown(socket.id, now);
-        self.tell_rows(socket, LEADERBOARD_REFRESH, &rows, 0);
+        self.watching.shown(sid, now);
+        self.tell(sid, LEADERBOARD_REFRESH, &rows);
     }
 
-    fn unsubscribe(&mut self, socket: &SocketRef) {
-        if let Some(watch) = self.watching.leave(socket.id) {
-            leave_view(socket, watch.view, watch.mode);
+    fn unsubscribe(&mut self, sid: Sid) {
+        if let Some(watch) = self.watching.leave(sid) {
+            self.outlet
+                .leave(sid, rooms::watched(watch.view, watch.mode));
         }
     }
 
-    /// What somebody is told who only asked.
-    fn current(&mut self, user: UserId) -> Option<UserScoreUpdate> {
-        let update = self.live.read(|epoch, board| {
+    /// Tells a socket where its user stands.
+    fn tell_current(&mut self, sid: Sid, user: UserId) {
+        let current = self.live.read(|epoch, board| {
             let change = unacted(UserScoreUpdate::CURRENT, board);
             wire::user_update(epoch, board, user, change)
-        })?;
-        self.online.asked(user, update.rank);
-        Some(update)
-    }
-
-    /// Emits to one socket, and notes if it could not take it.
-    fn tell<T: Serialize>(&mut self, socket: &SocketRef, event: &str, data: &T) {
-        if is_full(&socket.emit(event, data)) {
-            self.lag(socket, u64::MAX);
+        });
+        if let Some(update) = current {
+            self.online.asked(user, update.rank);
+            self.tell(sid, USER_SCORE_UPDATE, &update);
         }
     }
 
-    /// Emits what a socket watches, which otherwise has seen it up to `seq`.
-    pub(super) fn tell_rows<T: Serialize>(
-        &mut self,
-        socket: &SocketRef,
+    fn tell_banner(&self, sid: Sid, id: AnnouncementId) {
+        if let Some(banner) = self.banners.valid(id, self.live.now()) {
+            self.tell(sid, SYSTEM_NOTIFICATION, &notification(banner));
+        }
+    }
+
+    /// Emits to one socket that was welcomed.
+    pub(super) fn tell<T: Serialize>(&self, sid: Sid, event: &str, data: &T) {
+        if let Some(consumer) = self.consumers.get(sid) {
+            consumer
+                .session
+                .sent(event_size(event, data), Instant::now());
+            self.outlet.emit(sid, event, data);
+        }
+    }
+
+    /// Emits to rooms, encoded once. These are the sockets in them.
+    pub(super) async fn tell_rooms<T: Serialize + Sync>(
+        &self,
+        rooms: Vec<String>,
+        sids: impl IntoIterator<Item = Sid>,
         event: &str,
         data: &T,
-        seq: u64,
     ) {
-        if is_full(&socket.emit(event, data)) {
-            self.lag(socket, seq);
+        let mut sids = sids.into_iter().peekable();
+        if sids.peek().is_none() {
+            return;
+        }
+        let (bytes, now) = (event_size(event, data), Instant::now());
+        // All of them: which of them is slow must not depend on the others.
+        let live = sids
+            .filter(|sid| self.consumers.note(*sid, bytes, now))
+            .count();
+        if live > 0 {
+            self.outlet.emit_to(rooms, event, data).await;
         }
     }
 
-    /// Notes a socket that does not read. It leaves the rooms of what it watches
-    /// until it has caught up: there, every frame would fail for it. It has seen
-    /// the frames up to `seq`, or up to the latest if that is earlier; of one that
-    /// was shown the board between two ticks, that cannot be said.
-    fn lag(&mut self, socket: &SocketRef, seq: u64) {
-        let latest = |view| self.watching.frames(view).map(|frames| frames.data().seq);
-        let seen = match self.watching.get(socket.id) {
-            Some(watch) if watch.is_between() => 0,
-            Some(watch) => latest(watch.view).map_or(seq, |latest| latest.min(seq)),
-            None => seq,
-        };
-        if let Some(watch) = self.watching.get_mut(socket.id) {
-            leave_view(socket, watch.view, watch.mode);
-            watch.behind = Some(watch.behind.map_or(seen, |behind| behind.min(seen)));
+    /// Can a socket be sent something? If its client does not keep up, it is set aside.
+    fn is_live(&mut self, sid: Sid) -> bool {
+        let now = Instant::now();
+        if self.consumers.is_falling_behind(sid, now) {
+            self.set_aside(sid, now);
         }
-        self.lagging.note(socket.id);
+        !self.consumers.is_slow(sid)
     }
 
-    /// Gives sockets that lagged what they missed, as far as they can take it.
-    fn catch_up(&mut self) {
-        let Missed {
-            sockets,
-            views,
-            users,
-        } = self.lagging.take();
-        for sid in sockets {
-            let Some(socket) = self.io.get_socket(sid).filter(|socket| socket.connected()) else {
-                continue;
+    /// Sets those aside whose clients do not keep up. To be called before anything is
+    /// said to a room, when the latest frames were sent.
+    pub(super) fn set_slow_aside(&mut self) {
+        let now = Instant::now();
+        for sid in self.consumers.falling_behind(now) {
+            self.set_aside(sid, now);
+        }
+    }
+
+    fn set_aside(&mut self, sid: Sid, now: Instant) {
+        self.outlet.leave_all(sid);
+        self.watching.fall_behind(sid);
+        self.consumers.set_aside(sid, now);
+        self.look.get_or_insert(now + LOOK);
+        self.count();
+    }
+
+    /// Gives slow sockets what they missed, if they have taken what they were sent, and
+    /// closes those that take nothing.
+    pub(super) fn look_at_slow(&mut self) {
+        let now = Instant::now();
+        let mut resumed = 0;
+        for (sid, verdict) in self.consumers.take_slow(now) {
+            match verdict {
+                Verdict::Close => self.close(sid, now),
+                Verdict::Resume if resumed < RESUMED_AT_ONCE => {
+                    resumed += 1;
+                    if self.give_owed(sid, now) {
+                        self.resume(sid, now);
+                    } else {
+                        self.consumers.put_back(sid);
+                    }
+                }
+                Verdict::Resume | Verdict::Wait => self.consumers.put_back(sid),
+            }
+        }
+        self.look = (self.consumers.slow() > 0).then_some(now + LOOK);
+        self.count();
+    }
+
+    /// Gives a slow socket the answers and banners that wait for it, as many as it can
+    /// take. Were that all?
+    fn give_owed(&mut self, sid: Sid, now: Instant) -> bool {
+        while self.consumers.may_take(sid, now) {
+            let Some(consumer) = self.consumers.get_mut(sid) else {
+                return true;
             };
-            if let Some(watch) = self.watching.get_mut(sid)
-                && let Some(seq) = watch.behind.take()
-            {
-                let (view, mode) = (watch.view, watch.mode);
-                join_view(&socket, view, mode);
-                self.tell_step(&socket, view, mode, seq);
-            }
-            let identity = socket.extensions.get::<Identity>();
-            if let Some(update) = identity.and_then(|identity| self.current(identity.user)) {
-                self.tell(&socket, USER_SCORE_UPDATE, &update);
-            }
-        }
-        for ((view, mode), seq) in views {
-            self.tell_step_to_all(view, mode, seq);
-        }
-        for user in users {
-            let Some(update) = self.current(user) else {
-                continue;
+            let Some(owed) = consumer.owed() else {
+                return true;
             };
-            for socket in self.io.within(rooms::user(user)).sockets() {
-                self.tell(&socket, USER_SCORE_UPDATE, &update);
+            if let Some(answer) = owed.answers.pop_front() {
+                answer.send(&self.outlet, (sid, &consumer.session), &self.live, now);
+            } else if let Some(id) = owed.banners.pop_front() {
+                self.tell_banner(sid, id);
+            } else {
+                return true;
             }
         }
+        false
     }
 
-    /// One step from the frame with `seq` to the latest for all who watch a view,
-    /// one by one: somebody among them missed a frame.
-    fn tell_step_to_all(&mut self, view: View, mode: Mode, seq: u64) {
-        let missed = match mode {
-            Mode::Delta if seq > 0 => self.missed_since(view, seq),
-            _ => None,
-        };
-        let last_tick = self.watching.last_tick();
-        let Some(rows) = self
-            .watching
-            .frames(view)
-            .map(|frames| frames.as_of(last_tick))
-        else {
+    /// A slow socket is back in its rooms, and gets one step to the newest state.
+    fn resume(&mut self, sid: Sid, now: Instant) {
+        let is_score_new = self.consumers.resume(sid, now);
+        let Some(identity) = self.consumers.get(sid).map(|consumer| consumer.identity) else {
             return;
         };
-        for socket in self.io.within(rooms::view(view, mode)).sockets() {
-            // Those who know more than the frames do are told with the next tick.
-            if self.watching.get(socket.id).is_some_and(Watch::is_between) {
-                continue;
-            }
-            match &missed {
-                Some(missed) => self.tell_rows(&socket, SCOREBOARD_DELTA, missed, seq),
-                None => self.tell_rows(&socket, LEADERBOARD_REFRESH, &rows, 0),
-            }
+        self.outlet.join(sid, own_rooms(identity));
+        if let Some((view, mode, seen)) = self.watching.catch_up(sid) {
+            self.outlet.join(sid, rooms::watched(view, mode));
+            self.tell_step(sid, view, mode, seen);
+        }
+        if is_score_new {
+            self.tell_current(sid, identity.user);
         }
     }
 
-    /// One step from the frame with `seq` to the latest, or to all rows.
-    fn tell_step(&mut self, socket: &SocketRef, view: View, mode: Mode, seq: u64) {
+    /// One step from the frame with `seq` to the latest, or to all rows; 0 is whoever
+    /// has seen nothing, or nobody can say what.
+    fn tell_step(&mut self, sid: Sid, view: View, mode: Mode, seq: u64) {
+        let frames = self.watching.frames(view);
+        if seq > 0 && frames.is_some_and(|frames| frames.data().seq == seq) {
+            return;
+        }
         let missed = match mode {
-            // 0 is whoever has seen nothing, or nobody can say what.
             Mode::Delta if seq > 0 => self.missed_since(view, seq),
             _ => None,
         };
         match missed {
-            Some(missed) => self.tell_rows(socket, SCOREBOARD_DELTA, &missed, seq),
-            None => self.tell_all_rows(socket, view),
+            Some(missed) => self.tell(sid, SCOREBOARD_DELTA, &missed),
+            None => self.tell_all_rows(sid, view),
         }
     }
 
@@ -460,24 +524,31 @@ impl Actor {
         frames.since(&frames.data().epoch, seq, self.watching.last_tick())
     }
 
+    /// Closes a socket that takes nothing.
+    fn close(&mut self, sid: Sid, now: Instant) {
+        let Some(consumer) = self.consumers.get(sid) else {
+            return;
+        };
+        consumer.session.close();
+        self.metrics.slow_closed.inc();
+        if let Some(clients) = self.closed.count(now) {
+            tracing::warn!(clients, "closed clients that took nothing for too long");
+        }
+    }
+
     /// Closes sockets whose tokens have expired.
     fn end_expired(&mut self) {
         for sid in self.expiring.take_until(auth::now()) {
-            if let Some(socket) = self.io.get_socket(sid) {
-                self.end(&socket, EXPIRED);
-            }
+            self.end(sid, EXPIRED);
         }
     }
 
     /// Closes the sockets of somebody with which they may not be here any more.
     pub(super) fn end_sessions(&mut self, user: UserId) {
         for sid in self.online.sockets(user).to_vec() {
-            let Some(socket) = self.io.get_socket(sid) else {
-                continue;
-            };
-            let identity = socket.extensions.get::<Identity>();
+            let identity = self.consumers.get(sid).map(|consumer| consumer.identity);
             if let Some(reason) = identity.and_then(|identity| self.ended(identity)) {
-                self.end(&socket, reason);
+                self.end(sid, reason);
             }
         }
     }
@@ -493,52 +564,44 @@ impl Actor {
         }
     }
 
-    fn end(&mut self, socket: &SocketRef, message: &'static str) {
-        _ = socket.emit(SESSION_EXPIRED, &ErrorMessage { message });
-        if socket.clone().disconnect().is_err() {
-            // Its buffer is full; it does not get away by not reading.
-            self.expiring.set(socket.id, auth::now() + 1);
+    /// Ends a socket, whether or not its client reads why. Its transport ends a little
+    /// later, or at once if its client cannot be told.
+    fn end(&mut self, sid: Sid, message: &'static str) {
+        self.tell(sid, SESSION_EXPIRED, &ErrorMessage { message });
+        if !self.outlet.disconnect(sid)
+            && let Some(consumer) = self.consumers.get(sid)
+        {
+            consumer.session.close();
         }
     }
 
-    async fn show_banners(&mut self) {
+    pub(super) async fn show_banners(&mut self) {
         for banner in self.banners.take_due(self.live.now()) {
-            let notification = notification(&banner);
-            // An emit fails for single sockets, which miss a banner then.
-            _ = match rooms::audience(banner.announcement.audience) {
-                Some(room) => {
-                    self.io
-                        .to(room)
-                        .emit(SYSTEM_NOTIFICATION, &notification)
-                        .await
+            self.set_slow_aside();
+            let Announcement { id, audience, .. } = banner.announcement;
+            let all = self.consumers.iter();
+            let to: Vec<Sid> = all
+                .filter(|(_, consumer)| is_for(audience, consumer.identity))
+                .map(|(sid, _)| sid)
+                .collect();
+            for sid in &to {
+                if let Some(owed) = self.consumers.get_mut(*sid).and_then(Consumer::owed) {
+                    owed.banner(id);
                 }
-                None => self.io.emit(SYSTEM_NOTIFICATION, &notification).await,
-            };
+            }
+            let (rooms, shown) = (rooms::audience(audience), notification(&banner));
+            self.tell_rooms(rooms, to, SYSTEM_NOTIFICATION, &shown)
+                .await;
         }
     }
 }
 
-fn join_view(socket: &SocketRef, view: View, mode: Mode) {
-    if view == View::Top {
-        join(socket, rooms::SCOREBOARD);
-    }
-    join(socket, rooms::view(view, mode));
-}
-
-fn leave_view(socket: &SocketRef, view: View, mode: Mode) {
-    if view == View::Top {
-        socket.leave(rooms::SCOREBOARD);
-    }
-    socket.leave(rooms::view(view, mode));
-}
-
-/// Joins a room, unless the socket has gone: then the library has forgotten its
-/// rooms already, and would keep this one for ever.
-fn join(socket: &SocketRef, room: impl Into<String>) {
-    socket.join(room.into());
-    if !socket.connected() {
-        socket.leave_all();
-    }
+/// The rooms of everybody who is here like this.
+fn own_rooms(identity: Identity) -> Vec<String> {
+    vec![
+        rooms::user(identity.user),
+        rooms::role(identity.role).to_owned(),
+    ]
 }
 
 fn notification(banner: &Banner) -> SystemNotification {
@@ -560,13 +623,6 @@ fn unacted(action_type: &str, board: &Board) -> UserChange {
         merged: 0,
         at: board.changed(),
     }
-}
-
-fn is_full(result: &Result<(), SendError>) -> bool {
-    matches!(
-        result,
-        Err(SendError::Socket(SocketError::InternalChannelFull))
-    )
 }
 
 async fn until(moment: Option<Instant>) {

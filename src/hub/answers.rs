@@ -1,9 +1,53 @@
-//! How a client's event is answered: acknowledgements and the event `error`.
+//! How a client's event is answered: acknowledgements and the events `pong` and `error`.
+
+use std::{convert::Infallible, sync::Arc};
 
 use serde::Serialize;
-use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::{
+    adapter::Adapter,
+    extract::AckSender,
+    handler::{FromMessageParts, Value},
+    socket::{Sid, Socket},
+};
+use tokio::time::Instant;
 
+use super::{
+    outlet::{Outlet, ack_size, event_size},
+    session::Session,
+};
 use crate::{live::LiveBoard, wire};
+
+/// An answer to one event.
+pub(super) struct Answer<A> {
+    /// By what it is acknowledged, if its client asked for that.
+    pub(super) ack: Option<A>,
+    pub(super) outcome: Result<Reply, EventError>,
+}
+
+/// What an event got that was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// Nothing but the acknowledgement.
+    Done,
+    Pong,
+}
+
+/// By what an event is acknowledged, if its client asked for that. The library's own
+/// extractor does not say whether it did, and what is not sent must not count.
+pub(super) struct Acknowledgement<A: Adapter>(pub(super) Option<AckSender<A>>);
+
+impl<A: Adapter> FromMessageParts<A> for Acknowledgement<A> {
+    type Error = Infallible;
+
+    fn from_message_parts(
+        socket: &Arc<Socket<A>>,
+        value: &mut Value,
+        id: &Option<i64>,
+    ) -> Result<Self, Infallible> {
+        let sender = AckSender::from_message_parts(socket, value, id)?;
+        Ok(Acknowledgement(id.map(|_| sender)))
+    }
+}
 
 /// What is wrong with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,25 +107,54 @@ struct AckError {
     message: &'static str,
 }
 
-/// Acknowledges an event that was done. A client that has gone, or did not ask,
-/// needs no answer.
-pub(super) fn acknowledge(ack: AckSender, live: &LiveBoard) {
-    let (epoch, seq) = live.read(|epoch, board| (epoch, board.seq()));
-    _ = ack.send(&Done {
-        ok: true,
-        epoch: epoch.to_string(),
-        seq,
-        time: wire::timestamp(live.now()),
-    });
+impl<A> Answer<A> {
+    /// Sends it to a client whose session this is.
+    pub(super) fn send<O: Outlet<Ack = A>>(
+        self,
+        outlet: &O,
+        (sid, session): (Sid, &Session),
+        live: &LiveBoard,
+        now: Instant,
+    ) {
+        match self.outcome {
+            Ok(reply) => {
+                if reply == Reply::Pong {
+                    session.sent(event_size("pong", &()), now);
+                    outlet.emit(sid, "pong", &());
+                }
+                let (epoch, seq) = live.read(|epoch, board| (epoch, board.seq()));
+                let done = Done {
+                    ok: true,
+                    epoch: epoch.to_string(),
+                    seq,
+                    time: wire::timestamp(live.now()),
+                };
+                acknowledge(outlet, session, self.ack, &done, now);
+            }
+            Err(error) => {
+                let (code, message) = (error.code(), error.message());
+                let said = ErrorMessage { message };
+                session.sent(event_size("error", &said), now);
+                outlet.emit(sid, "error", &said);
+                let failed = Failed {
+                    ok: false,
+                    error: AckError { code, message },
+                };
+                acknowledge(outlet, session, self.ack, &failed, now);
+            }
+        }
+    }
 }
 
-/// Refuses an event, by the event `error` and by its acknowledgement. Both are
-/// lost on a client that does not read.
-pub(super) fn refuse(socket: &SocketRef, ack: AckSender, error: EventError) {
-    let (code, message) = (error.code(), error.message());
-    _ = socket.emit("error", &ErrorMessage { message });
-    _ = ack.send(&Failed {
-        ok: false,
-        error: AckError { code, message },
-    });
+fn acknowledge<O: Outlet, T: Serialize>(
+    outlet: &O,
+    session: &Session,
+    ack: Option<O::Ack>,
+    data: &T,
+    now: Instant,
+) {
+    if let Some(ack) = ack {
+        session.sent(ack_size(data), now);
+        outlet.acknowledge(ack, data);
+    }
 }

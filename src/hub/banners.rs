@@ -12,7 +12,7 @@ use crate::{
 
 /// Announcements that are kept for late joiners: a bound for an organiser that has
 /// run wild.
-const KEPT: usize = 100;
+pub(super) const KEPT: usize = 100;
 
 /// The longest that is waited at a time, so that a clock that was set is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -104,6 +104,12 @@ impl Banners {
         due
     }
 
+    /// The one with this id, if it still is to be shown to whoever has not seen it.
+    pub(super) fn valid(&self, id: AnnouncementId, now: Timestamp) -> Option<&Banner> {
+        let mut shown = self.shown.iter();
+        shown.find(|it| it.announcement.id == id && it.announcement.until > now)
+    }
+
     /// What somebody who comes now is to be shown, oldest first.
     pub(super) fn valid_for(
         &self,
@@ -118,7 +124,8 @@ impl Banners {
     }
 }
 
-fn is_for(audience: Audience, identity: Identity) -> bool {
+/// Is an announcement to this audience for them?
+pub(super) fn is_for(audience: Audience, identity: Identity) -> bool {
     match audience {
         Audience::All => true,
         Audience::Viewers => identity.role == Role::Viewer,

@@ -9,7 +9,11 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::view::{Mode, View};
-use crate::{board::UserId, wire};
+use crate::{
+    auth::Identity,
+    board::{Epoch, UserId},
+    wire,
+};
 use app::wire::{
     REFRESH_TOKEN, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, UNSUBSCRIBE_SCOREBOARD,
 };
@@ -46,8 +50,9 @@ pub(super) enum ClientEvent {
     SubscribeScoreboard(Subscribe),
     UnsubscribeScoreboard,
     SubscribeUserScore(UserId),
-    /// A later token of the same user.
-    RefreshToken(String),
+    /// A later token, and what it says; none if it is not valid. Tokens are long, so they
+    /// do not wait for the actor themselves.
+    RefreshToken(Option<Identity>),
     Ping,
     /// The name is unknown, or the arguments do not fit it.
     Malformed,
@@ -59,7 +64,7 @@ pub(super) struct Subscribe {
     pub(super) view: View,
     pub(super) mode: Mode,
     /// The epoch and `seq` of the rows that the client has.
-    pub(super) known: Option<(String, u64)>,
+    pub(super) known: Option<(Epoch, u64)>,
 }
 
 impl Subscribe {
@@ -84,24 +89,35 @@ impl Subscribe {
                     }
                 }
                 "page" => wanted.view = View::Page(value.as_u64()?),
-                "epoch" => epoch = Some(value.as_str()?.to_owned()),
+                "epoch" => epoch = Some(value.as_str()?),
                 "seq" => seq = Some(value.as_u64()?),
                 _ => return None,
             }
         }
         wanted.known = match (epoch, seq, wanted.mode) {
             (None, None, _) => None,
-            (Some(epoch), Some(seq), Mode::Delta) => Some((epoch, seq)),
+            // Rows of an epoch that is none are not known here.
+            (Some(epoch), Some(seq), Mode::Delta) => read_epoch(epoch).map(|epoch| (epoch, seq)),
             _ => return None,
         };
         Some(wanted)
     }
 }
 
+/// Reads what an epoch is written as.
+fn read_epoch(text: &str) -> Option<Epoch> {
+    let epoch = u64::from_str_radix(text, 16).ok().map(Epoch);
+    epoch.filter(|epoch| epoch.to_string() == text)
+}
+
 impl ClientEvent {
-    /// Reads an event. Like the official clients, it takes `null` and an empty
-    /// object for no argument.
-    pub(super) fn read(name: &str, args: &[Value]) -> ClientEvent {
+    /// Reads an event; `verify` reads a token. Like the official clients, it takes `null`
+    /// and an empty object for no argument.
+    pub(super) fn read(
+        name: &str,
+        args: &[Value],
+        verify: impl FnOnce(&str) -> Option<Identity>,
+    ) -> ClientEvent {
         let nothing = match args {
             [] | [Value::Null] => true,
             [Value::Object(fields)] => fields.is_empty(),
@@ -133,7 +149,7 @@ impl ClientEvent {
                 [Value::Object(fields)] if fields.len() == 1 => {
                     let token = fields.get("token").and_then(Value::as_str);
                     token.map_or(ClientEvent::Malformed, |token| {
-                        ClientEvent::RefreshToken(token.to_owned())
+                        ClientEvent::RefreshToken(verify(token))
                     })
                 }
                 _ => ClientEvent::Malformed,
@@ -146,7 +162,25 @@ impl ClientEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Role;
     use serde_json::json;
+
+    /// Of tokens, only this one is valid.
+    const TOKEN: &str = "abc";
+
+    fn identity() -> Identity {
+        Identity {
+            user: UserId([7; 16]),
+            role: Role::Viewer,
+            issued: None,
+            expires: 9,
+        }
+    }
+
+    fn read(name: &str, args: &[Value]) -> ClientEvent {
+        let verify = |token: &str| (token == TOKEN).then(identity);
+        ClientEvent::read(name, args, verify)
+    }
 
     #[test]
     fn events_without_argument_take_none() {
@@ -159,7 +193,7 @@ mod tests {
             ("ping", ClientEvent::Ping),
         ] {
             for args in [vec![], vec![json!(null)], vec![json!({})]] {
-                assert_eq!(ClientEvent::read(name, &args), event);
+                assert_eq!(read(name, &args), event);
             }
             for args in [
                 vec![json!(1)],
@@ -167,19 +201,27 @@ mod tests {
                 vec![json!({"a": 1})],
                 vec![json!({}), json!({})],
             ] {
-                assert_eq!(ClientEvent::read(name, &args), ClientEvent::Malformed);
+                assert_eq!(read(name, &args), ClientEvent::Malformed);
             }
         }
     }
 
     #[test]
     fn a_subscription_says_what_and_how() {
-        let read = |fields| ClientEvent::read("subscribe_scoreboard", &[fields]);
+        let subscribe = |fields| read("subscribe_scoreboard", &[fields]);
         let plain = Subscribe::PLAIN;
-        let known = Some(("e".to_owned(), 7));
+        let epoch = Epoch(0x2a).to_string();
+        let known = Some((Epoch(0x2a), 7));
         for (fields, wanted) in [
             (json!({ "mode": "full" }), plain.clone()),
             (json!({ "mode": null, "page": null }), plain.clone()),
+            (
+                json!({ "mode": "delta", "epoch": "no epoch of ours", "seq": 7 }),
+                Subscribe {
+                    mode: Mode::Delta,
+                    ..plain.clone()
+                },
+            ),
             (
                 json!({ "page": 3 }),
                 Subscribe {
@@ -188,15 +230,15 @@ mod tests {
                 },
             ),
             (
-                json!({ "mode": "delta", "epoch": "e", "seq": 7 }),
+                json!({ "mode": "delta", "epoch": epoch, "seq": 7 }),
                 Subscribe {
                     mode: Mode::Delta,
-                    known: known.clone(),
+                    known,
                     ..plain
                 },
             ),
             (
-                json!({ "mode": "delta", "epoch": "e", "seq": 7, "page": 0 }),
+                json!({ "mode": "delta", "epoch": epoch, "seq": 7, "page": 0 }),
                 Subscribe {
                     view: View::Page(0),
                     mode: Mode::Delta,
@@ -204,7 +246,7 @@ mod tests {
                 },
             ),
         ] {
-            assert_eq!(read(fields), ClientEvent::SubscribeScoreboard(wanted));
+            assert_eq!(subscribe(fields), ClientEvent::SubscribeScoreboard(wanted));
         }
         for fields in [
             json!({ "mode": "sideways" }),
@@ -213,13 +255,17 @@ mod tests {
             json!({ "page": 1.5 }),
             json!({ "page": "1" }),
             json!({ "mode": "delta", "seq": 7 }),
-            json!({ "mode": "delta", "epoch": "e" }),
-            json!({ "mode": "delta", "epoch": "e", "seq": -7 }),
+            json!({ "mode": "delta", "epoch": epoch }),
+            json!({ "mode": "delta", "epoch": epoch, "seq": -7 }),
             json!({ "mode": "delta", "epoch": 1, "seq": 7 }),
-            json!({ "epoch": "e", "seq": 7 }),
+            json!({ "epoch": epoch, "seq": 7 }),
             json!({ "top": 100 }),
         ] {
-            assert_eq!(read(fields.clone()), ClientEvent::Malformed, "{fields}");
+            assert_eq!(
+                subscribe(fields.clone()),
+                ClientEvent::Malformed,
+                "{fields}"
+            );
         }
     }
 
@@ -228,7 +274,7 @@ mod tests {
         let id = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
         let user = wire::user_id(id).expect("a UUID");
         for args in [vec![json!(id)], vec![json!({ "userId": id })]] {
-            let event = ClientEvent::read("subscribe_user_score", &args);
+            let event = read("subscribe_user_score", &args);
             assert_eq!(event, ClientEvent::SubscribeUserScore(user));
         }
         for args in [
@@ -240,26 +286,25 @@ mod tests {
             vec![json!({ "userId": id, "more": true })],
             vec![json!(id), json!(id)],
         ] {
-            let event = ClientEvent::read("subscribe_user_score", &args);
+            let event = read("subscribe_user_score", &args);
             assert_eq!(event, ClientEvent::Malformed, "{args:?}");
         }
     }
 
     #[test]
     fn a_token_comes_in_an_object() {
-        let event = ClientEvent::read("refresh_token", &[json!({ "token": "abc" })]);
-        assert_eq!(event, ClientEvent::RefreshToken("abc".into()));
+        for (token, expected) in [(TOKEN, Some(identity())), ("forged", None)] {
+            let event = read("refresh_token", &[json!({ "token": token })]);
+            assert_eq!(event, ClientEvent::RefreshToken(expected));
+        }
         for args in [vec![], vec![json!("abc")], vec![json!({ "token": 7 })]] {
-            let event = ClientEvent::read("refresh_token", &args);
+            let event = read("refresh_token", &args);
             assert_eq!(event, ClientEvent::Malformed, "{args:?}");
         }
     }
 
     #[test]
     fn unknown_names_are_malformed() {
-        assert_eq!(
-            ClientEvent::read("raise_my_score", &[]),
-            ClientEvent::Malformed
-        );
+        assert_eq!(read("raise_my_score", &[]), ClientEvent::Malformed);
     }
 }

@@ -240,7 +240,7 @@ fn gone(user_id: &str) -> RowChange {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     /// What a client does with a delta.
-    fn apply(board: &mut LeaderboardData, delta: &ScoreboardDelta) {
+    pub(crate) fn apply(board: &mut LeaderboardData, delta: &ScoreboardDelta) {
         assert!(delta.from <= board.seq && board.seq <= delta.to, "a gap");
         let mut rows: HashMap<String, (usize, ScoreRow)> = board
             .top_scores

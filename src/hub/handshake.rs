@@ -1,11 +1,20 @@
 //! The handshake: who may connect. The texts of the refusals are a contract.
 
+use std::time::Duration;
+
 use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
-use socketioxide::extract::{MaybeHttpExtension, SocketRef, State, TryData};
+use socketioxide::{
+    extract::{MaybeHttpExtension, SocketRef, State, TryData},
+    socket::DisconnectReason,
+};
 
-use super::{Excess, Handlers, Session, actor::Request, received, rooms};
+use super::{Excess, Handlers, Joined, Session, actor::Request, received};
 use crate::auth::{Role, bearer};
+
+/// How long a transport outlives the socket that has left it: what was said last may
+/// still arrive, and official clients end it by themselves.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Why a client was not let in; each is shown as the message of `connect_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,26 +38,26 @@ pub(super) async fn authenticate(
     MaybeHttpExtension(session): MaybeHttpExtension<Session>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
-    let auth = auth.ok();
-    let Some(session) = session else {
-        return admit(&socket, auth.as_ref(), &handlers);
-    };
-    if !session.is_permitted() {
-        return Err(Refused::TooManyConnections);
-    }
+    let session = session.filter(Session::is_permitted);
+    let session = session.ok_or(Refused::TooManyConnections)?;
     if !session.join() {
         return Err(Refused::TooManyConnections);
     }
-    let admitted = admit(&socket, auth.as_ref(), &handlers);
+    let admitted = admit(&socket, auth.ok().as_ref(), &session, &handlers);
     if admitted.is_err() {
         session.leave();
     }
     admitted
 }
 
-/// Sets the handler of a client that may connect, and joins its rooms: all of that
-/// before the client is told that it is connected, so no event is too early for them.
-fn admit(socket: &SocketRef, auth: Option<&Value>, handlers: &Handlers) -> Result<(), Refused> {
+/// Sets the handler of a client that may connect, before the client is told that it is
+/// connected: no event is too early for that.
+fn admit(
+    socket: &SocketRef,
+    auth: Option<&Value>,
+    session: &Session,
+    handlers: &Handlers,
+) -> Result<(), Refused> {
     let header = socket.req_parts().headers.get(AUTHORIZATION);
     let token = auth
         .and_then(|auth| auth.get("token")?.as_str())
@@ -70,17 +79,20 @@ fn admit(socket: &SocketRef, auth: Option<&Value>, handlers: &Handlers) -> Resul
     socket
         .extensions
         .insert(place.ok_or(Refused::TooMuchOfUser)?);
-    socket.extensions.insert(identity);
     socket.extensions.insert(Excess::default());
     socket.on_fallback(received);
     let (sid, gone) = (socket.id, handlers.requests.clone());
-    socket.on_disconnect(async move || {
+    let left = session.clone();
+    let session = session.clone();
+    socket.extensions.insert(Joined { identity, session });
+    socket.on_disconnect(async move |reason: DisconnectReason| {
+        use DisconnectReason::{ClientNSDisconnect, ServerNSDisconnect};
+        if matches!(reason, ClientNSDisconnect | ServerNSDisconnect) {
+            left.close_after(GOODBYE);
+        }
+        drop(left);
         // Waits for a place: who left must not count as present for ever.
         _ = gone.send(Request::Disconnected(sid, identity.user)).await;
     });
-    socket.join([
-        rooms::user(identity.user),
-        rooms::role(identity.role).to_owned(),
-    ]);
     Ok(())
 }

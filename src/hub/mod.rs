@@ -8,16 +8,20 @@ mod achievements;
 mod actor;
 mod answers;
 mod banners;
+mod consumers;
 mod events;
 mod expiring;
 mod frames;
 mod handshake;
-mod lagging;
 mod online;
+mod outlet;
 #[cfg(test)]
 mod reloading;
 mod rooms;
 mod session;
+#[cfg(test)]
+mod simulation;
+mod slow;
 mod ticking;
 mod updates;
 mod view;
@@ -34,11 +38,12 @@ use std::{
 
 use socketioxide::{
     ParserConfig, SocketIo, SocketIoBuilder, TransportType,
+    adapter::LocalAdapter,
     extract::{AckSender, Event, Extension, SocketRef, State, TryData},
     handler::ConnectHandler,
     layer::SocketIoLayer,
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use crate::{
     auth::{Identity, Tokens},
@@ -49,12 +54,13 @@ use crate::{
     vital::Pulse,
 };
 use actor::{Actor, Heard, Request};
-use answers::{EventError, refuse};
+use answers::{Acknowledgement, Answer, EventError};
 use events::{Args, ClientEvent};
 pub use session::{Session, WeakSession};
+use slow::SendQueue;
 
 /// Requests that may wait for the actor; a client whose request finds no place
-/// is disconnected.
+/// is closed. None of them holds what a client wrote: they have one size.
 const QUEUE: usize = 16 * 1024;
 
 /// Between the transport's connection and the token.
@@ -77,12 +83,13 @@ struct Handlers {
     live: LiveBoard,
     tokens: Arc<Tokens>,
     limits: Arc<Limits>,
-    requests: mpsc::Sender<Request>,
+    queue: SendQueue,
+    requests: mpsc::Sender<Request<AckSender>>,
 }
 
 /// By which others reach a hub. Clones reach the same.
 #[derive(Clone)]
-pub struct Handle(mpsc::Sender<Request>);
+pub struct Handle(mpsc::Sender<Request<AckSender>>);
 
 impl Handle {
     /// Announces something that is not on the log. If `replaces` says which other
@@ -131,18 +138,20 @@ impl Hub {
         achievements: AchievementsTable,
         pulse: Pulse,
     ) -> (Hub, SocketIoLayer) {
-        let (requests, queue) = mpsc::channel(QUEUE);
+        let (requests, received) = mpsc::channel(QUEUE);
+        let queue = SendQueue(table.send_queue.get());
         let (layer, io) = transport(table)
             .with_state(Handlers {
                 live: live.clone(),
-                tokens: tokens.clone(),
+                tokens,
                 limits,
+                queue,
                 requests: requests.clone(),
             })
             .build_layer();
         io.ns("/", connected.with(handshake::authenticate));
-        let actor = Actor::new(io.clone(), live, tokens, achievements);
-        let actor = tokio::spawn(actor.run(queue, pulse));
+        let actor = Actor::new(io.clone(), live, queue, achievements);
+        let actor = tokio::spawn(actor.run(received, pulse));
         let hub = Hub {
             io,
             handle: Handle(requests),
@@ -174,10 +183,11 @@ impl Hub {
 /// Runs when a client was let in.
 fn connected(
     socket: SocketRef,
-    Extension(identity): Extension<Identity>,
+    Extension(Joined { identity, session }): Extension<Joined>,
     State(handlers): State<Handlers>,
 ) -> std::future::Ready<()> {
-    handlers.push(&socket, Request::Connected(socket.id, identity));
+    let request = Request::Connected(socket.id, identity, session.clone());
+    handlers.push(&session, request);
     std::future::ready(())
 }
 
@@ -187,32 +197,47 @@ fn received(
     socket: SocketRef,
     Event(name): Event,
     TryData(args): TryData<Args>,
-    Extension(identity): Extension<Identity>,
+    Extension(Joined { identity, session }): Extension<Joined>,
     State(handlers): State<Handlers>,
-    ack: AckSender,
+    io: SocketIo,
+    Acknowledgement(ack): Acknowledgement<LocalAdapter>,
 ) -> std::future::Ready<()> {
     let excess = socket.extensions.get::<Excess>().unwrap_or_default();
     if handlers.limits.event(identity.user) {
         excess.0.store(0, Ordering::Relaxed);
+        let verify = |token: &str| handlers.tokens.verify(token).ok();
         let event = args.map_or(ClientEvent::Malformed, |Args(args)| {
-            ClientEvent::read(&name, &args)
+            ClientEvent::read(&name, &args, verify)
         });
         let request = Request::Event(Heard {
-            socket: socket.clone(),
+            sid: socket.id,
             user: identity.user,
             event,
             ack,
         });
-        handlers.push(&socket, request);
-    } else {
-        // Not by way of the actor, whom a flood must not keep from others.
-        if excess.0.fetch_add(1, Ordering::Relaxed) < EXCESS {
-            refuse(&socket, ack, EventError::TooMany);
-        } else {
-            _ = socket.disconnect();
+        handlers.push(&session, request);
+    } else if excess.0.fetch_add(1, Ordering::Relaxed) >= EXCESS {
+        // It does not get away by not reading.
+        if socket.disconnect().is_err() {
+            session.close();
         }
+    } else if handlers.queue.has_room(session.backlog(), Instant::now()) {
+        // Not by way of the actor, whom a flood must not keep from others.
+        let refusal = Answer {
+            ack,
+            outcome: Err(EventError::TooMany),
+        };
+        let to = (socket.id, &session);
+        refusal.send(&io, to, &handlers.live, Instant::now());
     }
     std::future::ready(())
+}
+
+/// As whom a socket was let in, and by which session.
+#[derive(Clone)]
+struct Joined {
+    identity: Identity,
+    session: Session,
 }
 
 /// How many events beyond the limit a socket has sent in a row.
@@ -220,12 +245,12 @@ fn received(
 struct Excess(Arc<AtomicU32>);
 
 impl Handlers {
-    fn push(&self, socket: &SocketRef, request: Request) {
+    fn push(&self, session: &Session, request: Request<AckSender>) {
         if self.requests.try_send(request).is_err() {
             // Better no connection than one whose state nobody knows: the client
             // comes back and asks again.
-            tracing::warn!(socket = %socket.id, "the hub cannot keep up; a client was disconnected");
-            _ = socket.clone().disconnect();
+            tracing::warn!("the hub cannot keep up; a client was closed");
+            session.close();
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     auth::{self, Role},
     board::{Epoch, UserId},
     config::{AuthTable, LimitsTable, Secret},
-    limits::tests::limits,
+    limits::{Admission, Traffic, tests::limits},
     live::testing::{acted, live, log, user},
     store::Fold,
     wire,
@@ -37,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Running {
     router: Router,
     tokens: Arc<Tokens>,
+    limits: Arc<Limits>,
     _hub: Hub,
 }
 
@@ -45,10 +46,11 @@ impl Running {
         let secret = |text: &str| Secret(text.into());
         let tokens = Tokens::new(&secret("one"), &secret("other"), &AuthTable::default());
         let tokens = Arc::new(tokens);
+        let limits = Arc::new(limits(LimitsTable::default()));
         let (hub, layer) = Hub::start(
             live,
             tokens.clone(),
-            Arc::new(limits(LimitsTable::default())),
+            limits.clone(),
             &SocketTable::default(),
             AchievementsTable::default(),
             Pulse::unwatched(),
@@ -56,20 +58,27 @@ impl Running {
         Running {
             router: Router::new().layer(layer),
             tokens,
+            limits,
             _hub: hub,
         }
     }
 
     /// A client who is connected, and has sent these events.
     async fn client(&self, user: UserId, role: Role, events: &[Value]) -> Client {
+        let address = [192, 0, 2, 1].into();
+        let Admission::Admitted(permit) = self.limits.connection(address) else {
+            panic!("there are few");
+        };
+        let traffic = Traffic::new(self.limits.clone(), address);
         let mut client = Client {
             router: self.router.clone(),
-            session: String::new(),
+            session: Session::new(Some(permit), traffic),
+            query: String::new(),
             packets: VecDeque::new(),
         };
         let open = client.packet().await;
         let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
-        client.session = format!("&sid={}", open["sid"].as_str().unwrap());
+        client.query = format!("&sid={}", open["sid"].as_str().unwrap());
         let token = self.tokens.issue(user, role, TTL).unwrap();
         client
             .send(format!("40{}", json!({ "token": token })))
@@ -84,14 +93,16 @@ impl Running {
 
 struct Client {
     router: Router,
-    session: String,
+    session: Session,
+    query: String,
     packets: VecDeque<String>,
 }
 
 impl Client {
     async fn ask(&self, method: Method, body: String) -> String {
-        let uri = format!("/socket.io/?EIO=4&transport=polling{}", self.session);
+        let uri = format!("/socket.io/?EIO=4&transport=polling{}", self.query);
         let request = Request::builder().method(method).uri(uri);
+        let request = request.extension(self.session.clone());
         let request = request.body(Body::from(body)).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -109,6 +120,7 @@ impl Client {
                 return packet;
             }
             let body = self.ask(Method::GET, String::new()).await;
+            self.session.taken();
             self.packets.extend(body.split('\u{1e}').map(str::to_owned));
         }
     }

@@ -37,19 +37,24 @@ pub(super) fn role(role: Role) -> &'static str {
     }
 }
 
-/// Those who are to see an announcement; `None` if that is everybody.
-pub(super) fn audience(audience: Audience) -> Option<String> {
-    match audience {
-        Audience::All => None,
-        Audience::Viewers => Some(role(Role::Viewer).into()),
-        Audience::Players => Some(role(Role::Player).into()),
-        Audience::Publishers => Some(role(Role::Publisher).into()),
-        Audience::Admins => Some(role(Role::Admin).into()),
-        Audience::User(id) => Some(user(id)),
-    }
+/// Those who are to see an announcement.
+pub(super) fn audience(audience: Audience) -> Vec<String> {
+    let roles: &[Role] = match audience {
+        Audience::All => &[Role::Viewer, Role::Player, Role::Publisher, Role::Admin],
+        Audience::Viewers => &[Role::Viewer],
+        Audience::Players => &[Role::Player],
+        Audience::Publishers => &[Role::Publisher],
+        Audience::Admins => &[Role::Admin],
+        Audience::User(id) => return vec![user(id)],
+    };
+    roles.iter().map(|it| role(*it).to_owned()).collect()
 }
 
-/// The sockets of one user that asked for their score.
-pub(super) fn score(user: UserId) -> String {
-    format!("score:{}", wire::user_text(user))
+/// The rooms of what a socket watches.
+pub(super) fn watched(watched: View, mode: Mode) -> Vec<String> {
+    let mut rooms = vec![view(watched, mode)];
+    if watched == View::Top {
+        rooms.push(SCOREBOARD.to_owned());
+    }
+    rooms
 }

@@ -11,11 +11,12 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::limits::{Place, Reason, Sent, Traffic, Verdict};
 
@@ -128,16 +129,14 @@ impl Session {
         self.0.joined.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a packet with this many bytes was handed to the library.
-    #[expect(
-        dead_code,
-        reason = "the actor counts what it sends in the next change"
-    )]
-    pub(super) fn sent(&self, bytes: usize) {
+    /// Notes that a packet with this many bytes is handed to the library. To be called
+    /// before that is done: after it, the packet might have been taken already, and
+    /// would count for ever.
+    pub(super) fn sent(&self, bytes: usize, now: Instant) {
         let mut backlog = self.0.backlog.lock();
         backlog.bytes += bytes;
         backlog.packets += 1;
-        backlog.since.get_or_insert_with(Instant::now);
+        backlog.since.get_or_insert(now);
     }
 
     /// Notes that the client's transport has taken all there was: a WebSocket was
@@ -146,11 +145,22 @@ impl Session {
         *self.0.backlog.lock() = Backlog::default();
     }
 
+    /// Notes that the client's transport has taken packets with this many bytes in all,
+    /// and that there may be more: a poll is answered with `socket.max_message` bytes at
+    /// most.
+    pub fn took(&self, bytes: usize, packets: usize) {
+        let mut backlog = self.0.backlog.lock();
+        backlog.bytes = backlog.bytes.saturating_sub(bytes);
+        backlog.packets = backlog.packets.saturating_sub(packets);
+        // The library's own packets are in the answer too, and were not counted here.
+        if backlog.bytes == 0 {
+            *backlog = Backlog::default();
+        } else {
+            backlog.since = Some(Instant::now());
+        }
+    }
+
     /// What its client has not taken yet.
-    #[expect(
-        dead_code,
-        reason = "the actor looks for slow clients in the next change"
-    )]
     pub(super) fn backlog(&self) -> Backlog {
         *self.0.backlog.lock()
     }
@@ -177,12 +187,15 @@ impl Session {
         }
     }
 
-    /// Ends it after this time: what was said last has a chance to arrive.
+    /// Ends it after this time: what was said last has a chance to arrive. Until then it
+    /// is not held: if its transport ends before, the permit is given back at once.
     pub fn close_after(&self, time: Duration) {
-        let session = self.clone();
+        let session = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             tokio::time::sleep(time).await;
-            session.close();
+            if let Some(session) = session.upgrade() {
+                Session(session).close();
+            }
         });
     }
 
@@ -203,14 +216,14 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         config::LimitsTable,
         limits::{Admission, tests::limits},
     };
 
-    fn session() -> Session {
+    pub(in crate::hub) fn session() -> Session {
         let limits = Arc::new(limits(LimitsTable::default()));
         let address = [192, 0, 2, 1].into();
         let Admission::Admitted(permit) = limits.connection(address) else {
@@ -266,18 +279,50 @@ mod tests {
     #[test]
     fn the_backlog_is_what_was_sent_since_the_last_was_taken() {
         let session = session();
-        session.sent(100);
-        let since = session.backlog().since;
-        assert!(since.is_some());
-        session.sent(50);
+        let now = Instant::now();
+        session.sent(100, now);
+        session.sent(50, now + Duration::from_secs(1));
         let expected = Backlog {
             bytes: 150,
             packets: 2,
-            since,
+            since: Some(now),
         };
         assert_eq!(session.backlog(), expected);
         session.taken();
         assert_eq!(session.backlog(), Backlog::default());
+    }
+
+    #[test]
+    fn what_a_poll_left_is_still_to_be_taken() {
+        let session = session();
+        let then = Instant::now();
+        for _ in 0..3 {
+            session.sent(100, then);
+        }
+        session.took(210, 2);
+        let Backlog {
+            bytes,
+            packets,
+            since,
+        } = session.backlog();
+        assert_eq!((bytes, packets), (90, 1));
+        assert!(since >= Some(then), "there was progress");
+        // With a ping of the library.
+        session.took(101, 2);
+        assert_eq!(session.backlog(), Backlog::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_to_be_closed_later_holds_nothing_until_then() {
+        let (stays, goes) = (session(), session());
+        for session in [&stays, &goes] {
+            session.close_after(Duration::from_secs(2));
+        }
+        let gone = Arc::downgrade(&goes.0);
+        drop(goes);
+        assert!(gone.upgrade().is_none());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(stays.is_closed());
     }
 
     #[test]

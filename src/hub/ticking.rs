@@ -7,15 +7,16 @@ use app::wire::{
     BATCH_UPDATE, LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SCOREBOARD_UPDATE,
     USER_SCORE_UPDATE, UserScoreUpdate,
 };
-use serde::Serialize;
-use socketioxide::{BroadcastError, SocketError, socket::Sid};
+use socketioxide::socket::Sid;
 
 use super::{
     achievements::achieved,
     actor::Actor,
     banners::Source,
+    consumers::Consumer,
     frames::{Frames, Moment, Step},
     online::Place,
+    outlet::Outlet,
     rooms,
     updates::Updates,
     view::{Mode, View},
@@ -49,9 +50,11 @@ struct Seen {
     ended: Vec<UserId>,
 }
 
-impl Actor {
+impl<O: Outlet> Actor<O> {
     /// Looks at the board, and tells everybody what is new to them.
     pub(super) async fn tick(&mut self) {
+        // Before the look, which knows frames that nobody was sent yet.
+        self.set_slow_aside();
         let live = self.live.clone();
         let seen = live.take_changes(|epoch, board, changes| self.look(epoch, board, changes));
         // A look that found nothing to tell counts too: it holds up the writer.
@@ -61,8 +64,8 @@ impl Actor {
         }
         // Before the frames, of which they know all then.
         for (sid, view) in seen.again {
-            if let (Some(socket), Some(rows)) = (self.io.get_socket(sid), seen.rows.get(&view)) {
-                self.tell_rows(&socket, LEADERBOARD_REFRESH, rows, 0);
+            if let Some(rows) = seen.rows.get(&view) {
+                self.tell(sid, LEADERBOARD_REFRESH, rows);
             }
         }
         if seen.is_other {
@@ -156,7 +159,6 @@ impl Actor {
     fn begin_anew(&mut self, now: Moment, board: &Board) {
         self.watching
             .begin_anew(now, |view| Frames::new(view, now.epoch, board));
-        self.lagging.begin_anew();
         self.online.begin_anew();
         self.updates = Updates::default();
     }
@@ -171,7 +173,7 @@ impl Actor {
         for (sid, watch) in self.watching.ticked(now) {
             // A new frame says it all, to whoever gets it.
             let is_told = watch.mode == Mode::Full && steps.iter().any(|(v, _)| *v == watch.view);
-            // Whoever lags is given all rows when there is room.
+            // Whoever is slow is given all rows when they have taken the others.
             if is_told || watch.behind.is_some() {
                 continue;
             }
@@ -215,20 +217,20 @@ impl Actor {
     async fn tell_all_watchers(&mut self) {
         let views: Vec<View> = self.watching.views().map(|(view, _)| view).collect();
         for view in views {
+            let Some(watched) = self.watching.watched(view) else {
+                continue;
+            };
             for mode in [Mode::Full, Mode::Delta] {
-                let watched = self.watching.watched(view);
-                if let Some(watched) = watched.filter(|watched| watched.has(mode)) {
-                    let (room, data) = (rooms::view(view, mode), watched.frames.data());
-                    if !self.tell_room(&room, LEADERBOARD_REFRESH, data).await {
-                        self.lagging.suspect_view(view, mode, 0);
-                    }
-                }
+                let (room, data) = (rooms::view(view, mode), watched.frames.data());
+                let sids = watched.room(mode).iter().copied();
+                self.tell_rooms(vec![room], sids, LEADERBOARD_REFRESH, data)
+                    .await;
             }
         }
     }
 
     /// One frame to each room whose rows have changed, after what happened to
-    /// each user on the visible board. A view that nobody watches in a mode is
+    /// each user on the visible board. A view that nobody live watches in a mode is
     /// not encoded in it.
     async fn tell_watchers(&mut self, steps: Vec<(View, Step)>, now: Moment) {
         let top = steps.iter().find(|(view, _)| *view == View::Top);
@@ -237,45 +239,48 @@ impl Actor {
         }
         for mut batch in self.updates.take(now.seq, &wire::timestamp(now.at)) {
             // Whoever misses one of these does not miss what is on the board.
+            let Some(top) = self.watching.watched(View::Top) else {
+                continue;
+            };
+            let (full, delta) = (top.room(Mode::Full), top.room(Mode::Delta));
+            let (room, sids) = (
+                vec![rooms::SCOREBOARD.to_owned()],
+                full.union(delta).copied(),
+            );
             if batch.len() > 1 {
-                self.tell_room(rooms::SCOREBOARD, BATCH_UPDATE, &batch)
-                    .await;
+                self.tell_rooms(room, sids, BATCH_UPDATE, &batch).await;
             } else if let Some(update) = batch.pop() {
-                self.tell_room(rooms::SCOREBOARD, SCOREBOARD_UPDATE, &update)
+                self.tell_rooms(room, sids, SCOREBOARD_UPDATE, &update)
                     .await;
             }
         }
-        for (view, Step { before, delta }) in steps {
+        for (view, Step { delta, .. }) in steps {
             let Some(watched) = self.watching.watched(view) else {
                 continue;
             };
-            if watched.has(Mode::Full) {
-                let room = rooms::view(view, Mode::Full);
-                let data = watched.frames.data();
-                if !self.tell_room(&room, LEADERBOARD_REFRESH, data).await {
-                    self.lagging.suspect_view(view, Mode::Full, before.seq);
-                }
-            }
-            if watched.has(Mode::Delta) {
-                let room = rooms::view(view, Mode::Delta);
-                if !self.tell_room(&room, SCOREBOARD_DELTA, &delta).await {
-                    self.lagging.suspect_view(view, Mode::Delta, before.seq);
-                }
-            }
+            let room = |mode| {
+                let sids = watched.room(mode).iter().copied();
+                (vec![rooms::view(view, mode)], sids)
+            };
+            let ((rooms, sids), data) = (room(Mode::Full), watched.frames.data());
+            self.tell_rooms(rooms, sids, LEADERBOARD_REFRESH, data)
+                .await;
+            let (rooms, sids) = room(Mode::Delta);
+            self.tell_rooms(rooms, sids, SCOREBOARD_DELTA, &delta).await;
         }
     }
 
+    /// Tells a user's sockets, and of those that are slow notes that there is something
+    /// newer.
     async fn tell_user(&mut self, user: UserId, update: &UserScoreUpdate) {
-        let room = rooms::user(user);
-        if !self.tell_room(&room, USER_SCORE_UPDATE, update).await {
-            self.lagging.suspect_user(user);
+        let sids = self.online.sockets(user);
+        for sid in sids {
+            if let Some(owed) = self.consumers.get_mut(*sid).and_then(Consumer::owed) {
+                owed.score = true;
+            }
         }
-    }
-
-    /// Emits to a room, encoded once; answers whether all could take it.
-    async fn tell_room<T: Serialize>(&self, room: &str, event: &str, data: &T) -> bool {
-        let emitted = self.io.to(room.to_owned()).emit(event, data).await;
-        let full = |error: &SocketError| matches!(error, SocketError::InternalChannelFull);
-        !matches!(emitted, Err(BroadcastError::Socket(errors)) if errors.iter().any(full))
+        let room = vec![rooms::user(user)];
+        self.tell_rooms(room, sids.iter().copied(), USER_SCORE_UPDATE, update)
+            .await;
     }
 }

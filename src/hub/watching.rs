@@ -6,7 +6,7 @@
 //! Deltas between frames do not speak of it then. So those who were shown such a
 //! moment are noted, and shown all rows again with the tick.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use socketioxide::socket::Sid;
 
@@ -38,45 +38,42 @@ pub(super) struct Watching {
 pub(super) struct Watch {
     pub(super) view: View,
     pub(super) mode: Mode,
-    /// The socket does not read, and is in no room: it has seen the frames up to
-    /// here.
+    /// The socket is slow, and in no room: it has seen the frames up to here, or none
+    /// of which can be said what became of it, if it is 0.
     pub(super) behind: Option<u64>,
     /// The socket was shown the board of this moment, since the last tick.
     between: Option<Moment>,
 }
 
-/// A view, and how many watch it.
+/// A view, and who watches it.
 pub(super) struct Watched {
     pub(super) frames: Frames,
-    full: usize,
-    delta: usize,
-}
-
-impl Watch {
-    /// Was the socket shown the board between two ticks?
-    pub(super) fn is_between(&self) -> bool {
-        self.between.is_some()
-    }
+    /// How many watch it, slow or not.
+    watchers: usize,
+    /// Who is in its rooms.
+    full: HashSet<Sid>,
+    delta: HashSet<Sid>,
 }
 
 impl Watched {
     fn new(frames: Frames) -> Watched {
         Watched {
             frames,
-            full: 0,
-            delta: 0,
+            watchers: 0,
+            full: HashSet::new(),
+            delta: HashSet::new(),
         }
     }
 
-    /// Does anybody watch it in this mode?
-    pub(super) fn has(&self, mode: Mode) -> bool {
+    /// Who is sent its frames in this mode.
+    pub(super) fn room(&self, mode: Mode) -> &HashSet<Sid> {
         match mode {
-            Mode::Full => self.full > 0,
-            Mode::Delta => self.delta > 0,
+            Mode::Full => &self.full,
+            Mode::Delta => &self.delta,
         }
     }
 
-    fn count(&mut self, mode: Mode) -> &mut usize {
+    fn room_mut(&mut self, mode: Mode) -> &mut HashSet<Sid> {
         match mode {
             Mode::Full => &mut self.full,
             Mode::Delta => &mut self.delta,
@@ -121,21 +118,58 @@ impl Watching {
                 .entry(page)
                 .or_insert_with(|| Watched::new(frames())),
         };
-        *watched.count(mode) += 1;
+        watched.watchers += 1;
+        watched.room_mut(mode).insert(sid);
         &mut watched.frames
+    }
+
+    /// A socket is slow: it leaves the rooms of what it watches, of which it has seen
+    /// the frames up to the latest. Of one that was shown the board between two ticks,
+    /// that cannot be said.
+    pub(super) fn fall_behind(&mut self, sid: Sid) {
+        let Some(watch) = self.sockets.get(&sid).copied() else {
+            return;
+        };
+        let latest = self.frames(watch.view).map_or(0, |it| it.data().seq);
+        self.set_behind(sid, if watch.between.is_some() { 0 } else { latest });
+    }
+
+    /// A slow socket watches something of which it has seen nothing.
+    pub(super) fn begin_behind(&mut self, sid: Sid) {
+        self.set_behind(sid, 0);
+    }
+
+    fn set_behind(&mut self, sid: Sid, seen: u64) {
+        if let Some(watch) = self.sockets.get_mut(&sid) {
+            watch.behind = Some(seen);
+            let Watch { view, mode, .. } = *watch;
+            if let Some(watched) = self.view_mut(view) {
+                watched.room_mut(mode).remove(&sid);
+            }
+        }
+    }
+
+    /// A slow socket is back in the rooms of what it watches. Says what that is, and up
+    /// to where it has seen it.
+    pub(super) fn catch_up(&mut self, sid: Sid) -> Option<(View, Mode, u64)> {
+        let watch = self.sockets.get_mut(&sid)?;
+        let seen = watch.behind.take()?;
+        let Watch { view, mode, .. } = *watch;
+        if let Some(watched) = self.view_mut(view) {
+            watched.room_mut(mode).insert(sid);
+        }
+        Some((view, mode, seen))
     }
 
     /// A socket watches nothing any more. Says what it watched.
     pub(super) fn leave(&mut self, sid: Sid) -> Option<Watch> {
         let watch = self.sockets.remove(&sid)?;
         if let Some(watched) = self.view_mut(watch.view) {
-            *watched.count(watch.mode) -= 1;
+            watched.watchers -= 1;
+            watched.room_mut(watch.mode).remove(&sid);
         }
         if let View::Page(page) = watch.view
-            && self
-                .pages
-                .get(&page)
-                .is_some_and(|page| page.full + page.delta == 0)
+            && self.pages.get(&page).is_some_and(|it| it.watchers == 0)
         {
             self.pages.remove(&page);
         }
@@ -196,16 +230,6 @@ impl Watching {
             watch.between = Some(now);
             self.between.push(sid);
         }
-    }
-
-    /// What a socket watches.
-    pub(super) fn get(&self, sid: Sid) -> Option<&Watch> {
-        self.sockets.get(&sid)
-    }
-
-    /// What a socket watches.
-    pub(super) fn get_mut(&mut self, sid: Sid) -> Option<&mut Watch> {
-        self.sockets.get_mut(&sid)
     }
 
     /// A view, if it is computed.
@@ -282,7 +306,62 @@ mod tests {
         assert_eq!(computed(&mut watching), [View::Top]);
         assert_eq!(watching.leave(other), None);
         let top = watching.watched(View::Top).unwrap();
-        assert!(top.has(Mode::Delta) && !top.has(Mode::Full));
+        assert!(top.room(Mode::Full).is_empty());
+        assert_eq!(top.room(Mode::Delta), &HashSet::from([one]));
+    }
+
+    #[test]
+    fn who_is_slow_is_in_no_room_and_still_watches() {
+        let mut watching = watching();
+        let [slow, other] = [Sid::new(), Sid::new()];
+        let page = View::Page(7);
+        watching.watch(slow, page, Mode::Delta, || frames(page));
+        watching.fall_behind(slow);
+        let room = |watching: &Watching| watching.watched(page).map(|it| it.delta.len());
+        assert_eq!(room(&watching), Some(0), "it is computed for nobody");
+        assert_eq!(watching.catch_up(slow), Some((page, Mode::Delta, 0)));
+        assert_eq!(watching.catch_up(slow), None, "it is live");
+        assert_eq!(room(&watching), Some(1));
+
+        watching.ticked(tick(5));
+        watching.watch(other, View::Top, Mode::Full, || frames(View::Top));
+        watching.begin_behind(other);
+        assert_eq!(watching.catch_up(other), Some((View::Top, Mode::Full, 0)));
+        for sid in [slow, other] {
+            watching.fall_behind(sid);
+            watching.leave(sid);
+            assert_eq!(watching.catch_up(sid), None);
+        }
+        assert_eq!(computed(&mut watching), [View::Top]);
+    }
+
+    #[test]
+    fn what_was_shown_between_ticks_to_a_slow_socket_is_not_known() {
+        let mut board = Board::new(Rules::default());
+        board.apply(&crate::board::LogEntry {
+            seq: crate::board::Seq::FIRST,
+            at: Timestamp(0),
+            fact: crate::board::Fact::UserChanged {
+                user: crate::board::UserId([1; 16]),
+                profile: crate::board::Profile {
+                    username: "A".into(),
+                    avatar: None,
+                },
+            },
+        });
+        let top = Frames::new(View::Top, Epoch(1), &board);
+        let mut watching = Watching::new(top, tick(1));
+        let [with_the_tick, between] = [Sid::new(), Sid::new()];
+        for sid in [with_the_tick, between] {
+            watching.watch(sid, View::Top, Mode::Full, || frames(View::Top));
+        }
+        watching.shown(between, tick(2));
+        let mut seen = |sid| {
+            watching.fall_behind(sid);
+            watching.catch_up(sid).map(|(_, _, seen)| seen)
+        };
+        assert_eq!(seen(with_the_tick), Some(1));
+        assert_eq!(seen(between), Some(0));
     }
 
     #[test]
@@ -315,7 +394,7 @@ mod tests {
         watching.watch(other, page, Mode::Full, || frames(page));
         watching.ticked(tick(5));
         watching.shown(between, tick(6));
-        watching.get_mut(lagging).unwrap().behind = Some(4);
+        watching.set_behind(lagging, 4);
 
         // As far as the log was that is no more.
         let now = Moment {
@@ -328,8 +407,8 @@ mod tests {
             let epoch = &watching.frames(view).unwrap().data().epoch;
             assert_eq!(*epoch, Epoch(2).to_string());
         }
-        assert_eq!(watching.get(lagging).unwrap().behind, Some(0));
-        assert_eq!(watching.get(other).unwrap().behind, None);
+        assert_eq!(watching.catch_up(lagging), Some((page, Mode::Delta, 0)));
+        assert_eq!(watching.catch_up(other), None);
         assert!(watching.is_tick(5) && !watching.is_tick(0));
         assert!(watching.ticked(now).is_empty(), "all are shown it anew");
 

@@ -89,10 +89,7 @@ impl<L: Library> Front<L> {
         };
         let mut abandoned = Abandoned(Some(session.clone()));
         let response = tokio::select! {
-            response = self.ask(poll.map(|()| Body::empty())) => {
-                session.taken();
-                response
-            }
+            response = self.ask(poll.map(|()| Body::empty())) => took(&session, response).await,
             () = self.departure.moment() => Response::new(Body::from("1")),
         };
         abandoned.0 = None;
@@ -150,6 +147,15 @@ impl<L: Library> Front<L> {
     }
 }
 
+/// Notes what an answer brings the client.
+async fn took(session: &Session, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    // The library has it all in memory already, and no answer is empty.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    session.took(body.len(), packets(&body).count());
+    Response::from_parts(parts, Body::from(body))
+}
+
 /// Closes the session in it when it is dropped.
 struct Abandoned(Option<Session>);
 
@@ -173,14 +179,17 @@ fn refusal(verdict: Verdict) -> Option<Response> {
 
 /// What is in a body. A request counts even if it carries nothing.
 fn count(body: &[u8]) -> Sent {
-    let packets = body.split(|&byte| byte == SEPARATOR);
-    let connects = packets.clone().filter(|packet| packet.starts_with(b"40"));
+    let connects = packets(body).filter(|packet| packet.starts_with(b"40"));
     Sent {
         // A body is no longer than a message may be, which is far from the limit.
-        packets: packets.clone().count() as u32,
+        packets: packets(body).count() as u32,
         connects: connects.count() as u32,
         bytes: body.len(),
     }
+}
+
+fn packets(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|&byte| byte == SEPARATOR)
 }
 
 /// The id of the session that an opening speaks of.

@@ -1,0 +1,624 @@
+//! Slow and quick clients of one actor, in any order of what happens: all that is tested
+//! is what they receive. The net between is a queue for each socket, and time passes when
+//! the test says so.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use app::wire::{LeaderboardData, ScoreboardDelta, UserScoreUpdate};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use serde::Serialize;
+use serde_json::{Value, json};
+use socketioxide::socket::Sid;
+use tokio::time::{Duration, advance};
+
+use super::session::tests::session;
+use super::{
+    actor::{Actor, Heard, Request},
+    events::{ClientEvent, Subscribe},
+    frames::tests::apply,
+    outlet::Outlet,
+    session::Session,
+    slow::SendQueue,
+    view::{Mode, View},
+};
+use crate::{
+    auth::{Identity, Role},
+    board::{
+        Announcement, AnnouncementId, AnnouncementKind, Audience, Fact, LogEntry, Score, Seq,
+        Severity, Timestamp,
+    },
+    config::AchievementsTable,
+    live::{
+        LiveBoard,
+        testing::{live, log, user},
+    },
+    store::Fold,
+    wire,
+};
+
+/// What may wait for a client here: less than two frames.
+const QUEUE: usize = 3000;
+
+/// What one tick brings at most beyond that: two frames, and some updates.
+const TICK: usize = 9000;
+
+/// What the library keeps for a socket; it drops what is sent beyond.
+const LIBRARY: usize = 128;
+
+const USERS: u8 = 14;
+/// Who is quick, and who is slow; each is a user with one client.
+const QUICK: u8 = 3;
+const SLOW: u8 = 2;
+
+/// What a client was sent.
+#[derive(Clone, Debug, PartialEq)]
+struct Packet {
+    name: String,
+    payload: Value,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Sockets {
+    rooms: HashMap<String, HashSet<Sid>>,
+    queues: HashMap<Sid, VecDeque<Packet>>,
+}
+
+#[derive(Clone, Default)]
+struct Net(Arc<Mutex<Sockets>>);
+
+impl Net {
+    fn push(&self, sid: Sid, packet: Packet) {
+        if let Some(queue) = self.0.lock().queues.get_mut(&sid) {
+            assert!(queue.len() < LIBRARY, "the library drops this");
+            queue.push_back(packet);
+        }
+    }
+}
+
+fn packet<T: Serialize>(name: &str, data: &T) -> Packet {
+    let payload = serde_json::to_value(data).unwrap();
+    let bytes = payload.to_string().len() + name.len() + 7;
+    Packet {
+        name: name.to_owned(),
+        payload,
+        bytes,
+    }
+}
+
+impl Outlet for Net {
+    type Ack = Sid;
+
+    fn is_connected(&self, sid: Sid) -> bool {
+        self.exists(sid)
+    }
+
+    fn exists(&self, sid: Sid) -> bool {
+        self.0.lock().queues.contains_key(&sid)
+    }
+
+    fn join(&self, sid: Sid, rooms: Vec<String>) {
+        let mut sockets = self.0.lock();
+        for room in rooms {
+            sockets.rooms.entry(room).or_default().insert(sid);
+        }
+    }
+
+    fn leave(&self, sid: Sid, rooms: Vec<String>) {
+        let mut sockets = self.0.lock();
+        for room in rooms {
+            sockets.rooms.entry(room).or_default().remove(&sid);
+        }
+    }
+
+    fn leave_all(&self, sid: Sid) {
+        for room in self.0.lock().rooms.values_mut() {
+            room.remove(&sid);
+        }
+    }
+
+    fn emit<T: Serialize>(&self, sid: Sid, event: &str, data: &T) {
+        self.push(sid, packet(event, data));
+    }
+
+    async fn emit_to<T: Serialize + Sync>(&self, rooms: Vec<String>, event: &str, data: &T) {
+        let sockets = self.0.lock();
+        let named = rooms.iter().filter_map(|room| sockets.rooms.get(room));
+        let sids: HashSet<Sid> = named.flatten().copied().collect();
+        drop(sockets);
+        for sid in sids {
+            self.push(sid, packet(event, data));
+        }
+    }
+
+    fn acknowledge<T: Serialize>(&self, sid: Sid, data: &T) {
+        self.push(sid, packet("ack", data));
+    }
+
+    fn disconnect(&self, sid: Sid) -> bool {
+        self.leave_all(sid);
+        self.0.lock().queues.remove(&sid);
+        true
+    }
+}
+
+/// A client, and what it has made of what it took.
+struct Client {
+    sid: Sid,
+    number: u8,
+    session: Session,
+    view: Option<View>,
+    board: Option<LeaderboardData>,
+    score: Option<UserScoreUpdate>,
+    /// Everything, in order.
+    taken: Vec<Packet>,
+    banners: HashSet<String>,
+}
+
+impl Client {
+    fn is_slow(&self) -> bool {
+        self.number >= QUICK
+    }
+
+    /// Takes this many packets, if there are as many.
+    fn take(&mut self, net: &Net, most: usize) {
+        let mut taken = Vec::new();
+        let mut sockets = net.0.lock();
+        let Some(queue) = sockets.queues.get_mut(&self.sid) else {
+            return;
+        };
+        taken.extend(queue.drain(..most.min(queue.len())));
+        if queue.is_empty() {
+            self.session.taken();
+        } else if !taken.is_empty() {
+            let bytes = taken.iter().map(|packet| packet.bytes).sum();
+            self.session.took(bytes, taken.len());
+        }
+        drop(sockets);
+        for packet in taken {
+            self.see(&packet);
+            self.taken.push(packet);
+        }
+    }
+
+    fn see(&mut self, packet: &Packet) {
+        let payload = || packet.payload.clone();
+        match packet.name.as_str() {
+            "leaderboard_refresh" => {
+                let next: LeaderboardData = serde_json::from_value(payload()).unwrap();
+                if let Some(board) = &self.board
+                    && board.page == next.page
+                {
+                    assert!(
+                        (&board.epoch, board.seq) <= (&next.epoch, next.seq),
+                        "older"
+                    );
+                }
+                self.board = Some(next);
+            }
+            "scoreboard_delta" => {
+                let delta: ScoreboardDelta = serde_json::from_value(payload()).unwrap();
+                let board = self.board.as_mut().expect("rows come first");
+                assert_eq!((board.page, &board.epoch), (delta.page, &delta.epoch));
+                // Asserts that there is no gap, and that it is not older.
+                apply(board, &delta);
+            }
+            "user_score_update" => {
+                let next: UserScoreUpdate = serde_json::from_value(payload()).unwrap();
+                if let Some(score) = &self.score {
+                    assert!(
+                        (&score.epoch, score.seq) <= (&next.epoch, next.seq),
+                        "older"
+                    );
+                }
+                self.score = Some(next);
+            }
+            "system_notification" => {
+                let id = packet.payload["id"].to_string();
+                assert!(self.banners.insert(id), "a banner is shown once");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+enum Step {
+    Act {
+        user: u8,
+        points: i64,
+    },
+    Announce {
+        user: Option<u8>,
+    },
+    AnotherLog,
+    Tick,
+    Wait {
+        ms: u64,
+    },
+    /// Of a client.
+    Take {
+        who: u8,
+        packets: usize,
+    },
+    Subscribe {
+        who: u8,
+        page: Option<u64>,
+        mode: Mode,
+    },
+    Unsubscribe {
+        who: u8,
+    },
+    Ask {
+        who: u8,
+    },
+    Ping {
+        who: u8,
+        times: u8,
+    },
+}
+
+impl Step {
+    /// Whose doing it is, if it is a client's.
+    fn client(&self) -> Option<u8> {
+        match *self {
+            Step::Take { who, .. }
+            | Step::Subscribe { who, .. }
+            | Step::Unsubscribe { who }
+            | Step::Ask { who }
+            | Step::Ping { who, .. } => Some(who),
+            _ => None,
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = || 0..QUICK + SLOW;
+    let mode = prop_oneof![Just(Mode::Full), Just(Mode::Delta)];
+    let page = prop_oneof![3 => Just(None), 1 => Just(Some(0))];
+    prop_oneof![
+        8 => (0..USERS, 1i64..50).prop_map(|(user, points)| Step::Act { user, points }),
+        8 => Just(Step::Tick),
+        4 => (1u64..3000).prop_map(|ms| Step::Wait { ms }),
+        4 => (who(), 1usize..20).prop_map(|(who, packets)| Step::Take { who, packets }),
+        3 => (who(), page, mode).prop_map(|(who, page, mode)| {
+            // Of a page that is watched already, frames come that would not come to one
+            // who is alone there: that says nothing about the slow ones.
+            let page = page.filter(|_| who < QUICK);
+            Step::Subscribe { who, page, mode }
+        }),
+        1 => who().prop_map(|who| Step::Unsubscribe { who }),
+        1 => who().prop_map(|who| Step::Ask { who }),
+        1 => (who(), 1u8..90).prop_map(|(who, times)| Step::Ping { who, times }),
+        1 => prop::option::of(0..USERS).prop_map(|user| Step::Announce { user }),
+        1 => Just(Step::AnotherLog),
+    ]
+}
+
+struct World {
+    net: Net,
+    actor: Actor<Net>,
+    live: LiveBoard,
+    folder: Box<dyn Fold>,
+    seq: u64,
+    epoch: u64,
+    scores: HashMap<u8, i64>,
+    announced: u128,
+    clients: Vec<Client>,
+}
+
+impl World {
+    fn new(numbers: impl Iterator<Item = u8>) -> World {
+        let users: Vec<u8> = (0..USERS).collect();
+        let seq = u64::from(USERS);
+        let (live, folder) = live(log(1, seq, &users));
+        let net = Net::default();
+        let queue = SendQueue(QUEUE);
+        let table = AchievementsTable::default();
+        let mut actor = Actor::new(net.clone(), live.clone(), queue, table);
+        let clients = numbers.map(|number| {
+            let (sid, session) = (Sid::new(), session());
+            net.0.lock().queues.insert(sid, VecDeque::new());
+            let identity = Identity {
+                user: user(number),
+                role: Role::Player,
+                issued: None,
+                expires: u64::MAX,
+            };
+            actor.handle(Request::Connected(sid, identity, session.clone()));
+            Client {
+                sid,
+                number,
+                session,
+                view: None,
+                board: None,
+                score: None,
+                taken: Vec::new(),
+                banners: HashSet::new(),
+            }
+        });
+        let clients = clients.collect();
+        World {
+            net,
+            actor,
+            live,
+            folder: Box::new(folder),
+            seq,
+            epoch: 1,
+            scores: HashMap::new(),
+            announced: 1000,
+            clients,
+        }
+    }
+
+    async fn run(&mut self, step: &Step) {
+        match *step {
+            Step::Act { user: n, points } => {
+                self.seq += 1;
+                let score = self.scores.entry(n).or_default();
+                *score += points;
+                self.folder.fold(&[LogEntry {
+                    seq: Seq::new(self.seq).unwrap(),
+                    at: Timestamp(self.seq),
+                    fact: Fact::Action {
+                        user: user(n),
+                        action_type: "goal".into(),
+                        increase: points,
+                        score: Score::new(*score).unwrap(),
+                    },
+                }]);
+            }
+            Step::Announce { user: whom } => {
+                self.announced += 1;
+                let announcement = Announcement {
+                    id: AnnouncementId(self.announced.to_be_bytes()),
+                    kind: AnnouncementKind::SystemAlert,
+                    message: "…".into(),
+                    severity: Severity::Info,
+                    audience: whom.map_or(Audience::All, |n| Audience::User(user(n))),
+                    from: Timestamp(0),
+                    until: Timestamp(u64::MAX),
+                    duration: None,
+                };
+                let replaces = None;
+                self.actor.handle(Request::Announce {
+                    announcement,
+                    replaces,
+                });
+                self.actor.show_banners().await;
+            }
+            Step::AnotherLog => {
+                let users: Vec<u8> = (0..USERS).collect();
+                self.epoch += 1;
+                self.seq = u64::from(USERS);
+                self.scores.clear();
+                let mut other = log(self.epoch, self.seq, &users);
+                other.announcements.clear();
+                self.folder.reload(other);
+            }
+            Step::Tick => self.actor.tick().await,
+            Step::Wait { ms } => {
+                // As often as the actor itself would.
+                for _ in 0..ms.div_ceil(100) {
+                    advance(Duration::from_millis(100)).await;
+                    self.actor.look_at_slow();
+                }
+            }
+            Step::Take { who, packets } => {
+                if let Some(client) = self.clients.iter_mut().find(|it| it.number == who) {
+                    client.take(&self.net, packets);
+                }
+            }
+            Step::Subscribe { who, page, mode } => {
+                let view = page.map_or(View::Top, View::Page);
+                self.clients[usize::from(who)].view = Some(view);
+                let known = None;
+                self.say(
+                    who,
+                    ClientEvent::SubscribeScoreboard(Subscribe { view, mode, known }),
+                );
+            }
+            Step::Unsubscribe { who } => {
+                self.clients[usize::from(who)].view = None;
+                self.say(who, ClientEvent::UnsubscribeScoreboard);
+            }
+            Step::Ask { who } => self.say(who, ClientEvent::SubscribeUserScore(user(who))),
+            Step::Ping { who, times } => {
+                for _ in 0..times {
+                    self.say(who, ClientEvent::Ping);
+                }
+            }
+        }
+        for client in &mut self.clients {
+            if client.is_slow() {
+                let sockets = self.net.0.lock();
+                let waits = sockets.queues.get(&client.sid);
+                let bytes: usize = waits.into_iter().flatten().map(|it| it.bytes).sum();
+                assert!(bytes <= QUEUE + TICK, "{bytes} bytes wait");
+            } else {
+                client.take(&self.net, usize::MAX);
+            }
+        }
+        self.bury();
+    }
+
+    fn say(&mut self, who: u8, event: ClientEvent) {
+        let client = &self.clients[usize::from(who)];
+        if !self.net.exists(client.sid) {
+            return;
+        }
+        self.actor.handle(Request::Event(Heard {
+            sid: client.sid,
+            user: user(who),
+            event,
+            ack: Some(client.sid),
+        }));
+    }
+
+    /// Those who were closed have gone.
+    fn bury(&mut self) {
+        for client in &self.clients {
+            if client.session.is_closed() && self.net.exists(client.sid) {
+                assert!(client.is_slow());
+                self.net.disconnect(client.sid);
+                let gone = Request::Disconnected(client.sid, user(client.number));
+                self.actor.handle(gone);
+            }
+        }
+    }
+
+    /// All take all, until there is nothing more.
+    async fn settle(&mut self) {
+        for _ in 0..100 {
+            for client in &mut self.clients {
+                client.take(&self.net, usize::MAX);
+            }
+            self.run(&Step::Wait { ms: 100 }).await;
+            self.run(&Step::Tick).await;
+        }
+    }
+}
+
+/// Events, with their payloads.
+type Sent = Vec<(String, Value)>;
+
+/// What quick clients are sent, without what says the time; and their banners, which come
+/// in the order of a clock that is not the test's.
+fn transcript(world: &World) -> Vec<(Sent, &HashSet<String>)> {
+    let quick = world.clients.iter().filter(|client| !client.is_slow());
+    let sent = |packet: &Packet| {
+        let mut payload = packet.payload.clone();
+        match packet.name.as_str() {
+            "ack" => payload["time"] = json!(null),
+            // Those who left the view are named in any order.
+            "scoreboard_delta" => {
+                if let Some(changes) = payload["changes"].as_array_mut() {
+                    changes.sort_by_key(|change| change["userId"].to_string());
+                }
+            }
+            _ => {}
+        }
+        (packet.name.clone(), payload)
+    };
+    let in_order = |client: &Client| {
+        let packets = client.taken.iter();
+        let packets = packets.filter(|it| it.name != "system_notification");
+        packets.map(sent).collect()
+    };
+    quick
+        .map(|client| (in_order(client), &client.banners))
+        .collect()
+}
+
+fn simulated(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(test);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whoever is slow, when and how often: all see the newest in the end, nobody sees
+    /// anything older after it, never does more wait than may, and the quick ones are
+    /// sent what they are sent if there are no others.
+    #[test]
+    fn all_converge_and_the_slow_disturb_nobody(steps in prop::collection::vec(step(), 1..150)) {
+        simulated(async {
+            let mut world = World::new(0..QUICK + SLOW);
+            let mut without = World::new(0..QUICK);
+            for step in &steps {
+                world.run(step).await;
+                if step.client().is_none_or(|who| who < QUICK) {
+                    without.run(step).await;
+                }
+            }
+            world.settle().await;
+            without.settle().await;
+            let both = transcript(&world).into_iter().zip(transcript(&without));
+            for ((with, banners), (without, banners_without)) in both {
+                assert_eq!(banners, banners_without);
+                let lines = with.len().max(without.len());
+                let differs = (0..lines).find(|at| with.get(*at) != without.get(*at));
+                let at = differs.unwrap_or(lines);
+                assert_eq!(with.get(at), without.get(at), "packet {at}");
+            }
+            for client in &world.clients {
+                if client.session.is_closed() {
+                    continue;
+                }
+                if let Some(view) = client.view {
+                    let newest = world.live.read(|epoch, board| {
+                        wire::leaderboard(epoch, board, view.places(board.rules()))
+                    });
+                    let shown = client.board.as_ref().expect("it watches");
+                    assert_eq!(&shown.top_scores, &newest.top_scores);
+                    assert_eq!(&shown.epoch, &newest.epoch);
+                }
+                if let Some(shown) = &client.score {
+                    let newest = world.live.user_score(user(client.number)).unwrap();
+                    assert_eq!((shown.score, shown.rank), (newest.score, newest.rank));
+                }
+                // Those to all, and those to them alone.
+                let all = world.announced - 1000;
+                assert!(client.banners.len() as u128 <= all + 1 + 2 * u128::from(USERS));
+            }
+        });
+    }
+}
+
+/// One slow client, and one tick after the other.
+#[test]
+fn who_reads_nothing_is_sent_little_and_closed() {
+    simulated(async {
+        let mut world = World::new(0..QUICK + SLOW);
+        let slow = QUICK;
+        for who in [0, slow] {
+            let (page, mode) = (None, Mode::Full);
+            world.run(&Step::Subscribe { who, page, mode }).await;
+        }
+        let mut ms = 0;
+        while !world.clients[usize::from(slow)].session.is_closed() {
+            world.run(&Step::Act { user: 5, points: 1 }).await;
+            world.run(&Step::Tick).await;
+            world.run(&Step::Wait { ms: 100 }).await;
+            ms += 100;
+            assert!(ms <= 31_000, "it is closed in the end");
+        }
+        assert!(ms >= 30_000);
+        let frames = |client: &Client| {
+            let refresh = client.taken.iter();
+            refresh
+                .filter(|it| it.name == "leaderboard_refresh")
+                .count()
+        };
+        assert_eq!(frames(&world.clients[0]) as u64, 1 + ms / 100);
+    });
+}
+
+/// Whoever asks and does not read is owed the newest, and no more than that.
+#[test]
+fn asking_without_reading_grows_nothing() {
+    simulated(async {
+        let mut world = World::new(0..QUICK + SLOW);
+        let who = QUICK;
+        for _ in 0..1000 {
+            let (page, mode) = (None, Mode::Full);
+            world.run(&Step::Subscribe { who, page, mode }).await;
+            world.run(&Step::Ping { who, times: 1 }).await;
+        }
+        world.settle().await;
+        let client = &world.clients[usize::from(who)];
+        let count = |name| client.taken.iter().filter(|it| it.name == name).count();
+        assert!(count("leaderboard_refresh") < 10);
+        assert!(count("ack") < 100 && count("ack") >= 64);
+        assert!(client.board.is_some());
+    });
+}
