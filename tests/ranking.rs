@@ -6,7 +6,8 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use indexset::BTreeSet;
 use podium::board::{
-    Direction, Ranking, Score, Ties, UserId,
+    Board, Direction, Fact, LogEntry, Operator, Profile, Ranking, Rules, Score, Seq, Ties,
+    Timestamp, UserId,
     ranking::{Ranked, Slot, Standing},
 };
 use proptest::prelude::*;
@@ -112,23 +113,49 @@ fn points() -> impl Strategy<Value = i64> {
     ]
 }
 
+#[derive(Clone, Debug)]
+enum Operation {
+    Place(u32, i64, u64),
+    Remove(u32),
+}
+
+fn operation(users: u32) -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => (0..users, points(), 1u64..6)
+            .prop_map(|(n, points, reached)| Operation::Place(n, points, reached)),
+        1 => (0..users).prop_map(Operation::Remove),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Users come and move in small rankings, where every tie is met.
+    /// Users come, move and go in small rankings, where every tie is met.
     #[test]
     fn agrees_with_sorting(
         direction in direction(),
         ties in ties(),
-        operations in prop::collection::vec((0u32..24, points(), 1u64..6), 0..120),
+        operations in prop::collection::vec(operation(24), 0..240),
         window in 0usize..5,
     ) {
         let mut ranking = Ranking::new(direction, ties);
         let mut naive = Naive { direction, ties, standings: HashMap::new() };
-        for (n, points, reached) in operations {
-            let slot = ranking.register(id(n));
-            ranking.place(slot, standing(points, reached));
-            naive.standings.insert(id(n), standing(points, reached));
+        let mut most = 0;
+        for operation in operations {
+            match operation {
+                Operation::Place(n, points, reached) => {
+                    let slot = ranking.register(id(n));
+                    ranking.place(slot, standing(points, reached));
+                    naive.standings.insert(id(n), standing(points, reached));
+                }
+                Operation::Remove(n) => {
+                    ranking.remove(id(n));
+                    naive.standings.remove(&id(n));
+                    prop_assert_eq!(ranking.slot(id(n)), None);
+                }
+            }
+            most = most.max(naive.standings.len());
+            prop_assert!(ranking.slots() <= most);
         }
         ranking.register(id(99));
         check_everything(&ranking, &naive, window);
@@ -179,13 +206,14 @@ impl SplitMix {
 }
 
 /// Half a million operations on a ranking of three levels: users arrive, climb,
-/// fall into a few crowded scores and scatter again.
+/// fall into a few crowded scores and scatter again, and some of them go.
 fn agrees_with_indexset(direction: Direction, seed: u64) {
     const USERS: u64 = 60_000;
     let mut random = SplitMix(seed);
     let mut ranking = Ranking::new(direction, Ties::Earliest);
     let mut oracle: BTreeSet<Key> = BTreeSet::new();
     let mut slots: Vec<(Slot, UserId, Standing)> = Vec::new();
+    let mut registered = 0;
 
     for reached in 1..=500_000u64 {
         let crowded = (reached / 100_000) % 2 == 1;
@@ -196,13 +224,20 @@ fn agrees_with_indexset(direction: Direction, seed: u64) {
         };
         let new = standing(points, reached);
         let pick = random.below(USERS) as usize;
+        if pick < slots.len() && random.below(8) == 0 {
+            let (_, id, old) = slots.swap_remove(pick);
+            ranking.remove(id);
+            assert!(oracle.remove(&key(direction, id, old)));
+            continue;
+        }
         let (slot, id) = if pick < slots.len() {
             let (slot, id, old) = &mut slots[pick];
             assert!(oracle.remove(&key(direction, *id, *old)));
             *old = new;
             (*slot, *id)
         } else {
-            let id = id(slots.len() as u32);
+            let id = id(registered);
+            registered += 1;
             let slot = ranking.register(id);
             slots.push((slot, id, new));
             (slot, id)
@@ -226,6 +261,7 @@ fn agrees_with_indexset(direction: Direction, seed: u64) {
         .range(0..usize::MAX)
         .map(|row| ranking.user(row.slot));
     assert!(order.eq(oracle.iter().map(|key| key.2)));
+    assert!(registered as u64 > USERS && ranking.slots() as u64 <= USERS);
 }
 
 #[test]
@@ -236,4 +272,117 @@ fn agrees_with_indexset_highest_first() {
 #[test]
 fn agrees_with_indexset_lowest_first() {
     agrees_with_indexset(Direction::LowestFirst, 2);
+}
+
+/// A log that is written entry by entry, on a board where nobody is ranked at first.
+struct Log(Board);
+
+impl Log {
+    fn new() -> Log {
+        Log(Board::new(Rules {
+            operator: Operator::Latest,
+            ..Rules::default()
+        }))
+    }
+
+    fn add(&mut self, fact: Fact) {
+        let seq = Seq::new(self.0.seq() + 1).unwrap();
+        let at = Timestamp(seq.get());
+        self.0.apply(&LogEntry { seq, at, fact });
+    }
+
+    fn register(&mut self, n: u32) {
+        let profile = Profile {
+            username: format!("user {n}").into(),
+            avatar: Some("/picture.png".into()),
+        };
+        let user = id(n);
+        self.add(Fact::UserChanged { user, profile });
+    }
+
+    fn act(&mut self, n: u32) {
+        self.add(Fact::Action {
+            user: id(n),
+            action_type: "test".into(),
+            increase: 1,
+            score: Score::new(1).unwrap(),
+        });
+    }
+
+    fn delete(&mut self, n: u32) {
+        self.add(Fact::UserDeleted { user: id(n) });
+    }
+}
+
+#[test]
+fn whoever_comes_and_goes_leaves_nothing() {
+    let mut log = Log::new();
+    log.register(0);
+    log.act(0);
+    for n in 1..=24_000 {
+        log.register(n);
+        log.act(n);
+        log.delete(n);
+    }
+    assert_eq!((log.0.slots(), log.0.len()), (1, 1));
+    // A new user has neither the name, nor the best rank, nor the score of whoever had
+    // the slot.
+    log.register(24_001);
+    let row = log.0.user(id(24_001)).unwrap();
+    assert_eq!(&*row.profile.username, "user 24001");
+    assert_eq!((row.score, row.rank), (None, None));
+    // However many there were, the room that they had is given back with the last.
+    for n in 1..5_000 {
+        log.register(n);
+    }
+    for n in (1..5_000).rev() {
+        log.delete(n);
+    }
+    assert_eq!(log.0.slots(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// A search looks at some slots at a time, and users come and go between: whoever
+    /// stays is met, and once.
+    #[test]
+    fn a_walk_in_pieces_meets_whoever_stays_once(
+        piece in 1usize..6,
+        between in 0usize..8,
+        changes in prop::collection::vec((0u32..30, any::<bool>()), 0..200),
+    ) {
+        let mut log = Log::new();
+        for n in 0..20 {
+            log.register(n);
+        }
+        let mut changes = changes.into_iter();
+        // Some slots are free to begin with.
+        for (n, _) in changes.by_ref().take(between) {
+            log.delete(n);
+        }
+        let mut stays: Vec<u32> = (0..20).filter(|n| log.0.user(id(*n)).is_some()).collect();
+        let mut met: HashMap<UserId, u32> = HashMap::new();
+        let mut next = 0;
+        loop {
+            for (user, _) in log.0.named(next..next + piece, |_| true) {
+                *met.entry(user).or_default() += 1;
+            }
+            next += piece;
+            if next >= log.0.slots() {
+                break;
+            }
+            for (n, comes) in changes.by_ref().take(between) {
+                if comes {
+                    log.register(n);
+                } else {
+                    log.delete(n);
+                    stays.retain(|known| *known != n);
+                }
+            }
+        }
+        for n in stays {
+            prop_assert_eq!(met.get(&id(n)), Some(&1), "user {}", n);
+        }
+    }
 }

@@ -151,7 +151,12 @@ fn a_removed_user_is_nowhere() {
     assert_eq!(ranking.len(), 2);
     let left: Vec<_> = ranking.top(9).map(|row| ranking.user(row.slot)).collect();
     assert_eq!(left, [id(0), id(2)]);
+    assert_eq!(ranking.slot_at(slots[1].index()), None);
+    // Whoever comes next has the slot, and nothing that belonged to it.
+    let next = ranking.register(id(3));
+    assert_eq!((next, ranking.user(next)), (slots[1], id(3)));
+    assert_eq!((ranking.standing(next), ranking.rank(next)), (None, None));
+    assert_eq!(ranking.slot(id(1)), None);
     let again = ranking.register(id(1));
-    assert_ne!(again, slots[1]);
     assert_eq!(ranking.rank(again), None);
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, ops::Range};
 
 use super::{
     Fact, LogEntry, Ranking, Rules, Score, Seq, Timestamp, UserId,
-    ranking::{Position, Ranked, Shifts, Slot, Standing},
+    ranking::{Position, Ranked, Shifts, Slot, Standing, trim},
 };
 
 /// How a user is shown.
@@ -23,7 +23,8 @@ pub struct Board {
     seq: u64,
     changed: Timestamp,
     ranking: Ranking,
-    profiles: Vec<Profile>,
+    /// By slot, and so are `bests`; `None` where nobody has the slot.
+    profiles: Vec<Option<Profile>>,
     /// The best ranks; those of 2^32 and more count as one.
     bests: Vec<Option<NonZeroU32>>,
 }
@@ -84,7 +85,8 @@ impl Board {
         let ranking = Ranking::load(rules.direction, rules.ties, standings);
         let bests = members.iter().map(|member| member.best.and_then(packed));
         let bests = bests.collect();
-        let profiles = members.into_iter().map(|member| member.profile).collect();
+        let profiles = members.into_iter().map(|member| Some(member.profile));
+        let profiles = profiles.collect();
         Board {
             rules,
             seq,
@@ -142,15 +144,15 @@ impl Board {
         let slot = self.ranking.register(user);
         let old_rank = self.ranking.rank(slot);
         let mut shifts = Shifts::default();
-        match self.profiles.get_mut(slot.index()) {
-            Some(known) => known.clone_from(profile),
-            None => {
-                self.profiles.push(profile.clone());
-                self.bests.push(None);
-                if let Some(score) = self.rules.initial() {
-                    shifts = self.place(slot, score, seq);
-                }
-            }
+        if slot.index() == self.profiles.len() {
+            self.profiles.push(None);
+            self.bests.push(None);
+        }
+        let known = self.profiles[slot.index()].replace(profile.clone());
+        if known.is_none()
+            && let Some(score) = self.rules.initial()
+        {
+            shifts = self.place(slot, score, seq);
         }
         let best = self.best(slot);
         Applied {
@@ -185,6 +187,12 @@ impl Board {
         let slot = self.ranking.slot(user)?;
         let (old_rank, old_best) = (self.ranking.rank(slot), self.best(slot));
         let shift = self.ranking.remove(user);
+        self.profiles[slot.index()] = None;
+        self.bests[slot.index()] = None;
+        self.profiles.truncate(self.ranking.slots());
+        self.bests.truncate(self.ranking.slots());
+        trim(&mut self.profiles);
+        trim(&mut self.bests);
         Some(Applied {
             user,
             rank: None,
@@ -223,29 +231,33 @@ impl Board {
         let slot = self.ranking.slot(user)?;
         Some(Row {
             user,
-            profile: &self.profiles[slot.index()],
+            profile: self.profiles[slot.index()].as_ref()?,
             score: self.ranking.standing(slot).map(|standing| standing.score),
             rank: self.ranking.rank(slot),
         })
     }
 
-    /// How many users were ever registered; who begins anew counts again.
-    pub fn registrations(&self) -> usize {
+    /// How far [`named`](Self::named) has to go: all registered users are below this.
+    pub fn slots(&self) -> usize {
         self.profiles.len()
     }
 
-    /// Who is meant by name, and where they stand if they are ranked, among these
-    /// registrations, counted from 0: for looking at everybody in pieces. Names
-    /// of users who were deleted may be asked about too.
+    /// Who is meant by name, and where they stand if they are ranked, among the users
+    /// of these slots: for looking at everybody in pieces. A user has the same slot
+    /// from registration to deletion, so whoever stays is met once, whatever happens
+    /// between the pieces.
     pub fn named(
         &self,
-        registrations: Range<usize>,
+        slots: Range<usize>,
         mut is_meant: impl FnMut(&str) -> bool,
     ) -> impl Iterator<Item = (UserId, Option<Position>)> {
-        self.ranking
-            .slots(registrations)
-            .filter(move |slot| is_meant(&self.profiles[slot.index()].username))
-            .filter(|slot| !self.ranking.is_removed(*slot))
+        let end = slots.end.min(self.profiles.len());
+        (slots.start.min(end)..end)
+            .filter(move |slot| {
+                let profile = self.profiles[*slot].as_ref();
+                profile.is_some_and(|profile| is_meant(&profile.username))
+            })
+            .filter_map(|slot| self.ranking.slot_at(slot))
             .map(|slot| (self.ranking.user(slot), self.ranking.position(slot)))
     }
 
@@ -256,7 +268,9 @@ impl Board {
 
     /// The rows at these places, counted from 0, as far as there are any.
     pub fn rows(&self, places: Range<usize>) -> impl Iterator<Item = Row<'_>> {
-        self.ranking.range(places).map(|ranked| self.row(ranked))
+        self.ranking
+            .range(places)
+            .filter_map(|ranked| self.row(ranked))
     }
 
     /// The places, counted from 0, of a user and of up to `window` users on
@@ -265,13 +279,14 @@ impl Board {
         self.ranking.around(self.ranking.slot(user)?, window)
     }
 
-    fn row(&self, ranked: Ranked) -> Row<'_> {
-        Row {
+    /// Whoever is ranked is registered, and has a profile.
+    fn row(&self, ranked: Ranked) -> Option<Row<'_>> {
+        Some(Row {
             user: self.ranking.user(ranked.slot),
-            profile: &self.profiles[ranked.slot.index()],
+            profile: self.profiles[ranked.slot.index()].as_ref()?,
             score: Some(ranked.score),
             rank: Some(ranked.rank),
-        }
+        })
     }
 }
 

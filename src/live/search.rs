@@ -82,8 +82,8 @@ type Candidate = (bool, Option<Position>, UserId);
 /// The best users who are meant, at most `limit`. It looks at all names, some at
 /// a time, and gives up when nobody waits any more.
 ///
-/// It goes by the order of registration, which never changes: by rank, somebody
-/// who moves meanwhile might be missed. A board that was replaced has another order,
+/// It goes by slots, of which each user keeps one: by rank, somebody who moves
+/// meanwhile might be missed. A board that was replaced has another order,
 /// and is looked at from its beginning.
 pub(super) fn search(
     projection: &RwLock<Projection>,
@@ -122,7 +122,7 @@ pub(super) fn search(
             }
         }
         next = end;
-        if next >= board.registrations() {
+        if next >= board.slots() {
             break now;
         }
     };

@@ -7,11 +7,18 @@
 mod counted_tree;
 mod entry;
 
-use std::{cmp::Ordering, collections::HashMap, ops::Range};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
 
 use super::{Score, Seq, UserId};
 use counted_tree::CountedTree;
 use entry::Entry;
+
+/// Below as many places as this, room that is not used is left as it is.
+const ROOM: usize = 1024;
 
 /// Which scores rank higher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,9 +84,9 @@ pub struct Shift {
 /// the place that was taken.
 pub type Shifts = [Option<Shift>; 2];
 
-/// A user's index in the order of registration: what one board keeps about a
-/// user can lie in plain vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A registered user's index, which stays the same until the user is removed, and is
+/// another's afterwards: what one board keeps about a user can lie in plain vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(u32);
 
 impl Slot {
@@ -91,14 +98,18 @@ impl Slot {
 
 /// Registered users, ranked as soon as they have a score. See the module.
 ///
-/// It holds at most 2^30 users.
+/// It holds at most 2^30 users at a time. Whoever is removed leaves nothing behind.
 #[derive(Clone, Debug)]
 pub struct Ranking {
     direction: Direction,
     ties: Ties,
     slots: HashMap<UserId, Slot>,
+    /// By slot, and so are `standings`; of a slot that is free, whoever had it last.
     ids: Vec<UserId>,
     standings: Vec<Option<Standing>>,
+    /// Slots that nobody has. The lowest are given first, so that the vectors get
+    /// shorter where many users go.
+    free: BTreeSet<Slot>,
     tree: CountedTree,
     /// One entry for each score that somebody has, for [`Ties::Dense`] alone.
     scores: Option<CountedTree>,
@@ -113,6 +124,7 @@ impl Ranking {
             slots: HashMap::new(),
             ids: Vec::new(),
             standings: Vec::new(),
+            free: BTreeSet::new(),
             tree: CountedTree::new(),
             scores: (ties == Ties::Dense).then(CountedTree::new),
         }
@@ -158,19 +170,29 @@ impl Ranking {
         self.len() == 0
     }
 
-    /// The slot of a user, which is made if the user is new. A new user is not
+    /// The slot of a user, who is given one if the user is new. A new user is not
     /// ranked yet.
     pub fn register(&mut self, user: UserId) -> Slot {
-        let next = Slot(self.ids.len() as u32);
-        let slot = *self.slots.entry(user).or_insert(next);
-        if slot == next {
-            assert!(
-                slot.0 < Entry::MAX_USERS,
-                "a board holds at most 2^30 users"
-            );
-            self.ids.push(user);
-            self.standings.push(None);
+        if let Some(slot) = self.slot(user) {
+            return slot;
         }
+        let slot = match self.free.pop_first() {
+            Some(slot) => {
+                self.ids[slot.index()] = user;
+                slot
+            }
+            None => {
+                let slot = Slot(self.ids.len() as u32);
+                assert!(
+                    slot.0 < Entry::MAX_USERS,
+                    "a board holds at most 2^30 users"
+                );
+                self.ids.push(user);
+                self.standings.push(None);
+                slot
+            }
+        };
+        self.slots.insert(user, slot);
         slot
     }
 
@@ -179,17 +201,16 @@ impl Ranking {
         self.slots.get(&user).copied()
     }
 
-    /// These slots, as far as there are any: those of users who were removed
-    /// among them.
-    pub fn slots(&self, indexes: Range<usize>) -> impl Iterator<Item = Slot> + use<> {
-        let end = indexes.end.min(self.ids.len());
-        (indexes.start.min(end)..end).map(|index| Slot(index as u32))
+    /// The index after the highest slot that somebody has: what is kept by slot needs
+    /// no more places.
+    pub fn slots(&self) -> usize {
+        self.ids.len()
     }
 
-    /// Was whoever has this slot removed?
-    pub fn is_removed(&self, slot: Slot) -> bool {
-        // Whoever is ranked is there, and finding that out takes less.
-        self.standing(slot).is_none() && self.slot(self.user(slot)) != Some(slot)
+    /// The slot with this index, if somebody has it.
+    pub fn slot_at(&self, index: usize) -> Option<Slot> {
+        let slot = Slot(u32::try_from(index).ok()?);
+        (index < self.ids.len() && !self.free.contains(&slot)).then_some(slot)
     }
 
     /// Who has a slot.
@@ -227,11 +248,25 @@ impl Ranking {
         [left, self.shift(entry, is_new_score, 1)]
     }
 
-    /// Forgets a user, who may be registered again, and then has another slot.
-    /// Says what that did to others. O(log n).
+    /// Forgets a user, who may be registered again. The slot is the next new user's.
+    /// Says what that did to others. O(log n), but for what gives back memory now and
+    /// then.
     pub fn remove(&mut self, user: UserId) -> Option<Shift> {
         let slot = self.slots.remove(&user)?;
-        self.leave(slot)
+        // Before the slot is free: where moments are equal, the order asks for its id.
+        let shift = self.leave(slot);
+        self.free.insert(slot);
+        while self.free.last().map(|slot| slot.index() + 1) == Some(self.ids.len()) {
+            self.free.pop_last();
+            self.ids.pop();
+            self.standings.pop();
+        }
+        trim(&mut self.ids);
+        trim(&mut self.standings);
+        if is_roomy(self.slots.len(), self.slots.capacity()) {
+            self.slots.shrink_to(2 * self.slots.len());
+        }
+        shift
     }
 
     /// Takes a user out of the order.
@@ -341,6 +376,19 @@ impl Ranking {
         let end = place.saturating_add(window).saturating_add(1);
         Some(place.saturating_sub(window)..end.min(self.len()))
     }
+}
+
+/// Gives memory back where a vector has become much shorter than it was.
+pub(super) fn trim<T>(vector: &mut Vec<T>) {
+    if is_roomy(vector.len(), vector.capacity()) {
+        vector.shrink_to(2 * vector.len());
+    }
+}
+
+/// So much is free that moving what is there costs less than one step for each that
+/// went since it was moved last.
+fn is_roomy(len: usize, capacity: usize) -> bool {
+    capacity > ROOM && len < capacity / 4
 }
 
 /// The order of the ranking: entries hold all of it but the ids, which decide
