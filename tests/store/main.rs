@@ -10,3 +10,5 @@ mod redis_faults;
 mod server;
 mod sqlite;
 mod suite;
+mod vital;
+mod wal;

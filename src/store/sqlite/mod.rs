@@ -12,6 +12,7 @@ mod load;
 mod reader;
 mod schema;
 mod transfer;
+mod wal;
 mod writer;
 
 use std::{
@@ -36,10 +37,14 @@ use crate::{
 };
 use reader::{Reader, Unwritten};
 pub(super) use transfer::{Source, Target};
+use wal::{Gate, Wal};
 use writer::{Request, Writer};
 
 /// Requests that may wait for the writer before senders are made to wait.
 const QUEUE: usize = 1024;
+
+/// A page of the database, in bytes.
+const PAGE: u64 = 4096;
 
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
@@ -90,9 +95,9 @@ fn connect(path: &Path) -> Result<(File, Connection), StoreError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // 40 MiB: scattered pages are written back less often than by default, and
-    // a start after a crash still reads the WAL in a fraction of a second.
-    connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", wal::MANY)?;
+    // What a large transaction made of it is given back when it begins again.
+    connection.pragma_update(None, "journal_size_limit", wal::MANY * PAGE)?;
     // 64 MiB: the lookups by action id and user meet pages in no order.
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);
@@ -142,21 +147,33 @@ impl Ready {
     pub fn start(mut self, fold: impl Fold) -> Result<SqliteStore, StoreError> {
         let pulse = std::mem::replace(&mut self.pulse, Pulse::unwatched());
         let (requests, queue) = mpsc::channel(QUEUE);
-        let unwritten = Unwritten::default();
-        let reader = Reader::new(self.path.clone(), self.row.id, unwritten.clone());
-        let writer = Writer::new(self, unwritten, Box::new(fold));
+        let (unwritten, gate) = (Unwritten::default(), Gate::default());
+        let reader = Reader::new(
+            self.path.clone(),
+            self.row.id,
+            unwritten.clone(),
+            gate.clone(),
+        );
+        let wal = Wal::new(&self.path, &self.connection, gate)?;
+        let writer = Writer::new(self, wal, unwritten, Box::new(fold));
         let (health, healthy) = watch::channel(Health::Open);
+        let no_thread = |source| StoreError::File {
+            path: "the writer thread".into(),
+            source,
+        };
+        // Its own, so that it looks at the clock whatever the server's threads do.
+        let clock = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(no_thread)?;
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
                 let _end = End(health);
-                writer.run(queue, &pulse);
+                writer.run(queue, &clock, &pulse);
                 pulse.retire();
             })
-            .map_err(|source| StoreError::File {
-                path: "the writer thread".into(),
-                source,
-            })?;
+            .map_err(no_thread)?;
         Ok(SqliteStore {
             requests,
             thread: Mutex::new(Some(thread)),

@@ -3,15 +3,20 @@
 //! It takes whatever waits as one transaction (group commit), so that many
 //! senders share the cost of one `fsync`, and answers after the commit.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, Transaction, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
     Ready, announcements, limited,
     load::{profile, standing},
     reader::Unwritten,
+    wal::Wal,
 };
 use crate::{
     board::{
@@ -26,6 +31,8 @@ use crate::{
 /// Commands that are taken into one transaction before it is committed. Past a
 /// few hundred the gain is small (docs/PERFORMANCE.md) and the first waits long.
 const BATCH: usize = 512;
+/// The longest time that it waits for requests without looking after anything else.
+const TURN: Duration = Duration::from_millis(500);
 
 pub(super) enum Request {
     Append {
@@ -39,6 +46,7 @@ type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
 
 pub(super) struct Writer {
     connection: Connection,
+    wal: Wal,
     /// Held until the thread ends.
     _lock: File,
     board: i64,
@@ -65,9 +73,10 @@ enum Decision {
 }
 
 impl Writer {
-    pub(super) fn new(ready: Ready, unwritten: Unwritten, fold: Box<dyn Fold>) -> Writer {
+    pub(super) fn new(ready: Ready, wal: Wal, unwritten: Unwritten, fold: Box<dyn Fold>) -> Writer {
         Writer {
             connection: ready.connection,
+            wal,
             _lock: ready.lock,
             board: ready.row.id,
             rules: ready.rules,
@@ -77,14 +86,24 @@ impl Writer {
         }
     }
 
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>, pulse: &Pulse) {
+    /// Goes on until the store is closed. `clock` is for nothing but waiting.
+    pub(super) fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Request>,
+        clock: &Runtime,
+        pulse: &Pulse,
+    ) {
         let mut open = true;
         while open {
+            // Each turn ends within a fraction of a second, with requests or without.
+            pulse.beat();
+            self.wal.tend(&self.connection);
+            let received = clock.block_on(async { timeout(TURN, queue.recv()).await });
+            let Ok(mut next) = received else {
+                continue;
+            };
             let mut batch: Vec<(Vec<Command>, Reply)> = Vec::new();
             let mut commands = 0;
-            pulse.rest();
-            let mut next = queue.blocking_recv();
-            pulse.beat();
             loop {
                 match next {
                     Some(Request::Append { commands: c, reply }) => {

@@ -1,0 +1,62 @@
+//! What a store says when what keeps it going has ended by a fault of the program.
+
+use podium::{
+    board::{Applied, BoardId, LogEntry, Rules},
+    store::{self, Fold, Health, Opened, StoreError, StoreUrl},
+};
+use tempfile::TempDir;
+
+use crate::{
+    server::{DEADLINE, Server},
+    suite::put,
+};
+
+/// Breaks with the first entry.
+struct Breaking;
+
+impl Fold for Breaking {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+        assert!(entries.is_empty(), "this is what breaks");
+        Vec::new()
+    }
+
+    fn reload(&mut self, _: Opened) {}
+}
+
+/// Whoever waits is answered, whoever comes is refused, and health says why.
+async fn expect_the_end(url: StoreUrl) {
+    let (_, ready) = store::open(&url, &BoardId::default(), Rules::default())
+        .await
+        .unwrap();
+    let store = ready.start(Breaking).unwrap();
+    let mut health = store.health();
+    assert_eq!(*health.borrow_and_update(), Health::Open);
+    let all = async {
+        let waiting = (0..9).map(|n| store.append(vec![put(n)]));
+        for answer in futures_util::future::join_all(waiting).await {
+            assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+        }
+        health
+            .wait_for(|health| *health == Health::Closed)
+            .await
+            .unwrap();
+        let later = store.append(vec![put(1)]).await;
+        assert!(matches!(later, Err(StoreError::Closed)), "{later:?}");
+        store.close().await;
+    };
+    tokio::time::timeout(DEADLINE, all)
+        .await
+        .expect("nobody is left waiting");
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_leaves_nobody_waiting() {
+    let folder = TempDir::new().unwrap();
+    expect_the_end(StoreUrl::Sqlite(folder.path().join("podium.db"))).await;
+}
+
+#[tokio::test]
+async fn a_node_that_panics_leaves_nobody_waiting() {
+    let server = Server::new();
+    expect_the_end(server.url().parse().unwrap()).await;
+}
