@@ -4,6 +4,7 @@
 use std::{
     num::NonZeroU64,
     process::{Command as Process, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::{
     redis::{open_at, open_keeping},
-    server::{Server, wait_for},
+    server::{DEADLINE, Server, wait_for},
     suite::{Running, act, again, announcement, declared, limit, named, points, put, user},
 };
 
@@ -378,6 +379,41 @@ async fn ranks_that_no_node_has_written_are_written_first() {
     }
 }
 
+/// As a server does that comes back without what it was told last.
+#[test]
+fn ranks_that_redis_loses_again_and_again_end_the_migration() {
+    let (files, server) = (Files::new(), Server::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(board_of(&server.url(), 10_000));
+    let client = ::redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let mut forget = || {
+        ::redis::cmd("HSET")
+            .arg(&["podium:{main}:meta", "ranked_through", "0"])
+            .exec(&mut connection)
+            .unwrap();
+    };
+    forget();
+    let is_over = AtomicBool::new(false);
+    let moved = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                forget();
+            }
+        });
+        let (from, to) = (server.url(), files.url("a.db"));
+        let moved = migrate(&from, &to, Rules::default());
+        let moved = runtime.block_on(async { tokio::time::timeout(DEADLINE, moved).await });
+        is_over.store(true, Ordering::Relaxed);
+        moved
+    });
+    let error = moved.expect("it ends").unwrap_err().to_string();
+    assert!(error.contains("stop all nodes that use it"), "{error}");
+}
+
 /// A board of one user and one action.
 async fn small_board(url: &str) {
     let running = open_at(url, Rules::default()).await.unwrap();
@@ -507,11 +543,16 @@ const MANY: u64 = 30_000;
 
 /// A board that takes long enough to be stopped.
 async fn large_board(url: &str) {
+    board_of(url, MANY).await;
+}
+
+/// A board of ten users and so many actions.
+async fn board_of(url: &str, actions: u64) {
     let running = open_at(url, Rules::default()).await.unwrap();
     for n in 0..=9 {
         running.one(put(n)).await.unwrap();
     }
-    for first in (0..MANY).step_by(1000) {
+    for first in (0..actions).step_by(1000) {
         let commands = (first..first + 1000).map(|n| act(&format!("a{n}"), (n % 10) as u8, 1));
         running.store.append(commands.collect()).await.unwrap();
     }

@@ -112,7 +112,16 @@ async fn write_ranks(
             call.key(key);
         }
         let answer: Value = call.arg(arguments).invoke_async(connection).await?;
+        let known = recent.ranked_through();
         recent.hear(Answer::read(&answer)?.ranked_through);
+        // They were read as far as Redis said, so only another can have set it back.
+        if recent.ranked_through() == known {
+            return Err(Fault::Unusable(format!(
+                "it says no longer that it knows ranks up to {known}, so something else wrote to \
+                 it, or it lost what was written last: stop all nodes that use it, and run podium \
+                 migrate again"
+            )));
+        }
     }
     Ok(())
 }
