@@ -651,6 +651,7 @@ impl Tables {
         if !REMEMBERED.contains(&self.store.remember_actions) {
             return value("store.remember_actions", "give a time from 1m to 10y");
         }
+        self.check_tickets(&self.store.url)?;
         if self.store.keep_entries.get() < KEPT_ENTRIES {
             return value("store.keep_entries", "give at least 1000");
         }
@@ -697,6 +698,30 @@ impl Tables {
             return value("achievements.duration", "give at least 1s");
         }
         Ok(())
+    }
+}
+
+impl Tables {
+    /// Checks that a store would count each ticket once.
+    ///
+    /// # Errors
+    /// If it would forget the ids of actions while tickets for them are valid.
+    pub fn check_tickets(&self, url: &StoreUrl) -> Result<(), ConfigError> {
+        let (remembered, valid) = (self.store.remember_actions, self.auth.ticket_max_ttl);
+        match url {
+            // A file knows all ids for ever.
+            StoreUrl::Sqlite(_) => Ok(()),
+            StoreUrl::Redis(_) if remembered >= valid => Ok(()),
+            StoreUrl::Redis(_) => Err(ConfigError::Value {
+                key: "store.remember_actions, auth.ticket_max_ttl",
+                problem: format!(
+                    "Redis would know an action for {}, and count its ticket again, which may be \
+                     valid for {}: set remember_actions to as much as ticket_max_ttl or more",
+                    humantime::format_duration(remembered),
+                    humantime::format_duration(valid),
+                ),
+            }),
+        }
     }
 }
 

@@ -49,9 +49,11 @@ impl Migrate {
             let configured = || tables.store.url.clone();
             tables.store.keep(url.unwrap_or_else(configured))
         };
+        let to = place(self.to);
+        tables.check_tickets(&to)?;
         let migration = Migration {
             from: place(self.from),
-            to: place(self.to),
+            to,
             board: tables.board_id(),
             rules: tables.rules(),
             replace: self.replace,

@@ -19,12 +19,16 @@ fn folder() -> TempDir {
     folder
 }
 
-/// `podium import` in a folder, with no other variables than these.
-fn import(folder: &Path, variables: &[(&str, &str)]) -> Output {
+/// The program in a folder, with no other variables than these.
+fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut podium = Process::new(env!("CARGO_BIN_EXE_podium"));
-    podium.args(["import", "lines.ndjson"]).current_dir(folder);
+    podium.args(arguments).current_dir(folder);
     podium.env_clear().envs(variables.iter().copied());
     podium.output().unwrap()
+}
+
+fn import(folder: &Path, variables: &[(&str, &str)]) -> Output {
+    run(folder, &["import", "lines.ndjson"], variables)
 }
 
 #[track_caller]
@@ -69,6 +73,7 @@ fn the_key_of_the_store_goes_before_redis_url() {
         ("REDIS_URL", &*other.url()),
         ("PODIUM_STORE__URL", &*server.url()),
         ("PODIUM_STORE__REMEMBER_ACTIONS", "1h"),
+        ("PODIUM_AUTH__TICKET_MAX_TTL", "1h"),
     ];
     assert_imported(&import(folder.path(), &variables));
     assert_eq!((entries(&server), entries(&other)), (2, 0));
@@ -101,6 +106,30 @@ fn what_is_no_address_is_refused_and_not_shown() {
         let output = import(folder.path(), &[(key, value)]);
         assert_fails(&output, &key[14..].to_lowercase().replace("__", "."));
     }
+}
+
+#[test]
+fn a_ticket_must_not_be_valid_for_longer_than_redis_knows_it() {
+    let folder = folder();
+    let secret = ("JWT_SECRET", "0123456789abcdef0123456789abcdef");
+    let redis = ("PODIUM_STORE__URL", "redis://127.0.0.1:1");
+    let remember = ("PODIUM_STORE__REMEMBER_ACTIONS", "1m");
+    for command in ["check-config", "serve"] {
+        let output = run(folder.path(), &[command], &[secret, redis, remember]);
+        assert_fails(&output, "store.remember_actions, auth.ticket_max_ttl");
+        assert_fails(&output, "set remember_actions");
+    }
+    // As long is enough.
+    let valid = ("PODIUM_AUTH__TICKET_MAX_TTL", "1m");
+    let variables = [secret, redis, remember, valid];
+    let output = run(folder.path(), &["check-config"], &variables);
+    assert!(output.status.success(), "{output:?}");
+    // A file knows every action, and a board that goes from there to Redis is asked about.
+    let output = run(folder.path(), &["check-config"], &[secret, remember]);
+    assert!(output.status.success(), "{output:?}");
+    let migrate = ["migrate", "--from", "sqlite:none.db", "--to", redis.1];
+    let output = run(folder.path(), &migrate, &[remember]);
+    assert_fails(&output, "store.remember_actions, auth.ticket_max_ttl");
 }
 
 /// A certificate for 127.0.0.1, and that of who signed it.
