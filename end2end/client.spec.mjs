@@ -4,11 +4,14 @@
 import { randomUUID } from 'node:crypto';
 
 import { act, request, startPodium, token } from './support/podium.mjs';
-import { expect, expectBoard, live, players, signInPath, test } from './support/page.mjs';
+import { expect, expectBoard, live, players, signInPath, test, you } from './support/page.mjs';
 
-/** Listens to a page's sockets; the events that went either way, in order. */
+/**
+ * Listens to a page's sockets: the events that went either way, in order, and how many
+ * CONNECT packets each socket sent.
+ */
 function listen(page) {
-  const heard = { sockets: 0, sent: [], received: [] };
+  const heard = { sockets: 0, sent: [], received: [], connects: [] };
   const events = (list) => ({ payload }) => {
     const text = String(payload);
     // Those that ask for an acknowledgement have a number before the bracket.
@@ -16,7 +19,11 @@ function listen(page) {
   };
   page.on('websocket', (socket) => {
     if (!socket.url().includes('/socket.io/')) return;
-    heard.sockets += 1;
+    const number = heard.sockets++;
+    heard.connects.push(0);
+    socket.on('framesent', ({ payload }) => {
+      if (String(payload).startsWith('40')) heard.connects[number] += 1;
+    });
     socket.on('framesent', events(heard.sent));
     socket.on('framereceived', events(heard.received));
   });
@@ -71,6 +78,43 @@ test('a packet that is lost is noticed and repaired', async ({ podium, open }) =
   await expectBoard(page, ['1 Ada 30', '2 Grace 20']);
   await act(podium.url, { userId: Ada, scoreIncrease: 1 });
   await expectBoard(page, ['1 Grace 35', '2 Ada 31']);
+});
+
+test('a gap is asked for once, however many deltas come before the answer', async ({
+  podium,
+  open,
+}) => {
+  const { Ada } = await players(podium, { Ada: 30 });
+  let lost = 0;
+  let deltas = 0;
+  const asked = [];
+  const prepare = (page) =>
+    page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => {
+        const isChange = /"scoreboard_delta".*"changes":\[\{/.test(String(message));
+        if (isChange) deltas += 1;
+        if (isChange && lost === 0) lost += 1;
+        else socket.send(message);
+      });
+      socket.onMessage((message) => {
+        if (!String(message).includes('subscribe_scoreboard')) server.send(message);
+        // The first is that of the connection; the next ones take long on their way.
+        else if (asked.push(message) === 1) server.send(message);
+      });
+      releases.push((message) => server.send(message));
+    });
+  const releases = [];
+  const page = await open({ prepare });
+  await live(page);
+  for (let n = 1; n <= 8; n++) {
+    await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+    await expect.poll(() => deltas).toBe(n);
+  }
+  await expect.poll(() => asked.length).toBe(2);
+  releases[0](asked[1]);
+  await expectBoard(page, ['1 Ada 38']);
+  expect(asked).toHaveLength(2);
 });
 
 test('a page that is refused the rows asks again', async ({ podium, open }) => {
@@ -167,4 +211,110 @@ test.describe('a token that ends soon', () => {
       expect(names(heard.received)).not.toContain('session_expired');
     });
   }
+
+  /** Whose token a browser has, from now on. */
+  const signIn = (page, podium, user) =>
+    page.context().addCookies([
+      { name: 'podium_token', value: token({ user }), url: podium.url, httpOnly: true },
+    ]);
+
+  test('is renewed for whoever is signed in by then, and the socket is theirs', async ({
+    podium,
+    open,
+  }) => {
+    test.setTimeout(120_000);
+    const above = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`P${i}`, 100 - i]));
+    const { Ada, Grace } = await players(podium, { ...above, Ada: 50, Grace: 20, Alan: 10 });
+    let heard;
+    const page = await open({ path: signInPath(Ada), prepare: (page) => (heard = listen(page)) });
+    await live(page);
+    const dock = page.locator('#you');
+    const name = dock.locator('.you-name');
+    await expect(name).toHaveText('Ada');
+    const own = () => heard.sent.filter(([event]) => event === 'subscribe_user_score').at(-1)[1];
+
+    await signIn(page, podium, Grace);
+    await expect(name).toHaveText('Grace', { timeout: 20_000 });
+    await expect.poll(own).toBe(Grace);
+    await live(page);
+    // Off the visible board only the own socket says how the score is.
+    await act(podium.url, { userId: Grace, scoreIncrease: 1 });
+    await expect(you(page, 'score')).toHaveText('21');
+    await expect(you(page, 'rank')).toHaveText('#14');
+    await dock.getByText('Around you').click();
+    await expect(dock.locator('[aria-current]')).toHaveText(/#14\s*Grace\s*21/);
+    expect(heard.sockets).toBe(2);
+
+    // A sign-in that has ended, and another one after it.
+    await page.context().clearCookies();
+    await expect(dock).toHaveCount(0, { timeout: 20_000 });
+    await signIn(page, podium, Ada);
+    await expect(name).toHaveText('Ada', { timeout: 20_000 });
+    await expect.poll(own).toBe(Ada);
+    await live(page);
+    await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+    await expect(you(page, 'score')).toHaveText('51');
+    expect(heard.connects).toEqual([1, 1, 1, 1]);
+    expect(names(heard.received)).not.toContain('error');
+    expect(names(heard.received)).not.toContain('session_expired');
+  });
+
+  test('is renewed by a later attempt where one fails without a connection', async ({
+    podium,
+    open,
+  }) => {
+    test.setTimeout(90_000);
+    const { Ada } = await players(podium, { Ada: 30 });
+    let heard;
+    let cut;
+    let asked = 0;
+    let renewed = 0;
+    const prepare = async (page) => {
+      heard = listen(page);
+      await page.routeWebSocket(/socket\.io/, (socket) => {
+        const server = socket.connectToServer();
+        cut = () => Promise.all([server.close(), socket.close()]);
+      });
+      await page.route('**/page/token', async (route) => {
+        asked += 1;
+        if (asked > 1) {
+          await route.continue();
+          renewed += 1;
+          return;
+        }
+        await cut();
+        await expect(page.locator('[data-connection=reconnecting]')).toBeVisible();
+        await route.abort();
+      });
+    };
+    const page = await open({ expectErrors: true, prepare });
+    await live(page);
+    await expect.poll(() => asked, { timeout: 20_000 }).toBe(1);
+    await live(page);
+    // By the third renewal the token of the connection before would have ended.
+    await expect.poll(() => renewed, { timeout: 40_000 }).toBe(3);
+    await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+    await expectBoard(page, ['1 Ada 31']);
+    expect(names(heard.received)).not.toContain('session_expired');
+  });
+
+  test('and cannot be renewed in time is followed by another one', async ({ podium, open }) => {
+    test.setTimeout(90_000);
+    const { Ada } = await players(podium, { Ada: 30 });
+    let heard;
+    const isOver = () => names(heard.received).includes('session_expired');
+    const prepare = async (page) => {
+      heard = listen(page);
+      await page.route('**/page/token', (route) => (isOver() ? route.continue() : route.abort()));
+    };
+    const page = await open({ expectErrors: true, path: signInPath(Ada), prepare });
+    await live(page);
+    await expect.poll(isOver, { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => heard.sockets, { timeout: 20_000 }).toBe(2);
+    await live(page);
+    await expect(page.locator('#you .you-name')).toHaveText('Ada');
+    await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+    await expectBoard(page, ['1 Ada 31']);
+    expect(heard.connects).toEqual([1, 1]);
+  });
 });

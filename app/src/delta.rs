@@ -4,7 +4,12 @@
     allow(dead_code, reason = "deltas come in the browser alone")
 )]
 
-use crate::wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta};
+use std::mem;
+
+use crate::{
+    index::Index,
+    wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta},
+};
 
 /// What became of a delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +32,40 @@ pub(crate) fn apply(board: &mut LeaderboardData, delta: ScoreboardDelta) -> Appl
     if delta.to <= board.seq {
         return Applied::Known;
     }
-    let mut rows: Vec<(usize, ScoreRow)> = Vec::with_capacity(board.top_scores.len());
-    let mut moved = Vec::new();
-    let mut changes = delta.changes;
-    for (index, row) in board.top_scores.drain(..).enumerate() {
-        match changes.iter().position(|it| it.user_id == row.user_id) {
-            Some(at) => moved.extend(changed(changes.swap_remove(at), Some(row))),
-            None => rows.push((index, row)),
-        }
-    }
-    moved.extend(changes.into_iter().filter_map(|it| changed(it, None)));
-    for (index, row) in moved {
-        let at = rows.partition_point(|(other, _)| *other <= index);
-        rows.insert(at, (index, row));
-    }
-    board.top_scores = rows.into_iter().map(|(_, row)| row).collect();
+    let index = Index::of(board.top_scores.iter().map(|row| row.user_id.as_str()));
+    let before = delta.changes.iter().map(|it| index.get(&it.user_id));
+    let before: Vec<Option<usize>> = before.collect();
+    let mut rows: Vec<Option<ScoreRow>> = mem::take(&mut board.top_scores)
+        .into_iter()
+        .map(Some)
+        .collect();
+    let changes = delta.changes.into_iter().zip(before);
+    let moved = changes.filter_map(|(change, at)| {
+        let old = at.and_then(|at| rows[at].take());
+        changed(change, old)
+    });
+    let moved = moved.collect();
+    board.top_scores = placed(moved, rows.into_iter().flatten().collect());
     board.total_users = delta.total_users;
     board.last_updated = delta.last_updated;
     board.seq = delta.to;
     Applied::Newer
+}
+
+/// The rows in order: each of the moved ones has the place that it was given, and all
+/// others have the places between, as they were.
+fn placed(moved: Vec<(usize, ScoreRow)>, mut others: Vec<ScoreRow>) -> Vec<ScoreRow> {
+    let mut places = vec![None; moved.len() + others.len()];
+    for (index, row) in moved {
+        match places.get_mut(index) {
+            Some(place @ None) => *place = Some(row),
+            // No server of ours says so; whatever one says, nobody is lost.
+            _ => others.push(row),
+        }
+    }
+    let mut others = others.into_iter();
+    let row = |place: Option<ScoreRow>| place.or_else(|| others.next());
+    places.into_iter().filter_map(row).collect()
 }
 
 /// The row, if it is still there.
@@ -70,6 +90,8 @@ fn changed(change: RowChange, old: Option<ScoreRow>) -> Option<(usize, ScoreRow)
 
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
+    use proptest::{collection, prelude::*};
+
     use super::*;
 
     fn row(user: &str, score: i64, rank: u64) -> ScoreRow {
@@ -171,5 +193,93 @@ mod tests {
             ..delta(0, 99, change())
         };
         assert_eq!(apply(&mut it, other), Applied::Gap);
+    }
+
+    /// The same, by comparing each row with each change.
+    fn naive(rows: &[ScoreRow], changes: &[RowChange]) -> Vec<ScoreRow> {
+        let is_same = |row: &ScoreRow| changes.iter().all(|it| it.user_id != row.user_id);
+        let mut kept: Vec<ScoreRow> = rows.iter().filter(|row| is_same(row)).cloned().collect();
+        let mut moved: Vec<(usize, ScoreRow)> = changes
+            .iter()
+            .filter_map(|change| {
+                let old = rows.iter().find(|row| row.user_id == change.user_id);
+                changed(change.clone(), old.cloned())
+            })
+            .collect();
+        moved.sort_by_key(|(index, _)| *index);
+        for (index, row) in moved {
+            kept.insert(index, row);
+        }
+        kept
+    }
+
+    /// What a server says that knows both boards.
+    fn changes(before: &[ScoreRow], after: &[ScoreRow]) -> Vec<RowChange> {
+        let place = |rows: &[ScoreRow], user: &str| rows.iter().position(|it| it.user_id == user);
+        let gone = before
+            .iter()
+            .filter(|row| place(after, &row.user_id).is_none());
+        let gone = gone.map(|row| RowChange {
+            user_id: row.user_id.clone(),
+            gone: true,
+            ..RowChange::default()
+        });
+        let now = after.iter().enumerate().filter_map(|(index, row)| {
+            let old = place(before, &row.user_id);
+            let is_new = old.is_none();
+            (old != Some(index) || before[index] != *row).then(|| RowChange {
+                username: is_new.then(|| row.username.clone()),
+                avatar: is_new.then(|| row.avatar.clone()),
+                rank: Some(row.rank),
+                ..change(&row.user_id, index, row.score)
+            })
+        });
+        now.chain(gone).collect()
+    }
+
+    /// Some of 40 users in some order.
+    fn rows() -> impl Strategy<Value = Vec<ScoreRow>> {
+        let users: Vec<u8> = (0..40).collect();
+        let shuffled = Just(users).prop_shuffle();
+        let scored = (shuffled, collection::vec(-3..3i64, 40), 0..40usize);
+        scored.prop_map(|(users, scores, length)| {
+            let places = users.iter().zip(scores).zip(1..).take(length);
+            places
+                .map(|((user, score), rank)| row(&format!("u{user}"), score, rank))
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_delta_leads_from_any_board_to_any_other(before in rows(), after in rows(), turn in any::<prop::sample::Index>()) {
+            let mut changes = changes(&before, &after);
+            if !changes.is_empty() {
+                let middle = turn.index(changes.len());
+                changes.rotate_left(middle);
+            }
+            prop_assert_eq!(&naive(&before, &changes), &after);
+            let mut it = LeaderboardData { top_scores: before, ..board() };
+            prop_assert_eq!(apply(&mut it, delta(10, 11, changes)), Applied::Newer);
+            prop_assert_eq!(it.top_scores, after);
+        }
+    }
+
+    #[test]
+    fn whatever_a_delta_says_everybody_has_one_row() {
+        let mut it = board();
+        let changes = vec![
+            change("a", 7, 1),
+            change("b", 7, 2),
+            change("c", usize::MAX / 2, 3),
+        ];
+        apply(&mut it, delta(10, 11, changes));
+        let mut users: Vec<_> = it
+            .top_scores
+            .iter()
+            .map(|row| row.user_id.as_str())
+            .collect();
+        users.sort_unstable();
+        assert_eq!(users, ["a", "b", "c"]);
     }
 }

@@ -9,19 +9,23 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` is for the server and `hydrate` for the browser: build with one of them");
 
+mod backoff;
 mod banners;
 mod clock;
 mod components;
 mod delta;
 pub mod files;
 mod format;
+mod index;
 #[cfg(feature = "hydrate")]
 mod motion;
 pub mod pictures;
 #[cfg(feature = "hydrate")]
 mod reading;
+mod resync;
 #[cfg(feature = "ssr")]
 pub mod server;
+mod session;
 #[cfg(feature = "ssr")]
 pub mod sharing;
 #[cfg(feature = "hydrate")]
@@ -30,6 +34,7 @@ mod sight;
 mod socket;
 mod state;
 pub mod texts;
+mod version;
 pub mod wire;
 
 /// Brings the page that the server rendered to life; called by its script.

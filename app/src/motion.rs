@@ -9,7 +9,7 @@ use leptos::prelude::{document, request_animation_frame, set_interval_with_handl
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{Element, ScrollBehavior, ScrollToOptions};
 
-use crate::state::PageState;
+use crate::{index::Index, state::PageState};
 
 #[wasm_bindgen]
 extern "C" {
@@ -88,9 +88,9 @@ impl Before {
                     (id, row, place.left(), place.top())
                 })
                 .collect();
+            let before = Index::of(self.rows.iter().map(|(id, _)| id.as_str()));
             for (id, row, left, top) in rows {
-                let before = self.rows.iter().find(|(before, _)| *before == id);
-                match before.map(|(_, seen)| seen) {
+                match before.get(&id).map(|at| &self.rows[at].1) {
                     Some(seen) if is_seen(seen.top) || is_seen(top) => {
                         let (x, y) = (seen.left - left, seen.top - top);
                         if x.abs().max(y.abs()) > 0.5 && !still {

@@ -17,7 +17,7 @@ pub(crate) fn watch(state: PageState) {
         // The latest is what is so now.
         let entry = js_sys::Array::from(&entries).pop();
         let entry: IntersectionObserverEntry = entry.unchecked_into();
-        state.in_sight.set(entry.is_intersecting());
+        state.you.in_sight.set(entry.is_intersecting());
     });
     let options = IntersectionObserverInit::new();
     options.set_root_margin(MARGIN);
@@ -27,11 +27,12 @@ pub(crate) fn watch(state: PageState) {
         return;
     };
     seen.forget();
-    let is_listed = Memo::new(move |_| state.is_listed());
+    // Another user's row is another one.
+    let listed = Memo::new(move |_| state.listed_id());
     Effect::new(move |_| {
         observer.disconnect();
-        if !is_listed.get() {
-            state.in_sight.set(false);
+        state.you.in_sight.set(false);
+        if listed.with(Option::is_none) {
             return;
         }
         let observer = observer.clone();

@@ -1,11 +1,12 @@
 //! The connection to the hub: the official Socket.IO client, whose events are
 //! handed to the state.
 //!
-//! The client reconnects by itself when a transport is lost, but neither after
-//! a refusal nor when the server says goodbye: then this does, later and later,
-//! and never at the same moment as all others. Every connection subscribes
-//! anew, because the server forgets who is gone, from the entry of the log that
-//! is shown: so it is sent only what it missed.
+//! When to connect, to renew the token and to ask for rows is decided by
+//! [`Session`] and [`Resync`]; this does what they say, and wakes them in time. The
+//! client itself never reconnects: it would do so soon again whatever the server has
+//! said, and never after a refusal or where the server ended the connection. Every
+//! connection subscribes anew, because the server forgets who is gone, from the entry of
+//! the log that is shown: so it is sent only what it missed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,14 +28,17 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, RequestInit};
 
 use crate::{
-    delta::{Applied, apply},
+    delta::Applied,
     motion,
     reading::Read,
+    resync::Resync,
+    session::{Closed, Session, Step},
     state::{Connection, PageState},
     wire::{
         LEADERBOARD_REFRESH, LeaderboardData, PING, PageToken, REFRESH_TOKEN, SCOREBOARD_DELTA,
-        SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, SYSTEM_NOTIFICATION, ScoreboardDelta,
-        Subscription, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate, View,
+        SESSION_EXPIRED, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, SYSTEM_NOTIFICATION,
+        ScoreboardDelta, Subscription, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
+        View,
     },
 };
 
@@ -64,27 +68,18 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn connected(this: &Socket) -> bool;
 
-    /// Will the client reconnect by itself?
+    /// Is it on a manager's transport? It is not where the server has refused it.
     #[wasm_bindgen(method, getter)]
     fn active(this: &Socket) -> bool;
 }
 
-/// The wait before the first attempt, in milliseconds; it doubles up to
-/// [`LONGEST_WAIT`].
-const FIRST_WAIT: f64 = 1_000.0;
-/// See [`FIRST_WAIT`].
-const LONGEST_WAIT: f64 = 30_000.0;
 /// The longest that the server may take to answer a request, in milliseconds.
 const FETCH_TIMEOUT: u32 = 10_000;
-/// The shortest wait before a token is renewed, or is tried to be, in milliseconds.
-const SHORTEST_RENEWAL: f64 = 5_000.0;
-/// The part of a token's life after which a new one is asked for.
-const RENEW_AT: f64 = 0.8;
 /// The longest that a browser's timer waits, in milliseconds (2^31 − 1).
 pub(crate) const LONGEST_TIMER: f64 = 2_147_483_647.0;
-/// Between two summaries for whoever listens.
+/// Between two summaries for a screen reader.
 const SUMMARY: Duration = Duration::from_secs(10);
-/// Before the rows about whoever is signed in are asked for, in milliseconds: soon
+/// Before the rows about the signed-in user are asked for, in milliseconds: soon
 /// where their rank has changed, and later where only the top has, as it always does.
 const ASK_SOON: f64 = 1_000.0;
 /// See [`ASK_SOON`].
@@ -99,21 +94,24 @@ struct Client {
     socket: Socket,
     state: PageState,
     board: NodeRef<html::Ol>,
-    token: Rc<RefCell<String>>,
-    /// Attempts of our own since the last success.
-    attempts: Cell<u32>,
-    /// Were the rows asked for, and have not come yet?
-    asked: Cell<bool>,
+    /// The newest token.
+    token: RefCell<String>,
+    /// The one with which the socket connects.
+    shown: Rc<RefCell<String>>,
+    session: RefCell<Session>,
+    resync: RefCell<Resync>,
+    /// When the three are looked at next.
+    wake: Cell<Option<TimeoutHandle>>,
     /// When the connection was lost, in milliseconds, and what counts since.
     lost: Cell<Option<(f64, IntervalHandle)>>,
-    /// What will renew the token.
-    renewal: Cell<Option<TimeoutHandle>>,
     /// How far the server's clock is ahead, in milliseconds, once that is known.
     ahead: Cell<Option<f64>>,
     /// When the delay was shown last.
     delay_shown: Cell<f64>,
-    /// Will the rows about whoever is signed in be asked for?
-    around_due: Cell<bool>,
+    /// When the rows about the signed-in user are to be asked for.
+    around_at: Cell<Option<f64>>,
+    /// Are they asked for, and have not come yet?
+    is_asking_around: Cell<bool>,
 }
 
 /// Connects with a token that is valid for so many seconds, for as long as the
@@ -123,37 +121,60 @@ pub(crate) fn connect(
     board: NodeRef<html::Ol>,
     (token, expires_in): (String, u64),
 ) {
-    let token = Rc::new(RefCell::new(token));
+    let shown = Rc::new(RefCell::new(token.clone()));
+    let session = Session::new(state.user_id(), expires_in, now(), Math::random());
     let client = Rc::new(Client {
-        socket: io(&options(token.clone())),
+        socket: io(&options(shown.clone())),
         state,
         board,
-        token,
-        attempts: Cell::new(0),
-        asked: Cell::new(false),
+        token: RefCell::new(token),
+        shown,
+        session: RefCell::new(session),
+        resync: RefCell::default(),
+        wake: Cell::new(None),
         lost: Cell::new(None),
-        renewal: Cell::new(None),
         ahead: Cell::new(None),
         delay_shown: Cell::new(0.0),
-        around_due: Cell::new(false),
+        around_at: Cell::new(None),
+        is_asking_around: Cell::new(false),
     });
 
     client.on("connect", |client, _| client.connected());
-    client.on("disconnect", |client, _| client.lost());
-    client.on("connect_error", |client, _| client.lost());
-    client.on("error", |client, _| client.refused());
+    client.on("disconnect", |client, reason| {
+        match reason.as_string().as_deref() {
+            // We did that, and know.
+            Some("io client disconnect") => {}
+            Some("io server disconnect") => client.closed(Closed::ByServer),
+            _ => client.closed(Closed::Lost),
+        }
+    });
+    client.on("connect_error", |client, _| {
+        client.closed(if client.socket.active() {
+            Closed::Lost
+        } else {
+            Closed::Refused
+        });
+    });
+    client.on("error", |client, _| {
+        // If it was the rows that were asked for, they are again, later.
+        client.resync.borrow_mut().refused();
+        client.drive();
+    });
+    client.on(SESSION_EXPIRED, |client, _| {
+        client.session.borrow_mut().expired()
+    });
     client.on(LEADERBOARD_REFRESH, |client, data| {
         if let Some(board) = LeaderboardData::read(&data) {
-            client.heard();
-            client.show(board);
+            client.complete();
+            if client.state.take(board) {
+                client.refresh();
+                client.ask_around(ASK_LATER);
+            }
         }
     });
     client.on(SCOREBOARD_DELTA, |client, data| {
         if let Some(delta) = ScoreboardDelta::read(&data) {
-            // What was missed did not take its time on the way.
-            let was_live = client.state.connection.get_untracked() == Connection::Live;
-            client.heard();
-            client.advance(delta, was_live);
+            client.advance(delta);
         }
     });
     client.on(USER_SCORE_UPDATE, |client, data| {
@@ -167,8 +188,6 @@ pub(crate) fn connect(
             client.notify(notification);
         }
     });
-    client.renew_in(expires_in);
-
     // A page that was held is shown as it is now.
     let held = Rc::downgrade(&client);
     Effect::new(move |was_paused: Option<bool>| {
@@ -177,7 +196,7 @@ pub(crate) fn connect(
             && !paused
             && let Some(client) = held.upgrade()
         {
-            client.moving(|| state.present());
+            client.refresh();
             client.ask_around(ASK_SOON);
         }
         paused
@@ -186,24 +205,25 @@ pub(crate) fn connect(
     // Without a timer nothing is read out, which breaks nothing else.
     _ = set_interval_with_handle(summarise, SUMMARY);
     client.on_window("offline", |client| {
-        if client.state.connection.get_untracked().is_stale() {
-            client.state.connection.set(Connection::Offline);
-        } else {
-            // The client would find out when a ping is missing, half a minute later.
-            let was_connected = client.socket.connected();
-            client.socket.disconnect();
-            // That told us already, if there was something to lose.
-            if !was_connected {
-                client.lost();
-            }
-        }
+        // The client would find out when a ping is missing, half a minute later.
+        client.socket.disconnect();
+        client.closed(Closed::Lost);
     });
     client.on_window("online", |client| {
         if client.state.connection.get_untracked() == Connection::Offline {
             client.state.connection.set(Connection::Reconnecting);
         }
-        client.socket.connect();
+        client.session.borrow_mut().online(now(), Math::random());
+        client.drive();
     });
+    client.drive();
+}
+
+/// The time in milliseconds, of a clock that never goes back: after the browser has slept
+/// it may be late, and the server then says that a token has ended.
+fn now() -> f64 {
+    let clock = window().performance();
+    clock.map_or_else(Date::now, |clock| clock.now())
 }
 
 /// `auth` is a function, so that every attempt brings the token of its moment.
@@ -219,6 +239,8 @@ fn options(token: Rc<RefCell<String>>) -> JsValue {
         .collect();
     object(&[
         ("auth", auth.into_js_value()),
+        ("autoConnect", JsValue::FALSE),
+        ("reconnection", JsValue::FALSE),
         ("transports", transports.into()),
         ("tryAllTransports", JsValue::TRUE),
     ])
@@ -239,58 +261,93 @@ impl Client {
             .add_event_listener_with_callback(event, handler.into_js_value().unchecked_ref());
     }
 
+    /// Does what is to be done now, and comes back when there is more.
+    fn drive(self: &Rc<Self>) {
+        loop {
+            // What is done may lead back here.
+            let step = self.session.borrow_mut().next(now(), Math::random());
+            match step {
+                Some(Step::Fetch) => self.renew(),
+                Some(Step::Connect) => {
+                    self.shown.replace(self.token.borrow().clone());
+                    self.socket.connect();
+                }
+                Some(Step::Refresh) => {
+                    let token = self.token.borrow().as_str().into();
+                    self.socket
+                        .emit(REFRESH_TOKEN, &object(&[("token", token)]));
+                }
+                Some(Step::Close) => {
+                    self.resync.borrow_mut().closed();
+                    self.socket.disconnect();
+                    self.show_loss();
+                }
+                None => break,
+            }
+        }
+        let is_to_subscribe = self.resync.borrow_mut().next(now(), Math::random());
+        if is_to_subscribe {
+            self.subscribe();
+        }
+        self.fetch_around();
+
+        let time = now();
+        let around_at = self
+            .around_at
+            .get()
+            .filter(|_| !self.is_asking_around.get());
+        let at = self.session.borrow().wake_at(time);
+        let at = at.min(self.resync.borrow().wake_at().unwrap_or(f64::INFINITY));
+        let at = at.min(around_at.unwrap_or(f64::INFINITY));
+        // A timer may be early by a part of a millisecond.
+        let wait = (at - time).clamp(0.0, LONGEST_TIMER - 1.0) + 1.0;
+        let client = self.clone();
+        let wake =
+            set_timeout_with_handle(move || client.drive(), Duration::from_millis(wait as u64));
+        if let Some(earlier) = self.wake.replace(wake.ok()) {
+            earlier.clear();
+        }
+    }
+
     fn connected(self: &Rc<Self>) {
-        self.asked.set(false);
-        self.subscribe();
-        self.compare_clocks();
-        self.ask_around(ASK_LATER);
-        let you = self
-            .state
-            .you
-            .with_untracked(|you| you.as_ref().map(|you| you.user_id.clone()));
-        if let Some(id) = you {
+        self.session.borrow_mut().connected(now());
+        self.resync.borrow_mut().connected(now());
+        self.drive();
+        if let Some(id) = self.state.user_id() {
             self.socket.emit(SUBSCRIBE_USER_SCORE, &id.into());
         }
+        self.compare_clocks();
+        // Of somebody who has just signed in nothing is known.
+        let is_known = self
+            .state
+            .you
+            .around
+            .with_untracked(|rows| !rows.is_empty());
+        self.ask_around(if is_known { ASK_LATER } else { ASK_SOON });
+    }
+
+    /// There is no connection any more, or none came about.
+    fn closed(self: &Rc<Self>, why: Closed) {
+        self.session.borrow_mut().closed(why, now(), Math::random());
+        self.resync.borrow_mut().closed();
+        self.show_loss();
+        self.drive();
     }
 
     /// Asks for what happened since the board that is shown.
     fn subscribe(&self) {
-        if self.asked.replace(true) {
-            return;
-        }
-        let LeaderboardData {
-            epoch, seq, page, ..
-        } = self.state.board();
-        let page = page.map_or(JsValue::UNDEFINED, |page| (page as f64).into());
-        let wanted = object(&[
-            ("mode", Subscription::DELTA.into()),
-            ("epoch", epoch.into()),
-            ("seq", (seq as f64).into()),
-            ("page", page),
-        ]);
+        let wanted = self.state.with_board(|board| {
+            let page = board
+                .page
+                .map_or(JsValue::UNDEFINED, |page| (page as f64).into());
+            object(&[
+                ("mode", Subscription::DELTA.into()),
+                ("epoch", board.epoch.as_str().into()),
+                ("seq", (board.seq as f64).into()),
+                ("page", page),
+            ])
+        });
         self.socket.emit(SUBSCRIBE_SCOREBOARD, &wanted);
-    }
-
-    /// The server refused what was sent last: somebody with many pages has sent too
-    /// much in all. If it was the rows that were asked for, they are again, later.
-    fn refused(self: &Rc<Self>) {
-        if self.asked.get() {
-            let client = self.clone();
-            let again = move || {
-                if client.asked.replace(false) && client.socket.connected() {
-                    client.subscribe();
-                }
-            };
-            set_timeout(again, self.next_wait());
-        }
-    }
-
-    /// Later and later, and never at the moment of all others.
-    fn next_wait(&self) -> Duration {
-        let attempt = self.attempts.get();
-        self.attempts.set(attempt.saturating_add(1));
-        let wait = (FIRST_WAIT * 2f64.powi(attempt.min(16).cast_signed())).min(LONGEST_WAIT);
-        Duration::from_millis((wait * (0.5 + Math::random() / 2.0)) as u64)
     }
 
     /// Asks for the server's time, so that delays are not measured by two clocks. The
@@ -318,7 +375,9 @@ impl Client {
             return;
         };
         self.delay_shown.set(now);
-        let taken = Date::parse(&self.state.board().last_updated);
+        let taken = self
+            .state
+            .with_board(|board| Date::parse(&board.last_updated));
         let state = self.state;
         request_animation_frame(move || {
             let delay = Date::now() + ahead - taken;
@@ -326,52 +385,71 @@ impl Client {
         });
     }
 
-    /// Asks for the rows about whoever is signed in, if the board does not have them;
+    /// Has the rows about the signed-in user asked for, if the board does not have them;
     /// not at the moment of all others, and once at a time.
     fn ask_around(self: &Rc<Self>, wait: f64) {
-        let is_shown = self.state.view == View::Whole && !self.state.paused.get_untracked();
-        if !is_shown || !self.state.wants_around() || self.around_due.replace(true) {
+        let at = now() + wait * (0.5 + Math::random());
+        let is_sooner = self.around_at.get().is_none_or(|earlier| at < earlier);
+        if is_sooner && self.state.wants_around() {
+            self.around_at.set(Some(at));
+            self.drive();
+        }
+    }
+
+    /// Asks for them when it is time.
+    fn fetch_around(self: &Rc<Self>) {
+        let is_due = self.around_at.get().is_some_and(|at| at <= now());
+        if !is_due || self.is_asking_around.get() {
             return;
         }
-        let client = self.clone();
-        let ask = move || {
-            spawn_local(async move {
-                let you = client.state.you.get_untracked();
-                if let Some(you) = you.filter(|_| client.socket.connected()) {
-                    let path = format!("/api/v1/leaderboard/around/{}?window=2", you.user_id);
-                    if let Some(rows) = fetch::<LeaderboardData>(&path, None).await {
-                        client.state.set_around(rows.top_scores);
-                    }
-                }
-                client.around_due.set(false);
-            });
+        self.around_at.set(None);
+        let state = self.state;
+        let is_shown = state.view == View::Whole && !state.paused.get_untracked();
+        // What is wanted may be another's by now, or be on the board.
+        let id = state.user_id().filter(|_| is_shown && state.wants_around());
+        let Some(id) = id.filter(|_| self.socket.connected()) else {
+            return;
         };
-        let wait = wait * (0.5 + Math::random());
-        set_timeout(ask, Duration::from_millis(wait as u64));
+        self.is_asking_around.set(true);
+        let client = self.clone();
+        spawn_local(async move {
+            let path = format!("/api/v1/leaderboard/around/{id}?window=2");
+            let rows = fetch::<LeaderboardData>(&path, None).await;
+            client.is_asking_around.set(false);
+            match rows {
+                // Something newer, or somebody else, is shown by now.
+                Some(rows) if !client.state.take_around(&id, &rows) => client.ask_around(ASK_SOON),
+                _ => client.drive(),
+            }
+        });
     }
 
     /// The server has said how the board is: what is shown is live.
-    fn heard(&self) {
-        self.attempts.set(0);
-        self.asked.set(false);
+    fn complete(self: &Rc<Self>) {
+        self.resync.borrow_mut().complete();
         if let Some((_, ageing)) = self.lost.take() {
             ageing.clear();
         }
         self.state.connection.set(Connection::Live);
     }
 
-    fn advance(self: &Rc<Self>, delta: ScoreboardDelta, was_live: bool) {
-        let mut board = self.state.board();
-        match apply(&mut board, delta) {
+    fn advance(self: &Rc<Self>, delta: ScoreboardDelta) {
+        // What was missed did not take its time on the way.
+        let was_live = self.state.connection.get_untracked() == Connection::Live;
+        match self.state.advance(delta) {
             Applied::Newer => {
-                self.show(board);
+                self.complete();
+                self.refresh();
                 if was_live {
                     self.measure_delay();
                 }
                 self.ask_around(ASK_LATER);
             }
-            Applied::Known => {}
-            Applied::Gap => self.subscribe(),
+            Applied::Known => self.complete(),
+            Applied::Gap => {
+                self.resync.borrow_mut().gap();
+                self.drive();
+            }
         }
     }
 
@@ -385,28 +463,20 @@ impl Client {
         }
     }
 
-    fn show(&self, board: LeaderboardData) {
-        if !self.state.admits(&board) {
-            return;
-        }
-        if self.state.paused.get_untracked() {
-            self.state.show(board);
-        } else {
-            self.moving(|| self.state.show(board));
-        }
-    }
-
-    /// Rows glide from where they are before a change to where they are after it.
-    fn moving(&self, change: impl FnOnce()) {
-        let list = self.board.get_untracked();
+    /// Shows the newest board. Rows glide from where they are before it to where they
+    /// are after it.
+    fn refresh(&self) {
+        let is_still = self.state.paused.get_untracked();
+        let list = self.board.get_untracked().filter(|_| !is_still);
         let before = list.and_then(|list| motion::look(&list));
-        change();
+        self.state.refresh();
         if let Some(before) = before {
             before.play(self.state);
         }
     }
 
-    fn lost(self: &Rc<Self>) {
+    /// What is shown gets old.
+    fn show_loss(&self) {
         let is_online = window().navigator().on_line();
         self.state.connection.set(if is_online {
             Connection::Reconnecting
@@ -414,21 +484,6 @@ impl Client {
             Connection::Offline
         });
         self.age();
-        if self.socket.active() {
-            return;
-        }
-        let client = self.clone();
-        set_timeout(
-            move || {
-                spawn_local(async move {
-                    // The server may have refused because the token has ended, and
-                    // with it, perhaps, the sign-in.
-                    client.renew().await;
-                    client.socket.connect();
-                });
-            },
-            self.next_wait(),
-        );
     }
 
     /// Counts how old the board gets, from the first loss on.
@@ -450,60 +505,28 @@ impl Client {
         }));
     }
 
-    /// Renews the token before it ends, in so many seconds, so that the
-    /// connection need not.
-    fn renew_in(self: &Rc<Self>, expires_in: u64) {
-        let wait = expires_in as f64 * 1000.0 * RENEW_AT;
-        let wait = wait.clamp(SHORTEST_RENEWAL, LONGEST_TIMER);
+    /// Fetches another token.
+    fn renew(self: &Rc<Self>) {
         let client = self.clone();
-        let renewal = set_timeout_with_handle(
-            move || {
-                spawn_local(async move {
-                    let before = client.state.you.with_untracked(|you| you.is_some());
-                    let is_renewed = client.renew().await;
-                    if !client.socket.connected() {
-                        // The next connection brings the token of its moment.
-                        return;
-                    }
-                    if !is_renewed {
-                        // Soon again, as long as there is time.
-                        client.renew_in(0);
-                        return;
-                    }
-                    let now = client.state.you.with_untracked(|you| you.is_some());
-                    if before == now {
-                        let token = client.token.borrow().as_str().into();
-                        let token = object(&[("token", token)]);
-                        client.socket.emit(REFRESH_TOKEN, &token);
-                    } else {
-                        // The sign-in has ended: somebody else watches now.
-                        client.socket.disconnect();
-                        client.socket.connect();
-                    }
-                });
-            },
-            Duration::from_millis(wait as u64),
-        );
-        if let Some(earlier) = self.renewal.replace(renewal.ok()) {
-            earlier.clear();
-        }
-    }
-
-    /// Fetches another token; answers whether there is one.
-    async fn renew(self: &Rc<Self>) -> bool {
-        let old = self.token.borrow().clone();
-        // In a frame nobody is signed in.
-        let path = match self.state.view {
-            View::Embed => "/page/token?view=embed",
-            View::Whole | View::Kiosk => "/page/token",
-        };
-        let Some(page) = fetch::<PageToken>(path, Some(&old)).await else {
-            return false;
-        };
-        self.token.replace(page.token);
-        self.state.sign_in(page.you);
-        self.renew_in(page.expires_in);
-        true
+        spawn_local(async move {
+            let old = client.token.borrow().clone();
+            // In a frame nobody is signed in.
+            let path = match client.state.view {
+                View::Embed => "/page/token?view=embed",
+                View::Whole | View::Kiosk => "/page/token",
+            };
+            let page = fetch::<PageToken>(path, Some(&old)).await;
+            let token = page.map(|page| {
+                client.token.replace(page.token);
+                client.state.sign_in(page.you);
+                (client.state.user_id(), page.expires_in)
+            });
+            client
+                .session
+                .borrow_mut()
+                .renewed(token, now(), Math::random());
+            client.drive();
+        });
     }
 }
 

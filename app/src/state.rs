@@ -1,30 +1,32 @@
-//! What the page shows, as signals. Events of the socket come in here, and
-//! nothing older ever replaces something newer.
+//! What the page shows, as signals. Events of the socket and answers to requests come in
+//! here, and nothing older ever replaces something newer.
 #![cfg_attr(
     feature = "ssr",
     allow(dead_code, reason = "events come in the browser alone")
 )]
 
+mod rows;
+mod you;
+
 use std::time::Duration;
 
 use leptos::prelude::*;
 
+pub(crate) use rows::{Gap, RowState};
+use rows::{count_changed, follow, set_if_changed};
+pub(crate) use you::You;
+
 use crate::{
     banners::Banners,
-    clock, pictures,
+    clock,
+    delta::{self, Applied},
+    pictures,
     texts::{Locale, Text},
-    wire::{
-        LeaderboardData, PageSnapshot, ScoreRow, Severity, SystemNotification, UserScore,
-        UserScoreUpdate, View,
-    },
+    wire::{LeaderboardData, PageSnapshot, ScoreboardDelta, Severity, SystemNotification, View},
 };
 
 /// How long a new leader is celebrated.
 const CELEBRATION: Duration = Duration::from_secs(4);
-/// How long the note stays that somebody has passed you.
-const NOTE: Duration = Duration::from_secs(12);
-/// How many rows on either side are about you.
-const WINDOW: usize = 2;
 
 /// The state of the page. A handle: copies are the same state.
 #[derive(Clone, Copy)]
@@ -45,14 +47,8 @@ pub(crate) struct PageState {
     pub(crate) leader: RwSignal<i64>,
     /// The id of a leader who has just taken the lead, or nothing.
     pub(crate) crowned: RwSignal<String>,
-    /// Whoever is signed in.
-    pub(crate) you: RwSignal<Option<UserScore>>,
-    /// Is their row on the screen?
-    pub(crate) in_sight: RwSignal<bool>,
-    /// The rows about whoever is signed in, with their own.
-    pub(crate) around: RwSignal<Vec<ScoreRow>>,
-    /// Who has just passed them, and what it takes to be back; or nothing.
-    pub(crate) passed: RwSignal<String>,
+    /// The signed-in user.
+    pub(crate) you: You,
     /// Whether what is shown is live.
     pub(crate) connection: RwSignal<Connection>,
     /// How old what is shown is, in seconds, while it gets older.
@@ -83,41 +79,12 @@ pub(crate) struct PageState {
     margin: u64,
     /// The newest board, which is shown unless it is held.
     board: StoredValue<LeaderboardData>,
-    /// Of which life of the log the rows are that are shown.
+    /// Of which epoch the rows are that are shown.
     shown_epoch: StoredValue<String>,
-    /// The newest of whoever is signed in.
-    newest_you: StoredValue<Option<UserScore>>,
-    /// The rank that they lost a moment ago.
-    lost_rank: StoredValue<Option<u64>>,
     /// What was said and is still to be read out.
     unread: StoredValue<Vec<String>>,
     /// How things stood when that was read out last.
     told: StoredValue<String>,
-}
-
-/// A row, whose parts change on their own.
-#[derive(Clone)]
-pub(crate) struct RowState {
-    pub(crate) user_id: String,
-    pub(crate) username: ArcRwSignal<String>,
-    pub(crate) avatar: ArcRwSignal<Option<String>>,
-    pub(crate) score: ArcRwSignal<i64>,
-    pub(crate) rank: ArcRwSignal<u64>,
-    /// How far the next place is.
-    pub(crate) gap: ArcRwSignal<Gap>,
-    /// The rank that the user had at the moment from which places are counted.
-    pub(crate) first_rank: ArcRwSignal<u64>,
-}
-
-/// How far a row is from the one above it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gap {
-    /// There is none above.
-    First,
-    /// It has the same score.
-    Level,
-    /// So many points are between them.
-    Behind(i64),
 }
 
 /// How the page stands with the server.
@@ -140,74 +107,11 @@ impl Connection {
     }
 }
 
-/// Which facts are the newer ones: by `seq`, within one epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Version {
-    epoch: String,
-    seq: u64,
-}
-
-impl Version {
-    /// Is a fact of this epoch and seq at least as new? Another epoch is another
-    /// life of the log: what was known of the last one is void.
-    fn admits(&self, epoch: &str, seq: u64) -> bool {
-        self.epoch != epoch || seq >= self.seq
-    }
-}
-
-impl RowState {
-    fn new(row: ScoreRow, gap: Gap) -> RowState {
-        RowState {
-            user_id: row.user_id,
-            username: ArcRwSignal::new(row.username),
-            avatar: ArcRwSignal::new(row.avatar),
-            score: ArcRwSignal::new(row.score),
-            first_rank: ArcRwSignal::new(row.rank),
-            rank: ArcRwSignal::new(row.rank),
-            gap: ArcRwSignal::new(gap),
-        }
-    }
-
-    fn update(&self, row: ScoreRow, gap: Gap) {
-        set_if_changed(&self.username, row.username);
-        set_if_changed(&self.avatar, row.avatar);
-        set_if_changed(&self.score, row.score);
-        set_if_changed(&self.rank, row.rank);
-        set_if_changed(&self.gap, gap);
-    }
-}
-
-fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>, value: T) {
-    if signal.with_untracked(|old| *old != value) {
-        signal.set(value);
-    }
-}
-
-/// How far each row is from the one above; of the first of a page nobody knows.
-fn gaps(rows: &[ScoreRow]) -> Vec<Gap> {
-    let mut above = None;
-    let gap = |row: &ScoreRow| match above.replace(row.score) {
-        None => Gap::First,
-        Some(above) if above == row.score => Gap::Level,
-        Some(above) => Gap::Behind((above - row.score).abs()),
-    };
-    rows.iter().map(gap).collect()
-}
-
-fn place_of(rows: &[ScoreRow], user: &str) -> Option<usize> {
-    rows.iter().position(|row| row.user_id == user)
-}
-
 impl PageState {
     /// The state in which the server renders, and from which the browser goes on.
     pub(crate) fn new(snapshot: PageSnapshot) -> PageState {
         let board = snapshot.board;
-        let rows = board
-            .top_scores
-            .iter()
-            .cloned()
-            .zip(gaps(&board.top_scores));
-        let rows = rows.map(|(row, gap)| RowState::new(row, gap)).collect();
+        let rows = follow(&[], &board.top_scores);
         PageState {
             title: StoredValue::new(snapshot.title),
             view: snapshot.view,
@@ -218,13 +122,8 @@ impl PageState {
             total: RwSignal::new(board.total_users),
             rows: RwSignal::new(rows),
             shown_epoch: StoredValue::new(board.epoch.clone()),
+            you: You::new(snapshot.you, snapshot.around, board.version()),
             board: StoredValue::new(board),
-            you: RwSignal::new(snapshot.you.clone()),
-            newest_you: StoredValue::new(snapshot.you),
-            in_sight: RwSignal::new(false),
-            around: RwSignal::new(snapshot.around),
-            passed: RwSignal::new(String::new()),
-            lost_rank: StoredValue::new(None),
             connection: RwSignal::new(Connection::Connecting),
             age: RwSignal::new(0),
             lost_at: RwSignal::new(String::new()),
@@ -307,13 +206,13 @@ impl PageState {
         })
     }
 
-    /// Is whoever is signed in among the rows?
+    /// The id of the signed-in user, if they are among the rows.
     #[cfg(feature = "hydrate")]
-    pub(crate) fn is_listed(self) -> bool {
-        self.you.with(|you| {
-            let id = you.as_ref().map(|you| &you.user_id);
-            self.rows
-                .with(|rows| rows.iter().any(|row| Some(&row.user_id) == id))
+    pub(crate) fn listed_id(self) -> Option<String> {
+        self.you.shown.with(|you| {
+            let id = &you.as_ref()?.user_id;
+            let is_listed = |rows: &Vec<RowState>| rows.iter().any(|row| row.user_id == *id);
+            self.rows.with(is_listed).then(|| id.clone())
         })
     }
 
@@ -327,9 +226,9 @@ impl PageState {
         (self.view == View::Embed).then_some("_blank")
     }
 
-    /// The newest board.
-    pub(crate) fn board(self) -> LeaderboardData {
-        self.board.get_value()
+    /// Looks at the newest board.
+    pub(crate) fn with_board<T>(self, look: impl FnOnce(&LeaderboardData) -> T) -> T {
+        self.board.with_value(look)
     }
 
     /// Which page of the board this is, if it is one.
@@ -337,66 +236,56 @@ impl PageState {
         self.board.with_value(|board| board.page)
     }
 
-    /// Is this board at least as new as the newest?
-    pub(crate) fn admits(self, board: &LeaderboardData) -> bool {
+    /// Takes a board, to be shown by [`refresh`](PageState::refresh); `false` if it is
+    /// older than the newest.
+    pub(crate) fn take(self, board: LeaderboardData) -> bool {
+        let is_newer = self.with_board(|newest| newest.version().admits(board.version()));
+        if is_newer {
+            self.board.set_value(board);
+        }
+        is_newer
+    }
+
+    /// Takes a delta, to be shown by [`refresh`](PageState::refresh).
+    pub(crate) fn advance(self, delta: ScoreboardDelta) -> Applied {
+        let advance = |board: &mut LeaderboardData| delta::apply(board, delta);
+        // The board is there for as long as the page is.
         self.board
-            .with_value(|shown| shown.version().admits(&board.epoch, board.seq))
+            .try_update_value(advance)
+            .unwrap_or(Applied::Known)
     }
 
-    /// Shows a board, if it is not older than the newest. A held page shows it when
-    /// it is let go.
-    pub(crate) fn show(self, board: LeaderboardData) {
-        if !self.admits(&board) {
-            return;
-        }
+    /// Shows the newest board; a held page only counts what waits.
+    pub(crate) fn refresh(self) {
         if self.paused.get_untracked() {
-            let shown = self.rows.get_untracked();
-            let is_shown = |row: &&ScoreRow| {
-                shown
-                    .iter()
-                    .any(|it| it.user_id == row.user_id && it.score.get_untracked() == row.score)
-            };
-            let changed = board.top_scores.iter().filter(|row| !is_shown(row));
-            let changed = changed.count() as u64;
+            let changed = self.rows.with_untracked(|shown| {
+                self.with_board(|board| count_changed(shown, &board.top_scores))
+            });
             self.waiting.set(changed.max(1));
-            self.board.set_value(board);
         } else {
-            self.board.set_value(board);
-            self.present();
+            self.board.with_value(|board| self.present(board));
         }
     }
 
-    /// Shows the newest of all.
-    pub(crate) fn present(self) {
-        let board = self.board();
+    fn present(self, board: &LeaderboardData) {
         self.waiting.set(0);
-        self.show_you(&board);
-        // In another life of the log nobody has taken the lead from whoever had it.
+        self.show_you(board);
+        // In a new epoch nobody has taken the lead from whoever had it in the last one.
         if self.shown_epoch.with_value(|epoch| *epoch == board.epoch) {
-            self.crown(&board);
+            self.crown(board);
+        } else {
+            self.shown_epoch.set_value(board.epoch.clone());
         }
-        self.shown_epoch.set_value(board.epoch.clone());
-        self.leader.set(leader(&board));
-        self.total.set(board.total_users);
+        set_if_changed(&self.leader, &leader(board));
+        set_if_changed(&self.total, &board.total_users);
 
-        let known = self.rows.get_untracked();
-        let before: Vec<&str> = known.iter().map(|row| row.user_id.as_str()).collect();
-        let gaps = gaps(&board.top_scores);
-        let rows: Vec<RowState> = board
-            .top_scores
-            .into_iter()
-            .zip(gaps)
-            .map(
-                |(row, gap)| match known.iter().find(|old| old.user_id == row.user_id) {
-                    Some(old) => {
-                        old.update(row, gap);
-                        old.clone()
-                    }
-                    None => RowState::new(row, gap),
-                },
-            )
-            .collect();
-        if !rows.iter().map(|row| row.user_id.as_str()).eq(before) {
+        let (rows, is_other) = self.rows.with_untracked(|known| {
+            let rows = follow(known, &board.top_scores);
+            let is_same = |(old, row): (&RowState, &RowState)| old.user_id == row.user_id;
+            let is_other = known.len() != rows.len() || !known.iter().zip(&rows).all(is_same);
+            (rows, is_other)
+        });
+        if is_other {
             self.rows.set(rows);
         }
     }
@@ -416,210 +305,6 @@ impl PageState {
                     self.crowned.set(String::new());
                 }
             });
-        }
-    }
-
-    /// The visible board often knows about whoever is signed in first.
-    fn show_you(self, board: &LeaderboardData) {
-        let Some(mut you) = self.newest_you.get_value() else {
-            return;
-        };
-        let rows = &board.top_scores;
-        if let Some(place) = place_of(rows, &you.user_id) {
-            if you.version().admits(&board.epoch, board.seq) {
-                let row = &rows[place];
-                you.score = Some(row.score);
-                you.rank = Some(row.rank);
-                you.username.clone_from(&row.username);
-                you.avatar.clone_from(&row.avatar);
-                you.epoch.clone_from(&board.epoch);
-                you.seq = board.seq;
-            }
-            if self.knows_around(board, place) {
-                let from = place.saturating_sub(WINDOW);
-                let to = (place + WINDOW + 1).min(rows.len());
-                let around = rows[from..to].to_vec();
-                self.set_you(you);
-                self.set_around(around);
-                return;
-            }
-        }
-        self.set_you(you);
-    }
-
-    /// Are the rows about this place among those of the board?
-    fn knows_around(self, board: &LeaderboardData, place: usize) -> bool {
-        let rows = board.top_scores.len();
-        let first = board.page.is_none_or(|page| page == 0);
-        let last = board.total_users <= rows as u64 && first;
-        (first || place >= WINDOW) && (last || place + WINDOW < rows)
-    }
-
-    /// Must the rows about whoever is signed in be asked for?
-    pub(crate) fn wants_around(self) -> bool {
-        let you = self.newest_you.get_value();
-        let Some(you) = you.filter(|you| you.rank.is_some()) else {
-            return false;
-        };
-        self.board.with_value(|board| {
-            let place = place_of(&board.top_scores, &you.user_id);
-            !place.is_some_and(|place| self.knows_around(board, place))
-        })
-    }
-
-    /// Shows the rows about whoever is signed in.
-    pub(crate) fn set_around(self, around: Vec<ScoreRow>) {
-        let is_of_now = self.you.with_untracked(|you| {
-            you.as_ref().is_some_and(|you| {
-                let mut rows = around.iter();
-                rows.any(|row| row.user_id == you.user_id && Some(row.rank) == you.rank)
-            })
-        });
-        if self.paused.get_untracked() || !is_of_now {
-            return;
-        }
-        let before = self.around.get_untracked();
-        if before != around {
-            self.around.set(around);
-        }
-        if let Some(rank) = self.lost_rank.get_value() {
-            self.lost_rank.set_value(None);
-            self.note_passing(rank, &before);
-        }
-    }
-
-    /// Says who has passed whoever is signed in, and what it takes to be back at the
-    /// rank that they had: the nearest above who was not above `before`.
-    fn note_passing(self, lost: u64, before: &[ScoreRow]) {
-        let note = self.you.with_untracked(|you| {
-            let you = you.as_ref()?;
-            let score = you.score?;
-            self.around.with_untracked(|rows| {
-                let above = place_of(rows, &you.user_id)?.checked_sub(1)?;
-                let ahead = &before[..place_of(before, &you.user_id).unwrap_or(0)];
-                let is_new = |row: &&ScoreRow| place_of(ahead, &row.user_id).is_none();
-                let passer = rows[..=above].iter().rev().find(is_new)?;
-                // Where the old place is out of sight, the next one is a beginning.
-                let there = rows[..=above].iter().find(|row| row.rank >= lost);
-                let there = there.unwrap_or(&rows[above]);
-                let points = there.score.abs_diff(score).saturating_add(self.margin);
-                Some(self.with(
-                    Text::PassedYou,
-                    &[
-                        ("name", &passer.username),
-                        ("n", &self.points(points.cast_signed())),
-                        ("rank", &self.number(there.rank.cast_signed())),
-                    ],
-                ))
-            })
-        });
-        let Some(note) = note else {
-            return;
-        };
-        self.passed.set(note.clone());
-        clock::later(NOTE, move || {
-            if self.passed.with_untracked(|passed| *passed == note) {
-                self.passed.set(String::new());
-            }
-        });
-    }
-
-    /// What is in reach of whoever is signed in: the next place, and how safe the own
-    /// one is.
-    pub(crate) fn reach(self) -> (String, String) {
-        let reach = self.you.with(|you| {
-            let you = you.as_ref()?;
-            let score = you.score?;
-            self.around.with(|rows| {
-                let place = place_of(rows, &you.user_id)?;
-                let ahead = place.checked_sub(1).map(|above| &rows[above]);
-                let ahead = ahead.filter(|_| you.rank != Some(1));
-                let ahead = ahead.map_or_else(
-                    || self.text(Text::InTheLead),
-                    |row| {
-                        let points = row.score.abs_diff(score).saturating_add(self.margin);
-                        self.with(
-                            Text::ToGain,
-                            &[
-                                ("n", &self.number(points.cast_signed())),
-                                ("name", &row.username),
-                                ("rank", &self.number(row.rank.cast_signed())),
-                            ],
-                        )
-                    },
-                );
-                let behind = rows.get(place + 1).map(|row| {
-                    let points = self.number(row.score.abs_diff(score).cast_signed());
-                    self.with(Text::Cushion, &[("n", &points), ("name", &row.username)])
-                });
-                Some((ahead, behind.unwrap_or_default()))
-            })
-        });
-        reach.unwrap_or_default()
-    }
-
-    /// Shows who is signed in now: somebody whose sign-in has ended is not.
-    pub(crate) fn sign_in(self, now: Option<UserScore>) {
-        let newer = self.newest_you.with_value(|you| match (you, &now) {
-            (Some(you), Some(now)) if you.user_id == now.user_id => {
-                you.version().admits(&now.epoch, now.seq)
-            }
-            _ => true,
-        });
-        if !newer {
-            return;
-        }
-        let known = self.newest_you.get_value();
-        match (known, now) {
-            (Some(known), Some(now)) if known.user_id == now.user_id => self.set_you(now),
-            (_, now) => {
-                self.newest_you.set_value(now.clone());
-                self.around.set(Vec::new());
-                self.lost_rank.set_value(None);
-                self.passed.set(String::new());
-                self.you.set(now);
-            }
-        }
-    }
-
-    /// Shows what became of the score of whoever is signed in.
-    pub(crate) fn update_you(self, update: UserScoreUpdate) {
-        let Some(mut you) = self.newest_you.get_value() else {
-            return;
-        };
-        if you.user_id == update.user_id && you.version().admits(&update.epoch, update.seq) {
-            you.score = update.score;
-            you.rank = update.rank;
-            you.epoch = update.epoch;
-            you.seq = update.seq;
-            self.set_you(you);
-        }
-    }
-
-    fn set_you(self, you: UserScore) {
-        self.newest_you.set_value(Some(you.clone()));
-        if self.paused.get_untracked() {
-            return;
-        }
-        // Nor has anybody passed whoever stands elsewhere there.
-        let before = self.you.with_untracked(|shown| {
-            let shown = shown.as_ref().filter(|shown| shown.epoch == you.epoch);
-            shown.and_then(|shown| shown.rank)
-        });
-        if let (Some(before), Some(now)) = (before, you.rank) {
-            if now > before {
-                // Rows that say who it was come with the board, or are fetched.
-                self.lost_rank.set_value(Some(before));
-            } else if now < before {
-                self.lost_rank.set_value(None);
-                self.passed.set(String::new());
-            }
-        }
-        if self
-            .you
-            .with_untracked(|shown| shown.as_ref() != Some(&you))
-        {
-            self.you.set(Some(you));
         }
     }
 
@@ -671,7 +356,7 @@ impl PageState {
         self.summary.set(parts.join(" – "));
     }
 
-    /// How things stand: who leads, and where whoever is signed in is; or that nobody
+    /// How things stand: who leads, and where the signed-in user is; or that nobody
     /// can tell.
     fn standing(self) -> String {
         match self.connection.get_untracked() {
@@ -686,31 +371,13 @@ impl PageState {
                 self.with(Text::Summary, &[("name", &name), ("n", &points)])
             })
         });
-        let you = self.you.with_untracked(|you| {
+        let you = self.you.shown.with_untracked(|you| {
             let rank = you.as_ref()?.rank?;
             let rank = self.number(rank.cast_signed());
             Some(self.with(Text::YouAre, &[("rank", &rank)]))
         });
         let parts: Vec<String> = leader.into_iter().chain(you).collect();
         parts.join(" ")
-    }
-}
-
-impl LeaderboardData {
-    fn version(&self) -> Version {
-        Version {
-            epoch: self.epoch.clone(),
-            seq: self.seq,
-        }
-    }
-}
-
-impl UserScore {
-    fn version(&self) -> Version {
-        Version {
-            epoch: self.epoch.clone(),
-            seq: self.seq,
-        }
     }
 }
 
@@ -721,6 +388,7 @@ fn leader(board: &LeaderboardData) -> i64 {
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
+    use crate::wire::{RowChange, ScoreRow, UserScore, UserScoreUpdate};
 
     fn board(epoch: &str, seq: u64, rows: &[(&str, i64)]) -> LeaderboardData {
         let rows = rows.iter().zip(1..).map(|(&(user, score), rank)| ScoreRow {
@@ -760,18 +428,24 @@ mod tests {
         });
     }
 
+    fn show(state: PageState, board: LeaderboardData) {
+        if state.take(board) {
+            state.refresh();
+        }
+    }
+
     #[test]
     fn nobody_has_taken_the_lead_by_another_log() {
         with_state(|state| {
-            state.show(board("f", 3, &[("b", 9), ("a", 5)]));
+            show(state, board("f", 3, &[("b", 9), ("a", 5)]));
             assert_eq!(shown(state)[0], ("b".into(), 9, 1));
             assert_eq!(state.crowned.get_untracked(), "");
-            state.show(board("g", 3, &[("a", 9), ("b", 5)]));
-            assert_eq!(state.lost_rank.get_value(), None);
-            state.show(board("g", 4, &[("b", 10), ("a", 9)]));
+            show(state, board("g", 3, &[("a", 9), ("b", 5)]));
+            assert_eq!(state.you.lost_rank(), None);
+            show(state, board("g", 4, &[("b", 10), ("a", 9)]));
             assert_eq!(state.crowned.get_untracked(), "b");
-            state.show(board("g", 5, &[("a", 11), ("b", 10)]));
-            assert_eq!(state.lost_rank.get_value(), Some(1));
+            show(state, board("g", 5, &[("a", 11), ("b", 10)]));
+            assert_eq!(state.you.lost_rank(), Some(1));
         });
     }
 
@@ -802,14 +476,18 @@ mod tests {
     fn a_newer_board_is_shown_and_rows_keep_their_signals() {
         with_state(|state| {
             let a = state.rows.get_untracked()[0].clone();
-            state.show(board("e", 11, &[("b", 6), ("a", 5), ("c", 1)]));
+            show(state, board("e", 11, &[("b", 6), ("a", 5), ("c", 1)]));
             let expected = [("b".into(), 6, 1), ("a".into(), 5, 2), ("c".into(), 1, 3)];
             assert_eq!(shown(state), expected);
             assert_eq!(
                 (a.rank.get_untracked(), a.first_rank.get_untracked()),
                 (2, 1)
             );
-            let you = state.you.get_untracked().map(|you| (you.score, you.rank));
+            let you = state
+                .you
+                .shown
+                .get_untracked()
+                .map(|you| (you.score, you.rank));
             assert_eq!(you, Some((Some(6), Some(1))));
         });
     }
@@ -817,7 +495,7 @@ mod tests {
     #[test]
     fn an_older_board_is_not() {
         with_state(|state| {
-            state.show(board("e", 9, &[("b", 6)]));
+            show(state, board("e", 9, &[("b", 6)]));
             assert_eq!(shown(state), [("a".into(), 5, 1), ("b".into(), 3, 2)]);
         });
     }
@@ -825,9 +503,9 @@ mod tests {
     #[test]
     fn another_epoch_replaces_everything() {
         with_state(|state| {
-            state.show(board("f", 1, &[("c", 1)]));
+            show(state, board("f", 1, &[("c", 1)]));
             assert_eq!(shown(state), [("c".into(), 1, 1)]);
-            state.show(board("f", 2, &[]));
+            show(state, board("f", 2, &[]));
             assert_eq!(shown(state), []);
         });
     }
@@ -835,15 +513,15 @@ mod tests {
     #[test]
     fn a_sign_in_that_has_ended_is_not_shown() {
         with_state(|state| {
-            let mut you = state.you.get_untracked();
+            let mut you = state.you.shown.get_untracked();
             if let Some(you) = &mut you {
                 (you.seq, you.rank) = (9, Some(7));
             }
             state.sign_in(you);
-            let rank = state.you.get_untracked().and_then(|you| you.rank);
+            let rank = state.you.shown.get_untracked().and_then(|you| you.rank);
             assert_eq!(rank, Some(2), "what is older is not shown");
             state.sign_in(None);
-            assert_eq!(state.you.get_untracked(), None);
+            assert_eq!(state.you.shown.get_untracked(), None);
         });
     }
 
@@ -852,9 +530,226 @@ mod tests {
         with_state(|state| {
             state.update_you(update(12, 9, 1));
             state.update_you(update(11, 4, 2));
-            state.show(board("e", 11, &[("a", 5), ("b", 4)]));
-            let you = state.you.get_untracked().map(|you| (you.score, you.rank));
+            show(state, board("e", 11, &[("a", 5), ("b", 4)]));
+            let you = state
+                .you
+                .shown
+                .get_untracked()
+                .map(|you| (you.score, you.rank));
             assert_eq!(you, Some((Some(9), Some(1))));
         });
+    }
+
+    /// An answer about b: a leads, and then those with these scores.
+    fn around(epoch: &str, seq: u64, scores: &[(&str, i64)]) -> LeaderboardData {
+        board(epoch, seq, scores)
+    }
+
+    fn around_of(state: PageState) -> Vec<(String, i64)> {
+        let rows = state.you.around.get_untracked();
+        rows.into_iter()
+            .map(|row| (row.user_id, row.score))
+            .collect()
+    }
+
+    fn you(state: PageState) -> Option<(Option<i64>, Option<u64>)> {
+        let you = state.you.shown.get_untracked();
+        you.map(|you| (you.score, you.rank))
+    }
+
+    #[test]
+    fn a_slow_answer_never_replaces_newer_rows() {
+        with_state(|state| {
+            let newer = around("e", 20, &[("a", 9), ("b", 4), ("c", 3)]);
+            assert!(state.take_around("b", &newer));
+            assert_eq!(
+                you(state),
+                Some((Some(4), Some(2))),
+                "it is newer about b too"
+            );
+            // The rank of b is the same in it.
+            let slow = around("e", 15, &[("z", 6), ("b", 3), ("c", 2)]);
+            assert!(!state.take_around("b", &slow));
+            let expected = [("a".into(), 9), ("b".into(), 4), ("c".into(), 3)];
+            assert_eq!(around_of(state), expected);
+            assert_eq!(you(state), Some((Some(4), Some(2))));
+            // Nor does a board, whose way was longer.
+            show(
+                state,
+                LeaderboardData {
+                    total_users: 2,
+                    ..board("e", 16, &[("a", 5), ("b", 3)])
+                },
+            );
+            assert_eq!(around_of(state), expected);
+            assert_eq!(you(state), Some((Some(4), Some(2))));
+        });
+    }
+
+    #[test]
+    fn a_slow_answer_never_says_what_an_event_has_changed() {
+        with_state(|state| {
+            state.update_you(update(30, 9, 2));
+            let slow = around("e", 25, &[("a", 12), ("b", 3)]);
+            assert!(!state.take_around("b", &slow), "the score of b was another");
+            assert_eq!(around_of(state), []);
+            let unchanged = around("e", 28, &[("a", 12), ("b", 9)]);
+            assert!(state.take_around("b", &unchanged));
+            assert_eq!(you(state), Some((Some(9), Some(2))));
+        });
+    }
+
+    #[test]
+    fn an_answer_of_another_epoch_is_not_shown() {
+        with_state(|state| {
+            show(state, board("f", 3, &[("a", 5), ("c", 2)]));
+            for epoch in ["e", "g"] {
+                let late = around(epoch, 99, &[("a", 5), ("b", 3)]);
+                assert!(!state.take_around("b", &late), "{epoch}");
+            }
+            let mut late = state.you.shown.get_untracked();
+            if let Some(late) = &mut late {
+                (late.seq, late.score, late.epoch) = (99, Some(77), "g".into());
+            }
+            state.sign_in(late);
+            assert_eq!(you(state), Some((Some(3), Some(2))));
+        });
+    }
+
+    #[test]
+    fn rows_of_an_epoch_that_has_ended_are_not_shown() {
+        with_state(|state| {
+            assert!(state.take_around("b", &around("e", 20, &[("a", 9), ("b", 4)])));
+            show(state, board("f", 1, &[("c", 1)]));
+            assert_eq!(around_of(state), []);
+        });
+    }
+
+    fn user(id: &str, epoch: &str, seq: u64) -> UserScore {
+        UserScore {
+            user_id: id.into(),
+            username: id.to_uppercase(),
+            score: Some(1),
+            rank: Some(5),
+            epoch: epoch.into(),
+            seq,
+            ..UserScore::default()
+        }
+    }
+
+    fn banner(message: &str) -> SystemNotification {
+        SystemNotification {
+            id: message.into(),
+            kind: crate::wire::NotificationKind::Achievement,
+            message: message.into(),
+            severity: Severity::Info,
+            timestamp: String::new(),
+            duration: None,
+            replaces: None,
+        }
+    }
+
+    #[test]
+    fn nothing_remains_of_the_user_who_was_signed_in_before() {
+        for next in [Some(user("d", "e", 11)), None] {
+            with_state(|state| {
+                assert!(state.take_around("b", &around("e", 20, &[("a", 9), ("b", 4), ("d", 1)])));
+                state.update_you(update(21, 3, 3));
+                assert!(state.take_around("b", &around("e", 22, &[("a", 9), ("d", 4), ("b", 3)])));
+                assert_ne!(state.you.passed.get_untracked(), "");
+                state.notify(banner("b has done it"));
+
+                state.sign_in(next.clone());
+                assert_eq!(
+                    state.user_id(),
+                    next.as_ref().map(|you| you.user_id.clone())
+                );
+                assert_eq!(around_of(state), []);
+                assert_eq!(state.you.passed.get_untracked(), "");
+                assert_eq!(state.banners.get_untracked().said().len(), 0);
+                state.summarise();
+                assert!(!state.summary.get_untracked().contains("b has done it"));
+
+                // What was on its way about b is about nobody now, also where it has d.
+                let late = around("e", 23, &[("a", 9), ("d", 5), ("b", 3)]);
+                assert!(!state.take_around("b", &late));
+                state.update_you(update(24, 8, 1));
+                assert_eq!(you(state), next.map(|you| (you.score, you.rank)));
+            });
+        }
+    }
+
+    #[test]
+    fn who_signs_in_again_is_shown_as_anybody_else() {
+        with_state(|state| {
+            state.sign_in(None);
+            state.sign_in(Some(user("b", "e", 3)));
+            // The board knows more about b.
+            assert_eq!(you(state), Some((Some(3), Some(2))));
+            // Of another epoch nothing is known but the name.
+            state.sign_in(Some(user("d", "g", 99)));
+            assert_eq!(you(state), Some((None, None)));
+            let first = UserScoreUpdate {
+                user_id: "d".into(),
+                ..update(11, 2, 3)
+            };
+            state.update_you(first);
+            assert_eq!(you(state), Some((Some(2), Some(3))));
+        });
+    }
+
+    /// The time that is spent on a board of so many rows of which all move, at best.
+    fn time_of_frame(rows: usize) -> Duration {
+        let ids: Vec<String> = (0..rows)
+            .map(|n| format!("0d9f5c3e-8f5a-4f0e-9d57-{n:012}"))
+            .collect();
+        let ids: Vec<(&str, i64)> = ids.iter().map(|id| (id.as_str(), 1)).collect();
+        let turned: Vec<(&str, i64)> = ids.iter().rev().copied().collect();
+        let owner = Owner::new();
+        owner.with(|| {
+            let state = PageState::new(PageSnapshot {
+                board: board("e", 1, &ids),
+                ..PageSnapshot::default()
+            });
+            let time = |seq: u64| {
+                let rows = if seq.is_multiple_of(2) { &turned } else { &ids };
+                let change = |(index, &(user, score)): (usize, &(&str, i64))| RowChange {
+                    user_id: user.into(),
+                    index: Some(index),
+                    score: Some(score),
+                    rank: Some(index as u64 + 1),
+                    ..RowChange::default()
+                };
+                let delta = ScoreboardDelta {
+                    epoch: "e".into(),
+                    from: seq - 1,
+                    to: seq,
+                    changes: rows.iter().enumerate().map(change).collect(),
+                    ..ScoreboardDelta::default()
+                };
+                let begun = std::time::Instant::now();
+                assert_eq!(state.advance(delta), Applied::Newer);
+                state.refresh();
+                let taken = begun.elapsed();
+                assert_eq!(shown(state)[0].0, rows[0].0);
+                taken
+            };
+            (2..8).map(time).min().unwrap_or_default()
+        })
+    }
+
+    #[test]
+    fn the_work_of_a_frame_grows_with_its_rows_and_not_with_their_square() {
+        let (few, many) = (time_of_frame(250), time_of_frame(4_000));
+        println!(
+            "250 rows: {few:?}; 1,000 rows: {:?}; 4,000 rows: {many:?}",
+            time_of_frame(1_000)
+        );
+        // 16 times as many rows are 16 times the work, and 256 times where it grows with
+        // their square.
+        assert!(
+            many < few * 64,
+            "{few:?} for 250 rows, and {many:?} for 4,000"
+        );
     }
 }

@@ -76,6 +76,7 @@ fn BoardRow(
         move |_| {
             state
                 .you
+                .shown
                 .with(|you| you.as_ref().is_some_and(|you| you.user_id == user_id))
         }
     });

@@ -17,21 +17,29 @@ pub(crate) fn You(
     /// What to show.
     state: PageState,
 ) -> impl IntoView {
-    let signed_in = Memo::new(move |_| state.you.with(Option::is_some));
-    view! {
-        <Show when=move || signed_in.get()>
-            <Standing state />
-        </Show>
+    let user_id = Memo::new(move |_| {
+        let id = |you: &Option<UserScore>| you.as_ref().map(|you| you.user_id.clone());
+        state.you.shown.with(id)
+    });
+    // Whatever was opened or built for one user is not for the next.
+    move || {
+        user_id
+            .get()
+            .map(|user_id| view! { <Standing state user_id /> })
     }
 }
 
 #[component]
-fn Standing(state: PageState) -> impl IntoView {
+fn Standing(
+    /// What to show.
+    state: PageState,
+    /// Of whom.
+    user_id: String,
+) -> impl IntoView {
     let part = move |part: fn(PageState, &UserScore) -> String| {
         Memo::new(move |_| {
-            state
-                .you
-                .with(|you| you.as_ref().map(|you| part(state, you)).unwrap_or_default())
+            let part = |you: &Option<UserScore>| you.as_ref().map(|you| part(state, you));
+            state.you.shown.with(part).unwrap_or_default()
         })
     };
     let username = part(|_, you| you.username.clone());
@@ -41,16 +49,12 @@ fn Standing(state: PageState) -> impl IntoView {
     });
     let score = part(|state, you| you.score.map_or("–".into(), |score| state.number(score)));
     let avatar = Memo::new(move |_| {
-        let avatar = state.you.with(|you| you.as_ref()?.avatar.clone());
+        let avatar = state.you.shown.with(|you| you.as_ref()?.avatar.clone());
         state.shown_picture(avatar)
-    });
-    let user_id = state.you.with_untracked(|you| {
-        let id = you.as_ref().map(|you| you.user_id.clone());
-        id.unwrap_or_default()
     });
     let reach = Memo::new(move |_| state.reach());
     let hint = move || {
-        let passed = state.passed.get();
+        let passed = state.you.passed.get();
         if passed.is_empty() {
             reach.get().0
         } else {
@@ -62,7 +66,7 @@ fn Standing(state: PageState) -> impl IntoView {
             class="you"
             aria-label=state.text(Text::You)
             id="you"
-            data-in-sight=move || state.in_sight.get().then_some("")
+            data-in-sight=move || state.you.in_sight.get().then_some("")
         >
             <div class="you-line you-standing">
                 <Avatar user_id username avatar />
@@ -82,7 +86,7 @@ fn Standing(state: PageState) -> impl IntoView {
                 <p class="you-hints">
                     <span
                         class="you-hint"
-                        data-passed=move || state.passed.with(|it| !it.is_empty()).then_some("")
+                        data-passed=move || state.you.passed.with(|it| !it.is_empty()).then_some("")
                     >
                         {hint}
                     </span>
@@ -92,7 +96,7 @@ fn Standing(state: PageState) -> impl IntoView {
                     <summary>{state.text(Text::AroundYou)}</summary>
                     <ol role="list" class="around">
                         {move || {
-                            let rows = state.around.get();
+                            let rows = state.you.around.get();
                             rows.into_iter().map(|row| neighbour(state, row)).collect_view()
                         }}
                     </ol>
@@ -108,6 +112,7 @@ fn Standing(state: PageState) -> impl IntoView {
 fn neighbour(state: PageState, row: ScoreRow) -> impl IntoView {
     let is_you = state
         .you
+        .shown
         .with_untracked(|you| you.as_ref().is_some_and(|you| you.user_id == row.user_id));
     view! {
         <li aria-current=is_you.then_some("true")>

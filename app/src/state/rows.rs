@@ -1,0 +1,98 @@
+//! The rows of the board, whose parts are signals of their own.
+
+use leptos::prelude::*;
+
+use crate::{index::Index, wire::ScoreRow};
+
+/// A row, whose parts change on their own.
+#[derive(Clone)]
+pub(crate) struct RowState {
+    pub(crate) user_id: String,
+    pub(crate) username: ArcRwSignal<String>,
+    pub(crate) avatar: ArcRwSignal<Option<String>>,
+    pub(crate) score: ArcRwSignal<i64>,
+    pub(crate) rank: ArcRwSignal<u64>,
+    /// How far the next place is.
+    pub(crate) gap: ArcRwSignal<Gap>,
+    /// The rank that the user had at the moment from which places are counted.
+    pub(crate) first_rank: ArcRwSignal<u64>,
+}
+
+/// How far a row is from the one above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// There is none above.
+    First,
+    /// It has the same score.
+    Level,
+    /// So many points are between them.
+    Behind(i64),
+}
+
+impl RowState {
+    fn new(row: &ScoreRow, gap: Gap) -> RowState {
+        RowState {
+            user_id: row.user_id.clone(),
+            username: ArcRwSignal::new(row.username.clone()),
+            avatar: ArcRwSignal::new(row.avatar.clone()),
+            score: ArcRwSignal::new(row.score),
+            first_rank: ArcRwSignal::new(row.rank),
+            rank: ArcRwSignal::new(row.rank),
+            gap: ArcRwSignal::new(gap),
+        }
+    }
+
+    fn update(&self, row: &ScoreRow, gap: Gap) {
+        set_if_changed(&self.username, &row.username);
+        set_if_changed(&self.avatar, &row.avatar);
+        set_if_changed(&self.score, &row.score);
+        set_if_changed(&self.rank, &row.rank);
+        set_if_changed(&self.gap, &gap);
+    }
+}
+
+/// Whoever shows a signal does so anew when it is set, also to what it was.
+pub(super) fn set_if_changed<T, S>(signal: &S, value: &T)
+where
+    T: Clone + PartialEq + 'static,
+    S: WithUntracked<Value = T> + Set<Value = T>,
+{
+    if signal.with_untracked(|old| old != value) {
+        signal.set(value.clone());
+    }
+}
+
+/// The rows as they are now: those of the `known` ones that are still there are updated,
+/// and remain the same.
+pub(super) fn follow(known: &[RowState], rows: &[ScoreRow]) -> Vec<RowState> {
+    let index = Index::of(known.iter().map(|row| row.user_id.as_str()));
+    let follow = |(row, gap): (&ScoreRow, Gap)| match index.get(&row.user_id) {
+        Some(at) => {
+            known[at].update(row, gap);
+            known[at].clone()
+        }
+        None => RowState::new(row, gap),
+    };
+    rows.iter().zip(gaps(rows)).map(follow).collect()
+}
+
+/// How many rows are not shown with the score that they have.
+pub(super) fn count_changed(shown: &[RowState], rows: &[ScoreRow]) -> u64 {
+    let index = Index::of(shown.iter().map(|row| row.user_id.as_str()));
+    let is_changed = |row: &&ScoreRow| {
+        let score = index.get(&row.user_id);
+        let score = score.map(|at| shown[at].score.get_untracked());
+        score != Some(row.score)
+    };
+    rows.iter().filter(is_changed).count() as u64
+}
+
+/// How far each row is from the one above; of the first of a page nobody knows.
+fn gaps(rows: &[ScoreRow]) -> impl Iterator<Item = Gap> {
+    let mut above = None;
+    rows.iter().map(move |row| match above.replace(row.score) {
+        None => Gap::First,
+        Some(above) if above == row.score => Gap::Level,
+        Some(above) => Gap::Behind((above - row.score).abs()),
+    })
+}
