@@ -32,19 +32,16 @@ pub(crate) fn apply(board: &mut LeaderboardData, delta: ScoreboardDelta) -> Appl
     if delta.to <= board.seq {
         return Applied::Known;
     }
-    let index = Index::of(board.top_scores.iter().map(|row| row.user_id.as_str()));
-    let before = delta.changes.iter().map(|it| index.get(&it.user_id));
-    let before: Vec<Option<usize>> = before.collect();
+    let index = Index::of(board.top_scores.iter().map(|row| &row.user_id));
     let mut rows: Vec<Option<ScoreRow>> = mem::take(&mut board.top_scores)
         .into_iter()
         .map(Some)
         .collect();
-    let changes = delta.changes.into_iter().zip(before);
-    let moved = changes.filter_map(|(change, at)| {
-        let old = at.and_then(|at| rows[at].take());
-        changed(change, old)
-    });
-    let moved = moved.collect();
+    let mut moved = Vec::with_capacity(delta.changes.len());
+    for change in delta.changes {
+        let old = index.get(&change.user_id).and_then(|at| rows[at].take());
+        moved.extend(changed(change, old));
+    }
     board.top_scores = placed(moved, rows.into_iter().flatten().collect());
     board.total_users = delta.total_users;
     board.last_updated = delta.last_updated;
@@ -55,7 +52,8 @@ pub(crate) fn apply(board: &mut LeaderboardData, delta: ScoreboardDelta) -> Appl
 /// The rows in order: each of the moved ones has the place that it was given, and all
 /// others have the places between, as they were.
 fn placed(moved: Vec<(usize, ScoreRow)>, mut others: Vec<ScoreRow>) -> Vec<ScoreRow> {
-    let mut places = vec![None; moved.len() + others.len()];
+    let mut places = Vec::new();
+    places.resize_with(moved.len() + others.len(), || None);
     for (index, row) in moved {
         match places.get_mut(index) {
             Some(place @ None) => *place = Some(row),

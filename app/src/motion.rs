@@ -88,7 +88,7 @@ impl Before {
                     (id, row, place.left(), place.top())
                 })
                 .collect();
-            let before = Index::of(self.rows.iter().map(|(id, _)| id.as_str()));
+            let before = Index::of(self.rows.iter().map(|(id, _)| id));
             for (id, row, left, top) in rows {
                 match before.get(&id).map(|at| &self.rows[at].1) {
                     Some(seen) if is_seen(seen.top) || is_seen(top) => {

@@ -28,11 +28,11 @@ pub(crate) fn watch(state: PageState) {
     };
     seen.forget();
     // Another user's row is another one.
-    let listed = Memo::new(move |_| state.listed_id());
+    let listed = Memo::new(move |_| state.listed_id().unwrap_or_default());
     Effect::new(move |_| {
         observer.disconnect();
         state.you.in_sight.set(false);
-        if listed.with(Option::is_none) {
+        if listed.with(String::is_empty) {
             return;
         }
         let observer = observer.clone();

@@ -336,17 +336,16 @@ impl Client {
 
     /// Asks for what happened since the board that is shown.
     fn subscribe(&self) {
-        let wanted = self.state.with_board(|board| {
-            let page = board
-                .page
-                .map_or(JsValue::UNDEFINED, |page| (page as f64).into());
-            object(&[
-                ("mode", Subscription::DELTA.into()),
-                ("epoch", board.epoch.as_str().into()),
-                ("seq", (board.seq as f64).into()),
-                ("page", page),
-            ])
-        });
+        let board = self.state.board();
+        let page = board
+            .page
+            .map_or(JsValue::UNDEFINED, |page| (page as f64).into());
+        let wanted = object(&[
+            ("mode", Subscription::DELTA.into()),
+            ("epoch", board.epoch.as_str().into()),
+            ("seq", (board.seq as f64).into()),
+            ("page", page),
+        ]);
         self.socket.emit(SUBSCRIBE_SCOREBOARD, &wanted);
     }
 
@@ -375,9 +374,7 @@ impl Client {
             return;
         };
         self.delay_shown.set(now);
-        let taken = self
-            .state
-            .with_board(|board| Date::parse(&board.last_updated));
+        let taken = Date::parse(&self.state.board().last_updated);
         let state = self.state;
         request_animation_frame(move || {
             let delay = Date::now() + ahead - taken;

@@ -8,7 +8,7 @@
 mod rows;
 mod you;
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use leptos::prelude::*;
 
@@ -226,20 +226,20 @@ impl PageState {
         (self.view == View::Embed).then_some("_blank")
     }
 
-    /// Looks at the newest board.
-    pub(crate) fn with_board<T>(self, look: impl FnOnce(&LeaderboardData) -> T) -> T {
-        self.board.with_value(look)
+    /// The newest board, to look at before it is replaced.
+    pub(crate) fn board(self) -> impl Deref<Target = LeaderboardData> {
+        self.board.read_value()
     }
 
     /// Which page of the board this is, if it is one.
     pub(crate) fn page(self) -> Option<u64> {
-        self.board.with_value(|board| board.page)
+        self.board().page
     }
 
     /// Takes a board, to be shown by [`refresh`](PageState::refresh); `false` if it is
     /// older than the newest.
     pub(crate) fn take(self, board: LeaderboardData) -> bool {
-        let is_newer = self.with_board(|newest| newest.version().admits(board.version()));
+        let is_newer = self.board().version().admits(board.version());
         if is_newer {
             self.board.set_value(board);
         }
@@ -248,22 +248,18 @@ impl PageState {
 
     /// Takes a delta, to be shown by [`refresh`](PageState::refresh).
     pub(crate) fn advance(self, delta: ScoreboardDelta) -> Applied {
-        let advance = |board: &mut LeaderboardData| delta::apply(board, delta);
-        // The board is there for as long as the page is.
-        self.board
-            .try_update_value(advance)
-            .unwrap_or(Applied::Known)
+        delta::apply(&mut self.board.write_value(), delta)
     }
 
     /// Shows the newest board; a held page only counts what waits.
     pub(crate) fn refresh(self) {
         if self.paused.get_untracked() {
-            let changed = self.rows.with_untracked(|shown| {
-                self.with_board(|board| count_changed(shown, &board.top_scores))
-            });
+            let changed = self
+                .rows
+                .with_untracked(|shown| count_changed(shown, &self.board().top_scores));
             self.waiting.set(changed.max(1));
         } else {
-            self.board.with_value(|board| self.present(board));
+            self.present(&self.board());
         }
     }
 

@@ -19,13 +19,12 @@ pub(crate) fn You(
 ) -> impl IntoView {
     let user_id = Memo::new(move |_| {
         let id = |you: &Option<UserScore>| you.as_ref().map(|you| you.user_id.clone());
-        state.you.shown.with(id)
+        state.you.shown.with(id).unwrap_or_default()
     });
-    // Whatever was opened or built for one user is not for the next.
+    // What was opened or built for one user is not for the next.
     move || {
-        user_id
-            .get()
-            .map(|user_id| view! { <Standing state user_id /> })
+        let user_id = user_id.get();
+        (!user_id.is_empty()).then(|| view! { <Standing state user_id /> })
     }
 }
 

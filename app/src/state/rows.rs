@@ -65,7 +65,7 @@ where
 /// The rows as they are now: those of the `known` ones that are still there are updated,
 /// and remain the same.
 pub(super) fn follow(known: &[RowState], rows: &[ScoreRow]) -> Vec<RowState> {
-    let index = Index::of(known.iter().map(|row| row.user_id.as_str()));
+    let index = Index::of(known.iter().map(|row| &row.user_id));
     let follow = |(row, gap): (&ScoreRow, Gap)| match index.get(&row.user_id) {
         Some(at) => {
             known[at].update(row, gap);
@@ -78,7 +78,7 @@ pub(super) fn follow(known: &[RowState], rows: &[ScoreRow]) -> Vec<RowState> {
 
 /// How many rows are not shown with the score that they have.
 pub(super) fn count_changed(shown: &[RowState], rows: &[ScoreRow]) -> u64 {
-    let index = Index::of(shown.iter().map(|row| row.user_id.as_str()));
+    let index = Index::of(shown.iter().map(|row| &row.user_id));
     let is_changed = |row: &&ScoreRow| {
         let score = index.get(&row.user_id);
         let score = score.map(|at| shown[at].score.get_untracked());

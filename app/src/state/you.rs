@@ -68,10 +68,16 @@ impl You {
         self.lost_rank.get_value()
     }
 
-    /// Looks at which version the rows about them are.
-    fn with_around_version<T>(self, look: impl FnOnce(Version<'_>) -> T) -> T {
-        let look = |(epoch, seq): &(String, u64)| look(Version { epoch, seq: *seq });
-        self.around_version.with_value(look)
+    /// Are the rows about them not newer than these, which an event or an answer has?
+    fn admits_around(self, rows: Version<'_>, is_answer: bool) -> bool {
+        let shown = self.around_version.read_value();
+        let (epoch, seq) = (shown.0.as_str(), shown.1);
+        let shown = Version { epoch, seq };
+        if is_answer {
+            shown.admits_answer(rows)
+        } else {
+            shown.admits(rows)
+        }
     }
 }
 
@@ -91,32 +97,28 @@ fn knows_around(board: &LeaderboardData, place: usize) -> bool {
 impl PageState {
     /// The id of the signed-in user, if somebody is.
     pub(crate) fn user_id(self) -> Option<String> {
-        self.you
-            .newest
-            .with_value(|you| you.as_ref().map(|you| you.user_id.clone()))
+        let you = self.you.newest.read_value();
+        you.as_ref().map(|you| you.user_id.clone())
     }
 
     /// Must the rows about the signed-in user be asked for?
     pub(crate) fn wants_around(self) -> bool {
-        self.you.newest.with_value(|you| {
-            let you = you.as_ref().filter(|you| you.rank.is_some());
-            you.is_some_and(|you| {
-                self.board.with_value(|board| {
-                    let place = place_of(&board.top_scores, &you.user_id);
-                    !place.is_some_and(|place| knows_around(board, place))
-                })
-            })
-        })
+        let you = self.you.newest.read_value();
+        let Some(you) = you.as_ref().filter(|you| you.rank.is_some()) else {
+            return false;
+        };
+        let board = self.board();
+        let place = place_of(&board.top_scores, &you.user_id);
+        !place.is_some_and(|place| knows_around(&board, place))
     }
 
     /// Shows what the board says about the signed-in user: it often knows first.
     pub(super) fn show_you(self, board: &LeaderboardData) {
-        if self
-            .you
-            .with_around_version(|shown| shown.epoch != board.epoch)
-        {
+        if self.you.around_version.read_value().0 != board.epoch {
             self.you.around_version.set_value((board.epoch.clone(), 0));
-            set_if_changed(&self.you.around, &Vec::new());
+            if self.you.around.with_untracked(|rows| !rows.is_empty()) {
+                self.you.around.set(Vec::new());
+            }
         }
         let Some(you) = self.you.newest.get_value() else {
             return;
@@ -126,9 +128,7 @@ impl PageState {
             Some(place) => {
                 let is_newer = you.version().admits(version);
                 self.show_own_row(you, is_newer.then_some(&board.top_scores[place]), version);
-                if knows_around(board, place)
-                    && self.you.with_around_version(|shown| shown.admits(version))
-                {
+                if knows_around(board, place) && self.you.admits_around(version, false) {
                     let from = place.saturating_sub(WINDOW);
                     let to = (place + WINDOW + 1).min(board.top_scores.len());
                     self.show_around(&board.top_scores[from..to], version);
@@ -150,13 +150,8 @@ impl PageState {
         let (Some(you), Some(place)) = (you, place_of(&answer.top_scores, user)) else {
             return false;
         };
-        let is_of_board = self.board.with_value(|board| board.epoch == answer.epoch);
-        if self.paused.get_untracked()
-            || !is_of_board
-            || !self
-                .you
-                .with_around_version(|shown| shown.admits_answer(version))
-        {
+        let is_of_board = self.board().epoch == answer.epoch;
+        if self.paused.get_untracked() || !is_of_board || !self.you.admits_around(version, true) {
             return false;
         }
         let own = &answer.top_scores[place];
@@ -181,12 +176,18 @@ impl PageState {
     /// Shows rows about the signed-in user, if their own is not older than what is known
     /// of them.
     fn show_around(self, around: &[ScoreRow], version: Version<'_>) -> bool {
-        let is_of_now = self.you.newest.with_value(|you| {
-            you.as_ref().is_some_and(|you| {
-                let own = place_of(around, &you.user_id).map(|place| &around[place]);
-                own.is_some_and(|own| (Some(own.score), Some(own.rank)) == (you.score, you.rank))
-            })
-        });
+        let own = |you: &UserScore| {
+            let place = place_of(around, &you.user_id)?;
+            let own = &around[place];
+            ((Some(own.score), Some(own.rank)) == (you.score, you.rank)).then_some(())
+        };
+        let is_of_now = self
+            .you
+            .newest
+            .read_value()
+            .as_ref()
+            .and_then(own)
+            .is_some();
         if !is_of_now {
             return false;
         }
@@ -289,12 +290,11 @@ impl PageState {
                 self.banners.set(Banners::default());
                 self.unread.set_value(Vec::new());
                 self.told.set_value(String::new());
-                self.board.with_value(|board| {
-                    self.you.replace(now.map(|now| of_epoch(now, board)));
-                    if !self.paused.get_untracked() {
-                        self.show_you(board);
-                    }
-                });
+                let board = self.board();
+                self.you.replace(now.map(|now| of_epoch(now, &board)));
+                if !self.paused.get_untracked() {
+                    self.show_you(&board);
+                }
             }
         }
     }
