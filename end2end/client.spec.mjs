@@ -244,6 +244,7 @@ test.describe('a token that ends soon', () => {
     await dock.getByText('Around you').click();
     await expect(dock.locator('[aria-current]')).toHaveText(/#14\s*Grace\s*21/);
     expect(heard.sockets).toBe(2);
+    expect(names(heard.received)).not.toContain('session_expired');
 
     // A sign-in that has ended, and another one after it.
     await page.context().clearCookies();

@@ -122,7 +122,9 @@ mod tests {
         let mut asked = vec![0.0];
         for _ in 0..5 {
             it.refused();
-            let at = it.wake_at().expect("a question is open");
+            let Some(at) = it.wake_at() else {
+                panic!("a question is open");
+            };
             assert!(!it.next(at - 1.0, 1.0));
             assert!(it.next(at, 1.0));
             asked.push(at);
