@@ -12,6 +12,8 @@ use std::{
 use futures_util::future::join_all;
 use podium::{
     board::{BoardId, Profile, Rules, UserId},
+    config::LimitsTable,
+    limits::Client,
     live::LiveBoard,
     store::{self, Action, ActionId, Command, Store},
 };
@@ -115,11 +117,15 @@ async fn main() {
     let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
         .await
         .unwrap();
-    let live = LiveBoard::start(opened, ready).unwrap();
+    let live = LiveBoard::start(opened, ready, &LimitsTable::default()).unwrap();
     for n in [1, 0] {
-        live.history(user(n), 200).await.unwrap();
+        live.history(Client::Server, user(n), 200).await.unwrap();
         let began = Instant::now();
-        let history = live.history(user(n), 200).await.unwrap().unwrap();
+        let history = live
+            .history(Client::Server, user(n), 200)
+            .await
+            .unwrap()
+            .unwrap();
         println!(
             "looked back at {} actions in {:?}",
             history.actions,
@@ -132,7 +138,10 @@ async fn main() {
     println!("the race of the first ten in {:?}", began.elapsed());
     for text in ["player 777777", "p", "nobody"] {
         let began = Instant::now();
-        let found = live.search(text, 20).await.unwrap_or_default();
+        let found = live
+            .search(Client::Server, text, 20)
+            .await
+            .unwrap_or_default();
         println!(
             "{text:?} found {} of {USERS} users{} in {:?}",
             found.users.len(),
@@ -144,7 +153,8 @@ async fn main() {
         let mut times = Vec::new();
         let began = Instant::now();
         while began.elapsed() < FOR {
-            let searched = join_all((0..searches).map(|_| live.search("nobody", 20)));
+            let searched =
+                join_all((0..searches).map(|_| live.search(Client::Server, "nobody", 20)));
             let acted = async {
                 for _ in 0..20 {
                     let began = Instant::now();

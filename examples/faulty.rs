@@ -73,7 +73,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let (opened, ready) =
         store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
     let ready = ready.watched_by(vitals.watch("the store's writer", LONGEST_WRITE));
-    let live = LiveBoard::over(opened, |folder| {
+    let live = LiveBoard::over(opened, &tables.limits, |folder| {
         let fold = Faulty {
             inner: folder,
             faults: faults.clone(),

@@ -248,6 +248,12 @@ pub struct LimitsTable {
     pub bytes_per_second_per_ip: NonZeroU32,
     /// Bytes of all sessions.
     pub bytes_per_second_in_all: NonZeroU32,
+    /// Searches that are computed at once.
+    pub concurrent_searches: NonZeroUsize,
+    /// Histories that are read at once.
+    pub concurrent_histories: NonZeroUsize,
+    /// Pages that are rendered at once; 0 stands for the number of cores.
+    pub concurrent_renders: usize,
 }
 
 /// `[achievements]`
@@ -433,6 +439,9 @@ impl Default for LimitsTable {
             bytes_per_second: const { NonZeroU32::new(64 * 1024).unwrap() },
             bytes_per_second_per_ip: const { NonZeroU32::new(1024 * 1024).unwrap() },
             bytes_per_second_in_all: const { NonZeroU32::new(32 * 1024 * 1024).unwrap() },
+            concurrent_searches: const { NonZeroUsize::new(2).unwrap() },
+            concurrent_histories: const { NonZeroUsize::new(2).unwrap() },
+            concurrent_renders: 0,
         }
     }
 }

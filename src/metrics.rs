@@ -215,6 +215,7 @@ mod tests {
         metrics.refused(Reason::Packets);
         metrics.sockets.set(7);
         metrics.clone().store_reloads.inc();
+        metrics.refused(Reason::History);
         let text = metrics.text();
         let lines: Vec<&str> = text.lines().collect();
         for line in [
@@ -229,6 +230,8 @@ mod tests {
             "# TYPE podium_sockets gauge",
             "podium_sockets 7",
             "podium_store_reloads_total 1",
+            "podium_refused_total{reason=\"history\"} 1",
+            "podium_refused_total{reason=\"search\"} 0",
             "podium_store_outages_total 0",
         ] {
             assert!(lines.contains(&line), "{line} in {text}");

@@ -3,6 +3,8 @@
 
 use podium::{
     board::{BoardId, Profile, Rules, UserId},
+    config::LimitsTable,
+    limits::{Client, Unanswered},
     live::LiveBoard,
     store::{self, Action, ActionId, Command, StoreError, StoreUrl},
     wire,
@@ -19,7 +21,7 @@ async fn start(rules: Rules) -> Live {
     let url = StoreUrl::Sqlite(folder.path().join("podium.db"));
     let (opened, ready) = store::open(&url, &BoardId::default(), rules).await.unwrap();
     Live {
-        live: LiveBoard::start(opened, ready).unwrap(),
+        live: LiveBoard::start(opened, ready, &LimitsTable::default()).unwrap(),
         _folder: folder,
     }
 }
@@ -95,7 +97,12 @@ async fn the_race_has_a_line_for_each_of_the_first_ten() {
     );
     assert_eq!(lines[2], ("user 1", &[None; 2][..]));
     assert_eq!(race.lines[1].user_id, wire::user_text(user(12)));
-    let history = live.live.history(user(12), 4).await.unwrap().unwrap();
+    let history = live
+        .live
+        .history(Client::Server, user(12), 4)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(Some(&race.times[0]), history.first_action_at.as_ref());
     assert_eq!(race.times.last(), history.last_action_at.as_ref());
 }
@@ -118,7 +125,8 @@ async fn a_closed_store_tells_nothing_of_the_past() {
     let live = start(Rules::default()).await;
     live.put(1, "Ada").await;
     live.live.close().await;
-    assert!(matches!(live.live.race(8).await, Err(StoreError::Closed)));
+    let race = live.live.race(8).await;
+    assert!(matches!(race, Err(Unanswered::Failed(error)) if matches!(*error, StoreError::Closed)));
 }
 
 #[tokio::test]
@@ -127,13 +135,19 @@ async fn a_history_has_all_that_its_seq_holds() {
     live.put(1, "Ada").await;
     for i in 0..200 {
         let id = format!("a{i}");
-        let (history, ()) = tokio::join!(live.live.history(user(1), 1000), live.act(&id, 1, 1));
+        let (history, ()) = tokio::join!(
+            live.live.history(Client::Server, user(1), 1000),
+            live.act(&id, 1, 1)
+        );
         let history = history.unwrap().unwrap();
         let last = history.history.last().map_or(1, |point| point.seq);
         let seq = history.user.seq;
         assert!(last >= seq, "{last} of {seq}");
     }
-    assert_eq!(live.live.history(user(2), 9).await.unwrap(), None);
+    assert_eq!(
+        live.live.history(Client::Server, user(2), 9).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
@@ -141,7 +155,7 @@ async fn many_searches_at_once_are_all_answered() {
     let live = start(Rules::default()).await;
     live.put(1, "Ada").await;
     live.put(2, "Zoë").await;
-    let searches = (0..50).map(|i| live.live.search(["ad", "ZOE"][i % 2], 5));
+    let searches = (0..50).map(|i| live.live.search(Client::Server, ["ad", "ZOE"][i % 2], 5));
     for (i, found) in futures_util::future::join_all(searches)
         .await
         .iter()
@@ -151,5 +165,12 @@ async fn many_searches_at_once_are_all_answered() {
         assert_eq!(found.users[0].username, ["Ada", "Zoë"][i % 2]);
         assert_eq!((found.users.len(), found.more), (1, false));
     }
-    assert!(live.live.search("  ", 5).await.unwrap().users.is_empty());
+    assert!(
+        live.live
+            .search(Client::Server, "  ", 5)
+            .await
+            .unwrap()
+            .users
+            .is_empty()
+    );
 }

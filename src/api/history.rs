@@ -2,7 +2,7 @@
 
 use app::wire::UserHistory;
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
 };
 use serde::Deserialize;
@@ -11,7 +11,10 @@ use super::{
     Api, Problem,
     body::{UserPath, bad_query},
 };
-use crate::store::{Refusal, history::MAX_POINTS};
+use crate::{
+    hub::Peer,
+    store::{Refusal, history::MAX_POINTS},
+};
 
 /// As many as a chart on a page can show.
 const DEFAULT_POINTS: usize = 200;
@@ -25,6 +28,7 @@ pub(super) struct Asked {
 /// actions.
 pub(super) async fn get(
     State(api): State<Api>,
+    Extension(Peer(address)): Extension<Peer>,
     UserPath(user): UserPath,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<UserHistory>, Problem> {
@@ -35,7 +39,7 @@ pub(super) async fn get(
             "points must be 1 to {MAX_POINTS}"
         )));
     }
-    let history = api.live.history(user, points).await;
+    let history = api.live.history(address.into(), user, points).await;
     history
         .map_err(Problem::unread)?
         .map(Json)

@@ -14,6 +14,8 @@ use serde::Serialize;
 use crate::{
     actions::InvalidAction,
     auth::ticket::RefusedTicket,
+    limits::{RETRY_SECONDS, Unanswered},
+    live::Unread,
     store::{LimitReached, Refusal, StoreError},
 };
 
@@ -107,7 +109,7 @@ impl Problem {
 
     pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem {
-            retry_after: Some(1),
+            retry_after: Some(RETRY_SECONDS),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)
         }
     }
@@ -120,10 +122,12 @@ impl Problem {
         }
     }
 
-    /// The store could not be read.
-    pub(super) fn unread(error: StoreError) -> Problem {
-        log(&error, "a history could not be read");
-        Problem::unavailable("the history cannot be read now: ask again a little later")
+    /// A history could not be read, as the log says.
+    pub(super) fn unread(unread: Unread) -> Problem {
+        Problem::unavailable(match unread {
+            Unanswered::Busy => "too many histories are asked for: ask again a little later",
+            Unanswered::Failed(_) => "the history cannot be read now: ask again a little later",
+        })
     }
 
     /// The document, for where several answers share one response.

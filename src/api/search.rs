@@ -2,13 +2,16 @@
 
 use app::wire::FoundUsers;
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
 };
 use serde::Deserialize;
 
 use super::{Api, Problem, body::bad_query};
-use crate::live::{MAX_FOUND, MAX_QUERY_CHARS};
+use crate::{
+    hub::Peer,
+    live::{MAX_FOUND, MAX_QUERY_CHARS},
+};
 
 /// As many as fit under a search field.
 const DEFAULT_FOUND: usize = 20;
@@ -22,6 +25,7 @@ pub(super) struct Asked {
 /// `?q&limit`: who has words in the name that begin with those of `q`.
 pub(super) async fn get(
     State(api): State<Api>,
+    Extension(Peer(address)): Extension<Peer>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<FoundUsers>, Problem> {
     let Query(Asked { q, limit }) = asked.map_err(bad_query)?;
@@ -36,7 +40,7 @@ pub(super) async fn get(
             "limit must be 1 to {MAX_FOUND}"
         )));
     }
-    let found = api.live.search(&q, limit).await;
+    let found = api.live.search(address.into(), &q, limit).await;
     found
         .map(Json)
         .ok_or_else(|| Problem::unavailable("too many are searching: ask again a little later"))

@@ -81,7 +81,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
         "the board is loaded"
     );
     let pulse = vitals.watch("the store's writer", store::LONGEST_WRITE);
-    let live = LiveBoard::start(opened, ready.watched_by(pulse))?;
+    let live = LiveBoard::start(opened, ready.watched_by(pulse), &tables.limits)?;
     // Before the first page, or its rendering would find no executor. It fails
     // only if another one was set, which nobody else does.
     _ = any_spawner::Executor::init_tokio();

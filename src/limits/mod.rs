@@ -1,13 +1,17 @@
 //! How much anybody may do: connections, sessions and what is sent by an address; events,
-//! handshakes and sockets of a user. Whoever is refused is counted here too.
+//! handshakes and sockets of a user. And how much that is costly is computed at once, and
+//! for whom: see [`Work`]. Whoever is refused is counted here too.
 //!
 //! What is counted over time is a token bucket (GCRA, as the `governor` crate has
 //! it): the whole limit at once, then one more whenever its part of the time has
 //! passed.
 
+mod fair;
+mod once_a_minute;
 mod places;
 mod refusal;
 mod traffic;
+mod work;
 
 use std::{
     collections::HashMap,
@@ -20,9 +24,12 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
+pub use fair::{Busy, Client, FairLimit, Permit};
+pub use once_a_minute::OnceAMinute;
 pub use places::Place;
 pub use refusal::Reason;
 pub use traffic::{Sent, Traffic, Verdict};
+pub use work::{Bounds, RETRY_SECONDS, Unanswered, Work};
 
 use crate::{board::UserId, config::LimitsTable, metrics::Metrics};
 use places::Places;

@@ -1,17 +1,11 @@
 //! Why clients are refused, as operators see it: a metric by reason, and a line in the
 //! log for each reason once a minute, however many are refused.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, fmt, net::IpAddr, time::Instant};
 
 use parking_lot::Mutex;
 
-/// Between two lines of the log about one reason.
-const LOG_EVERY: Duration = Duration::from_secs(60);
+use super::OnceAMinute;
 
 /// What was too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,11 +32,19 @@ pub enum Reason {
     BytesOfAddress,
     /// Requests to the hub that other sites make a browser send.
     CrossSite,
+    /// Searches for users.
+    Search,
+    /// Histories of users.
+    History,
+    /// Pages.
+    Render,
+    /// Pictures of the board.
+    Picture,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 15] = [
         Reason::Sessions,
         Reason::SessionsAtOnce,
         Reason::ConnectionsOfAddress,
@@ -54,6 +56,10 @@ impl Reason {
         Reason::PacketsOfAddress,
         Reason::BytesOfAddress,
         Reason::CrossSite,
+        Reason::Search,
+        Reason::History,
+        Reason::Render,
+        Reason::Picture,
     ];
 
     /// The label of the metric.
@@ -70,6 +76,10 @@ impl Reason {
             Reason::PacketsOfAddress => "packets_of_address",
             Reason::BytesOfAddress => "bytes_of_address",
             Reason::CrossSite => "cross_site",
+            Reason::Search => "search",
+            Reason::History => "history",
+            Reason::Render => "render",
+            Reason::Picture => "picture",
         }
     }
 
@@ -85,7 +95,10 @@ impl Reason {
             Reason::BytesOfAddress => Some("limits.bytes_per_second_per_ip"),
             Reason::Connections => Some("the limit of open files (ulimit -n)"),
             Reason::CrossSite => Some("http.frontend_urls"),
-            Reason::Connects | Reason::WebSockets => None,
+            Reason::Search => Some("limits.concurrent_searches"),
+            Reason::History => Some("limits.concurrent_histories"),
+            Reason::Render => Some("limits.concurrent_renders"),
+            Reason::Connects | Reason::WebSockets | Reason::Picture => None,
         }
     }
 }
@@ -96,36 +109,20 @@ impl fmt::Display for Reason {
     }
 }
 
-/// When each reason was written to the log, and how often it was not since.
+/// When each reason was written to the log.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<Reason, Logged>>);
-
-struct Logged {
-    at: Instant,
-    silent: u64,
-}
+pub(super) struct Refusals(Mutex<HashMap<Reason, OnceAMinute>>);
 
 impl Refusals {
-    /// Notes a refusal. Answers how many of its kind were not written since the last
-    /// line, if there is to be another.
-    fn note(&self, reason: Reason, now: Instant) -> Option<u64> {
-        let mut reasons = self.0.lock();
-        match reasons.get_mut(&reason) {
-            Some(logged) if now.duration_since(logged.at) < LOG_EVERY => {
-                logged.silent += 1;
-                None
-            }
-            logged => {
-                let silent = logged.map_or(0, |logged| logged.silent);
-                reasons.insert(reason, Logged { at: now, silent: 0 });
-                Some(silent)
-            }
-        }
-    }
-
     /// Writes a refusal to the log, if its kind was not within the last minute.
     pub(super) fn log(&self, reason: Reason, address: Option<IpAddr>) {
-        if let Some(silent) = self.note(reason, Instant::now()) {
+        let silent = self
+            .0
+            .lock()
+            .entry(reason)
+            .or_default()
+            .allow(Instant::now());
+        if let Some(silent) = silent {
             let address = address.map(tracing::field::display);
             let allowed_by = reason.key();
             tracing::warn!(
@@ -136,24 +133,5 @@ impl Refusals {
                 "a client was refused; more of this kind are counted for a minute and not written"
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_reason_is_written_once_a_minute_and_the_others_are_counted() {
-        let refusals = Refusals::default();
-        let start = Instant::now();
-        let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(refusals.note(Reason::Packets, start), Some(0));
-        for second in 1..60 {
-            assert_eq!(refusals.note(Reason::Packets, after(second)), None);
-        }
-        assert_eq!(refusals.note(Reason::Bytes, after(1)), Some(0));
-        assert_eq!(refusals.note(Reason::Packets, after(60)), Some(59));
-        assert_eq!(refusals.note(Reason::Packets, after(61)), None);
     }
 }

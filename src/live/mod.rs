@@ -5,30 +5,40 @@ mod race;
 mod search;
 #[cfg(test)]
 pub(crate) mod testing;
+mod version;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    mem::size_of,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use app::wire::{FoundUsers, Race, UserHistory, UserScore};
-use futures_util::future::try_join_all;
+use app::wire::{FoundUser, FoundUsers, Race, UserHistory, UserScore};
+use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
-    sync::{Notify, Semaphore, oneshot, watch},
-    time::timeout,
+    sync::{Notify, watch},
 };
 
 use crate::{
     auth::Identity,
     board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, Timestamp, UserId},
+    config::LimitsTable,
+    limits::{Bounds, Client, OnceAMinute, Reason, Unanswered, Work},
     metrics::Metrics,
     store::{
-        AllNodes, Attendance, Command, Fold, Health, Opened, Outcome, Ready, Store, StoreError,
-        history::MAX_POINTS,
+        AllNodes, Attendance, Command, Fold, Health, History, HistoryPoint, Opened, Outcome, Ready,
+        RecentAction, Store, StoreError, history::MAX_POINTS,
     },
     wire,
 };
 pub use race::Aligned;
-pub use search::{MAX_FOUND, MAX_QUERY_CHARS};
+use search::Query;
+pub use search::{MAX_FOUND, MAX_QUERY_CHARS, MAX_QUERY_WORDS};
+pub use version::{Version, Versions};
 
 /// Users in a [`Race`].
 const RACERS: usize = 10;
@@ -37,18 +47,40 @@ const RACERS: usize = 10;
 /// moments that are drawn, the line between them is right to a fifth.
 const POINTS_PER_MOMENT: usize = 5;
 
-/// Searches that go on at once; others wait. Each takes a core for as long as it
-/// lasts, and what is live comes first.
-const SEARCHES: usize = 2;
+/// After this time a search gives up, whatever the size of the board.
+const SEARCH_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long somebody waits to search.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of searches in the cache: some thousand answers.
+const CACHED_SEARCHES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of histories in the cache: two hundred of the longest.
+const CACHED_HISTORIES: u64 = 16 * 1024 * 1024;
+
+/// Why there is no history.
+pub type Unread = Unanswered<Arc<StoreError>>;
 
 /// A handle to a running board. Clones are the same board.
 #[derive(Clone)]
 pub struct LiveBoard {
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
+    searches: Work<SearchKey, FoundUsers, TookTooLong>,
+    histories: Work<HistoryKey, Option<Arc<Past>>, Arc<StoreError>>,
+}
+
+/// What is looked for, and how many are wanted.
+type SearchKey = (Version, Query, usize);
+/// Whose history, and in how many points.
+type HistoryKey = (Version, UserId, usize);
+
+/// A search of a very large board that was given up.
+#[derive(Clone, Copy, Debug)]
+struct TookTooLong;
+
+/// What a user has done, and what is known of them beside that.
+struct Past {
+    now: UserScore,
+    history: History,
 }
 
 /// What the store's writer fills and everybody else reads.
@@ -56,7 +88,10 @@ struct Shared {
     projection: RwLock<Projection>,
     changes: Mutex<Changes>,
     changed: Notify,
-    searches: Arc<Semaphore>,
+    /// Of which answers are made that many share.
+    versions: Versions,
+    started: Instant,
+    unread: OnceAMinute,
     metrics: Metrics,
 }
 
@@ -70,6 +105,8 @@ struct Projection {
     /// How often the board was replaced: one that was is another board, even if the
     /// epoch is the same.
     reloads: u64,
+    /// How often somebody was taken off it.
+    removals: u64,
 }
 
 impl Projection {
@@ -80,6 +117,7 @@ impl Projection {
             board: opened.board,
             revoked: opened.revoked.into_iter().collect(),
             reloads: 0,
+            removals: 0,
         };
         (projection, opened.announcements)
     }
@@ -99,9 +137,13 @@ impl Fold for Folder {
         let mut changes = self.0.changes.lock();
         for (entry, applied) in entries.iter().zip(&applied) {
             changes.add(entry, applied.as_ref());
-            if let Fact::TokensRevoked { user, issued_until } = entry.fact {
-                let until = projection.revoked.entry(user).or_default();
-                *until = issued_until.max(*until);
+            match entry.fact {
+                Fact::TokensRevoked { user, issued_until } => {
+                    let until = projection.revoked.entry(user).or_default();
+                    *until = issued_until.max(*until);
+                }
+                Fact::UserDeleted { .. } => projection.removals += 1,
+                _ => {}
             }
         }
         drop((changes, projection));
@@ -146,19 +188,26 @@ impl Shared {
             projection: RwLock::new(projection),
             changes: Mutex::new(changes),
             changed,
-            searches: Arc::new(Semaphore::new(SEARCHES)),
+            versions: Versions::new(version::PERIOD, version::BURST),
+            started: Instant::now(),
+            unread: OnceAMinute::default(),
             metrics: Metrics::default(),
         }
     }
 }
 
 impl LiveBoard {
-    /// Starts the store that was opened, and the board that follows it.
+    /// Starts the store that was opened, and the board that follows it. As much is looked
+    /// up at once as the limits say.
     ///
     /// # Errors
     /// If the store cannot start.
-    pub fn start(opened: Opened, ready: Ready) -> Result<LiveBoard, StoreError> {
-        LiveBoard::over(opened, |folder| ready.start(folder))
+    pub fn start(
+        opened: Opened,
+        ready: Ready,
+        limits: &LimitsTable,
+    ) -> Result<LiveBoard, StoreError> {
+        LiveBoard::over(opened, limits, |folder| ready.start(folder))
     }
 
     /// The board that follows a store that `start` starts, with what fills the board.
@@ -167,11 +216,52 @@ impl LiveBoard {
     /// If the store cannot start.
     pub fn over(
         opened: Opened,
+        limits: &LimitsTable,
         start: impl FnOnce(Folder) -> Result<Arc<dyn Store>, StoreError>,
     ) -> Result<LiveBoard, StoreError> {
         let shared = Arc::new(Shared::new(opened));
         let store = start(Folder(shared.clone()))?;
-        Ok(LiveBoard { shared, store })
+        Ok(LiveBoard::new(shared, store, limits))
+    }
+
+    fn new(shared: Arc<Shared>, store: Arc<dyn Store>, limits: &LimitsTable) -> LiveBoard {
+        let metrics = &shared.metrics;
+        let bounds = |concurrent: NonZeroUsize, cached| Bounds { concurrent, cached };
+        LiveBoard {
+            searches: Work::new(
+                bounds(limits.concurrent_searches, CACHED_SEARCHES),
+                |(_, query, _), found| query.bytes() + found_bytes(found),
+                Reason::Search,
+                metrics.clone(),
+            ),
+            histories: Work::new(
+                bounds(limits.concurrent_histories, CACHED_HISTORIES),
+                |_, past| past.as_deref().map_or(0, past_bytes),
+                Reason::History,
+                metrics.clone(),
+            ),
+            shared,
+            store,
+        }
+    }
+
+    /// The version of the board that pages and other costly answers show now. Of a board
+    /// that has been quiet it is the newest; while much happens, it is as old as one tick
+    /// at most. Who asks for it and then reads the board sees this version or a newer one.
+    pub fn version(&self) -> Version {
+        self.version_by(&self.shared.versions)
+    }
+
+    /// The same with versions of another pace.
+    pub fn version_by(&self, versions: &Versions) -> Version {
+        // Nothing is written meanwhile, so that versions never go back.
+        let projection = self.shared.projection.read();
+        let state = version::State {
+            seq: projection.board.seq(),
+            reloads: projection.reloads,
+            removals: projection.removals,
+        };
+        versions.at(self.shared.started.elapsed(), state)
     }
 
     /// A user with score and rank, as of now.
@@ -213,70 +303,134 @@ impl LiveBoard {
         answer
     }
 
-    /// What a user has done, with at most `points` points of the score over time,
-    /// 1 to 1000; `None` if nobody with this id is registered.
+    /// What a user has done as of a tick ago at most, with at most `points` points of the
+    /// score over time, 1 to 1000; `None` if nobody with this id is registered. It holds
+    /// all that the `seq` in it says.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// If too much is asked for, or the store cannot be read. Both are logged here.
     pub async fn history(
+        &self,
+        client: Client,
+        user: UserId,
+        points: usize,
+    ) -> Result<Option<UserHistory>, Unread> {
+        let past = self.past(client, user, points).await?;
+        Ok(past.map(|past| wire::user_history(past.now.clone(), past.history.clone())))
+    }
+
+    async fn past(
+        &self,
+        client: Client,
+        user: UserId,
+        points: usize,
+    ) -> Result<Option<Arc<Past>>, Unread> {
+        if !self.knows(user) {
+            return Ok(None);
+        }
+        let key = (self.version(), user, points);
+        let live = self.clone();
+        let past = self.histories.get(client, key, async move |permit| {
+            let past = live.read_past(user, points).await;
+            drop(permit);
+            past.map_err(Arc::new)
+        });
+        let past = past.await;
+        if let Err(Unanswered::Failed(error)) = &past {
+            self.unread(error);
+        }
+        past
+    }
+
+    async fn read_past(
         &self,
         user: UserId,
         points: usize,
-    ) -> Result<Option<UserHistory>, StoreError> {
+    ) -> Result<Option<Arc<Past>>, StoreError> {
         // The board first, so that no action that it holds is missing.
         let Some(now) = self.user_score(user) else {
             return Ok(None);
         };
         let history = self.store.history(user, points).await?;
-        Ok(history.map(|history| wire::user_history(now, history)))
+        Ok(history.map(|history| Arc::new(Past { now, history })))
+    }
+
+    /// Logs that a history could not be read.
+    fn unread(&self, error: &StoreError) {
+        // A store that cannot be reached says so itself.
+        if !matches!(error, StoreError::Away(_))
+            && let Some(suppressed) = self.shared.unread.allow(Instant::now())
+        {
+            tracing::error!(%error, suppressed, "a history could not be read");
+        }
     }
 
     /// The scores over time of the first ten of the visible board, at `points`
     /// moments at most, 1 to 1000. A score may be as old as the moment before its own.
+    /// Of a user whose history cannot be read, it has the score of now alone.
     ///
     /// # Errors
-    /// If the store cannot be read.
-    pub async fn race(&self, points: usize) -> Result<Race, StoreError> {
-        let racers: Vec<_> = self.read(|_, board| {
+    /// If no history can be read.
+    pub async fn race(&self, points: usize) -> Result<Race, Unread> {
+        let (racers, scores): (Vec<_>, Vec<_>) = self.read(|_, board| {
             let racers = board.top().take(RACERS);
-            let racers = racers.map(|row| (row.user, row.profile.username.to_string()));
-            racers.collect()
+            let racers = racers.map(|row| {
+                let username = row.profile.username.to_string();
+                ((row.user, username), row.score)
+            });
+            racers.unzip()
         });
         let fine = points.saturating_mul(POINTS_PER_MOMENT).min(MAX_POINTS);
-        let histories = racers
+        // For all who look at it, so that none of them can keep it from the others.
+        let pasts = racers
             .iter()
-            .map(|(user, _)| self.store.history(*user, fine));
-        let histories = try_join_all(histories).await?;
-        // Whoever was deleted meanwhile has done nothing.
-        let histories: Vec<_> = histories
-            .into_iter()
-            .map(Option::unwrap_or_default)
+            .map(|(user, _)| self.past(Client::Server, *user, fine));
+        let pasts = join_all(pasts).await;
+        if let Some(Err(error)) = pasts.first()
+            && pasts.iter().all(Result::is_err)
+        {
+            return Err(error.clone());
+        }
+        let lines: Vec<_> = pasts
+            .iter()
+            .zip(scores)
+            .map(|(past, score)| match past {
+                // Whoever was deleted meanwhile has done nothing.
+                Ok(past) => {
+                    let points = past.as_ref().map(|past| &*past.history.points);
+                    race::Line::Past(points.unwrap_or_default())
+                }
+                Err(_) => race::Line::Now(score),
+            })
             .collect();
-        let lines: Vec<_> = histories.iter().map(|history| &*history.points).collect();
-        Ok(wire::race(racers, race::align(&lines, points)))
+        let aligned = race::align(&lines, points);
+        Ok(wire::race(racers, aligned))
     }
 
     /// Users by name: those who have, for each word of the text, a word that begins
-    /// with it, whatever its case and accents. The best by rank come first, at most
-    /// `limit` of them, 1 to [`MAX_FOUND`]. Of a text the first
-    /// [`MAX_QUERY_CHARS`] characters count; one without words finds nobody.
+    /// with it, whatever its case and accents, as of a tick ago at most. The best by rank
+    /// come first, at most `limit` of them, 1 to [`MAX_FOUND`]. Of a text the first
+    /// [`MAX_QUERY_CHARS`] characters and [`MAX_QUERY_WORDS`] words count; one without
+    /// words finds nobody.
     ///
-    /// `None` while too many others search: whoever asks again later is answered.
-    pub async fn search(&self, text: &str, limit: usize) -> Option<FoundUsers> {
-        let Some(query) = search::Query::new(text) else {
+    /// `None` while too much is searched for: whoever asks again later is answered.
+    pub async fn search(&self, client: Client, text: &str, limit: usize) -> Option<FoundUsers> {
+        let Some(query) = Query::new(text) else {
             return Some(FoundUsers::default());
         };
-        let place = self.shared.searches.clone().acquire_owned();
-        let place = timeout(PATIENCE, place).await.ok()?.ok()?;
-        let (asker, answer) = oneshot::channel();
         let shared = self.shared.clone();
-        tokio::task::spawn_blocking(move || {
-            let _place = place;
-            let found = search::search(&shared.projection, &query, limit, || asker.is_closed());
-            // Whoever asked may have typed on, and gone.
-            _ = asker.send(found);
+        let key = (self.version(), query.clone(), limit);
+        let found = self.searches.get(client, key, async move |permit| {
+            let search = move || {
+                let _permit = permit;
+                let begun = Instant::now();
+                let is_given_up = || begun.elapsed() > SEARCH_DEADLINE;
+                search::search(&shared.projection, &query, limit, is_given_up)
+            };
+            let found = tokio::task::spawn_blocking(search).await;
+            found.ok().flatten().ok_or(TookTooLong)
         });
-        answer.await.ok()
+        found.await.ok()
     }
 
     /// Waits until there are changes that nobody has taken. For one caller: the
@@ -328,6 +482,27 @@ impl LiveBoard {
     pub async fn close(&self) {
         self.store.close().await;
     }
+}
+
+/// How large an answer is in memory, about.
+fn found_bytes(found: &FoundUsers) -> usize {
+    let text = |user: &FoundUser| {
+        let avatar = user.avatar.as_ref().map_or(0, String::len);
+        user.user_id.len() + user.username.len() + avatar
+    };
+    let texts: usize = found.users.iter().map(text).sum();
+    size_of::<FoundUsers>() + found.users.len() * size_of::<FoundUser>() + texts
+}
+
+/// How large a history is in memory, about.
+fn past_bytes(Past { now, history }: &Past) -> usize {
+    let texts = now.username.len() + now.avatar.as_ref().map_or(0, String::len);
+    let types: usize = history.recent.iter().map(|it| it.action_type.len()).sum();
+    size_of::<Past>()
+        + texts
+        + types
+        + history.points.len() * size_of::<HistoryPoint>()
+        + history.recent.len() * size_of::<RecentAction>()
 }
 
 #[cfg(test)]
@@ -396,16 +571,48 @@ mod tests {
         });
     }
 
+    fn is_away(error: &StoreError) -> bool {
+        matches!(error, StoreError::Away(_))
+    }
+
+    #[tokio::test]
+    async fn whoever_was_deleted_is_in_no_answer_any_more() {
+        let (live, mut folder) = live(log(1, 3, &[1, 2]));
+        let found = async || {
+            let found = live.search(Client::Server, "p", 9).await;
+            found.expect("nobody else searches").users.len()
+        };
+        // So many entries that no version is left.
+        for seq in 4..40 {
+            folder.fold(&[acted(seq, 2)]);
+            _ = live.version();
+        }
+        assert_eq!(found().await, 2);
+        let before = live.version();
+        folder.fold(&[deleted(40, 1)]);
+        assert_ne!(live.version(), before);
+        assert_eq!(found().await, 1);
+        let history = live.history(Client::Server, user(1), 9).await;
+        assert!(matches!(history, Ok(None)));
+        let before = live.version();
+        folder.reload(log(5, 2, &[2]));
+        assert_ne!(live.version(), before);
+    }
+
     #[tokio::test]
     async fn while_the_store_is_away_the_board_can_be_read() {
         let (live, _folder) = live(log(1, 3, &[1, 2]));
         assert_eq!(*live.health().borrow(), Health::Away);
         let appended = live.append(vec![Command::DeleteUser(user(1))]).await;
         assert!(matches!(appended, Err(StoreError::Away(_))));
-        assert!(matches!(live.race(9).await, Err(StoreError::Away(_))));
+        let unread = live.history(Client::Server, user(1), 9).await;
+        assert!(matches!(unread, Err(Unanswered::Failed(error)) if is_away(&error)));
+        let race = live.race(9).await;
+        assert!(matches!(race, Err(Unanswered::Failed(error)) if is_away(&error)));
         let score = live.user_score(user(1)).expect("registered");
         assert_eq!((score.score, score.rank), (Some(5), Some(1)));
-        let found = live.search("p", 9).await.expect("nobody else searches");
+        let found = live.search(Client::Server, "p", 9).await;
+        let found = found.expect("nobody else searches");
         assert_eq!(found.users.len(), 2);
         let measures = live.metrics();
         assert_eq!(

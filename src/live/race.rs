@@ -14,25 +14,45 @@ pub struct Aligned {
     pub scores: Vec<Vec<Option<Score>>>,
 }
 
-/// Looks at all of these histories, each in the order of the log, at the same
-/// moments: `points` of them at most, from the first point of all to the last.
-pub fn align(histories: &[&[HistoryPoint]], points: usize) -> Aligned {
-    let times = axis(histories, points);
-    let scores = histories
+/// What is known of one user.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line<'a> {
+    /// The history, in the order of the log.
+    Past(&'a [HistoryPoint]),
+    /// No history; the score of now, if there is one.
+    Now(Option<Score>),
+}
+
+/// Looks at all of these at the same moments: `points` of them at most, from the first
+/// point of all to the last. The score of now is known at the last moment alone.
+pub(super) fn align(lines: &[Line<'_>], points: usize) -> Aligned {
+    let times = axis(lines, points);
+    let scores = lines
         .iter()
-        .map(|history| {
-            let mut points = in_time(history).peekable();
-            let mut score = None;
-            let score_at = |time: &Timestamp| {
-                while let Some((_, next)) = points.next_if(|(at, _)| at <= time) {
-                    score = Some(next);
+        .map(|line| match *line {
+            Line::Past(history) => scores_at(&times, history),
+            Line::Now(score) => {
+                let mut scores = vec![None; times.len()];
+                if let Some(last) = scores.last_mut() {
+                    *last = score;
                 }
-                score
-            };
-            times.iter().map(score_at).collect()
+                scores
+            }
         })
         .collect();
     Aligned { times, scores }
+}
+
+fn scores_at(times: &[Timestamp], history: &[HistoryPoint]) -> Vec<Option<Score>> {
+    let mut points = in_time(history).peekable();
+    let mut score = None;
+    let score_at = |time: &Timestamp| {
+        while let Some((_, next)) = points.next_if(|(at, _)| at <= time) {
+            score = Some(next);
+        }
+        score
+    };
+    times.iter().map(score_at).collect()
 }
 
 /// The log says what came later. Where a clock was set back meanwhile, the later
@@ -44,8 +64,12 @@ fn in_time(history: &[HistoryPoint]) -> impl Iterator<Item = (Timestamp, Score)>
     })
 }
 
-fn axis(histories: &[&[HistoryPoint]], points: usize) -> Vec<Timestamp> {
-    let times = || histories.iter().flat_map(|history| in_time(history));
+fn axis(lines: &[Line<'_>], points: usize) -> Vec<Timestamp> {
+    let histories = lines.iter().filter_map(|line| match *line {
+        Line::Past(history) => Some(history),
+        Line::Now(_) => None,
+    });
+    let times = || histories.clone().flat_map(in_time);
     let earliest = times().map(|(at, _)| at.0).min();
     let latest = times().map(|(at, _)| at.0).max();
     let (Some(earliest), Some(latest)) = (earliest, latest) else {
@@ -80,8 +104,11 @@ mod tests {
 
     fn aligned(histories: &[&[(u64, i64)]], points: usize) -> Lines {
         let histories: Vec<_> = histories.iter().map(|points| history(points)).collect();
-        let histories: Vec<_> = histories.iter().map(Vec::as_slice).collect();
-        let Aligned { times, scores } = align(&histories, points);
+        let lines: Vec<_> = histories.iter().map(|it| Line::Past(it)).collect();
+        shown(align(&lines, points))
+    }
+
+    fn shown(Aligned { times, scores }: Aligned) -> Lines {
         let points = |score: Option<Score>| score.map(Score::points);
         (
             times.into_iter().map(|at| at.0).collect(),
@@ -106,6 +133,23 @@ mod tests {
         assert_eq!(lines[0], [5, 7, 7, 7, 9].map(Some));
         assert_eq!(lines[1], [None, None, None, Some(-2), Some(-2)]);
         assert_eq!(lines[2], [None; 5]);
+    }
+
+    #[test]
+    fn of_a_user_without_a_history_the_score_of_now_is_shown() {
+        let known = history(&[(1, 5), (3, 7)]);
+        let lines = [
+            Line::Now(Score::new(9)),
+            Line::Past(&known),
+            Line::Now(None),
+        ];
+        let (times, lines) = shown(align(&lines, 9));
+        assert_eq!(times, [1, 2, 3]);
+        assert_eq!(lines[0], [None, None, Some(9)]);
+        assert_eq!(lines[1], [5, 5, 7].map(Some));
+        assert_eq!(lines[2], [None; 3]);
+        let nobody = align(&[Line::Now(Score::new(9))], 9);
+        assert_eq!(shown(nobody), (vec![], vec![vec![]]));
     }
 
     #[test]

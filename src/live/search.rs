@@ -15,6 +15,9 @@ use crate::{
 /// The most characters of a query that are looked at.
 pub const MAX_QUERY_CHARS: usize = 100;
 
+/// The most words of a query that are looked for; each costs a look at each name.
+pub const MAX_QUERY_WORDS: usize = 8;
+
 /// The most users in one answer.
 pub const MAX_FOUND: usize = 50;
 
@@ -22,8 +25,10 @@ pub const MAX_FOUND: usize = 50;
 /// millisecond, whatever they are written in.
 const AT_ONCE: usize = 1024;
 
-/// What is looked for: a name has a word that begins with each of these.
-#[derive(Debug, PartialEq, Eq)]
+/// What is looked for: a name has a word that begins with each of these. No two of them
+/// are the same, and none begins another, because who has the longer one has both; so
+/// queries that mean the same are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Query(Vec<String>);
 
 impl Query {
@@ -32,8 +37,25 @@ impl Query {
         let text: String = text.chars().take(MAX_QUERY_CHARS).collect();
         let mut folded = String::new();
         fold(&text, &mut folded);
-        let words: Vec<String> = folded.split_whitespace().map(str::to_owned).collect();
+        let mut words: Vec<String> = Vec::new();
+        for word in folded.split_whitespace() {
+            if words.iter().any(|known| known.starts_with(word)) {
+                continue;
+            }
+            words.retain(|known| !word.starts_with(known.as_str()));
+            if words.len() < MAX_QUERY_WORDS {
+                words.push(word.to_owned());
+            }
+        }
+        // The longest is in the fewest names, and after it the others need no look.
+        words.sort_unstable_by(|one, other| (other.len(), one).cmp(&(one.len(), other)));
         (!words.is_empty()).then_some(Query(words))
+    }
+
+    /// How large it is in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let words = self.0.iter();
+        words.map(|word| size_of::<String>() + word.len()).sum()
     }
 
     /// Is this name meant? `folded` is room to work in.
@@ -80,7 +102,7 @@ fn ascii_word_begins(name: &[u8], word: &[u8]) -> bool {
 type Candidate = (bool, Option<Position>, UserId);
 
 /// The best users who are meant, at most `limit`. It looks at all names, some at
-/// a time, and gives up when nobody waits any more.
+/// a time; `None` if it is given up between.
 ///
 /// It goes by slots, of which each user keeps one: by rank, somebody who moves
 /// meanwhile might be missed. A board that was replaced has another order,
@@ -90,7 +112,7 @@ pub(super) fn search(
     query: &Query,
     limit: usize,
     is_given_up: impl Fn() -> bool,
-) -> FoundUsers {
+) -> Option<FoundUsers> {
     let limit = limit.clamp(1, MAX_FOUND);
     let mut folded = String::new();
     let mut best: BinaryHeap<Candidate> = BinaryHeap::with_capacity(limit + 1);
@@ -99,7 +121,7 @@ pub(super) fn search(
     let mut reloads = projection.read().reloads;
     let now = loop {
         if is_given_up() {
-            return FoundUsers::default();
+            return None;
         }
         let now = projection.read();
         if now.reloads != reloads {
@@ -138,7 +160,7 @@ pub(super) fn search(
         .collect();
     users.sort_unstable();
     users.dedup();
-    FoundUsers {
+    Some(FoundUsers {
         users: users
             .into_iter()
             .filter_map(|(_, _, user)| board.user(user))
@@ -146,7 +168,7 @@ pub(super) fn search(
             .map(wire::found_user)
             .collect(),
         more: found > limit,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -234,6 +256,19 @@ mod tests {
         assert_eq!(Query::new(&format!("{long}b")), Some(Query(vec![long])));
     }
 
+    #[test]
+    fn words_that_add_nothing_are_not_looked_for() {
+        let words = |text: &str| Query::new(text).expect("not empty").0;
+        assert_eq!(words(&"a ".repeat(50)), ["a"]);
+        assert_eq!(words("ada ad LOVE lovelace adam"), ["lovelace", "adam"]);
+        assert_eq!(Query::new("zoe lo"), Query::new("LO Zoë zo"));
+        let many: Vec<String> = ('a'..='z').map(|c| c.to_string()).collect();
+        assert_eq!(words(&many.join(" ")), many[..MAX_QUERY_WORDS]);
+        // Room that a word makes is for one that comes later.
+        let full = [&many[..MAX_QUERY_WORDS].join(" "), " aa ab"].concat();
+        assert_eq!(words(&full), ["aa", "b", "c", "d", "e", "f", "g", "h"]);
+    }
+
     fn user(n: u32) -> UserId {
         let mut id = [0; 16];
         id[..4].copy_from_slice(&n.to_be_bytes());
@@ -296,7 +331,8 @@ mod tests {
         limit: usize,
     ) -> (Vec<(String, Option<u64>)>, bool) {
         let query = Query::new(query).expect("not empty");
-        let FoundUsers { users, more } = search(projection, &query, limit, || false);
+        let found = search(projection, &query, limit, || false);
+        let FoundUsers { users, more } = found.expect("not given up");
         let users = users.into_iter().map(|user| (user.username, user.rank));
         (users.collect(), more)
     }
@@ -396,15 +432,16 @@ mod tests {
             false
         };
         let query = Query::new("ada").expect("not empty");
-        let FoundUsers { users, more } = search(&projection, &query, 9, replace);
+        let found = search(&projection, &query, 9, replace);
+        let FoundUsers { users, more } = found.expect("not given up");
         let names: Vec<_> = users.iter().map(|user| user.username.as_str()).collect();
         assert_eq!((names, more), (vec!["Ada"], false));
     }
 
     #[test]
-    fn nobody_searches_for_whoever_has_gone() {
+    fn a_search_can_be_given_up() {
         let board = followed(board(Rules::default(), &[("Ada", None)]));
         let query = Query::new("ada").expect("not empty");
-        assert_eq!(search(&board, &query, 9, || true), FoundUsers::default());
+        assert_eq!(search(&board, &query, 9, || true), None);
     }
 }

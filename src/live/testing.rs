@@ -42,10 +42,8 @@ impl Store for Away {
 pub(crate) fn live(opened: Opened) -> (LiveBoard, impl Fold) {
     let shared = Arc::new(Shared::new(opened));
     let (_, health) = watch::channel(Health::Away);
-    let live = LiveBoard {
-        shared: shared.clone(),
-        store: Arc::new(Away(health)),
-    };
+    let store = Arc::new(Away(health));
+    let live = LiveBoard::new(shared.clone(), store, &LimitsTable::default());
     (live, Folder(shared))
 }
 
@@ -76,6 +74,10 @@ pub(crate) fn acted(seq: u64, n: u8) -> LogEntry {
             score: Score::new(5).expect("in range"),
         },
     )
+}
+
+pub(crate) fn deleted(seq: u64, n: u8) -> LogEntry {
+    entry(seq, Fact::UserDeleted { user: user(n) })
 }
 
 fn entry(seq: u64, fact: Fact) -> LogEntry {

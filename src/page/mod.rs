@@ -9,7 +9,7 @@
 //! nobody is signed in, whatever cookies come along: what the page of a stranger
 //! surrounds is nobody's own.
 
-mod kept;
+mod cache;
 mod language;
 mod manifest;
 mod picture;
@@ -31,12 +31,15 @@ use app::{
     wire::{PAGE, PageSnapshot, PageToken, ScoreRow, UserScore, View},
 };
 use axum::{
-    Json, Router,
-    body::to_bytes,
+    Extension, Json, Router,
+    body::{Body, to_bytes},
     extract::{Path, Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE, VARY},
+        header::{
+            AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, RETRY_AFTER, SET_COOKIE,
+            VARY,
+        },
     },
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -48,17 +51,18 @@ use tower_http::compression::CompressionLayer;
 use crate::{
     auth::{self, Identity, Role, Tokens},
     board::{Ties, Timestamp, UserId},
-    live::{LiveBoard, MAX_QUERY_CHARS},
-    store::StoreError,
+    hub::Peer,
+    limits::{Client, RETRY_SECONDS},
+    live::{LiveBoard, MAX_QUERY_CHARS, Version},
     wire,
 };
 
-pub use kept::Kept;
-use kept::{Moment, Rendered, Variant};
+use cache::{Content, Key, Rendered, Unrendered};
+pub use cache::{PageCache, page_cache};
 pub use policy::Origins;
 use race::NumberedRace;
 pub use race::Races;
-pub use share::Shared;
+pub use share::Pictures;
 
 /// The cookie that holds the token of whoever is signed in.
 const COOKIE_NAME: &str = "podium_token";
@@ -90,12 +94,12 @@ pub struct Pages {
     pub starts: Option<SystemTime>,
     /// How the first ones came there.
     pub races: Races,
-    /// Pages for whoever is not signed in.
-    pub kept: Kept,
+    /// By which pages are rendered, with those for whoever is not signed in.
+    pub cache: PageCache,
     /// The origin under which the page is known, if it was configured.
     pub public_url: Arc<str>,
-    /// The picture for links, as it was drawn last.
-    pub shared: Shared,
+    /// The picture for links.
+    pub pictures: Pictures,
 }
 
 /// All routes of the page.
@@ -114,6 +118,7 @@ pub fn routes(pages: Pages) -> Router {
 
 async fn index(
     State(pages): State<Pages>,
+    Extension(Peer(address)): Extension<Peer>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
@@ -127,24 +132,31 @@ async fn index(
         None => false,
     };
     let visit = Visit::of(&query, request.headers());
+    let client = Client::from(address);
+    // Before anything that is shown is read: it is of this version or a newer one.
+    let version = pages.live.version();
     if let Some(name) = query.get("q") {
-        let query = name.chars().take(MAX_QUERY_CHARS).collect();
-        let page = match pages.live.search(name, FOUND).await {
-            Some(mut found) => {
-                for user in &mut found.users {
-                    pages.hide_picture(&mut user.avatar);
-                }
-                Document::Found { query, found }
-            }
-            None => Document::Unavailable,
+        let query: String = name.chars().take(MAX_QUERY_CHARS).collect();
+        let Some(mut found) = pages.live.search(client, name, FOUND).await else {
+            return pages.unavailable(visit, request.headers()).await;
         };
-        return pages.render(visit, page, request).await;
+        for user in &mut found.users {
+            pages.hide_picture(&mut user.avatar);
+        }
+        let content = Content::Found {
+            query: query.clone(),
+            part: search_part(request.uri().query().unwrap_or_default()),
+        };
+        let page = |_| Document::Found { query, found };
+        return pages
+            .render_for_all(client, visit, version, content, page, request)
+            .await;
     }
     // Addresses count pages from 1, and no board has more than these.
     let page = match query.get("page").map(|page| page.parse::<u32>()) {
         None => None,
         Some(Ok(page)) if page > 0 => Some(u64::from(page) - 1),
-        Some(_) => return pages.render(visit, Document::Missing, request).await,
+        Some(_) => return pages.render_missing(client, visit, request).await,
     };
     let you = pages.visitor(is_embedded, request.headers());
     let race = if page.is_none() && visit.view == View::Whole {
@@ -153,57 +165,77 @@ async fn index(
         NumberedRace::default()
     };
     let refreshes = query.get("refresh").is_some_and(|refresh| refresh == "on");
-    let snapshot = |token| Box::new(pages.snapshot(you, link_failed, &visit, page, token));
+    let content = Content::Board {
+        page,
+        refreshes,
+        origin: share::origin(&pages.public_url, request.headers()),
+        race: race.number,
+        is_before_start: pages.starts_later().is_some(),
+    };
+    let board = {
+        let pages = pages.clone();
+        move |token| Document::Board {
+            snapshot: Box::new(pages.snapshot(you, link_failed, &visit, page, token)),
+            race: race.race,
+            refreshes,
+        }
+    };
     if you.is_none() && !link_failed {
         return pages
-            .render_for_all(visit, page, refreshes, race, snapshot, request)
+            .render_for_all(client, visit, version, content, board, request)
             .await;
     }
-    let page = Document::Board {
-        snapshot: snapshot(pages.page_token(you, None)),
-        race: race.race,
-        refreshes,
-    };
-    pages.render(visit, page, request).await
+    let token = pages.page_token(you, None);
+    let board = move || board(token);
+    pages.render_for_one(client, visit, board, request).await
 }
 
 /// The page of one player.
 async fn player(
     State(pages): State<Pages>,
+    Extension(Peer(address)): Extension<Peer>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
     let visit = Visit::of(&query, request.headers());
-    let page = match wire::user_id(&id) {
-        Some(user) => match pages.live.history(user, CHART_POINTS).await {
-            Ok(Some(mut user)) => {
-                pages.hide_picture(&mut user.user.avatar);
-                Document::Player(Box::new(user))
-            }
-            Ok(None) => Document::Missing,
-            // What is now is known here.
-            Err(StoreError::Away(_)) => match pages.live.user_score(user) {
-                Some(mut user) => {
-                    pages.hide_picture(&mut user.avatar);
-                    Document::PlayerNow(Box::new(user))
-                }
-                None => Document::Missing,
-            },
-            Err(error) => {
-                tracing::error!(%error, "a player's page could not be made");
-                Document::Unavailable
-            }
-        },
-        None => Document::Missing,
+    let client = Client::from(address);
+    let version = pages.live.version();
+    let Some(user) = wire::user_id(&id) else {
+        return pages.render_missing(client, visit, request).await;
     };
-    pages.render(visit, page, request).await
+    let page = match pages.live.history(client, user, CHART_POINTS).await {
+        Ok(history) => history.map(|mut history| {
+            pages.hide_picture(&mut history.user.avatar);
+            Document::Player(Box::new(history))
+        }),
+        // What is now is known here.
+        Err(_) => pages.live.user_score(user).map(|mut user| {
+            pages.hide_picture(&mut user.avatar);
+            Document::PlayerNow(Box::new(user))
+        }),
+    };
+    let Some(page) = page else {
+        return pages.render_missing(client, visit, request).await;
+    };
+    let content = Content::Player {
+        user,
+        has_past: matches!(page, Document::Player(_)),
+    };
+    let page = |_| page;
+    pages
+        .render_for_all(client, visit, version, content, page, request)
+        .await
 }
 
 /// For an address that leads nowhere.
-pub async fn missing(State(pages): State<Pages>, request: Request) -> Response {
+pub async fn missing(
+    State(pages): State<Pages>,
+    Extension(Peer(address)): Extension<Peer>,
+    request: Request,
+) -> Response {
     let visit = Visit::of(&HashMap::new(), request.headers());
-    pages.render(visit, Document::Missing, request).await
+    pages.render_missing(address.into(), visit, request).await
 }
 
 /// With what the socket of a page connects.
@@ -351,73 +383,113 @@ impl Pages {
         Some(score)
     }
 
-    /// A document, as an answer to whoever asked for it.
-    async fn render(&self, visit: Visit, page: Document, request: Request) -> Response {
-        let status = match page {
-            Document::Missing => StatusCode::NOT_FOUND,
-            Document::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::OK,
-        };
-        let headers = request.headers().clone();
-        let nonce = Nonce::new();
-        let mut response = self.html(&nonce, visit, page, request).await;
-        *response.status_mut() = status;
-        self.answer(response, &nonce, visit, &headers)
-    }
-
-    /// The board for somebody who is not signed in: as it was rendered for the last of
-    /// them, if nothing has changed.
+    /// A page that is the same for all who are not signed in: as it was rendered for the
+    /// first of them. What it shows is of this version of the board or a newer one.
     async fn render_for_all(
         &self,
+        client: Client,
         visit: Visit,
-        page: Option<u64>,
-        refreshes: bool,
-        race: NumberedRace,
-        snapshot: impl Fn(SocketToken) -> Box<PageSnapshot>,
+        version: Version,
+        content: Content,
+        page: impl FnOnce(SocketToken) -> Document + Send + 'static,
         request: Request,
     ) -> Response {
-        let headers = request.headers().clone();
-        let (nonce, token) = (Nonce::new(), self.page_token(None, None));
-        let text = token.token.clone();
-        let variant = Variant {
+        let asked = request.headers().clone();
+        match self
+            .rendered(client, visit, version, content, page, request)
+            .await
+        {
+            Some(page) => self.filled(&page, visit, &asked),
+            None => self.unavailable(visit, &asked).await,
+        }
+    }
+
+    /// A page for one user alone.
+    async fn render_for_one(
+        &self,
+        client: Client,
+        visit: Visit,
+        page: impl FnOnce() -> Document + Send + 'static,
+        request: Request,
+    ) -> Response {
+        let asked = request.headers().clone();
+        let nonce = Nonce::new();
+        let (pages, its_nonce) = (self.clone(), nonce.clone());
+        let rendered = self.cache.once(client, async move |permit| {
+            let html = pages.html(&its_nonce, visit, page(), request).await;
+            drop(permit);
+            Ok(Arc::new(Rendered::new(&html?, "", "")))
+        });
+        match rendered.await {
+            Ok(page) => {
+                let html = Html(page.with("", ""));
+                self.answer(html.into_response(), &nonce, visit, &asked)
+            }
+            Err(_) => self.unavailable(visit, &asked).await,
+        }
+    }
+
+    async fn render_missing(&self, client: Client, visit: Visit, request: Request) -> Response {
+        let page = |_| Document::Missing;
+        let version = Version::default();
+        let mut response = self
+            .render_for_all(client, visit, version, Content::Missing, page, request)
+            .await;
+        if response.status().is_success() {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        response
+    }
+
+    /// The page that says that another cannot be shown now. As everybody gets the same,
+    /// it costs next to nothing.
+    async fn unavailable(&self, visit: Visit, asked: &HeaderMap) -> Response {
+        let page = |_| Document::Unavailable;
+        let (version, content) = (Version::default(), Content::Unavailable);
+        let request = Request::new(Body::empty());
+        let page = self.rendered(Client::Server, visit, version, content, page, request);
+        let mut response = match page.await {
+            Some(page) => self.filled(&page, visit, asked),
+            None => "the page cannot be shown now: try again a little later\n".into_response(),
+        };
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        response
+    }
+
+    /// A page from the cache, or rendered for it; `None` if that is too much now.
+    async fn rendered(
+        &self,
+        client: Client,
+        visit: Visit,
+        version: Version,
+        content: Content,
+        page: impl FnOnce(SocketToken) -> Document + Send + 'static,
+        request: Request,
+    ) -> Option<Arc<Rendered>> {
+        let key = Key {
+            version,
             view: visit.view,
             language: visit.language,
-            page,
-            refreshes,
-            origin: share::origin(&self.public_url, &headers),
+            content,
         };
-        let (epoch, seq) = self.live.read(|epoch, board| (epoch, board.seq()));
-        let now = Moment {
-            epoch: epoch.to_string(),
-            seq,
-            is_before_start: self.starts_later().is_some(),
-        };
-        if let Some(rendered) = self.kept.get(&now, &variant, race.number) {
-            let html = Html(rendered.with(&text, &nonce));
-            return self.answer(html.into_response(), &nonce, visit, &headers);
-        }
-        let snapshot = snapshot(token);
-        // The board may have gone on.
-        let moment = Moment {
-            epoch: snapshot.board.epoch.clone(),
-            seq: snapshot.board.seq,
-            is_before_start: snapshot.starts.is_some(),
-        };
-        let page = Document::Board {
-            snapshot,
-            race: race.race,
-            refreshes,
-        };
-        let response = self.html(&nonce, visit, page, request).await;
-        let Ok(html) = to_bytes(response.into_body(), usize::MAX).await else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
-        if let Ok(text_of_page) = std::str::from_utf8(&html)
-            && let Some(rendered) = Rendered::new(text_of_page, &text, &nonce)
-        {
-            self.kept.put(moment, variant, race.number, rendered);
-        }
-        self.answer(Html(html).into_response(), &nonce, visit, &headers)
+        let pages = self.clone();
+        let rendered = self.cache.get(client, key, async move |permit| {
+            let (nonce, token) = (Nonce::new(), pages.page_token(None, None));
+            let text = token.token.clone();
+            let html = pages.html(&nonce, visit, page(token), request).await;
+            drop(permit);
+            Ok(Arc::new(Rendered::new(&html?, &text, &nonce)))
+        });
+        rendered.await.ok()
+    }
+
+    /// A page that all share, with a token and a nonce of this answer's own.
+    fn filled(&self, page: &Rendered, visit: Visit, asked: &HeaderMap) -> Response {
+        let (nonce, token) = (Nonce::new(), self.page_token(None, None));
+        let html = Html(page.with(&token.token, &nonce));
+        self.answer(html.into_response(), &nonce, visit, asked)
     }
 
     /// A document whose scripts have this nonce.
@@ -427,7 +499,7 @@ impl Pages {
         visit: Visit,
         page: Document,
         request: Request,
-    ) -> Response {
+    ) -> Result<String, Unrendered> {
         let (sharing, query) = match &page {
             Document::Board { snapshot, .. } => {
                 let origin = share::origin(&self.public_url, request.headers());
@@ -457,7 +529,11 @@ impl Pages {
         let context = move || provide_context(nonce.clone());
         let options = self.leptos.clone();
         let shell = move || document(options.clone(), frame.clone(), page.clone());
-        leptos_axum::render_app_to_stream_with_context(context, shell)(request).await
+        let render = leptos_axum::render_app_to_stream_with_context(context, shell);
+        let response = render(request).await;
+        let html = to_bytes(response.into_body(), usize::MAX).await;
+        let html = html.map_err(|_| Unrendered)?;
+        String::from_utf8(html.into()).map_err(|_| Unrendered)
     }
 
     /// What every document says beside itself.

@@ -10,7 +10,7 @@ use app::wire::Race;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::{live::LiveBoard, store::StoreError};
+use crate::{live::LiveBoard, wire};
 
 /// How long a race is shown before it is asked for again.
 const FRESH: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(super) struct NumberedRace {
 }
 
 impl Races {
-    /// The race, as of a few seconds ago.
+    /// The race, as of a few seconds ago, and without users who were deleted since.
     pub(super) async fn latest(&self, live: &LiveBoard) -> NumberedRace {
         let is_due = {
             let mut latest = self.0.lock();
@@ -50,22 +50,21 @@ impl Races {
         if is_due {
             let (races, live) = (self.clone(), live.clone());
             let asked = tokio::spawn(async move {
-                match live.race(MOMENTS).await {
-                    Ok(race) => {
-                        let latest = &mut races.0.lock().race;
-                        if latest.race != race {
-                            latest.number += 1;
-                            latest.race = race;
-                        }
+                // Without one, the latest is shown on; why, the log says.
+                if let Ok(race) = live.race(MOMENTS).await {
+                    let latest = &mut races.0.lock().race;
+                    if latest.race != race {
+                        latest.number += 1;
+                        latest.race = race;
                     }
-                    // Until it is back, the latest is shown; that it is away, it says.
-                    Err(StoreError::Away(_)) => {}
-                    Err(error) => tracing::error!(%error, "the race could not be drawn"),
                 }
             });
             // It goes on beside whoever does not wait.
             _ = timeout(WAIT, asked).await;
         }
-        self.0.lock().race.clone()
+        let mut race = self.0.lock().race.clone();
+        let is_known = |id: &str| wire::user_id(id).is_some_and(|user| live.knows(user));
+        race.race.lines.retain(|line| is_known(&line.user_id));
+        race
     }
 }

@@ -2,90 +2,127 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    mem::size_of,
+    num::NonZeroUsize,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use app::{pictures::normal_origin, sharing::Sharing, texts::Text, wire::PageSnapshot};
 use axum::{
+    Extension,
     body::Bytes,
     extract::State,
     http::{
         HeaderMap, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH},
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
 };
-use tokio::sync::Mutex;
 
 use super::{Pages, picture};
-use crate::wire;
+use crate::{
+    hub::Peer,
+    limits::{Bounds, Client, Permit, RETRY_SECONDS, Reason, Unanswered, Work},
+    live::{Version, Versions},
+    metrics::Metrics,
+    wire,
+};
 
 /// The picture is drawn at most once in this time, however often the board changes
-/// and whoever asks.
+/// and whoever asks; and at once when somebody was taken off the board.
 const DRAWN_EVERY: Duration = Duration::from_secs(1);
 
-/// The picture that was drawn last.
-pub type Shared = Arc<Mutex<Option<Drawn>>>;
+/// Bytes of pictures in the cache: some of the last.
+const CACHED: u64 = 1024 * 1024;
 
-/// A picture, and of which state of the board it is.
+/// Drawing, with the picture that was drawn last. Clones share it.
 #[derive(Clone)]
-pub struct Drawn {
-    epoch: String,
-    seq: u64,
-    at: Instant,
-    /// `None` if it could not be drawn.
-    picture: Option<(Bytes, String)>,
+pub struct Pictures {
+    versions: Arc<Versions>,
+    /// `None` for one that could not be drawn.
+    drawn: Work<Version, Option<Picture>, Undrawn>,
+}
+
+/// A picture, and its name among those of the board.
+#[derive(Clone)]
+struct Picture {
+    png: Bytes,
+    etag: Arc<str>,
+}
+
+/// Drawing has failed.
+#[derive(Clone, Copy, Debug)]
+struct Undrawn;
+
+impl Pictures {
+    /// No picture yet.
+    pub fn new(metrics: Metrics) -> Pictures {
+        let bounds = Bounds {
+            // All ask for the same one.
+            concurrent: NonZeroUsize::MIN,
+            cached: CACHED,
+        };
+        let bytes = |_: &Version, picture: &Option<Picture>| {
+            let png = picture.as_ref().map_or(0, |picture| picture.png.len());
+            size_of::<Picture>() + png
+        };
+        Pictures {
+            versions: Arc::new(Versions::new(DRAWN_EVERY, 1)),
+            drawn: Work::new(bounds, bytes, Reason::Picture, metrics),
+        }
+    }
 }
 
 /// `GET /share.png`. What the address says after it does not matter: pages put the
 /// state of the board there, so that nobody shows an old picture for a new link.
-pub(super) async fn image(State(pages): State<Pages>, headers: HeaderMap) -> Response {
-    let Some((png, etag)) = newest(pages).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+pub(super) async fn image(
+    State(pages): State<Pages>,
+    Extension(Peer(address)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let Picture { png, etag } = match newest(pages, address.into()).await {
+        Ok(Some(picture)) => picture,
+        Ok(None) | Err(Unanswered::Failed(Undrawn)) => {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        Err(Unanswered::Busy) => {
+            let retry_after = [(RETRY_AFTER, RETRY_SECONDS.to_string())];
+            return (StatusCode::SERVICE_UNAVAILABLE, retry_after).into_response();
+        }
     };
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|known| {
         let known = known.to_str().unwrap_or_default().split(',');
-        known.map(str::trim).any(|tag| tag == "*" || tag == etag)
+        known.map(str::trim).any(|tag| tag == "*" || tag == &*etag)
     });
-    let about = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, etag)];
+    let about = [(CACHE_CONTROL, "no-cache"), (ETAG, &*etag)];
     if known {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
     (about, [(CONTENT_TYPE, "image/png")], png).into_response()
 }
 
-async fn newest(pages: Pages) -> Option<(Bytes, String)> {
-    // One at a time: whoever comes meanwhile waits, and gets the same.
-    let mut shared = pages.shared.clone().lock_owned().await;
-    let (epoch, seq) = pages.live.read(|epoch, board| (epoch, board.seq()));
-    if let Some(drawn) = &*shared
-        && ((drawn.epoch == epoch.to_string() && drawn.seq == seq)
-            || drawn.at.elapsed() < DRAWN_EVERY)
-    {
-        return drawn.picture.clone();
-    }
-    // It ends there even if whoever asked goes away: asking and leaving is no way to
-    // have it drawn more often.
-    let draw = move || {
+async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswered<Undrawn>> {
+    let Pictures { versions, drawn } = pages.pictures.clone();
+    let version = pages.live.version_by(&versions);
+    let draw = move |permit| {
+        let _permit: Permit = permit;
         let board = pages
             .live
             .read(|epoch, board| wire::leaderboard(epoch, board, 0..picture::ROWS));
-        let png = picture::png(&pages.title, &board);
-        let picture = png.map(|png| {
-            let mut hasher = DefaultHasher::new();
-            png.hash(&mut hasher);
-            (png.into(), format!("\"{:016x}\"", hasher.finish()))
-        });
-        *shared = Some(Drawn {
-            epoch: board.epoch,
-            seq: board.seq,
-            at: Instant::now(),
-            picture: picture.clone(),
-        });
-        picture
+        let png = picture::png(&pages.title, &board)?;
+        let mut hasher = DefaultHasher::new();
+        png.hash(&mut hasher);
+        Some(Picture {
+            png: png.into(),
+            etag: format!("\"{:016x}\"", hasher.finish()).into(),
+        })
     };
-    tokio::task::spawn_blocking(draw).await.ok().flatten()
+    let drawn = drawn.get(client, version, async move |permit| {
+        let picture = tokio::task::spawn_blocking(move || draw(permit)).await;
+        picture.map_err(|_| Undrawn)
+    });
+    drawn.await
 }
 
 /// What the page says of itself to those who show a link to it.

@@ -158,9 +158,9 @@ impl Server {
             }),
             starts: tables.board.starts,
             races: page::Races::default(),
-            kept: page::Kept::default(),
+            cache: page::page_cache(&tables.limits, live.metrics().clone()),
             public_url: tables.http.public_url.as_str().into(),
-            shared: page::Shared::default(),
+            pictures: page::Pictures::new(live.metrics().clone()),
         };
         let departure = Departure::default();
         let router = api::routes(api)

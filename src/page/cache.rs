@@ -1,0 +1,184 @@
+//! Pages that are the same for all who look at them, but for the token of the socket and
+//! the nonce of the scripts, which are filled in anew. So however many open a page at
+//! once, it is rendered once for each version of the board and each way of looking at it.
+
+use std::{mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+
+use app::{texts::Language, wire::View};
+
+use crate::{
+    board::UserId,
+    config::LimitsTable,
+    limits::{Bounds, Reason, Work},
+    live::Version,
+    metrics::Metrics,
+};
+
+/// Bytes of rendered pages in the cache: a hundred boards of 200 rows.
+const CACHED: u64 = 32 * 1024 * 1024;
+
+/// Rendering, with the pages that were rendered last.
+pub type PageCache = Work<Key, Arc<Rendered>, Unrendered>;
+
+/// A page could not be rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct Unrendered;
+
+/// An empty cache; as many pages are rendered at once as the limits say.
+pub fn page_cache(limits: &LimitsTable, metrics: Metrics) -> PageCache {
+    let concurrent = NonZeroUsize::new(limits.concurrent_renders)
+        .or_else(|| available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN);
+    let bounds = Bounds {
+        concurrent,
+        cached: CACHED,
+    };
+    let bytes = |key: &Key, page: &Arc<Rendered>| key.bytes() + page.bytes();
+    Work::new(bounds, bytes, Reason::Render, metrics)
+}
+
+/// All on which a page depends that is not for one user alone. All of it is as it was
+/// understood, and nothing as it was asked for: or two could ask in one way and mean
+/// another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Of the board; the default one for pages that show nothing of it.
+    pub(super) version: Version,
+    pub(super) view: View,
+    pub(super) language: Language,
+    pub(super) content: Content,
+}
+
+/// What a page shows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Content {
+    Board {
+        /// Which page of the board, if it is one.
+        page: Option<u64>,
+        /// Does it ask for itself again without scripts?
+        refreshes: bool,
+        /// Where links to it lead.
+        origin: Option<String>,
+        /// The number of the race.
+        race: u64,
+        /// Is it still to begin?
+        is_before_start: bool,
+    },
+    Player {
+        user: UserId,
+        /// Is the history there too?
+        has_past: bool,
+    },
+    Found {
+        /// What was looked for.
+        query: String,
+        /// The same as it stands in the address, for links.
+        part: String,
+    },
+    Missing,
+    Unavailable,
+}
+
+impl Key {
+    /// How large it is in memory, about.
+    fn bytes(&self) -> usize {
+        let texts = match &self.content {
+            Content::Board { origin, .. } => origin.as_ref().map_or(0, String::len),
+            Content::Found { query, part } => query.len() + part.len(),
+            Content::Player { .. } | Content::Missing | Content::Unavailable => 0,
+        };
+        size_of::<Key>() + texts
+    }
+}
+
+/// A page with blanks in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// What stands before each blank, and the blank.
+    parts: Vec<(String, Blank)>,
+    rest: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blank {
+    Token,
+    Nonce,
+}
+
+impl Rendered {
+    /// The page that was rendered with this token and nonce, which are random, so that
+    /// nothing else in it is either of them. Of one that is empty there is no blank.
+    pub(super) fn new(html: &str, token: &str, nonce: &str) -> Rendered {
+        let mut parts = Vec::new();
+        let mut rest = html;
+        while let Some((place, blank, length)) = [(token, Blank::Token), (nonce, Blank::Nonce)]
+            .into_iter()
+            .filter(|(text, _)| !text.is_empty())
+            .filter_map(|(text, blank)| Some((rest.find(text)?, blank, text.len())))
+            .min_by_key(|(place, ..)| *place)
+        {
+            parts.push((rest[..place].to_owned(), blank));
+            rest = &rest[place + length..];
+        }
+        Rendered {
+            parts,
+            rest: rest.to_owned(),
+        }
+    }
+
+    /// How large it is in memory, about.
+    fn bytes(&self) -> usize {
+        let parts = self.parts.iter().map(|(text, _)| text.len());
+        parts.sum::<usize>() + self.parts.len() * size_of::<(String, Blank)>() + self.rest.len()
+    }
+
+    /// The page with another token and nonce.
+    pub(super) fn with(&self, token: &str, nonce: &str) -> String {
+        let length: usize = self.parts.iter().map(|(text, _)| text.len()).sum();
+        let blanks = self.parts.len() * token.len().max(nonce.len());
+        let mut html = String::with_capacity(length + blanks + self.rest.len());
+        for (text, blank) in &self.parts {
+            html.push_str(text);
+            html.push_str(match blank {
+                Blank::Token => token,
+                Blank::Nonce => nonce,
+            });
+        }
+        html.push_str(&self.rest);
+        html
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_blank_is_filled_with_what_belongs_there() {
+        let page = Rendered::new("<a nonce=n1>t1 and t1</a>", "t1", "n1");
+        assert_eq!(page.with("tok", "non"), "<a nonce=non>tok and tok</a>");
+        assert_eq!(
+            Rendered::new("nothing", "t1", "n1").with("t", "n"),
+            "nothing"
+        );
+        let without_token = Rendered::new("<a nonce=n1>t1</a>", "", "n1");
+        assert_eq!(without_token.with("tok", "non"), "<a nonce=non>t1</a>");
+    }
+
+    #[test]
+    fn the_size_of_a_page_counts_its_texts() {
+        let text = "x".repeat(1000);
+        let page = Rendered::new(&format!("{text}n1{text}"), "", "n1");
+        assert!((2000..2100).contains(&page.bytes()), "{}", page.bytes());
+        let key = Key {
+            version: Version::default(),
+            view: View::Whole,
+            language: Language::English,
+            content: Content::Found {
+                query: text.clone(),
+                part: text,
+            },
+        };
+        assert!((2000..2300).contains(&key.bytes()), "{}", key.bytes());
+    }
+}
