@@ -9,6 +9,7 @@ import { expectProblem } from './support/expect.mjs';
 import { act, leaderboard, putUser, request, startPodium, token } from './support/podium.mjs';
 import { connect, nextEvent, received, roundTrip } from './support/socket.mjs';
 import { podiumForSuite, podiumForTest } from './support/suite.mjs';
+import { NAVIGATES, visit } from './support/visit.mjs';
 
 const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -333,25 +334,30 @@ describe('tokens that are revoked', () => {
     const podium = await podiumForTest(t);
     const user = randomUUID();
     const old = issued(user, 'publisher', -10);
-    const younger = issued(user, 'publisher', 10);
+    // By a clock that is ahead of the server's, and no later than old.
+    const ahead = issued(user, 'publisher', 3);
     const undated = token({ user, role: 'publisher', claims: { iat: undefined } });
     const body = { username: 'Ada' };
     const put = (as) =>
       request(podium.url, 'PUT', `/api/v1/users/${randomUUID()}`, { token: as, body });
-    const [first, second] = [
+    const other = await connect(podium.url, { token: issued(randomUUID(), 'publisher', 0) });
+    const sockets = [
       await connect(podium.url, { token: old }),
-      await connect(podium.url, { token: younger }),
+      await connect(podium.url, { token: ahead }),
     ];
     assert.equal((await put(old)).status, 201);
 
-    const gone = new Promise((resolve) => first.once('disconnect', resolve));
+    const gone = sockets.map((it) => new Promise((resolve) => it.once('disconnect', resolve)));
     assert.equal((await revoke(podium, user)).status, 204);
-    assert.deepEqual(await nextEvent(first, 'session_expired'), {
-      message: 'The token was revoked',
-    });
-    await gone;
-    await roundTrip(second);
-    for (const token of [old, undated]) {
+    for (const socket of sockets) {
+      assert.deepEqual(await nextEvent(socket, 'session_expired'), {
+        message: 'The token was revoked',
+      });
+    }
+    await Promise.all(gone);
+    await roundTrip(other);
+    const younger = issued(user, 'publisher', 0);
+    for (const token of [old, ahead, undated]) {
       await assert.rejects(connect(podium.url, { token }), /Authentication failed/);
       expectProblem(await put(token), 401);
     }
@@ -366,10 +372,10 @@ describe('tokens that are revoked', () => {
     const podium = await podiumForTest(t);
     const user = await player(podium);
     const old = issued(user, 'player', -10);
-    const socket = await connect(podium.url, { token: issued(user, 'player', 10) });
     await revoke(podium, user);
-    const page = await fetch(`${podium.url}/?token=${old}`, { redirect: 'manual' });
-    assert.equal(page.headers.get('set-cookie'), null);
+    const socket = await connect(podium.url, { token: issued(user, 'player', 0) });
+    const link = await visit(podium, `/?token=${old}`, { headers: NAVIGATES });
+    assert.deepEqual([link.location, link.cookies], ['/?signin=failed', []]);
     socket.emit('refresh_token', { token: old });
     assert.deepEqual(await nextEvent(socket, 'error'), { message: 'Authentication failed' });
   });

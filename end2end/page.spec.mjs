@@ -212,6 +212,23 @@ test('a link signs in, and a button signs out', async ({ podium, open }) => {
   expect(await page.context().cookies()).toEqual([]);
 });
 
+test('a link for somebody else asks first', async ({ podium, open }) => {
+  const { Ada, Grace } = await players(podium, { Ada: 30, Grace: 20 });
+  const page = await open({ path: signInPath(Ada) });
+  await live(page);
+  await page.goto(new URL(`${signInPath(Grace)}&lang=en`, podium.url).href);
+  await expect(page.getByRole('heading', { name: 'Sign in as somebody else?' })).toBeVisible();
+  await page.getByRole('link', { name: 'Stay' }).click();
+  await live(page);
+  await expect(page.locator('#you .you-name')).toHaveText('Ada');
+
+  await page.goto(new URL(signInPath(Grace), podium.url).href);
+  await page.getByRole('button', { name: 'Sign in as' }).click();
+  await live(page);
+  expect(new URL(page.url()).search).toBe('');
+  await expect(page.locator('#you .you-name')).toHaveText('Grace');
+});
+
 test('when the sign-in has ended the page is a viewer again', async ({ podium, open }) => {
   const { Ada } = await players(podium, { Ada: 30 });
   const page = await open({ expectErrors: true, path: signInPath(Ada) });
@@ -247,6 +264,7 @@ test('a link that is not valid says so, and shows the board', async ({ podium, o
   const page = await open({ path: '/?token=forged' });
   await live(page);
   await expect(page.getByText('This sign-in link is not valid')).toBeVisible();
+  expect(new URL(page.url()).search).toBe('?signin=failed');
   await expectBoard(page, ['1 Ada 30']);
 });
 

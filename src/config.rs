@@ -55,6 +55,10 @@ const KEPT_ENTRIES: u64 = 1000;
 const REMEMBERED: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(10 * 365 * 24 * 3600);
 
+/// The most by which clocks may differ from ours: the answer to a revocation waits for
+/// so long, and proxies wait a minute for an answer.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(30);
+
 /// The highest limit of a declared type: so many rows the store may look through
 /// for one action.
 const MOST_LIMITED: u32 = 10_000;
@@ -180,6 +184,9 @@ pub struct AuthTable {
     /// The longest time that a ticket may be valid from now.
     #[serde(with = "humantime_serde")]
     pub ticket_max_ttl: Duration,
+    /// How far ahead of ours the clock of whoever signs tokens and tickets may be.
+    #[serde(with = "humantime_serde")]
+    pub leeway: Duration,
 }
 
 /// `[http]`
@@ -407,6 +414,7 @@ impl Default for AuthTable {
             audience: String::new(),
             page_token_ttl: Duration::from_secs(3600),
             ticket_max_ttl: Duration::from_secs(24 * 3600),
+            leeway: Duration::from_secs(5),
         }
     }
 }
@@ -648,6 +656,12 @@ impl Tables {
         }
         if self.auth.page_token_ttl < Duration::from_secs(10) {
             return value("auth.page_token_ttl", "give at least 10s");
+        }
+        if self.auth.leeway > LONGEST_LEEWAY {
+            return value(
+                "auth.leeway",
+                "give a time from 0s to 30s: whoever revokes tokens waits as long",
+            );
         }
         if self.auth.ticket_max_ttl.is_zero() {
             return value("auth.ticket_max_ttl", "give a time longer than 0");

@@ -1,6 +1,8 @@
 //! Texts that people and programs send us, and what is taken of them. The API
 //! and `podium import` ask the same questions, so they are asked here.
 
+use app::pictures::is_own_page;
+
 use crate::{
     board::{Profile, Score, UserId},
     store::{Action, ActionId},
@@ -30,6 +32,12 @@ pub enum InvalidText {
     /// An address is of no known kind.
     #[error("avatar must begin with https://, http:// or /, and have at most 1024 bytes")]
     Avatar,
+    /// An address leads to something of this board that is no picture.
+    #[error(
+        "avatar is an address of this board that is no picture: write the path of a file, \
+         without a query"
+    )]
+    OwnAvatar,
     /// A message is empty or too long, or would disturb the text around it.
     #[error(
         "message must have 1 to 500 characters that can be seen, and none that control or turn text"
@@ -46,11 +54,15 @@ pub enum InvalidText {
     ScoreIncrease,
 }
 
-/// Reads a user.
+/// Reads a user of a board that is to be found under the origins `own`.
 ///
 /// # Errors
 /// If a text cannot be taken.
-pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidText> {
+pub fn profile(
+    username: &str,
+    avatar: Option<&str>,
+    own: &[impl AsRef<str>],
+) -> Result<Profile, InvalidText> {
     let username = username.trim();
     let length = username.chars().count();
     let seen = username.chars().filter(|&c| !is_combining(c)).count();
@@ -67,12 +79,13 @@ pub fn profile(username: &str, avatar: Option<&str>) -> Result<Profile, InvalidT
         let local = avatar.starts_with('/') && !avatar.starts_with("//");
         (local || avatar.starts_with("https://") || avatar.starts_with("http://"))
             && avatar.len() <= AVATAR_MAX_BYTES
-            // Our own pages do things when they are asked; pictures have no query.
-            && !(local && avatar.contains('?'))
             && !avatar.contains(|c: char| c.is_control() || c.is_whitespace())
     };
     if avatar.is_some_and(|avatar| !known(avatar)) {
         return Err(InvalidText::Avatar);
+    }
+    if avatar.is_some_and(|avatar| is_own_page(avatar, own)) {
+        return Err(InvalidText::OwnAvatar);
     }
     Ok(Profile {
         username: username.into(),
@@ -181,6 +194,8 @@ pub fn action(
 mod tests {
     use super::*;
 
+    const NOWHERE: &[&str] = &[];
+
     #[test]
     fn names_of_all_peoples_are_taken() {
         for name in [
@@ -192,7 +207,7 @@ mod tests {
             "  trimmed  ",
             &"x".repeat(64),
         ] {
-            assert!(profile(name, None).is_ok(), "{name}");
+            assert!(profile(name, None, NOWHERE).is_ok(), "{name}");
         }
     }
 
@@ -213,16 +228,20 @@ mod tests {
             &zalgo,
             &long,
         ] {
-            assert_eq!(profile(name, None), Err(InvalidText::Username), "{name:?}");
+            assert_eq!(
+                profile(name, None, NOWHERE),
+                Err(InvalidText::Username),
+                "{name:?}"
+            );
         }
     }
 
     #[test]
     fn avatars_are_pictures_and_not_scripts() {
         for avatar in ["https://example.org/a.png", "/avatars/a.png"] {
-            assert!(profile("a", Some(avatar)).is_ok(), "{avatar}");
+            assert!(profile("a", Some(avatar), NOWHERE).is_ok(), "{avatar}");
         }
-        assert_eq!(profile("a", Some("")).unwrap().avatar, None);
+        assert_eq!(profile("a", Some(""), NOWHERE).unwrap().avatar, None);
         for avatar in [
             "javascript:alert(1)",
             "data:text/html,x",
@@ -231,10 +250,33 @@ mod tests {
             "https://a b",
         ] {
             assert_eq!(
-                profile("a", Some(avatar)),
+                profile("a", Some(avatar), NOWHERE),
                 Err(InvalidText::Avatar),
                 "{avatar}"
             );
+        }
+    }
+
+    #[test]
+    fn avatars_are_no_pages_of_the_board() {
+        let own = ["", "https://board.example", "http://10.0.0.7:3000"];
+        let taken = |avatar| profile("a", Some(avatar), &own).map(|it| it.avatar);
+        for avatar in [
+            "/avatars/a.png",
+            "https://board.example/avatars/a.png",
+            "https://example.org/?token=a",
+        ] {
+            assert_eq!(taken(avatar), Ok(Some(avatar.into())), "{avatar}");
+        }
+        for avatar in [
+            "/?token=a",
+            "/players/7",
+            "/a.png?size=80",
+            "https://board.example/?token=a",
+            "http://board.example/?token=a",
+            "http://10.0.0.7:3000?token=a",
+        ] {
+            assert_eq!(taken(avatar), Err(InvalidText::OwnAvatar), "{avatar}");
         }
     }
 

@@ -1,12 +1,100 @@
 //! Which pictures are shown: the server asks before it renders, and the page before
 //! it asks the browser, which would refuse the others with a complaint each.
 
-/// May a picture be shown, when those of these origins and our own may? Origins are
-/// written as [`normal_origin`] does.
-pub fn is_allowed(address: &str, origins: &[String]) -> bool {
+/// The first part of the paths at which our own server has something else than
+/// pictures: it would be asked for that by whoever sees the picture.
+const NOT_PICTURES: [&str; 10] = [
+    "",
+    "api",
+    "healthz",
+    "metrics",
+    "page",
+    "players",
+    "readyz",
+    "share.png",
+    "sign-out",
+    "socket.io",
+];
+
+/// From where pictures are shown. Origins are written as [`normal_origin`] does.
+#[derive(Clone, Debug, Default)]
+pub struct PictureOrigins {
+    /// Origins of others, or our own where it is named in addresses too.
+    pub shown: Vec<String>,
+    /// Under which origins our own server is known, as far as we know.
+    pub own: Vec<String>,
+}
+
+impl PictureOrigins {
+    /// May a picture be shown?
+    pub fn allow(&self, address: &str) -> bool {
+        let is_shown = is_local(address)
+            || origin_of(address).is_some_and(|origin| self.shown.contains(&origin));
+        is_shown && !is_own_page(address, &self.own)
+    }
+}
+
+/// Is it an address without an origin, which is on our own server?
+fn is_local(address: &str) -> bool {
     // Browsers take a backslash for a slash, and two of them for another host.
-    let is_ours = address.starts_with('/') && !address[1..].starts_with(['/', '\\']);
-    is_ours || origin_of(address).is_some_and(|origin| origins.contains(&origin))
+    address.starts_with('/') && !address[1..].starts_with(['/', '\\'])
+}
+
+/// Is this the address of something on our own server, as it is known under `own`, that
+/// is no picture? Whoever looks at a board asks for all pictures on it, so it must not
+/// be by one that somebody does something here, or that the server is kept busy.
+pub fn is_own_page(address: &str, own: &[impl AsRef<str>]) -> bool {
+    let path = if is_local(address) {
+        address
+    } else {
+        let Some(authority) = authority_of(address) else {
+            return false;
+        };
+        let is_own = |origin: &str| authority_of(origin).as_ref() == Some(&authority);
+        if !own.iter().any(|origin| is_own(origin.as_ref())) {
+            return false;
+        }
+        let (_, rest) = address.split_once("//").unwrap_or_default();
+        rest.find(['/', '\\', '?', '#'])
+            .map_or("", |end| &rest[end..])
+    };
+    let path = path.split('#').next().unwrap_or_default();
+    let mut segments = path.split('/').skip(1);
+    let first = segments.clone().next().unwrap_or_default();
+    // Ours have no query. What browsers make another path of is not looked into.
+    path.contains(['?', '\\']) || segments.any(is_dots) || NOT_PICTURES.contains(&first)
+}
+
+/// `.` and `..`, however they are written (WHATWG URL, section 4.1).
+fn is_dots(segment: &str) -> bool {
+    let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+    segment == "." || segment == ".."
+}
+
+/// The host and port of an address, whether it is asked with TLS or without.
+fn authority_of(address: &str) -> Option<String> {
+    let origin = origin_of(address)?;
+    let (_, authority) = origin.split_once("//")?;
+    let plain = [":443", ":80"]
+        .iter()
+        .find_map(|port| authority.strip_suffix(port));
+    Some(plain.unwrap_or(authority).to_owned())
+}
+
+/// The origins by which a browser knows the page.
+#[cfg(feature = "hydrate")]
+pub(crate) fn own_origins() -> Vec<String> {
+    let address = leptos::prelude::document().base_uri().ok().flatten();
+    address
+        .and_then(|address| origin_of(&address))
+        .into_iter()
+        .collect()
+}
+
+/// Whoever renders on the server has left out what may not be shown.
+#[cfg(not(feature = "hydrate"))]
+pub(crate) fn own_origins() -> Vec<String> {
+    Vec::new()
 }
 
 /// The origin of an address with scheme and host, such as `https://example.org`.
@@ -43,9 +131,16 @@ fn split_scheme(address: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
+    fn origins(list: &[&str]) -> Vec<String> {
+        list.iter().map(|&origin| origin.to_owned()).collect()
+    }
+
     #[test]
     fn pictures_of_allowed_origins_and_our_own_are_shown() {
-        let origins = ["https://pictures.example", "http://localhost:8080"].map(str::to_owned);
+        let origins = PictureOrigins {
+            shown: origins(&["https://pictures.example", "http://localhost:8080"]),
+            own: Vec::new(),
+        };
         for address in [
             "/a.png",
             "https://pictures.example/a.png",
@@ -53,7 +148,7 @@ mod tests {
             "HTTPS://Pictures.Example:443/a.png",
             "http://localhost:8080/a.png",
         ] {
-            assert!(is_allowed(address, &origins), "{address}");
+            assert!(origins.allow(address), "{address}");
         }
         for address in [
             "//pictures.example/a.png",
@@ -68,8 +163,61 @@ mod tests {
             "https://",
             "",
         ] {
-            assert!(!is_allowed(address, &origins), "{address}");
+            assert!(!origins.allow(address), "{address}");
         }
+    }
+
+    #[test]
+    fn nothing_of_our_own_server_is_shown_but_pictures() {
+        let origins = PictureOrigins {
+            shown: origins(&["https://board.example", "https://pictures.example"]),
+            own: origins(&["https://board.example", ""]),
+        };
+        for address in [
+            "/a.png",
+            "/avatars/7",
+            "/avatars/a..png",
+            "https://board.example/a.png",
+            "https://pictures.example/?token=a",
+            "https://pictures.example/players/7?size=80",
+        ] {
+            assert!(origins.allow(address), "{address}");
+        }
+        for address in [
+            "/",
+            "/?token=a",
+            "/#a.png",
+            "/a.png?token=a",
+            "/players/7",
+            "/page/token",
+            "/sign-out",
+            "/socket.io/",
+            "/avatars/../players/7",
+            "/avatars/.%2E/players/7",
+            "/%2e/players/7",
+            "/avatars\\..\\",
+            "https://board.example",
+            "https://board.example?token=a",
+            "https://board.example/?token=a",
+            "HTTPS://Board.example:443/?token=a",
+            "https://board.example\\?token=a",
+            "https://board.example/a.png?size=80",
+            "https://board.example/players/7",
+        ] {
+            assert!(!origins.allow(address), "{address}");
+        }
+        // Whoever asks without TLS may be sent there by it.
+        for address in [
+            "http://board.example/?token=a",
+            "http://board.example:80/?token=a",
+            "http://board.example:443/?token=a",
+        ] {
+            assert!(is_own_page(address, &origins.own), "{address}");
+        }
+        assert!(!is_own_page(
+            "http://board.example:8080/?token=a",
+            &origins.own
+        ));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     banners::Banners,
     clock,
     delta::{self, Applied},
-    pictures,
+    pictures::{self, PictureOrigins},
     texts::{Locale, Text},
     wire::{LeaderboardData, PageSnapshot, ScoreboardDelta, Severity, SystemNotification, View},
 };
@@ -38,7 +38,7 @@ pub(crate) struct PageState {
     /// How it is written.
     locale: StoredValue<Locale>,
     /// From where pictures are shown.
-    avatar_origins: StoredValue<Vec<String>>,
+    avatar_origins: StoredValue<PictureOrigins>,
     /// The rows in order.
     pub(crate) rows: RwSignal<Vec<RowState>>,
     /// How many players there are.
@@ -116,7 +116,10 @@ impl PageState {
             title: StoredValue::new(snapshot.title),
             view: snapshot.view,
             locale: StoredValue::new(snapshot.locale),
-            avatar_origins: StoredValue::new(snapshot.avatar_origins),
+            avatar_origins: StoredValue::new(PictureOrigins {
+                shown: snapshot.avatar_origins,
+                own: pictures::own_origins(),
+            }),
             leader: RwSignal::new(leader(&board)),
             crowned: RwSignal::new(String::new()),
             total: RwSignal::new(board.total_users),
@@ -202,7 +205,7 @@ impl PageState {
     pub(crate) fn shown_picture(self, address: Option<String>) -> Option<String> {
         address.filter(|address| {
             self.avatar_origins
-                .with_value(|origins| pictures::is_allowed(address, origins))
+                .with_value(|origins| origins.allow(address))
         })
     }
 

@@ -6,7 +6,8 @@
 /// Declares [`Text`], and for the server what each says in which language.
 macro_rules! texts {
     ($($name:ident: $en:literal, $de:literal, $es:literal;)*) => {
-        /// A text of the page. `{n}`, `{name}` and `{rank}` stand for what is put in.
+        /// A text of the page. `{n}`, `{name}`, `{other}` and `{rank}` stand
+        /// for what is put in.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Text {
             $(#[allow(missing_docs)] $name,)*
@@ -98,6 +99,10 @@ texts! {
     StopRefreshing: "Stop refreshing", "Nicht mehr neu laden", "Dejar de recargar";
     KeepRefreshing: "Refresh every 10 seconds", "Alle 10 Sekunden neu laden", "Recargar cada 10 segundos";
     Language: "Language", "Sprache", "Idioma";
+    SwitchPlayer: "Sign in as somebody else?", "Als jemand anderes anmelden?", "¿Entrar como otra persona?";
+    SwitchPlayerMore: "You are signed in as {name}. The link that you opened is for {other}. If you did not expect it, stay as you are.", "Du bist als {name} angemeldet. Der Link, den du geöffnet hast, ist für {other}. Wenn du ihn nicht erwartet hast, bleib, wer du bist.", "Has entrado como {name}. El enlace que has abierto es para {other}. Si no lo esperabas, sigue como estás.";
+    SwitchTo: "Sign in as {name}", "Als {name} anmelden", "Entrar como {name}";
+    StayAs: "Stay {name}", "{name} bleiben", "Seguir como {name}";
 }
 
 /// A language of the page.

@@ -225,34 +225,6 @@ describe('somebody whom others pass', () => {
   });
 });
 
-describe('a picture or a link of somebody else', () => {
-  it('signs nobody in', async (t) => {
-    const podium = await podiumForTest(t);
-    const user = await player(podium, 'Eve');
-    const path = new URL(`/?token=${token({ user })}`, podium.url);
-    const visitAs = (method, destination) =>
-      fetch(path, { method, redirect: 'manual', headers: { 'sec-fetch-dest': destination } });
-    const visit = await visitAs('GET', 'document');
-    assert.equal(visit.status, 303);
-    assert.match(visit.headers.get('set-cookie'), /^podium_token=.*HttpOnly; SameSite=Lax; Path=\//);
-    for (const [method, destination] of [['GET', 'image'], ['GET', 'iframe'], ['HEAD', 'document']]) {
-      const response = await visitAs(method, destination);
-      assert.equal(response.headers.get('set-cookie'), null, `${method} for ${destination}`);
-    }
-  });
-
-  it('signs in players alone', async (t) => {
-    const podium = await podiumForTest(t);
-    const user = await player(podium, 'Ada');
-    for (const [role, who] of [['admin', user], ['publisher', user], ['viewer', user], ['player', randomUUID()]]) {
-      const path = `/?token=${token({ user: who, role })}`;
-      const response = await fetch(new URL(path, podium.url), { redirect: 'manual' });
-      assert.equal(response.headers.get('set-cookie'), null, role);
-      assert.match(await response.text(), /This sign-in link is not valid/);
-    }
-  });
-});
-
 describe('another page', () => {
   const origin = 'https://game.example';
   it('may connect if it is named, and not otherwise', async (t) => {

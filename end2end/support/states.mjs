@@ -1,7 +1,7 @@
 // Every state that the page can be in, for whoever wants to look at all of them:
 // the screenshots, and the tests of accessibility.
 
-import { act } from './podium.mjs';
+import { act, token } from './podium.mjs';
 import { NAMES, idOf } from './boards.mjs';
 
 const [FIRST, SECOND] = NAMES;
@@ -80,6 +80,18 @@ export const states = [
     },
   },
   { name: 'bad-link', board: 'many', path: '/?token=forged' },
+  {
+    name: 'bad-link-player',
+    board: 'many',
+    path: `/players/${idOf(FIRST)}?token=forged`,
+  },
+  {
+    name: 'link-of-another',
+    board: 'many',
+    path: `/?token=${token({ user: idOf(FIRST) })}`,
+    signedIn: SECOND,
+    isLive: false,
+  },
   {
     name: 'not-found',
     board: 'many',

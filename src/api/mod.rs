@@ -54,6 +54,8 @@ pub struct Api {
     pub ready: Arc<AtomicBool>,
     /// Does all go on that must?
     pub vitals: Vitals,
+    /// The origin under which the page is known, if it was configured.
+    pub public_url: Arc<str>,
 }
 
 /// All routes.

@@ -1,8 +1,15 @@
 //! `/api/v1/users/{id}`: registering users, looking one up, and letting one go.
 
-use app::wire::UserScore;
-use axum::{Json, extract::State, http::StatusCode};
+use std::time::Duration;
+
+use app::{pictures::normal_origin, wire::UserScore};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header::HOST},
+};
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use super::{
     Admin, Api, Problem, Publisher,
@@ -32,10 +39,17 @@ pub(super) async fn put(
     State(api): State<Api>,
     _: Publisher,
     UserPath(user): UserPath,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<UserScore>), Problem> {
     let Object(UserBody { username, avatar }) = body.json()?;
-    let profile = text::profile(&username, avatar.as_deref())
+    let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let asked = asked.and_then(|host| normal_origin(&format!("http://{host}")));
+    let own: Vec<&str> = [&*api.public_url]
+        .into_iter()
+        .chain(asked.as_deref())
+        .collect();
+    let profile = text::profile(&username, avatar.as_deref(), &own)
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let known = api.live.knows(user);
     for outcome in api
@@ -69,16 +83,27 @@ pub(super) async fn delete(
 
 /// `POST …/revoke`: makes all tokens void that the user, registered or not, has
 /// now, and closes the sockets that were opened with them. A token must say when
-/// it was issued (`iat`) to be taken from then on, and be a second younger.
+/// it was issued (`iat`) to be taken from then on.
+///
+/// By a clock that is ahead of ours, a token may have been issued up to the leeway
+/// later than now, so those are void too. The answer waits until no new token is
+/// taken for one of them: whoever signs one after it has a good one.
 pub(super) async fn revoke(
     State(api): State<Api>,
     _: Admin,
     UserPath(user): UserPath,
 ) -> Result<StatusCode, Problem> {
-    let issued_until = api.live.now().0 / 1000;
+    let leeway = api.tokens.leeway();
+    let issued_until =
+        api.live.now().0 / 1000 + leeway.as_secs() + u64::from(leeway.subsec_nanos() > 0);
     let command = Command::RevokeTokens { user, issued_until };
     for outcome in api.live.append(vec![command]).await? {
         outcome?;
     }
+    let good_from = (issued_until + 1) * 1000;
+    let wait = good_from.saturating_sub(api.live.now().0);
+    // What is known of the clock of the log may have changed meanwhile.
+    let longest = leeway + Duration::from_secs(2);
+    sleep(Duration::from_millis(wait).min(longest)).await;
     Ok(StatusCode::NO_CONTENT)
 }

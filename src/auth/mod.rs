@@ -4,6 +4,7 @@
 //! ever taken for the other. Nothing here knows sockets or HTTP.
 
 pub mod ticket;
+mod validity;
 
 use std::time::Duration;
 
@@ -11,15 +12,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
-    board::UserId,
+    board::{Timestamp, UserId},
     clock,
     config::{AuthTable, Secret},
     wire,
 };
 use ticket::Tickets;
-
-/// How far ahead of ours the clock of whoever issues tokens may be, in seconds.
-const MAX_AHEAD: u64 = 60;
+use validity::Validity;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -62,6 +61,16 @@ pub struct Identity {
 #[error("Authentication failed")]
 pub struct InvalidToken;
 
+/// The token of a viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// A page handed it out, to somebody whose name it made up: a page may renew it as
+    /// often as it is asked to.
+    OfPage(Identity),
+    /// Somebody else has issued it, and has said when it is to end.
+    OfOthers(Identity),
+}
+
 /// Signs tokens, and checks them.
 pub struct Tokens {
     encoding: EncodingKey,
@@ -69,6 +78,8 @@ pub struct Tokens {
     validation: Validation,
     issuer: Option<String>,
     audience: Option<String>,
+    leeway: Duration,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     tickets: Tickets,
 }
 
@@ -80,9 +91,12 @@ struct Claims {
     user_id: Option<String>,
     #[serde(default)]
     role: Role,
-    /// May have a fraction (RFC 7519, section 2, `NumericDate`), as `iat` may.
     exp: f64,
     iat: Option<f64>,
+    nbf: Option<f64>,
+    /// See [`Issued`].
+    #[serde(default)]
+    pg: bool,
     /// A ticket has these two, and is no token.
     #[serde(rename = "actionType")]
     action_type: Option<IgnoredAny>,
@@ -101,6 +115,9 @@ struct Issued<'a> {
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    /// Did a page hand it out to a viewer? Nobody else writes this claim.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pg: bool,
 }
 
 impl Tokens {
@@ -108,17 +125,38 @@ impl Tokens {
     /// the issuer and audience of `table`.
     pub fn new(secret: &Secret, ticket_secret: &Secret, table: &AuthTable) -> Tokens {
         let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let mut validation = validation(table, &["exp"]);
-        validation.leeway = 0;
-        validation.validate_nbf = true;
         Tokens {
             encoding: EncodingKey::from_secret(secret.0.as_bytes()),
             decoding: DecodingKey::from_secret(secret.0.as_bytes()),
-            validation,
+            validation: validation(table),
             issuer: named(&table.issuer),
             audience: named(&table.audience),
+            leeway: table.leeway,
+            clock: Box::new(clock::now),
             tickets: Tickets::new(ticket_secret, table),
         }
+    }
+
+    /// The same, with the time by another clock than that of this machine.
+    pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Tokens {
+        Tokens {
+            clock: Box::new(clock),
+            ..self
+        }
+    }
+
+    /// The time by which tokens and tickets are issued and checked.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// For how long a token is still valid, in whole seconds.
+    pub fn remaining(&self, identity: &Identity) -> Duration {
+        Duration::from_secs(identity.expires.saturating_sub(self.seconds()))
+    }
+
+    fn seconds(&self) -> u64 {
+        self.now().0 / 1000
     }
 
     /// The tickets of those who have these tokens.
@@ -126,33 +164,58 @@ impl Tokens {
         &self.tickets
     }
 
+    /// How far ahead of ours the clock of whoever issues tokens may be.
+    pub fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
     /// Who a token belongs to.
     ///
     /// # Errors
-    /// If it is not one of ours, has ended, or names no user.
+    /// If it is not one of ours, is not of this time, or names no user.
     pub fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
+        self.verify_at(token, self.now())
+            .map(|(identity, _)| identity)
+    }
+
+    /// The viewer to whom a token belongs, and whether a page made the viewer up.
+    ///
+    /// # Errors
+    /// As [`Tokens::verify`], and if it is no token of a viewer.
+    pub fn verify_viewer(&self, token: &str) -> Result<Viewer, InvalidToken> {
+        match self.verify_at(token, self.now())? {
+            (viewer, true) if viewer.role == Role::Viewer => Ok(Viewer::OfPage(viewer)),
+            (viewer, false) if viewer.role == Role::Viewer => Ok(Viewer::OfOthers(viewer)),
+            _ => Err(InvalidToken),
+        }
+    }
+
+    /// Who a token belongs to, and whether a page handed it out.
+    fn verify_at(&self, token: &str, now: Timestamp) -> Result<(Identity, bool), InvalidToken> {
         let claims = decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| InvalidToken)?
             .claims;
         if claims.action_type.is_some() || claims.score_increase.is_some() {
             return Err(InvalidToken);
         }
+        let validity = Validity {
+            iat: claims.iat,
+            nbf: claims.nbf,
+            exp: claims.exp,
+        };
+        validity.check(now, self.leeway).map_err(|_| InvalidToken)?;
         let user = match (&claims.sub, &claims.user_id) {
             (Some(sub), Some(user)) if sub != user => return Err(InvalidToken),
             (Some(id), _) | (None, Some(id)) => wire::user_id(id).ok_or(InvalidToken)?,
             (None, None) => return Err(InvalidToken),
         };
-        let issued = claims.iat.map(|issued| issued as u64);
-        // Or it could never be revoked.
-        if issued.is_some_and(|issued| issued > now() + MAX_AHEAD) {
-            return Err(InvalidToken);
-        }
-        Ok(Identity {
+        let identity = Identity {
             user,
             role: claims.role,
-            issued,
+            issued: claims.iat.map(|issued| issued as u64),
             expires: claims.exp as u64,
-        })
+        };
+        Ok((identity, claims.pg))
     }
 
     /// A token for somebody, which ends after `ttl`.
@@ -160,7 +223,7 @@ impl Tokens {
     /// # Errors
     /// If it cannot be signed, which a secret that was checked rules out.
     pub fn issue(&self, user: UserId, role: Role, ttl: Duration) -> Result<String, InvalidToken> {
-        self.sign(user, role, Some(now()), ttl)
+        self.sign(user, role, Some(self.seconds()), ttl, false)
     }
 
     /// A token for whoever has shown another, which ends after `ttl`. It counts as
@@ -169,7 +232,24 @@ impl Tokens {
     /// # Errors
     /// As [`Tokens::issue`].
     pub fn derive(&self, from: Identity, ttl: Duration) -> Result<String, InvalidToken> {
-        self.sign(from.user, from.role, from.issued, ttl)
+        self.sign(from.user, from.role, from.issued, ttl, false)
+    }
+
+    /// A token by which a page lets this user watch, whom it has made up, and which ends
+    /// after `ttl`.
+    ///
+    /// # Errors
+    /// As [`Tokens::issue`].
+    pub fn issue_viewer(&self, user: UserId, ttl: Duration) -> Result<String, InvalidToken> {
+        self.sign(user, Role::Viewer, Some(self.seconds()), ttl, true)
+    }
+
+    /// A later token for a viewer whom a page has made up; see [`Tokens::derive`].
+    ///
+    /// # Errors
+    /// As [`Tokens::issue`].
+    pub fn renew_viewer(&self, viewer: Identity, ttl: Duration) -> Result<String, InvalidToken> {
+        self.sign(viewer.user, Role::Viewer, viewer.issued, ttl, true)
     }
 
     fn sign(
@@ -178,23 +258,27 @@ impl Tokens {
         role: Role,
         iat: Option<u64>,
         ttl: Duration,
+        pg: bool,
     ) -> Result<String, InvalidToken> {
         let claims = Issued {
             sub: wire::user_text(user),
             role,
-            exp: now().saturating_add(ttl.as_secs()),
+            exp: self.seconds().saturating_add(ttl.as_secs()),
             iat,
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
+            pg,
         };
         encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| InvalidToken)
     }
 }
 
-/// HS256, the issuer and audience of `table`, and these claims beside them.
-fn validation(table: &AuthTable, claims: &[&str]) -> Validation {
+/// HS256, and the issuer and audience of `table`. The times are for [`Validity`].
+fn validation(table: &AuthTable) -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
-    let mut required = claims.to_vec();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    let mut required = Vec::new();
     validation.validate_aud = !table.audience.is_empty();
     if !table.issuer.is_empty() {
         validation.set_issuer(&[&table.issuer]);
@@ -271,7 +355,12 @@ mod tests {
         let refused = [
             serde_json::json!({ "sub": id }),
             serde_json::json!({ "sub": id, "exp": past }),
+            serde_json::json!({ "sub": id, "exp": now() }),
+            serde_json::json!({ "sub": id, "exp": "tomorrow" }),
             serde_json::json!({ "sub": id, "exp": future, "nbf": future }),
+            serde_json::json!({ "sub": id, "exp": future, "nbf": "now" }),
+            serde_json::json!({ "sub": id, "exp": future, "iat": future }),
+            serde_json::json!({ "sub": id, "exp": future, "iat": [] }),
             serde_json::json!({ "sub": id, "exp": future, "role": "owner" }),
             serde_json::json!({ "sub": "somebody", "exp": future }),
             serde_json::json!({ "exp": future }),
@@ -293,6 +382,66 @@ mod tests {
                 .is_err()
         );
         assert!(tokens_.verify("not a token").is_err());
+    }
+
+    #[test]
+    fn times_may_have_fractions_and_come_a_little_early() {
+        let id = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
+        let now = Timestamp(1_700_000_000_250);
+        let tokens = tokens("secret", "", "");
+        let check = |claims: serde_json::Value| {
+            let mut all = serde_json::json!({ "sub": id, "exp": 1_700_000_060.5 });
+            for (name, value) in claims.as_object().unwrap() {
+                all[name] = value.clone();
+            }
+            tokens.verify_at(&signed(&all, Algorithm::HS256), now)
+        };
+        for claims in [
+            serde_json::json!({ "iat": 1_700_000_000.5 }),
+            serde_json::json!({ "iat": 1_700_000_005.25, "nbf": 1_700_000_005.25 }),
+            serde_json::json!({ "exp": 1_700_000_000.5 }),
+        ] {
+            assert!(check(claims.clone()).is_ok(), "{claims}");
+        }
+        for claims in [
+            serde_json::json!({ "iat": 1_700_000_005.5 }),
+            serde_json::json!({ "nbf": 1_700_000_005.5 }),
+            serde_json::json!({ "exp": 1_700_000_000.25 }),
+            serde_json::json!({ "exp": 1_700_000_000 }),
+        ] {
+            assert_eq!(check(claims.clone()), Err(InvalidToken), "{claims}");
+        }
+        let (identity, _) = check(serde_json::json!({ "iat": 1_699_999_999.5 })).unwrap();
+        assert_eq!(identity.issued, Some(1_699_999_999));
+        assert_eq!(identity.expires, 1_700_000_060);
+    }
+
+    #[test]
+    fn a_viewer_whom_a_page_made_up_stays_one() {
+        let tokens = tokens("secret", "", "");
+        let user = UserId([7; 16]);
+        let Ok(Viewer::OfPage(viewer)) = tokens
+            .issue_viewer(user, HOUR)
+            .and_then(|token| tokens.verify_viewer(&token))
+        else {
+            panic!("a page handed it out");
+        };
+        assert_eq!((viewer.user, viewer.role), (user, Role::Viewer));
+        let renewed = tokens.renew_viewer(viewer, HOUR).expect("signs");
+        let renewed = tokens.verify_viewer(&renewed);
+        assert!(matches!(renewed, Ok(Viewer::OfPage(_))), "{renewed:?}");
+        let other = tokens.issue(user, Role::Viewer, HOUR).expect("signs");
+        let other = tokens.verify_viewer(&other);
+        let Ok(Viewer::OfOthers(other)) = other else {
+            panic!("{other:?}");
+        };
+        let derived = tokens.derive(other, HOUR).expect("signs");
+        let derived = tokens.verify_viewer(&derived);
+        assert!(matches!(derived, Ok(Viewer::OfOthers(_))), "{derived:?}");
+        for role in [Role::Player, Role::Publisher, Role::Admin] {
+            let token = tokens.issue(user, role, HOUR).expect("signs");
+            assert_eq!(tokens.verify_viewer(&token), Err(InvalidToken));
+        }
     }
 
     #[test]

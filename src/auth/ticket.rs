@@ -12,9 +12,12 @@ use jsonwebtoken::{
 };
 use serde::Deserialize;
 
-use super::validation;
+use super::{
+    validation,
+    validity::{Untimely, Validity},
+};
 use crate::{
-    board::UserId,
+    board::{Timestamp, UserId},
     config::{AuthTable, Secret},
     wire,
 };
@@ -24,6 +27,7 @@ pub struct Tickets {
     key: DecodingKey,
     validation: Validation,
     max_ttl: Duration,
+    leeway: Duration,
 }
 
 /// What a valid ticket says, in the texts of whoever signed it.
@@ -64,9 +68,9 @@ pub enum RefusedTicket {
     /// `exp` is over.
     #[error("it has expired: sign a new one, with the same `jti` if the action is the same")]
     Expired,
-    /// `nbf` is still to come.
-    #[error("it is not valid yet: its `nbf` is in the future")]
-    Early,
+    /// `nbf` or `iat` is still to come.
+    #[error("it is not valid yet: its `{0}` is in the future")]
+    Early(&'static str),
     /// `exp` is too far away.
     #[error(
         "it is valid for too long: its `exp` may be at most {} away (auth.ticket_max_ttl)",
@@ -85,31 +89,32 @@ struct Claims {
     jti: Option<String>,
     action_type: Option<String>,
     score_increase: Option<i64>,
-    /// These two may have fractions (RFC 7519, section 2, `NumericDate`).
     exp: Option<f64>,
     nbf: Option<f64>,
+    iat: Option<f64>,
 }
 
 impl Tickets {
     /// Tickets signed with `secret`, with the issuer and audience of `table`.
     pub(super) fn new(secret: &Secret, table: &AuthTable) -> Tickets {
-        let mut validation = validation(table, &[]);
-        // The times are checked here, against the clock of whoever asks.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
         Tickets {
             key: DecodingKey::from_secret(secret.0.as_bytes()),
-            validation,
+            validation: validation(table),
             max_ttl: table.ticket_max_ttl,
+            leeway: table.leeway,
         }
     }
 
-    /// What a ticket says that `bearer` hands in at `now`, in seconds since
-    /// 1970-01-01T00:00:00Z.
+    /// What a ticket says that `bearer` hands in at `now`.
     ///
     /// # Errors
     /// If it is not ours, not complete, not of this time, or not the bearer's.
-    pub fn verify(&self, ticket: &str, bearer: UserId, now: u64) -> Result<Ticket, RefusedTicket> {
+    pub fn verify(
+        &self,
+        ticket: &str,
+        bearer: UserId,
+        now: Timestamp,
+    ) -> Result<Ticket, RefusedTicket> {
         // A header that cannot be read is no claim of the wrong form.
         decode_header(ticket).map_err(|_| RefusedTicket::NotSigned)?;
         let Claims {
@@ -119,21 +124,20 @@ impl Tickets {
             score_increase,
             exp,
             nbf,
+            iat,
         } = decode(ticket, &self.key, &self.validation)?.claims;
         let exp = exp.ok_or_else(|| missing("exp"))?;
         let sub = sub.ok_or_else(|| missing("sub"))?;
         let action_id = jti.ok_or_else(|| missing("jti"))?;
         let action_type = action_type.ok_or_else(|| missing("actionType"))?;
 
-        let now = now as f64;
-        if exp <= now {
-            return Err(RefusedTicket::Expired);
-        }
-        if exp > now + self.max_ttl.as_secs_f64() {
+        let timely = Validity { iat, nbf, exp }.check(now, self.leeway);
+        timely.map_err(|untimely| match untimely {
+            Untimely::Expired => RefusedTicket::Expired,
+            Untimely::Early(claim) => RefusedTicket::Early(claim),
+        })?;
+        if exp > now.0 as f64 / 1000.0 + self.max_ttl.as_secs_f64() {
             return Err(RefusedTicket::TooLong(self.max_ttl));
-        }
-        if nbf.is_some_and(|nbf| nbf > now) {
-            return Err(RefusedTicket::Early);
         }
         let user = wire::user_id(&sub)
             .ok_or_else(|| RefusedTicket::Malformed("`sub` is not a UUID".into()))?;
@@ -175,6 +179,7 @@ mod tests {
 
     const USER: &str = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
     const NOW: u64 = 1_700_000_000;
+    const AT_NOW: Timestamp = Timestamp(NOW * 1000);
 
     fn tickets() -> Tickets {
         Tickets::new(&secret("tickets"), &AuthTable::default())
@@ -216,7 +221,7 @@ mod tests {
     }
 
     fn check(claims: &Value) -> Result<Ticket, RefusedTicket> {
-        tickets().verify(&signed(claims), bearer(), NOW)
+        tickets().verify(&signed(claims), bearer(), AT_NOW)
     }
 
     #[test]
@@ -256,6 +261,7 @@ mod tests {
             json!({ "scoreIncrease": 1.5 }),
             json!({ "exp": "tomorrow" }),
             json!({ "nbf": "now" }),
+            json!({ "iat": "now" }),
         ] {
             let refused = check(&claims(changes.clone())).unwrap_err();
             let RefusedTicket::Malformed(_) = refused else {
@@ -278,8 +284,14 @@ mod tests {
             (json!({ "exp": NOW + day + 1 }), Some(too_long.clone())),
             (json!({ "exp": 1e300 }), Some(too_long.clone())),
             (json!({ "nbf": NOW }), None),
-            (json!({ "nbf": NOW + 1 }), Some(RefusedTicket::Early)),
-            (json!({ "nbf": 1e300 }), Some(RefusedTicket::Early)),
+            (json!({ "nbf": NOW + 5 }), None),
+            (
+                json!({ "nbf": NOW as f64 + 5.5 }),
+                Some(RefusedTicket::Early("nbf")),
+            ),
+            (json!({ "nbf": 1e300 }), Some(RefusedTicket::Early("nbf"))),
+            (json!({ "iat": NOW as f64 + 0.5 }), None),
+            (json!({ "iat": NOW + 6 }), Some(RefusedTicket::Early("iat"))),
         ] {
             assert_eq!(check(&claims(changes.clone())).err(), refused, "{changes}");
         }
@@ -289,7 +301,7 @@ mod tests {
     #[test]
     fn nobody_uses_the_ticket_of_another() {
         let ticket = signed(&claims(json!({})));
-        let refused = tickets().verify(&ticket, UserId([7; 16]), NOW);
+        let refused = tickets().verify(&ticket, UserId([7; 16]), AT_NOW);
         assert_eq!(refused, Err(RefusedTicket::OtherUser));
     }
 
@@ -318,7 +330,7 @@ mod tests {
             format!("{header}.{payload}"),
             format!("{good}.{signature}"),
         ] {
-            let refused = tickets().verify(&forged, bearer(), NOW);
+            let refused = tickets().verify(&forged, bearer(), AT_NOW);
             assert_eq!(refused, Err(RefusedTicket::NotSigned), "{forged}");
         }
     }
@@ -333,7 +345,7 @@ mod tests {
         let strict = Tickets::new(&secret("tickets"), &table);
         let check = |issuer: &str, audience: &str| {
             let claims = claims(json!({ "iss": issuer, "aud": audience }));
-            strict.verify(&signed(&claims), bearer(), NOW).err()
+            strict.verify(&signed(&claims), bearer(), AT_NOW).err()
         };
         assert_eq!(check("https://app.example", "podium"), None);
         assert_eq!(
@@ -344,7 +356,7 @@ mod tests {
             check("https://app.example", "other"),
             Some(RefusedTicket::Audience)
         );
-        let bare = strict.verify(&signed(&claims(json!({}))), bearer(), NOW);
+        let bare = strict.verify(&signed(&claims(json!({}))), bearer(), AT_NOW);
         assert!(matches!(bare, Err(RefusedTicket::Missing(_))), "{bare:?}");
     }
 }

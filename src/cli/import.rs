@@ -81,8 +81,8 @@ pub enum ImportError {
 impl Import {
     pub(super) fn run(self) -> Result<(), CliError> {
         let config = self.config.load()?;
-        let lines = read(&self.file)?;
         let tables = &config.tables;
+        let lines = read(&self.file, &tables.http.public_url)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -97,8 +97,8 @@ impl Import {
     }
 }
 
-/// Reads all lines, each with its number.
-fn read(path: &Path) -> Result<Vec<(u64, Command)>, ImportError> {
+/// Reads all lines, each with its number, for a board that is known under `public_url`.
+fn read(path: &Path, public_url: &str) -> Result<Vec<(u64, Command)>, ImportError> {
     let unreadable = |source| ImportError::Unreadable {
         path: path.into(),
         source,
@@ -130,7 +130,7 @@ fn read(path: &Path) -> Result<Vec<(u64, Command)>, ImportError> {
                             csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
                             other => format!("{other:?}"),
                         });
-                        let command = parsed.and_then(command);
+                        let command = parsed.and_then(|line| command(line, public_url));
                         commands.push((line, command.map_err(|problem| invalid(line, problem))?));
                     }
                     Ok(false) => return Ok(commands),
@@ -154,7 +154,7 @@ fn read(path: &Path) -> Result<Vec<(u64, Command)>, ImportError> {
                 } else {
                     Err("a line must be a JSON object".into())
                 };
-                let command = parsed.and_then(command);
+                let command = parsed.and_then(|line| command(line, public_url));
                 commands.push((line, command.map_err(|problem| invalid(line, problem))?));
             }
             Ok(commands)
@@ -163,7 +163,7 @@ fn read(path: &Path) -> Result<Vec<(u64, Command)>, ImportError> {
     }
 }
 
-fn command(line: Line) -> Result<Command, String> {
+fn command(line: Line, public_url: &str) -> Result<Command, String> {
     let said = |error: InvalidText| error.to_string();
     match (line.action_id, line.username) {
         (Some(id), None) => {
@@ -177,7 +177,8 @@ fn command(line: Line) -> Result<Command, String> {
         }
         (None, Some(username)) => Ok(Command::PutUser {
             user: text::user_id(&line.user_id).map_err(said)?,
-            profile: text::profile(&username, line.avatar.as_deref()).map_err(said)?,
+            profile: text::profile(&username, line.avatar.as_deref(), &[public_url])
+                .map_err(said)?,
         }),
         (Some(_), Some(_)) => {
             Err("a line is a user or an action: give username or actionId".into())

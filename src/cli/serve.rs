@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::{CliError, ConfigFile};
 use crate::{
     auth::{Role, Tokens},
+    clock,
     config::{Config, Secret, StoreTable},
     demo::Demo,
     live::LiveBoard,
@@ -66,11 +67,11 @@ impl Serve {
 
 async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliError> {
     warn_of_surprises(&config);
-    let tokens = Arc::new(Tokens::new(
+    let tokens = Tokens::new(
         config.strong_secret()?,
         config.ticket_secret()?,
         &config.tables.auth,
-    ));
+    );
     let tables = &config.tables;
     let (opened, ready) =
         store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
@@ -82,6 +83,12 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
     );
     let pulse = vitals.watch("the store's writer", store::LONGEST_WRITE);
     let live = LiveBoard::start(opened, ready.watched_by(pulse), &tables.limits)?;
+    // The clock that all nodes share, unless it lags behind: a token is compared with
+    // revocations, which are timed by it.
+    let tokens = {
+        let live = live.clone();
+        Arc::new(tokens.with_clock(move || live.now().max(clock::now())))
+    };
     // Before the first page, or its rendering would find no executor. It fails
     // only if another one was set, which nobody else does.
     _ = any_spawner::Executor::init_tokio();

@@ -46,6 +46,8 @@ pub struct Key {
     pub(super) version: Version,
     pub(super) view: View,
     pub(super) language: Language,
+    /// Does it say that a link to sign in was not valid?
+    pub(super) link_failed: bool,
     pub(super) content: Content,
 }
 
@@ -174,6 +176,7 @@ mod tests {
             version: Version::default(),
             view: View::Whole,
             language: Language::English,
+            link_failed: false,
             content: Content::Found {
                 query: text.clone(),
                 part: text,

@@ -49,12 +49,11 @@ fn most_wanted(accepts: &str) -> Option<Language> {
 }
 
 /// Remembers a language.
-pub(super) fn cookie(language: Language, headers: &HeaderMap) -> Option<HeaderValue> {
-    let scheme = headers.get("x-forwarded-proto");
+pub(super) fn cookie(language: Language, is_secure: bool) -> Option<HeaderValue> {
     let cookie = Cookie::build((COOKIE_NAME, language.code()))
         .path("/")
         .http_only(true)
-        .secure(scheme.is_some_and(|scheme| scheme == "https"))
+        .secure(is_secure)
         .same_site(SameSite::Lax)
         .max_age(REMEMBERED);
     HeaderValue::from_str(&cookie.to_string()).ok()

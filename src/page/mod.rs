@@ -1,21 +1,24 @@
 //! The page: rendered by the server from the board as it is, for a viewer or for
 //! whoever is signed in.
 //!
-//! Signing in is a link: `/?token=…` puts a token into a cookie that scripts
-//! cannot read. The page itself is handed a short-lived token of its own, with
-//! which it connects to the hub.
+//! Signing in is a link ([`sign_in`]): `/?token=…` puts a token into a cookie that
+//! scripts cannot read. The page itself is handed a short-lived [`token`] of its own,
+//! with which it connects to the hub.
 //!
 //! `/?view=embed` is for frames on pages of others (`http.embed_origins`). There
 //! nobody is signed in, whatever cookies come along: what the page of a stranger
 //! surrounds is nobody's own.
 
 mod cache;
+mod cookies;
 mod language;
 mod manifest;
 mod picture;
 mod policy;
 mod race;
 mod share;
+mod sign_in;
+mod token;
 
 use std::{
     collections::HashMap,
@@ -25,32 +28,28 @@ use std::{
 
 use app::{
     files::PageFiles,
-    pictures,
     server::{Document, Frame, document},
     texts::Language,
-    wire::{PAGE, PageSnapshot, PageToken, ScoreRow, UserScore, View},
+    wire::{PAGE, PageSnapshot, ScoreRow, UserScore, View},
 };
 use axum::{
-    Extension, Json, Router,
+    Extension, Router,
     body::{Body, to_bytes},
-    extract::{Path, Query, Request, State},
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
-        header::{
-            AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, RETRY_AFTER, SET_COOKIE,
-            VARY,
-        },
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE, VARY},
     },
-    response::{Html, IntoResponse, Redirect, Response},
+    middleware::from_fn_with_state,
+    response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use cookie::{Cookie, SameSite};
 use leptos::{config::LeptosOptions, nonce::Nonce, prelude::provide_context};
 use tower_http::compression::CompressionLayer;
 
 use crate::{
-    auth::{self, Identity, Role, Tokens},
-    board::{Ties, Timestamp, UserId},
+    auth::{Identity, Tokens},
+    board::{Ties, Timestamp},
     hub::Peer,
     limits::{Client, RETRY_SECONDS},
     live::{LiveBoard, MAX_QUERY_CHARS, Version},
@@ -63,9 +62,11 @@ pub use policy::Origins;
 use race::NumberedRace;
 pub use race::Races;
 pub use share::Pictures;
+use sign_in::Outcome;
+use token::SocketToken;
 
-/// The cookie that holds the token of whoever is signed in.
-const COOKIE_NAME: &str = "podium_token";
+/// The largest form that is read, in bytes: an id fits.
+const MAX_FORM: usize = 1024;
 /// Rows on either side of whoever is signed in.
 const WINDOW: usize = 2;
 /// Points of the chart of one player.
@@ -105,12 +106,18 @@ pub struct Pages {
 /// All routes of the page.
 pub fn routes(pages: Pages) -> Router {
     Router::new()
-        .route("/", get(index))
-        .route("/players/{id}", get(player))
-        .route("/page/token", get(token))
+        .route("/", get(index).post(sign_in::switch))
+        .route("/players/{id}", get(player).post(sign_in::switch))
+        .layer(from_fn_with_state(pages.clone(), sign_in::links))
+        .route("/page/token", get(token::token))
         .route("/share.png", get(share::image))
         .route("/manifest.webmanifest", get(manifest::manifest))
-        .route("/sign-out", post(sign_out))
+        .route("/sign-out", post(sign_in::sign_out))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(from_fn_with_state(
+            pages.clone(),
+            sign_in::refuse_other_sites,
+        ))
         // Files are compressed when they are built; a page only now.
         .layer(CompressionLayer::new())
         .with_state(pages)
@@ -122,15 +129,6 @@ async fn index(
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let is_embedded = is_embedded(&query);
-    let link = query
-        .get("token")
-        .filter(|_| !is_embedded && is_visit(&request));
-    let link_failed = match link.map(|token| pages.sign_in(token, request.headers())) {
-        Some(Some(response)) => return response,
-        Some(None) => true,
-        None => false,
-    };
     let visit = Visit::of(&query, request.headers());
     let client = Client::from(address);
     // Before anything that is shown is read: it is of this version or a newer one.
@@ -158,7 +156,7 @@ async fn index(
         Some(Ok(page)) if page > 0 => Some(u64::from(page) - 1),
         Some(_) => return pages.render_missing(client, visit, request).await,
     };
-    let you = pages.visitor(is_embedded, request.headers());
+    let you = pages.visitor(is_embedded(&query), request.headers());
     let race = if page.is_none() && visit.view == View::Whole {
         pages.races.latest(&pages.live).await
     } else {
@@ -175,12 +173,12 @@ async fn index(
     let board = {
         let pages = pages.clone();
         move |token| Document::Board {
-            snapshot: Box::new(pages.snapshot(you, link_failed, &visit, page, token)),
+            snapshot: Box::new(pages.snapshot(you, &visit, page, token)),
             race: race.race,
             refreshes,
         }
     };
-    if you.is_none() && !link_failed {
+    if you.is_none() {
         return pages
             .render_for_all(client, visit, version, content, board, request)
             .await;
@@ -234,15 +232,11 @@ pub async fn missing(
     Extension(Peer(address)): Extension<Peer>,
     request: Request,
 ) -> Response {
+    if let Some(answer) = pages.follow_link(&request) {
+        return answer;
+    }
     let visit = Visit::of(&HashMap::new(), request.headers());
     pages.render_missing(address.into(), visit, request).await
-}
-
-/// With what the socket of a page connects.
-struct SocketToken {
-    token: String,
-    /// For how many seconds it is valid.
-    expires_in: u64,
 }
 
 /// How somebody wants a page.
@@ -252,6 +246,8 @@ struct Visit {
     language: Language,
     /// Was the language chosen here, and is to be remembered?
     is_chosen: bool,
+    /// Was the page opened by a sign-in link that is not valid?
+    link_failed: bool,
 }
 
 impl Visit {
@@ -266,7 +262,8 @@ impl Visit {
             view,
             language: chosen.unwrap_or_else(|| language::preferred(headers, view)),
             // Nobody's cookies are touched by the page of a stranger.
-            is_chosen: chosen.is_some() && view != View::Embed,
+            is_chosen: chosen.is_some() && view != View::Embed && sign_in::is_navigation(headers),
+            link_failed: view != View::Embed && Outcome::of(query) == Some(Outcome::Failed),
         }
     }
 }
@@ -299,83 +296,7 @@ fn is_embedded(query: &HashMap<String, String>) -> bool {
     query.get("view").is_some_and(|view| view == "embed")
 }
 
-/// Does somebody open the page, and not a picture on another one? A browser says
-/// what a request is for; one that does not say is believed.
-fn is_visit(request: &Request) -> bool {
-    let destination = request.headers().get("sec-fetch-dest");
-    request.method() == Method::GET
-        && destination.is_none_or(|destination| destination == "document")
-}
-
-/// A fresh token for a page whose own ends or has ended. A viewer who shows the
-/// old one remains the same viewer.
-async fn token(
-    State(pages): State<Pages>,
-    Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let is_embedded = is_embedded(&query);
-    let you = pages.visitor(is_embedded, &headers);
-    let viewer = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| {
-            pages
-                .tokens
-                .verify(auth::bearer(value.to_str().ok()?)?)
-                .ok()
-        })
-        .filter(|identity| pages.is_ours(*identity));
-    let SocketToken { token, expires_in } = pages.page_token(you, viewer);
-    let page = PageToken {
-        token,
-        expires_in,
-        you: you.and_then(|you| pages.user_score(you)),
-    };
-    unkept(Json(page).into_response(), is_embedded)
-}
-
-async fn sign_out(headers: HeaderMap) -> Response {
-    let mut cookie = cookie(String::new(), 0, &headers);
-    cookie.make_removal();
-    with_cookie(&cookie)
-}
-
 impl Pages {
-    /// Puts a player's token into the cookie.
-    fn sign_in(&self, token: &str, headers: &HeaderMap) -> Option<Response> {
-        let player = self.player(token)?;
-        let remaining = player.expires.saturating_sub(auth::now());
-        Some(with_cookie(&cookie(token.to_owned(), remaining, headers)))
-    }
-
-    /// The player whose token the cookie holds.
-    fn signed_in(&self, headers: &HeaderMap) -> Option<Identity> {
-        let cookies = headers.get_all(COOKIE).iter();
-        let token = cookies
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .find(|cookie| cookie.name() == COOKIE_NAME)?;
-        self.player(token.value())
-    }
-
-    /// The registered player to whom a token belongs. Publishers and admins have
-    /// nothing on this page that a viewer has not.
-    fn player(&self, token: &str) -> Option<Identity> {
-        let identity = self.tokens.verify(token).ok()?;
-        // In its last second a token is valid and good for nothing.
-        let is_player = identity.role == Role::Player
-            && identity.expires > auth::now()
-            && self.live.knows(identity.user)
-            && !self.live.is_revoked(&identity);
-        is_player.then_some(identity)
-    }
-
-    /// Who is signed in; nobody in a frame.
-    fn visitor(&self, is_embedded: bool, headers: &HeaderMap) -> Option<Identity> {
-        (!is_embedded).then(|| self.signed_in(headers)).flatten()
-    }
-
     /// The score of whoever is signed in.
     fn user_score(&self, you: Identity) -> Option<UserScore> {
         let mut score = self.live.user_score(you.user)?;
@@ -472,6 +393,7 @@ impl Pages {
             version,
             view: visit.view,
             language: visit.language,
+            link_failed: visit.link_failed,
             content,
         };
         let pages = self.clone();
@@ -514,12 +436,14 @@ impl Pages {
                 let query = request.uri().query().unwrap_or_default();
                 (None, search_part(query))
             }
+            Document::SwitchPlayer { .. } => (None, sign_in::question_part(request.uri())),
             _ => (None, String::new()),
         };
         let frame = Frame {
             title: self.title.to_string(),
             language: visit.language,
             view: visit.view,
+            link_failed: visit.link_failed,
             query,
             files: self.files.clone(),
             sharing,
@@ -554,7 +478,8 @@ impl Pages {
                 .insert(CONTENT_SECURITY_POLICY, policy);
         }
         if visit.is_chosen
-            && let Some(cookie) = language::cookie(visit.language, asked)
+            && let Some(cookie) =
+                language::cookie(visit.language, cookies::is_secure(&self.public_url, asked))
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
@@ -569,7 +494,6 @@ impl Pages {
     fn snapshot(
         &self,
         you: Option<Identity>,
-        link_failed: bool,
         visit: &Visit,
         page: Option<u64>,
         SocketToken { token, expires_in }: SocketToken,
@@ -616,79 +540,20 @@ impl Pages {
             starts: starts.map(|it| wire::timestamp(Timestamp(it.as_millis() as u64))),
             token,
             expires_in,
-            link_failed,
-            avatar_origins: self.origins.avatars.clone(),
+            link_failed: visit.link_failed,
+            avatar_origins: self.origins.avatars.shown.clone(),
         }
     }
 
     /// Leaves out what browsers would not show: the page's policy keeps them from it,
     /// so the server renders initials.
     fn hide_picture(&self, avatar: &mut Option<String>) {
-        avatar.take_if(|avatar| !pictures::is_allowed(avatar, &self.origins.avatars));
+        avatar.take_if(|avatar| !self.origins.avatars.allow(avatar));
     }
 
     fn hide_pictures(&self, rows: &mut [ScoreRow]) {
         for row in rows {
             self.hide_picture(&mut row.avatar);
         }
-    }
-
-    /// Was it a page that handed this viewer a token? Only those are made up; a
-    /// viewer's token in the name of a player is not ours to prolong.
-    fn is_ours(&self, viewer: Identity) -> bool {
-        viewer.role == Role::Viewer
-            && !self.live.knows(viewer.user)
-            && !self.live.is_revoked(&viewer)
-    }
-
-    /// A token for the page's socket. It
-    /// never outlives the one that signed in.
-    fn page_token(&self, you: Option<Identity>, viewer: Option<Identity>) -> SocketToken {
-        let (token, ttl) = match (you, viewer) {
-            (Some(you), _) => {
-                let remaining = Duration::from_secs(you.expires.saturating_sub(auth::now()));
-                let ttl = remaining.min(self.token_ttl);
-                (self.tokens.derive(you, ttl), ttl)
-            }
-            (None, Some(viewer)) => {
-                let token = self.tokens.derive(viewer, self.token_ttl);
-                (token, self.token_ttl)
-            }
-            (None, None) => {
-                let new = UserId(rand::random());
-                let token = self.tokens.issue(new, Role::Viewer, self.token_ttl);
-                (token, self.token_ttl)
-            }
-        };
-        // Without a token the page shows the board and says that it is not live.
-        SocketToken {
-            token: token.unwrap_or_default(),
-            expires_in: ttl.as_secs(),
-        }
-    }
-}
-
-/// The cookie, for encrypted connections alone where the proxy says that this is
-/// one.
-fn cookie(value: String, seconds: u64, headers: &HeaderMap) -> Cookie<'static> {
-    let scheme = headers.get("x-forwarded-proto");
-    let max_age = i64::try_from(seconds).unwrap_or(i64::MAX);
-    Cookie::build((COOKIE_NAME, value))
-        .path("/")
-        .http_only(true)
-        .secure(scheme.is_some_and(|scheme| scheme == "https"))
-        .same_site(SameSite::Lax)
-        .max_age(cookie::time::Duration::seconds(max_age))
-        .build()
-}
-
-fn with_cookie(cookie: &Cookie<'_>) -> Response {
-    let mut response = Redirect::to("/").into_response();
-    match HeaderValue::from_str(&cookie.to_string()) {
-        Ok(value) => {
-            response.headers_mut().insert(SET_COOKIE, value);
-            response
-        }
-        Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }
 }

@@ -1,5 +1,6 @@
 //! What a browser lets the page do: its Content-Security-Policy.
 
+use app::pictures::PictureOrigins;
 use leptos::nonce::Nonce;
 
 /// Whose pages and pictures the page has to do with, beside its own. All are
@@ -7,7 +8,7 @@ use leptos::nonce::Nonce;
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     /// From where pictures are shown.
-    pub avatars: Vec<String>,
+    pub avatars: PictureOrigins,
     /// Who may show the embedded view in a frame.
     pub embedders: Vec<String>,
 }
@@ -24,7 +25,7 @@ pub(super) fn policy(nonce: &Nonce, origins: &Origins, is_embedded: bool) -> Str
         format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'"),
         // Rows say by their style how long their bars are.
         "style-src 'self' 'unsafe-inline'".to_owned(),
-        with("img-src 'self' data:", &origins.avatars),
+        with("img-src 'self' data:", &origins.avatars.shown),
         with("connect-src 'self'", watched),
         "object-src 'none'".to_owned(),
         "base-uri 'none'".to_owned(),
@@ -50,7 +51,10 @@ mod tests {
     #[test]
     fn only_the_embedded_view_may_be_framed_by_others() {
         let origins = Origins {
-            avatars: vec!["https://pictures.example".into()],
+            avatars: PictureOrigins {
+                shown: vec!["https://pictures.example".into()],
+                own: Vec::new(),
+            },
             embedders: vec!["https://school.example".into()],
         };
         let page = policy(&Nonce::from_value("once"), &origins, false);

@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Pages, picture};
+use super::{Pages, cookies::is_forwarded_from_https, picture};
 use crate::{
     hub::Peer,
     limits::{Bounds, Client, Permit, RETRY_SECONDS, Reason, Unanswered, Work},
@@ -150,8 +150,7 @@ pub(super) fn origin(public_url: &str, headers: &HeaderMap) -> Option<String> {
 
 fn asked_origin(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(HOST)?.to_str().ok()?;
-    let scheme = headers.get("x-forwarded-proto");
-    let is_encrypted = scheme.is_some_and(|scheme| scheme == "https");
+    let is_encrypted = is_forwarded_from_https(headers);
     normal_origin(&format!(
         "http{}://{host}",
         if is_encrypted { "s" } else { "" }
@@ -199,6 +198,10 @@ mod tests {
         );
         assert_eq!(
             asked("board.example", Some("https")),
+            board("https://board.example")
+        );
+        assert_eq!(
+            asked("board.example", Some("https, http")),
             board("https://board.example")
         );
         assert_eq!(

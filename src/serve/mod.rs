@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use app::pictures::PictureOrigins;
 use axum::{
     Router,
     http::{
@@ -143,6 +144,7 @@ impl Server {
             action_types: Arc::new(ActionTypes::new(&tables.actions)),
             ready: ready.clone(),
             vitals: vitals.clone(),
+            public_url: tables.http.public_url.as_str().into(),
         };
         let page_files = files::find(&config.leptos);
         let pages = Pages {
@@ -153,7 +155,10 @@ impl Server {
             leptos: config.leptos.clone(),
             files: page_files.clone(),
             origins: Arc::new(page::Origins {
-                avatars: tables.http.picture_origins(),
+                avatars: PictureOrigins {
+                    shown: tables.http.picture_origins(),
+                    own: [tables.http.public_url.clone()].into(),
+                },
                 embedders: tables.http.embed_origins.clone(),
             }),
             starts: tables.board.starts,

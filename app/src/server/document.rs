@@ -34,6 +34,8 @@ pub struct Frame {
     pub language: Language,
     /// How the page is looked at.
     pub view: View,
+    /// Was the page opened by a sign-in link that is not valid?
+    pub link_failed: bool,
     /// The part of its address that says what is shown, as a query: links that show
     /// the same in another way begin with it.
     pub query: String,
@@ -67,6 +69,17 @@ pub enum Document {
         /// Who was found.
         found: FoundUsers,
     },
+    /// A link is for another player than the one who is signed in.
+    SwitchPlayer {
+        /// Who is signed in.
+        now: String,
+        /// Whom the link would sign in.
+        link: String,
+        /// The id of that player.
+        user: String,
+        /// The address of the page for whoever is signed in.
+        stay: String,
+    },
     /// The address leads nowhere.
     Missing,
     /// The store does not answer.
@@ -81,6 +94,9 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
         Document::Player(user) => format!("{} · {}", user.user.username, frame.title),
         Document::PlayerNow(user) => format!("{} · {}", user.username, frame.title),
         Document::Found { query, .. } => format!("{query} · {}", frame.title),
+        Document::SwitchPlayer { .. } => {
+            format!("{} · {}", locale.text(Text::SwitchPlayer), frame.title)
+        }
         Document::Missing => format!("{} · {}", locale.text(Text::NotFound), frame.title),
         Document::Unavailable => format!("{} · {}", locale.text(Text::Unavailable), frame.title),
     };
@@ -189,6 +205,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
         }
         Document::Player(user) => view! {
             <Home frame=frame.clone() />
+            <LinkFailed frame=frame.clone() />
             <Player locale=locale.clone() user=*user />
             <SearchForm locale=locale.clone() query=String::new() />
             <Languages language=frame.language query=frame.query.clone() locale />
@@ -196,6 +213,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
         .into_any(),
         Document::PlayerNow(user) => view! {
             <Home frame=frame.clone() />
+            <LinkFailed frame=frame.clone() />
             <PlayerNow locale=locale.clone() user=*user />
             <SearchForm locale=locale.clone() query=String::new() />
             <Languages language=frame.language query=frame.query.clone() locale />
@@ -203,6 +221,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
         .into_any(),
         Document::Found { query, found } => view! {
             <Home frame=frame.clone() />
+            <LinkFailed frame=frame.clone() />
             <main>
                 <SearchForm locale=locale.clone() query=query.clone() />
                 <Found locale=locale.clone() query found />
@@ -210,15 +229,51 @@ fn body(frame: Frame, page: Document) -> AnyView {
             <Languages language=frame.language query=frame.query.clone() locale />
         }
         .into_any(),
+        Document::SwitchPlayer {
+            now,
+            link,
+            user,
+            stay,
+        } => {
+            let names = [("name", isolated(&now)), ("other", isolated(&link))];
+            let [name, other] = &names;
+            let both = [(name.0, &*name.1), (other.0, &*other.1)];
+            view! {
+                <Home frame=frame.clone() />
+                <main class="message">
+                    <h1>{locale.text(Text::SwitchPlayer)}</h1>
+                    <p>{locale.with(Text::SwitchPlayerMore, &both)}</p>
+                    // To the address of the question itself.
+                    <form method="post">
+                        <input type="hidden" name="user" value=user />
+                        <button type="submit" class="control">
+                            {locale.with(Text::SwitchTo, &[("name", &other.1)])}
+                        </button>
+                    </form>
+                    <p>
+                        <a href=stay>{locale.with(Text::StayAs, &[("name", &name.1)])}</a>
+                    </p>
+                </main>
+                <Languages language=frame.language query=frame.query.clone() locale />
+            }
+            .into_any()
+        }
         Document::Missing => message(&frame, Text::NotFound, Text::NotFoundMore),
         Document::Unavailable => message(&frame, Text::Unavailable, Text::TryAgain),
     }
+}
+
+/// A name within a sentence that may be written the other way (Unicode's first strong
+/// isolate).
+fn isolated(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
 }
 
 fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
     let locale = frame.language.locale();
     view! {
         <Home frame=frame.clone() />
+        <LinkFailed frame=frame.clone() />
         <main class="message">
             <h1>{locale.text(what)}</h1>
             <p>{locale.text(more)}</p>
@@ -229,6 +284,21 @@ fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
         <Languages language=frame.language query=frame.query.clone() locale />
     }
     .into_any()
+}
+
+/// Says that a sign-in link is not valid, if one was opened.
+#[component]
+fn LinkFailed(
+    /// Whether one was.
+    frame: Frame,
+) -> impl IntoView {
+    frame.link_failed.then(|| {
+        view! {
+            <div class="notice" data-severity="warning">
+                <p>{frame.language.locale().text(Text::LinkFailed)}</p>
+            </div>
+        }
+    })
 }
 
 /// The way back to the board, from pages beside it.
