@@ -17,6 +17,7 @@ use super::*;
 use crate::{
     auth::Role,
     config::{AuthTable, Secret},
+    hub::Peer,
     live::testing::{live, log, user},
     wire,
 };
@@ -48,6 +49,7 @@ impl Away {
         let request = Request::builder()
             .method(method)
             .uri(path)
+            .extension(Peer([192, 0, 2, 1].into()))
             .header(AUTHORIZATION, format!("Bearer {}", self.publisher))
             .header(CONTENT_TYPE, "application/json");
         let request = request.body(Body::from(body)).unwrap();

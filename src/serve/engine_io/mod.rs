@@ -122,22 +122,20 @@ impl<L: Library> Front<L> {
     /// A session for whoever asks for one, if the address may have it; otherwise the
     /// answer. An address that is somewhat over its limits gets a session all the same,
     /// by which it is told so in the words of the contract.
-    fn admit(&self, request: &Request) -> Result<Session, Response> {
+    fn admit(&self, request: &Request) -> Result<Session, Box<Response>> {
         if self.departure.is_closed() {
             // By a connection that is kept alive; new ones are not accepted.
-            return Err(come_back_after(
+            return Err(Box::new(come_back_after(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Duration::ZERO,
                 "the server is about to stop\n",
-            ));
+            )));
         }
         let authorization = request.headers().get(AUTHORIZATION);
         if authorization.is_some_and(|value| value.len() > MAX_AUTHORIZATION) {
-            return Err((
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "no token is longer than 8 KiB\n",
-            )
-                .into_response());
+            let why = "no token is longer than 8 KiB\n";
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(Box::new((status, why).into_response()));
         }
         // The listener says whose request it is.
         let peer = request.extensions().get::<Peer>();
@@ -146,11 +144,11 @@ impl<L: Library> Front<L> {
             Admission::Admitted(permit) => Some(permit),
             Admission::Refused => None,
             Admission::Flooded(wait) => {
-                return Err(come_back_after(
+                return Err(Box::new(come_back_after(
                     StatusCode::TOO_MANY_REQUESTS,
                     wait,
                     "Too many connection attempts from this IP\n",
-                ));
+                )));
             }
         };
         let traffic = Traffic::new(self.limits.clone(), address);

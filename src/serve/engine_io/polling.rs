@@ -37,7 +37,7 @@ impl<L: Library> Front<L> {
     pub(super) async fn open(&self, asked: EngineIoRequest, request: Request) -> Response {
         let session = match self.admit(&request) {
             Ok(session) => session,
-            Err(response) => return response,
+            Err(refusal) => return *refusal,
         };
         let Some(mut opening) = self.rewritten(&asked, request.headers()) else {
             return bad_request();

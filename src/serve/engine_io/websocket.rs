@@ -46,7 +46,7 @@ impl<L: Library> Front<L> {
     pub(super) fn open_websocket(&self, asked: EngineIoRequest, request: Request) -> Response {
         match self.admit(&request) {
             Ok(session) => self.switch(asked, session, request),
-            Err(response) => response,
+            Err(refusal) => *refusal,
         }
     }
 
