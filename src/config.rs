@@ -681,6 +681,14 @@ impl Tables {
         if !HISTORY.contains(&self.store.history.get()) {
             return value("store.history", "give a number from 100 to 20000");
         }
+        let at_once = 10 * u64::from(self.limits.bytes_per_second.get());
+        if self.socket.max_message.get() as u64 > at_once {
+            return value(
+                "socket.max_message, limits.bytes_per_second",
+                "a client may send ten times bytes_per_second at once: give at least a tenth of \
+                 max_message",
+            );
+        }
         if self.limits.connections_window.is_zero() {
             return value("limits.connections_window", "give a time longer than 0");
         }

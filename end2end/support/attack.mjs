@@ -97,11 +97,11 @@ export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }
 const megabytes = (bytes) => `${(bytes / MB).toFixed(1)} MB`;
 
 /** Somebody who watches a board, with the official client. */
-async function honestViewer(podium) {
+export async function honestViewer(podium, options = {}) {
   const userId = await newUser(podium, 'Ada');
   await act(podium.url, { userId, scoreIncrease: LEAD });
   const credentials = token({ user: randomUUID(), role: 'viewer' });
-  const socket = await connect(podium.url, { token: credentials });
+  const socket = await connect(podium.url, { token: credentials, ...options });
   socket.emit('subscribe_scoreboard');
   await nextEvent(socket, 'leaderboard_refresh');
   let slowest = 0;

@@ -33,11 +33,6 @@ impl WeakSession {
     pub fn upgrade(&self) -> Option<Session> {
         self.0.upgrade().map(Session)
     }
-
-    /// Is it no more?
-    pub fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
 }
 
 struct Shared {
@@ -60,6 +55,15 @@ struct Shared {
 }
 
 type Closer = Box<dyn FnOnce() + Send>;
+
+/// A session that the library ended is to be forgotten like one that was closed.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(closer) = self.closer.get_mut().take() {
+            closer();
+        }
+    }
+}
 
 /// What was handed to the library for a client and not taken by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,6 +106,15 @@ impl Session {
         } else {
             self.0.traffic.count(sent)
         };
+        self.obey(verdict)
+    }
+
+    /// Counts a poll.
+    pub fn count_poll(&self) -> Verdict {
+        self.obey(self.0.traffic.count_poll())
+    }
+
+    fn obey(&self, verdict: Verdict) -> Verdict {
         if let Verdict::Close(reason) = verdict {
             self.0.traffic.refused(reason);
             self.close();
@@ -167,10 +180,13 @@ impl Session {
 
     /// How `close` is to end it while it has no WebSocket.
     pub fn on_close(&self, closer: impl FnOnce() + Send + 'static) {
+        let mut slot = self.0.closer.lock();
+        // `close` says that it is closed before it looks for a closer.
         if self.is_closed() {
+            drop(slot);
             closer();
         } else {
-            *self.0.closer.lock() = Some(Box::new(closer));
+            *slot = Some(Box::new(closer));
         }
     }
 

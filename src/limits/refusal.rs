@@ -26,10 +26,11 @@ pub enum Reason {
     Packets,
     /// Bytes of one session.
     Bytes,
-    /// Packets of one address.
-    PacketsOfAddress,
-    /// Bytes of one address.
-    BytesOfAddress,
+    /// Packets or bytes of all sessions of an address, or of all there are: not refused,
+    /// but read later.
+    Pauses,
+    /// Heads of requests that are too large, or do not name one host.
+    Heads,
     /// Requests to the hub that other sites make a browser send.
     CrossSite,
     /// Searches for users.
@@ -53,8 +54,8 @@ impl Reason {
         Reason::WebSockets,
         Reason::Packets,
         Reason::Bytes,
-        Reason::PacketsOfAddress,
-        Reason::BytesOfAddress,
+        Reason::Pauses,
+        Reason::Heads,
         Reason::CrossSite,
         Reason::Search,
         Reason::History,
@@ -73,8 +74,8 @@ impl Reason {
             Reason::WebSockets => "websockets",
             Reason::Packets => "packets",
             Reason::Bytes => "bytes",
-            Reason::PacketsOfAddress => "packets_of_address",
-            Reason::BytesOfAddress => "bytes_of_address",
+            Reason::Pauses => "pauses",
+            Reason::Heads => "heads",
             Reason::CrossSite => "cross_site",
             Reason::Search => "search",
             Reason::History => "history",
@@ -91,14 +92,15 @@ impl Reason {
             Reason::ConnectionsOfAddress => Some("limits.connections_at_once_per_ip"),
             Reason::Packets => Some("limits.packets_per_second"),
             Reason::Bytes => Some("limits.bytes_per_second"),
-            Reason::PacketsOfAddress => Some("limits.packets_per_second_per_ip"),
-            Reason::BytesOfAddress => Some("limits.bytes_per_second_per_ip"),
+            Reason::Pauses => {
+                Some("limits.packets_per_second_per_ip, bytes_per_second_per_ip, …_in_all")
+            }
             Reason::Connections => Some("the limit of open files (ulimit -n)"),
             Reason::CrossSite => Some("http.frontend_urls"),
             Reason::Search => Some("limits.concurrent_searches"),
             Reason::History => Some("limits.concurrent_histories"),
             Reason::Render => Some("limits.concurrent_renders"),
-            Reason::Connects | Reason::WebSockets | Reason::Picture => None,
+            Reason::Connects | Reason::WebSockets | Reason::Heads | Reason::Picture => None,
         }
     }
 }

@@ -32,7 +32,7 @@ use tower::ServiceExt;
 use super::client_address::client_address;
 use crate::{
     hub::Peer,
-    limits::{ConnectionPermit, Limits},
+    limits::{ConnectionPermit, Limits, Reason},
 };
 
 /// The largest head of a request, in bytes. Beyond it the answer is a 431.
@@ -94,6 +94,7 @@ pub async fn accept(
                             peer: peer.ip(),
                             proxies: proxies.clone(),
                             permit,
+                            limits: limits.clone(),
                             stopped: stopped.clone(),
                             _alive: alive.clone(),
                         };
@@ -132,6 +133,7 @@ struct Connection {
     peer: IpAddr,
     proxies: Arc<[IpNet]>,
     permit: ConnectionPermit,
+    limits: Arc<Limits>,
     stopped: watch::Receiver<bool>,
     _alive: mpsc::Sender<()>,
 }
@@ -143,9 +145,12 @@ impl Connection {
             return;
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
-        let permit = self.permit;
+        let (permit, limits) = (self.permit, self.limits);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             let refusal = refusal(&request);
+            if refusal.is_some() {
+                limits.refused(Reason::Heads, Some(peer));
+            }
             // For each request anew: a proxy has one connection for many clients.
             let client = client_address(peer, request.headers(), &proxies);
             request.extensions_mut().insert(Peer(client));

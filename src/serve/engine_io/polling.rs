@@ -11,7 +11,10 @@ use axum::{
 use serde::Deserialize;
 use socketioxide::socket::Sid;
 use std::time::Duration;
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 
 use super::{
     EngineIoRequest, Front, Library, bad_request, come_back_after, first_ping, unknown_session,
@@ -77,12 +80,8 @@ impl<L: Library> Front<L> {
         let Some(session) = self.sessions.get(sid) else {
             return unknown_session();
         };
-        let sent = Sent {
-            packets: 1,
-            ..Sent::default()
-        };
-        if let Some(refusal) = refusal(session.count(sent)) {
-            return refusal;
+        if let Verdict::Close(_) = session.count_poll() {
+            return too_much();
         }
         let Some(poll) = self.rewritten(&asked, &Default::default()) else {
             return bad_request();
@@ -115,8 +114,11 @@ impl<L: Library> Front<L> {
             )
                 .into_response();
         };
-        if let Some(refusal) = refusal(session.count(count(&body))) {
-            return refusal;
+        match session.count(count(&body)) {
+            Verdict::Pass => {}
+            // The client's next one comes when this one is answered.
+            Verdict::Pause(time) => sleep(time).await,
+            Verdict::Close(_) => return too_much(),
         }
         let Some(mut post) = self.rewritten(&asked, &Default::default()) else {
             return bad_request();
@@ -138,8 +140,10 @@ impl<L: Library> Front<L> {
         }
     }
 
-    /// Ends a session, as far as the library knows it and it has no WebSocket.
+    /// Forgets a session, and ends it as far as the library knows it and it has no
+    /// WebSocket.
     fn end(self, sid: Sid) {
+        self.sessions.remove(sid);
         // Without a runtime nothing goes on, and nothing has to be ended.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { self.say(Method::POST, sid, Body::from("1")).await });
@@ -167,14 +171,13 @@ impl Drop for Abandoned {
     }
 }
 
-/// The answer to whoever has sent too much.
-fn refusal(verdict: Verdict) -> Option<Response> {
-    let text = "too many packets or bytes\n";
-    match verdict {
-        Verdict::Pass => None,
-        Verdict::Pause(wait) => Some(come_back_after(StatusCode::SERVICE_UNAVAILABLE, wait, text)),
-        Verdict::Close(_) => Some(come_back_after(StatusCode::TOO_MANY_REQUESTS, SOON, text)),
-    }
+/// The answer to whoever has sent too much by a session, which is closed.
+fn too_much() -> Response {
+    come_back_after(
+        StatusCode::TOO_MANY_REQUESTS,
+        SOON,
+        "too many packets or bytes\n",
+    )
 }
 
 /// What is in a body. A request counts even if it carries nothing.
