@@ -15,6 +15,7 @@ pub mod hub;
 pub mod limits;
 pub mod live;
 pub mod metrics;
+mod origin;
 pub mod page;
 pub mod serve;
 pub mod store;

@@ -10,19 +10,13 @@
 
 use std::collections::HashMap;
 
-use app::{
-    pictures::{normal_origin, origin_of},
-    server::Document,
-};
+use app::server::Document;
 use axum::{
     Extension, Form,
     extract::{Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode, Uri,
-        header::{
-            ACCEPT, CACHE_CONTROL, HOST, LOCATION, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER,
-            SET_COOKIE,
-        },
+        header::{ACCEPT, CACHE_CONTROL, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -33,6 +27,7 @@ use super::{Pages, Visit, cookies, is_embedded};
 use crate::{
     auth::{Identity, Role},
     hub::Peer,
+    origin::is_same_origin,
     wire,
 };
 
@@ -140,7 +135,7 @@ pub(super) async fn refuse_other_sites(
     request: Request,
     next: Next,
 ) -> Response {
-    if request.method().is_safe() || is_of_our_site(&pages.public_url, request.headers()) {
+    if request.method().is_safe() || is_same_origin(&pages.public_url, request.headers()) {
         return next.run(request).await;
     }
     (
@@ -292,30 +287,6 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Was this sent by a page of ours?
-///
-/// Every browser says from where a form comes: by `Sec-Fetch-Site`, or without TLS by
-/// `Origin`, all of them since 2020. So whoever says neither is no browser, and has
-/// nobody's cookies. (This is what net/http.CrossOriginProtection of Go 1.25 asks.)
-fn is_of_our_site(public_url: &str, headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return site == "same-origin" || site == "none";
-    }
-    let Some(sender) = headers.get(ORIGIN).or_else(|| headers.get(REFERER)) else {
-        return true;
-    };
-    let Some(origin) = sender.to_str().ok().and_then(origin_of) else {
-        return false;
-    };
-    // A proxy may have taken the TLS away: the host is what counts.
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let asked = host.and_then(|host| {
-        let (scheme, _) = origin.split_once("://")?;
-        normal_origin(&format!("{scheme}://{host}"))
-    });
-    origin == public_url || asked.is_some_and(|asked| asked == origin)
-}
-
 /// Where somebody is sent who opened this address: the same page, without a token and
 /// with what became of it.
 fn address(uri: &Uri, outcome: Option<Outcome>) -> String {
@@ -421,55 +392,6 @@ mod tests {
         ] {
             assert!(!is_navigation(&asked(headers)), "{headers:?}");
         }
-    }
-
-    #[test]
-    fn forms_of_other_sites_are_known() {
-        let host = ("host", "board.example");
-        let is_ours =
-            |url, headers: &[(&'static str, &'static str)]| is_of_our_site(url, &asked(headers));
-        for headers in [
-            &[host, ("sec-fetch-site", "same-origin"), ("origin", "null")][..],
-            &[host, ("sec-fetch-site", "none")],
-            &[host, ("origin", "http://board.example")],
-            &[host, ("origin", "https://board.example")],
-            &[
-                ("host", "Board.example:443"),
-                ("origin", "https://board.example"),
-            ],
-            &[host, ("referer", "http://board.example/?lang=de")],
-            &[host],
-        ] {
-            assert!(is_ours("", headers), "{headers:?}");
-        }
-        for headers in [
-            &[
-                host,
-                ("sec-fetch-site", "cross-site"),
-                ("origin", "http://board.example"),
-            ][..],
-            &[host, ("sec-fetch-site", "same-site")],
-            &[host, ("sec-fetch-site", "")],
-            &[host, ("origin", "null")],
-            &[
-                host,
-                ("origin", "http://evil.example"),
-                ("referer", "http://board.example/"),
-            ],
-            &[host, ("origin", "http://board.example:3000")],
-            &[host, ("origin", "http://board.example.evil.example")],
-            &[
-                host,
-                ("referer", "http://evil.example/http://board.example/"),
-            ],
-            &[("origin", "http://board.example")],
-        ] {
-            assert!(!is_ours("", headers), "{headers:?}");
-        }
-        // A proxy has put its own name for us into Host.
-        let proxied = [("host", "podium:3000"), ("origin", "https://board.example")];
-        assert!(is_ours("https://board.example", &proxied));
-        assert!(!is_ours("https://other.example", &proxied));
     }
 
     #[test]

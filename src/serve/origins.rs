@@ -8,7 +8,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, REFERER},
+        header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -16,23 +16,28 @@ use axum::{
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
+    config::HttpTable,
     hub::Peer,
     limits::{Limits, Reason},
+    origin::is_same_origin,
 };
 
 /// Who may call.
 pub(super) struct Origins {
     /// Origins beside our own.
     others: Vec<HeaderValue>,
+    /// `http.public_url`.
+    public_url: Box<str>,
     limits: Arc<Limits>,
 }
 
 impl Origins {
-    pub(super) fn new(urls: &[String], limits: Arc<Limits>) -> Origins {
-        let urls = urls.iter().map(|url| url.to_ascii_lowercase());
-        let others = urls.filter_map(|url| HeaderValue::try_from(url).ok());
+    pub(super) fn new(http: &HttpTable, limits: Arc<Limits>) -> Origins {
+        let others = http.frontend_urls.iter();
+        let others = others.filter_map(|url| HeaderValue::try_from(url).ok());
         Origins {
             others: others.collect(),
+            public_url: http.public_url.as_str().into(),
             limits,
         }
     }
@@ -47,27 +52,10 @@ impl Origins {
 
     /// Is it a call of a page that may call, or of no page at all?
     fn admits(&self, headers: &HeaderMap) -> bool {
-        if let Some(origin) = headers.get(ORIGIN) {
-            return self.others.contains(origin) || is_ours(origin, headers);
-        }
-        // Without `Origin` it is no call of a script. Pages of others can still send it
-        // as a picture or a link, of which browsers say where it comes from.
-        if let Some(site) = headers.get("sec-fetch-site") {
-            return site == "same-origin" || site == "none";
-        }
-        let referer = headers.get(REFERER);
-        referer.is_none_or(|referer| is_ours(referer, headers))
+        let origin = headers.get(ORIGIN);
+        origin.is_some_and(|origin| self.others.contains(origin))
+            || is_same_origin(&self.public_url, headers)
     }
-}
-
-/// Is this origin, or the one of this address, where the request was sent to?
-fn is_ours(origin: &HeaderValue, headers: &HeaderMap) -> bool {
-    let ours = headers.get(HOST).map(HeaderValue::as_bytes);
-    let theirs = origin.to_str().ok().and_then(|origin| {
-        let (_, rest) = origin.split_once("://")?;
-        rest.split(['/', '?', '#']).next()
-    });
-    theirs.is_some() && theirs.map(str::as_bytes) == ours
 }
 
 /// CORS does not apply to WebSocket upgrades, so whoever connects to the hub from
@@ -84,7 +72,8 @@ pub(super) async fn refuse_strangers(
             .refused(Reason::CrossSite, peer.map(|peer| peer.0));
         return (
             StatusCode::FORBIDDEN,
-            "this origin is not in http.frontend_urls\n",
+            "this origin is not in http.frontend_urls; if it is the one of this board, \
+             http.public_url has to be the origin under which browsers know it\n",
         )
             .into_response();
     }
@@ -98,9 +87,14 @@ mod tests {
 
     fn admits(sent: &[(&'static str, &str)]) -> bool {
         let limits = Arc::new(limits(LimitsTable::default()));
-        let origins = Origins::new(&["https://Game.example".into()], limits);
+        let http = HttpTable {
+            frontend_urls: vec!["https://game.example".into()],
+            public_url: "https://board.example".into(),
+            ..HttpTable::default()
+        };
+        let origins = Origins::new(&http, limits);
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_static("board.example:3000"));
+        headers.insert("host", HeaderValue::from_static("podium:3000"));
         for (name, value) in sent {
             headers.insert(*name, HeaderValue::from_str(value).unwrap());
         }
@@ -110,13 +104,14 @@ mod tests {
     #[test]
     fn our_own_pages_and_those_named_are_admitted() {
         assert!(admits(&[]));
-        assert!(admits(&[("origin", "http://board.example:3000")]));
+        assert!(admits(&[("origin", "http://podium:3000")]));
+        assert!(admits(&[("origin", "https://board.example")]));
         assert!(admits(&[("origin", "https://game.example")]));
         assert!(admits(&[
             ("origin", "https://game.example"),
             ("sec-fetch-site", "cross-site"),
         ]));
-        for stranger in ["https://evil.example", "null", "http://board.example", ""] {
+        for stranger in ["https://evil.example", "null", "http://podium", ""] {
             assert!(!admits(&[("origin", stranger)]), "{stranger}");
         }
     }
@@ -130,13 +125,7 @@ mod tests {
             assert!(!admits(&[("sec-fetch-site", site)]), "{site}");
         }
         // Browsers that do not say so.
-        assert!(admits(&[("referer", "http://board.example:3000/?page=2")]));
-        for referer in [
-            "https://evil.example/page",
-            "https://evil.example",
-            "nonsense",
-        ] {
-            assert!(!admits(&[("referer", referer)]), "{referer}");
-        }
+        assert!(admits(&[("referer", "https://board.example/?page=2")]));
+        assert!(!admits(&[("referer", "https://evil.example/page")]));
     }
 }
