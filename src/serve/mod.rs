@@ -258,7 +258,13 @@ impl Server {
             sleep(FAREWELL.min(self.notice)).await;
         }
         _ = stop.send(());
-        let connections = accepting.await.map_err(std::io::Error::other)?;
+        let connections = match accepting.await {
+            Ok(connections) => connections,
+            Err(error) => {
+                give_up(&self.live, &self.hub, &self.departure).await;
+                return Err(std::io::Error::other(error).into());
+            }
+        };
         self.departure.close();
         if !in_haste {
             tracing::info!(notice = ?self.notice, sockets = self.hub.sockets(), "stopping");
@@ -282,7 +288,7 @@ impl Server {
 
 /// When something has failed: tells everybody, if that can be done, and has them come
 /// back, while the listener goes on to say what is wrong. Whatever hangs is not waited
-/// for.
+/// for. If it is the hub's actor, nobody is told: its clients see their transports end.
 async fn give_up(live: &LiveBoard, hub: &Hub, departure: &Departure) {
     let end = Instant::now() + FAREWELL;
     _ = tokio::time::timeout_at(end, async {
@@ -302,7 +308,7 @@ async fn give_up(live: &LiveBoard, hub: &Hub, departure: &Departure) {
 /// Puts before a router, and the hub in it, what every request passes: who may
 /// call, how slowly, and what browsers are told about the answers.
 pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
-    let origins = Origins::new(&http.frontend_urls, limits);
+    let origins = Origins::new(http, limits);
     router
         .layer(axum::middleware::map_request(async |request| {
             slow_body::limit(request)
