@@ -26,6 +26,14 @@ const SHORTEST_RENEWAL: f64 = 5_000.0;
 /// random: pages that were opened together do not ask together.
 const RENEW_AT: (f64, f64) = (0.7, 0.1);
 
+/// With which messages the server refuses a token. It refuses connections for other
+/// reasons too, of which another token changes nothing.
+const TOKEN_REFUSALS: [&str; 3] = [
+    "Authentication token required",
+    "Authentication failed",
+    "User not found",
+];
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -44,10 +52,21 @@ pub(crate) enum Step {
 pub(crate) enum Closed {
     /// The transport was lost, or never opened.
     Lost,
-    /// The server ended the connection.
+    /// The server ended the connection, or did not let the page in for now.
     ByServer,
     /// The server did not take the token.
-    Refused,
+    TokenRefused,
+}
+
+impl Closed {
+    /// Why the server did not let the page in, by its message.
+    pub(crate) fn refused(message: &str) -> Closed {
+        if TOKEN_REFUSALS.contains(&message) {
+            Closed::TokenRefused
+        } else {
+            Closed::ByServer
+        }
+    }
 }
 
 /// A token that the server has seen: whose it is, and which one of the page's it is.
@@ -169,9 +188,9 @@ impl Session {
         }
         let longest = match why {
             Closed::Lost => UNREACHABLE_WAIT,
-            Closed::ByServer | Closed::Refused => REFUSED_WAIT,
+            Closed::ByServer | Closed::TokenRefused => REFUSED_WAIT,
         };
-        self.is_refused |= why == Closed::Refused;
+        self.is_refused |= why == Closed::TokenRefused;
         let wait = self.connections.next(longest, random);
         self.retry_at(now + wait, now);
     }
@@ -381,13 +400,39 @@ mod tests {
     fn a_token_that_the_server_refuses_is_not_used_again() {
         let mut run = Run::new(user("a"), HOUR);
         assert_eq!(run.steps(), [Step::Connect]);
-        run.close(Closed::Refused);
+        run.close(Closed::TokenRefused);
         for _ in 0..20 {
             assert_eq!(run.wake().1, [Step::Fetch]);
             assert_eq!(run.renew(None), []);
         }
         run.wake();
         assert_eq!(run.renew(Some((user("a"), HOUR))), [Step::Connect]);
+        for message in TOKEN_REFUSALS {
+            run.close(Closed::refused(message));
+            assert_eq!(run.wake().1, [Step::Fetch], "{message}");
+            assert_eq!(run.renew(Some((user("a"), HOUR))), [Step::Connect]);
+        }
+    }
+
+    #[test]
+    fn a_token_outlives_refusals_for_other_reasons() {
+        for message in [
+            "Too many connection attempts from this IP",
+            "Rate limit exceeded",
+            "",
+        ] {
+            let mut run = Run::new(user("a"), HOUR);
+            assert_eq!(run.steps(), [Step::Connect]);
+            run.random = 1.0;
+            let mut waits = Vec::new();
+            for _ in 0..7 {
+                run.close(Closed::refused(message));
+                let (wait, steps) = run.wake();
+                assert_eq!(steps, [Step::Connect], "{message}");
+                waits.push(wait / 1_000.0);
+            }
+            assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+        }
     }
 
     #[test]

@@ -148,11 +148,11 @@ pub(crate) fn connect(
             _ => client.closed(Closed::Lost),
         }
     });
-    client.on("connect_error", |client, _| {
+    client.on("connect_error", |client, error| {
         client.closed(if client.socket.active() {
             Closed::Lost
         } else {
-            Closed::Refused
+            Closed::refused(&message_of(&error))
         });
     });
     client.on("error", |client, _| {
@@ -541,6 +541,12 @@ async fn fetch<T: Read>(path: &str, token: Option<&str>) -> Option<T> {
     let response: web_sys::Response = JsFuture::from(response).await.ok()?.dyn_into().ok()?;
     let body = JsFuture::from(response.json().ok()?).await.ok()?;
     T::read(&body)
+}
+
+/// What an `Error` says.
+fn message_of(error: &JsValue) -> String {
+    let error = error.dyn_ref::<js_sys::Error>();
+    error.map_or_else(String::new, |error| error.message().into())
 }
 
 fn object(fields: &[(&str, JsValue)]) -> JsValue {
