@@ -155,7 +155,8 @@ impl Tokens {
         Duration::from_secs(identity.expires.saturating_sub(self.seconds()))
     }
 
-    fn seconds(&self) -> u64 {
+    /// The same, in whole seconds since 1970-01-01T00:00:00Z.
+    pub fn seconds(&self) -> u64 {
         self.now().0 / 1000
     }
 
@@ -292,11 +293,6 @@ fn validation(table: &AuthTable) -> Validation {
     validation
 }
 
-/// Seconds since 1970-01-01T00:00:00Z.
-pub fn now() -> u64 {
-    clock::now().0 / 1000
-}
-
 /// The token in the value of an `Authorization` header.
 pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
@@ -307,6 +303,10 @@ pub fn bearer(header: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn now() -> u64 {
+        clock::now().0 / 1000
+    }
 
     const HOUR: Duration = Duration::from_secs(3600);
 

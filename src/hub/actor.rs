@@ -2,13 +2,14 @@
 //! other, and from the board as it is at that moment. So a client that sees
 //! `seq` never sees an older one later.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{
     LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
     ScoreboardDelta, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
 };
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use socketioxide::socket::Sid;
 use tokio::{
     sync::mpsc,
@@ -16,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    Joined,
     answers::{Answer, ErrorMessage, EventError, Reply},
     banners::{Banner, Banners, Source, is_for},
     consumers::{Consumer, Consumers},
@@ -25,16 +27,17 @@ use super::{
     online::Online,
     outlet::{Outlet, event_size},
     rooms,
-    session::Session,
     slow::{Complaint, LOOK, SendQueue, Verdict},
+    turns::Turn,
     updates::Updates,
     view::{Mode, View},
     watching::Watching,
 };
 use crate::{
-    auth::{self, Identity, Role},
+    auth::{Identity, Role, Tokens},
     board::{Announcement, AnnouncementId, Board, Tick, UserChange, UserId},
     config::AchievementsTable,
+    limits::{Limits, Reason},
     live::LiveBoard,
     metrics::Metrics,
     vital::{self, Pulse},
@@ -60,11 +63,11 @@ const REVOKED: &str = "The token was revoked";
 /// What the actor is asked to do. `A` is by what an event is acknowledged.
 pub(super) enum Request<A> {
     /// A socket was let in.
-    Connected(Sid, Identity, Session),
+    Connected(Sid, Joined),
     /// A socket of this user has gone.
     Disconnected(Sid, UserId),
-    /// A client said something.
-    Event(Heard<A>),
+    /// A client said something. The turn is over when the actor has it.
+    Event(Heard<A>, Turn),
     /// Something that is not on the log is to be announced.
     Announce {
         announcement: Announcement,
@@ -85,6 +88,9 @@ pub(super) struct Heard<A> {
 pub(super) struct Actor<O: Outlet> {
     pub(super) outlet: O,
     pub(super) live: LiveBoard,
+    /// By whose clock tokens end.
+    tokens: Arc<Tokens>,
+    limits: Arc<Limits>,
     pub(super) achievements: AchievementsTable,
     pub(super) tick: Tick,
     pub(super) started: Instant,
@@ -107,6 +113,8 @@ impl<O: Outlet> Actor<O> {
     pub(super) fn new(
         outlet: O,
         live: LiveBoard,
+        tokens: Arc<Tokens>,
+        limits: Arc<Limits>,
         queue: SendQueue,
         achievements: AchievementsTable,
     ) -> Actor<O> {
@@ -118,6 +126,8 @@ impl<O: Outlet> Actor<O> {
         Actor {
             outlet,
             live,
+            tokens,
+            limits,
             achievements,
             tick: Tick::new(TICK),
             started: Instant::now(),
@@ -142,7 +152,7 @@ impl<O: Outlet> Actor<O> {
         loop {
             pulse.beat();
             let tick = self.tick_due(changed);
-            let expiry = self.expiring.due();
+            let expiry = self.expiring.due(self.tokens.seconds());
             let look = self.look;
             let banner = self.banners.wait(self.live.now());
             let banner = banner.map(|wait| Instant::now() + wait);
@@ -175,10 +185,10 @@ impl<O: Outlet> Actor<O> {
 
     pub(super) fn handle(&mut self, request: Request<O::Ack>) {
         match request {
-            Request::Connected(sid, identity, session) => {
+            Request::Connected(sid, joined) => {
                 // It may have gone already, and that may have been told before.
                 if self.outlet.is_connected(sid) {
-                    self.welcome(sid, identity, session);
+                    self.welcome(sid, joined);
                     self.count();
                 }
             }
@@ -190,7 +200,10 @@ impl<O: Outlet> Actor<O> {
                 self.early.remove(&sid);
                 self.count();
             }
-            Request::Event(event) => self.hear(event),
+            Request::Event(heard, turn) => {
+                drop(turn);
+                self.hear(heard);
+            }
             Request::Announce {
                 announcement,
                 replaces,
@@ -240,11 +253,12 @@ impl<O: Outlet> Actor<O> {
         }
     }
 
-    fn welcome(&mut self, sid: Sid, identity: Identity, session: Session) {
+    fn welcome(&mut self, sid: Sid, joined: Joined) {
+        let identity = joined.identity;
         let rank = self.live.read(|_, board| board.user(identity.user)?.rank);
         self.online.came(sid, identity.user, rank);
         self.expiring.set(sid, identity.expires);
-        self.consumers.add(sid, identity, session);
+        self.consumers.add(sid, joined);
         // Between the handshake and now the user may have been deleted.
         if let Some(reason) = self.ended(identity) {
             self.end(sid, reason);
@@ -267,7 +281,7 @@ impl<O: Outlet> Actor<O> {
 
     fn answer(&mut self, sid: Sid, user: UserId, event: ClientEvent) -> Result<Reply, EventError> {
         match event {
-            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, wanted),
+            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, wanted)?,
             ClientEvent::UnsubscribeScoreboard => self.unsubscribe(sid),
             ClientEvent::SubscribeUserScore(asked) => {
                 if asked != user {
@@ -300,16 +314,22 @@ impl<O: Outlet> Actor<O> {
         Ok(Reply::Done)
     }
 
-    fn subscribe(&mut self, sid: Sid, wanted: Subscribe) {
+    fn subscribe(&mut self, sid: Sid, wanted: Subscribe) -> Result<(), EventError> {
         let Subscribe { view, mode, known } = wanted;
-        self.unsubscribe(sid);
-        let is_live = self.is_live(sid);
         let live = self.live.clone();
-        if !is_live {
+        let address = self.consumers.get(sid).and_then(|it| it.address);
+        let limited = address.and_then(|address| self.limits.limited(address));
+        let has_rows = live.read(|_, board| view.places(board.rules()).start < board.len());
+        if !self.watching.may_watch(sid, limited, view, has_rows) {
+            self.limits.refused(Reason::Pages, address);
+            return Err(EventError::TooMany);
+        }
+        self.unsubscribe(sid);
+        if !self.is_live(sid) {
             let first = || live.read(|epoch, board| Frames::new(view, epoch, board));
-            self.watching.watch(sid, view, mode, first);
+            self.watching.watch(sid, limited, view, mode, first);
             self.watching.begin_behind(sid);
-            return;
+            return Ok(());
         }
         // Joining comes first, so that nothing falls between.
         self.outlet.join(sid, rooms::watched(view, mode));
@@ -321,7 +341,7 @@ impl<O: Outlet> Actor<O> {
             let known = known.map(|(_, seq)| (seq, self.watching.is_tick(seq)));
             let frames = self
                 .watching
-                .watch(sid, view, mode, || Frames::new(view, epoch, board));
+                .watch(sid, limited, view, mode, || Frames::new(view, epoch, board));
             let missed = known.and_then(|(seq, is_tick)| {
                 // What was seen between two ticks, deltas do not know of; and all
                 // answers are as of now, or one could be older than another.
@@ -343,20 +363,32 @@ impl<O: Outlet> Actor<O> {
             Some(missed) => self.tell(sid, SCOREBOARD_DELTA, &missed),
             None => self.tell_all_rows(sid, view),
         }
+        Ok(())
     }
 
-    /// Shows a socket all rows as they are now.
+    /// Shows a socket that watches a view all its rows as they are now. Many may ask at
+    /// the same time, so what the first is told is kept for the others.
     fn tell_all_rows(&mut self, sid: Sid, view: View) {
-        let live = self.live.clone();
-        let (now, rows) = live.read(|epoch, board| {
-            let rows = LeaderboardData {
-                page: view.page(),
-                ..wire::leaderboard(epoch, board, view.places(board.rules()))
-            };
-            (Moment::of(epoch, board), rows)
+        let (now, rows) = self.live.read(|epoch, board| {
+            let now = Moment::of(epoch, board);
+            let rows = self
+                .watching
+                .rows(view, now)
+                .ok_or_else(|| LeaderboardData {
+                    page: view.page(),
+                    ..wire::leaderboard(epoch, board, view.places(board.rules()))
+                });
+            (now, rows)
+        });
+        let rows = rows.or_else(|rows| {
+            let rows = Arc::from(to_raw_value(&rows)?);
+            self.watching.keep_rows(view, now, &rows);
+            Ok::<_, serde_json::Error>(rows)
         });
         self.watching.shown(sid, now);
-        self.tell(sid, LEADERBOARD_REFRESH, &rows);
+        if let Ok(rows) = rows {
+            self.tell_raw(sid, LEADERBOARD_REFRESH, &rows);
+        }
     }
 
     fn unsubscribe(&mut self, sid: Sid) {
@@ -386,10 +418,16 @@ impl<O: Outlet> Actor<O> {
 
     /// Emits to one socket that was welcomed.
     pub(super) fn tell<T: Serialize>(&self, sid: Sid, event: &str, data: &T) {
+        // What has no JSON is not sent.
+        if let Ok(data) = to_raw_value(data) {
+            self.tell_raw(sid, event, &data);
+        }
+    }
+
+    fn tell_raw(&self, sid: Sid, event: &str, data: &RawValue) {
         if let Some(consumer) = self.consumers.get(sid) {
-            consumer
-                .session
-                .sent(event_size(event, data), Instant::now());
+            let bytes = event_size(event, data);
+            consumer.session.sent(bytes, Instant::now());
             self.outlet.emit(sid, event, data);
         }
     }
@@ -406,13 +444,16 @@ impl<O: Outlet> Actor<O> {
         if sids.peek().is_none() {
             return;
         }
-        let (bytes, now) = (event_size(event, data), Instant::now());
+        let Ok(data) = to_raw_value(data) else {
+            return;
+        };
+        let (bytes, now) = (event_size(event, &data), Instant::now());
         // All of them: which of them is slow must not depend on the others.
         let live = sids
             .filter(|sid| self.consumers.note(*sid, bytes, now))
             .count();
         if live > 0 {
-            self.outlet.emit_to(rooms, event, data).await;
+            self.outlet.emit_to(rooms, event, &data).await;
         }
     }
 
@@ -537,8 +578,8 @@ impl<O: Outlet> Actor<O> {
     }
 
     /// Closes sockets whose tokens have expired.
-    fn end_expired(&mut self) {
-        for sid in self.expiring.take_until(auth::now()) {
+    pub(super) fn end_expired(&mut self) {
+        for sid in self.expiring.take_until(self.tokens.seconds()) {
             self.end(sid, EXPIRED);
         }
     }

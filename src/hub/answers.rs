@@ -3,6 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use socketioxide::{
     adapter::Adapter,
     extract::AckSender,
@@ -119,8 +120,7 @@ impl<A> Answer<A> {
         match self.outcome {
             Ok(reply) => {
                 if reply == Reply::Pong {
-                    session.sent(event_size("pong", &()), now);
-                    outlet.emit(sid, "pong", &());
+                    emit(outlet, (sid, session), "pong", &(), now);
                 }
                 let (epoch, seq) = live.read(|epoch, board| (epoch, board.seq()));
                 let done = Done {
@@ -134,8 +134,7 @@ impl<A> Answer<A> {
             Err(error) => {
                 let (code, message) = (error.code(), error.message());
                 let said = ErrorMessage { message };
-                session.sent(event_size("error", &said), now);
-                outlet.emit(sid, "error", &said);
+                emit(outlet, (sid, session), "error", &said, now);
                 let failed = Failed {
                     ok: false,
                     error: AckError { code, message },
@@ -146,6 +145,19 @@ impl<A> Answer<A> {
     }
 }
 
+fn emit<O: Outlet, T: Serialize>(
+    outlet: &O,
+    (sid, session): (Sid, &Session),
+    event: &str,
+    data: &T,
+    now: Instant,
+) {
+    if let Ok(data) = to_raw_value(data) {
+        session.sent(event_size(event, &data), now);
+        outlet.emit(sid, event, &data);
+    }
+}
+
 fn acknowledge<O: Outlet, T: Serialize>(
     outlet: &O,
     session: &Session,
@@ -153,8 +165,10 @@ fn acknowledge<O: Outlet, T: Serialize>(
     data: &T,
     now: Instant,
 ) {
-    if let Some(ack) = ack {
-        session.sent(ack_size(data), now);
-        outlet.acknowledge(ack, data);
+    if let Some(ack) = ack
+        && let Ok(data) = to_raw_value(data)
+    {
+        session.sent(ack_size(&data), now);
+        outlet.acknowledge(ack, &data);
     }
 }

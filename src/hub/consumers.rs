@@ -2,12 +2,16 @@
 //! whether its client keeps up. What waits for a slow one is bounded, and small: its view
 //! is in `watching`, and of the rest only is kept that there is something newer.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+};
 
 use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use super::{
+    Joined,
     answers::Answer,
     banners::KEPT,
     session::Session,
@@ -31,6 +35,7 @@ pub(super) struct Consumer<A> {
     pub(super) session: Session,
     /// As its latest token says.
     pub(super) identity: Identity,
+    pub(super) address: Option<IpAddr>,
     pace: Pace,
     owed: Option<Owed<A>>,
 }
@@ -89,10 +94,11 @@ impl<A> Consumers<A> {
     }
 
     /// A socket was welcomed.
-    pub(super) fn add(&mut self, sid: Sid, identity: Identity, session: Session) {
+    pub(super) fn add(&mut self, sid: Sid, joined: Joined) {
         let consumer = Consumer {
-            session,
-            identity,
+            session: joined.session,
+            identity: joined.identity,
+            address: joined.address,
             pace: Pace::default(),
             owed: None,
         };
@@ -201,5 +207,27 @@ impl<A> Consumers<A> {
     /// How many are slow.
     pub(super) fn slow(&self) -> usize {
         self.slow.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::answers::Reply;
+
+    #[test]
+    fn so_many_answers_and_banners_wait() {
+        let mut owed = Owed::default();
+        for n in 0..150 {
+            owed.answer(Answer {
+                ack: Some(n),
+                outcome: Ok(Reply::Done),
+            });
+            owed.banner(AnnouncementId([n; 16]));
+        }
+        let answers: Vec<_> = owed.answers.iter().filter_map(|it| it.ack).collect();
+        assert_eq!(answers, (0..64).collect::<Vec<u8>>(), "the first ones");
+        let banners: Vec<_> = owed.banners.iter().map(|it| it.0[0]).collect();
+        assert_eq!(banners, (50..150).collect::<Vec<u8>>(), "the last ones");
     }
 }

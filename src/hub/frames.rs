@@ -409,6 +409,28 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn so_many_who_left_are_remembered() {
+        let mut log = Log::new(1);
+        log.name(1, 1, false);
+        log.name(2, 2, false);
+        log.act(1, 1);
+        let mut frames = Frames::new(View::Top, Epoch(7), &log.board);
+        let mut seqs = vec![log.board.seq()];
+        // With each frame one of them leaves.
+        for n in [2, 1].into_iter().cycle().take(1030) {
+            log.act(n, 2);
+            assert!(frames.advance(&log.board).is_some());
+            seqs.push(log.board.seq());
+        }
+        assert_eq!(frames.gone.len(), 1024);
+        let now = Moment::of(Epoch(7), &log.board);
+        let is_known = |seq| frames.since(&frames.data().epoch, seq, now).is_some();
+        let known: Vec<_> = seqs[..9].iter().map(|seq| is_known(*seq)).collect();
+        let expected = [false, false, false, false, false, false, true, true, true];
+        assert_eq!(known, expected);
+    }
+
+    #[test]
     fn a_name_is_told_when_it_is_new() {
         let mut log = Log::new(3);
         log.name(1, 1, true);

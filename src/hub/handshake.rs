@@ -9,7 +9,7 @@ use socketioxide::{
     socket::DisconnectReason,
 };
 
-use super::{Excess, Handlers, Joined, Session, actor::Request, received};
+use super::{Excess, Handlers, Joined, Peer, Session, actor::Request, received};
 use crate::auth::{Role, bearer};
 
 /// How long a transport outlives the socket that has left it: what was said last may
@@ -74,17 +74,24 @@ fn admit(
     if handlers.live.is_revoked(&identity) {
         return Err(Refused::InvalidToken);
     }
+    let peer = socket.req_parts().extensions.get::<Peer>();
+    let address = peer.map(|Peer(address)| *address);
     let place = handlers.limits.handshake(identity.user);
+    let place = place.map_err(|reason| {
+        handlers.limits.refused(reason, address);
+        Refused::TooMuchOfUser
+    })?;
     // The socket holds it until it is dropped itself, in whatever way it ended.
-    socket
-        .extensions
-        .insert(place.ok_or(Refused::TooMuchOfUser)?);
+    socket.extensions.insert(place);
     socket.extensions.insert(Excess::default());
     socket.on_fallback(received);
     let (sid, gone) = (socket.id, handlers.requests.clone());
     let left = session.clone();
-    let session = session.clone();
-    socket.extensions.insert(Joined { identity, session });
+    socket.extensions.insert(Joined {
+        identity,
+        session: session.clone(),
+        address,
+    });
     socket.on_disconnect(async move |reason: DisconnectReason| {
         use DisconnectReason::{ClientNSDisconnect, ServerNSDisconnect};
         if matches!(reason, ClientNSDisconnect | ServerNSDisconnect) {

@@ -10,6 +10,7 @@ mod answers;
 mod banners;
 mod consumers;
 mod events;
+mod excess;
 mod expiring;
 mod frames;
 mod handshake;
@@ -23,18 +24,12 @@ mod session;
 mod simulation;
 mod slow;
 mod ticking;
+mod turns;
 mod updates;
 mod view;
 mod watching;
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use socketioxide::{
     ParserConfig, SocketIo, SocketIoBuilder, TransportType,
@@ -42,6 +37,7 @@ use socketioxide::{
     extract::{AckSender, Event, Extension, SocketRef, State, TryData},
     handler::ConnectHandler,
     layer::SocketIoLayer,
+    socket::Sid,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
@@ -49,29 +45,23 @@ use crate::{
     auth::{Identity, Tokens},
     board::{Announcement, AnnouncementId},
     config::{AchievementsTable, SocketTable},
-    limits::Limits,
+    limits::{Limits, Reason},
     live::LiveBoard,
     vital::Pulse,
 };
 use actor::{Actor, Heard, Request};
 use answers::{Acknowledgement, Answer, EventError};
 use events::{Args, ClientEvent};
+use excess::Excess;
 pub use session::{Session, WeakSession};
 use slow::SendQueue;
-
-/// Requests that may wait for the actor; a client whose request finds no place
-/// is closed. None of them holds what a client wrote: they have one size.
-const QUEUE: usize = 16 * 1024;
+use turns::{QUEUE, Turn, Turns};
 
 /// Between the transport's connection and the token.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long sockets have to take their goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Events in a row beyond the limit that are answered; with one more, the socket is
-/// closed.
-const EXCESS: u32 = 60;
 
 /// The address of whoever sent a request, which the listener puts on it.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +74,7 @@ struct Handlers {
     tokens: Arc<Tokens>,
     limits: Arc<Limits>,
     queue: SendQueue,
+    turns: Arc<Turns>,
     requests: mpsc::Sender<Request<AckSender>>,
 }
 
@@ -143,14 +134,15 @@ impl Hub {
         let (layer, io) = transport(table)
             .with_state(Handlers {
                 live: live.clone(),
-                tokens,
-                limits,
+                tokens: tokens.clone(),
+                limits: limits.clone(),
                 queue,
+                turns: Arc::new(Turns::new()),
                 requests: requests.clone(),
             })
             .build_layer();
         io.ns("/", connected.with(handshake::authenticate));
-        let actor = Actor::new(io.clone(), live, queue, achievements);
+        let actor = Actor::new(io.clone(), live, tokens, limits, queue, achievements);
         let actor = tokio::spawn(actor.run(received, pulse));
         let hub = Hub {
             io,
@@ -183,11 +175,16 @@ impl Hub {
 /// Runs when a client was let in.
 fn connected(
     socket: SocketRef,
-    Extension(Joined { identity, session }): Extension<Joined>,
+    Extension(joined): Extension<Joined>,
     State(handlers): State<Handlers>,
 ) -> std::future::Ready<()> {
-    let request = Request::Connected(socket.id, identity, session.clone());
-    handlers.push(&session, request);
+    let (session, address) = (joined.session.clone(), joined.address);
+    let request = Request::Connected(socket.id, joined);
+    if handlers.requests.try_send(request).is_err() {
+        // Better no connection than one whose state nobody knows: the client comes back.
+        handlers.limits.refused(Reason::NewSockets, address);
+        session.close();
+    }
     std::future::ready(())
 }
 
@@ -197,60 +194,77 @@ fn received(
     socket: SocketRef,
     Event(name): Event,
     TryData(args): TryData<Args>,
-    Extension(Joined { identity, session }): Extension<Joined>,
+    Extension(joined): Extension<Joined>,
     State(handlers): State<Handlers>,
     io: SocketIo,
     Acknowledgement(ack): Acknowledgement<LocalAdapter>,
 ) -> std::future::Ready<()> {
+    let Joined {
+        identity,
+        session,
+        address,
+    } = joined;
     let excess = socket.extensions.get::<Excess>().unwrap_or_default();
-    if handlers.limits.event(identity.user) {
-        excess.0.store(0, Ordering::Relaxed);
-        let verify = |token: &str| handlers.tokens.verify(token).ok();
-        let event = args.map_or(ClientEvent::Malformed, |Args(args)| {
-            ClientEvent::read(&name, &args, verify)
-        });
-        let request = Request::Event(Heard {
-            sid: socket.id,
-            user: identity.user,
-            event,
-            ack,
-        });
-        handlers.push(&session, request);
-    } else if excess.0.fetch_add(1, Ordering::Relaxed) >= EXCESS {
-        // It does not get away by not reading.
-        if socket.disconnect().is_err() {
-            session.close();
+    match handlers.turn(socket.id, identity, address) {
+        Ok((turn, place)) => {
+            excess.within();
+            let verify = |token: &str| handlers.tokens.verify(token).ok();
+            let event = args.map_or(ClientEvent::Malformed, |Args(args)| {
+                ClientEvent::read(&name, &args, verify)
+            });
+            let heard = Heard {
+                sid: socket.id,
+                user: identity.user,
+                event,
+                ack,
+            };
+            place.send(Request::Event(heard, turn));
         }
-    } else if handlers.queue.has_room(session.backlog(), Instant::now()) {
-        // Not by way of the actor, whom a flood must not keep from others.
-        let refusal = Answer {
-            ack,
-            outcome: Err(EventError::TooMany),
-        };
-        let to = (socket.id, &session);
-        refusal.send(&io, to, &handlers.live, Instant::now());
+        Err(reason) => {
+            handlers.limits.refused(reason, address);
+            if excess.beyond() {
+                // It does not get away by not reading.
+                if socket.disconnect().is_err() {
+                    session.close();
+                }
+            } else if handlers.queue.has_room(session.backlog(), Instant::now()) {
+                // Not by way of the actor, whom a flood must not keep from others.
+                let refusal = Answer {
+                    ack,
+                    outcome: Err(EventError::TooMany),
+                };
+                let to = (socket.id, &session);
+                refusal.send(&io, to, &handlers.live, Instant::now());
+            }
+        }
     }
     std::future::ready(())
 }
 
-/// As whom a socket was let in, and by which session.
+/// As whom a socket was let in, by which session and from where.
 #[derive(Clone)]
 struct Joined {
     identity: Identity,
     session: Session,
+    /// Of whoever opened the session, if the listener has said it.
+    address: Option<IpAddr>,
 }
 
-/// How many events beyond the limit a socket has sent in a row.
-#[derive(Clone, Default)]
-struct Excess(Arc<AtomicU32>);
-
 impl Handlers {
-    fn push(&self, session: &Session, request: Request<AckSender>) {
-        if self.requests.try_send(request).is_err() {
-            // Better no connection than one whose state nobody knows: the client
-            // comes back and asks again.
-            tracing::warn!("the hub cannot keep up; a client was closed");
-            session.close();
+    /// The turn of one more event of a socket, and its place in the actor's queue; or why
+    /// there is none.
+    fn turn(
+        &self,
+        sid: Sid,
+        identity: Identity,
+        address: Option<IpAddr>,
+    ) -> Result<(Turn, mpsc::Permit<'_, Request<AckSender>>), Reason> {
+        if !self.limits.event(identity.user) {
+            return Err(Reason::Events);
         }
+        let limited = address.and_then(|address| self.limits.limited(address));
+        let turn = self.turns.take(sid, limited);
+        let place = self.requests.try_reserve().ok();
+        turn.zip(place).ok_or(Reason::WaitingEvents)
     }
 }

@@ -1,8 +1,7 @@
-//! By which way everything that the actor says leaves it: Socket.IO, or a test.
+//! By which way everything that the actor says leaves it: Socket.IO, or a test. It is
+//! JSON already, so that it is encoded once, and how long it is is known before.
 
-use std::io;
-
-use serde::Serialize;
+use serde_json::value::RawValue;
 use socketioxide::{
     SocketIo,
     extract::{AckSender, SocketRef},
@@ -30,18 +29,18 @@ pub(super) trait Outlet: Send + Sync + 'static {
     fn leave_all(&self, sid: Sid);
 
     /// Sends an event to one socket.
-    fn emit<T: Serialize>(&self, sid: Sid, event: &str, data: &T);
+    fn emit(&self, sid: Sid, event: &str, data: &RawValue);
 
-    /// Sends an event to all who are in any of these rooms, encoded once.
-    fn emit_to<T: Serialize + Sync>(
+    /// Sends an event to all who are in any of these rooms.
+    fn emit_to(
         &self,
         rooms: Vec<String>,
         event: &str,
-        data: &T,
+        data: &RawValue,
     ) -> impl Future<Output = ()> + Send;
 
     /// Acknowledges an event, if its client asked for that.
-    fn acknowledge<T: Serialize>(&self, ack: Self::Ack, data: &T);
+    fn acknowledge(&self, ack: Self::Ack, data: &RawValue);
 
     /// Ends a socket. False if that cannot be told to its client.
     fn disconnect(&self, sid: Sid) -> bool;
@@ -81,17 +80,17 @@ impl Outlet for SocketIo {
         }
     }
 
-    fn emit<T: Serialize>(&self, sid: Sid, event: &str, data: &T) {
+    fn emit(&self, sid: Sid, event: &str, data: &RawValue) {
         if let Some(socket) = self.get_socket(sid) {
             _ = socket.emit(event, data);
         }
     }
 
-    async fn emit_to<T: Serialize + Sync>(&self, rooms: Vec<String>, event: &str, data: &T) {
+    async fn emit_to(&self, rooms: Vec<String>, event: &str, data: &RawValue) {
         _ = self.to(rooms).emit(event, data).await;
     }
 
-    fn acknowledge<T: Serialize>(&self, ack: AckSender, data: &T) {
+    fn acknowledge(&self, ack: AckSender, data: &RawValue) {
         _ = ack.send(data);
     }
 
@@ -106,45 +105,28 @@ fn connected(io: &SocketIo, sid: Sid) -> Option<SocketRef> {
 }
 
 /// How many bytes the packet has by which an event is sent: `42["event",data]`.
-pub(super) fn event_size<T: Serialize>(event: &str, data: &T) -> usize {
-    json_size(data) + event.len() + 7
+pub(super) fn event_size(event: &str, data: &RawValue) -> usize {
+    data.get().len() + event.len() + 7
 }
 
 /// How many bytes the packet has at least by which an event is acknowledged: `43[data]`,
 /// and a number that only its client knows.
-pub(super) fn ack_size<T: Serialize>(data: &T) -> usize {
-    json_size(data) + 4
-}
-
-fn json_size<T: Serialize>(data: &T) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Counting cannot fail, and what has no JSON is not sent either.
-    _ = serde_json::to_writer(&mut count, data);
-    count.0
+pub(super) fn ack_size(data: &RawValue) -> usize {
+    data.get().len() + 4
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{json, value::to_raw_value};
+
     use super::*;
 
     #[test]
     fn the_size_is_that_of_the_packet() {
-        let data = serde_json::json!({ "message": "é", "n": [1, 2] });
-        assert_eq!(
-            event_size("error", &data),
-            format!("42[\"error\",{data}]").len()
-        );
-        assert_eq!(ack_size(&data), format!("43[{data}]").len());
+        let data = json!({ "message": "é", "n": [1, 2] });
+        let raw = to_raw_value(&data).unwrap();
+        let packet = format!("42[\"error\",{data}]");
+        assert_eq!(event_size("error", &raw), packet.len());
+        assert_eq!(ack_size(&raw), format!("43[{data}]").len());
     }
 }

@@ -1,7 +1,7 @@
 //! What clients of a hub hear when the board is replaced. They speak Socket.IO with
 //! it by polling, within this process.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, num::NonZeroU32};
 
 use app::wire::{
     LEADERBOARD_REFRESH, SCOREBOARD_DELTA, SCOREBOARD_UPDATE, SESSION_EXPIRED,
@@ -18,11 +18,12 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    auth::{self, Role},
+    auth::Role,
     board::{Epoch, UserId},
     config::{AuthTable, LimitsTable, Secret},
-    limits::{Admission, Traffic, tests::limits},
+    limits::{Admission, Traffic},
     live::testing::{acted, live, log, user},
+    metrics::Metrics,
     store::Fold,
     wire,
 };
@@ -38,15 +39,22 @@ struct Running {
     router: Router,
     tokens: Arc<Tokens>,
     limits: Arc<Limits>,
+    metrics: Metrics,
     _hub: Hub,
 }
 
 impl Running {
     fn start(live: LiveBoard) -> Running {
+        Running::within(live, &LimitsTable::default())
+    }
+
+    fn within(live: LiveBoard, table: &LimitsTable) -> Running {
         let secret = |text: &str| Secret(text.into());
         let tokens = Tokens::new(&secret("one"), &secret("other"), &AuthTable::default());
         let tokens = Arc::new(tokens);
-        let limits = Arc::new(limits(LimitsTable::default()));
+        let metrics = Metrics::default();
+        let limits = Limits::new(table, NonZeroU32::MAX, metrics.clone());
+        let limits = Arc::new(limits);
         let (hub, layer) = Hub::start(
             live,
             tokens.clone(),
@@ -59,12 +67,23 @@ impl Running {
             router: Router::new().layer(layer),
             tokens,
             limits,
+            metrics,
             _hub: hub,
         }
     }
 
     /// A client who is connected, and has sent these events.
     async fn client(&self, user: UserId, role: Role, events: &[Value]) -> Client {
+        let mut client = self.newcomer(user, role).await;
+        while !client.packet().await.starts_with("40") {}
+        for event in events {
+            client.send(format!("42{event}")).await;
+        }
+        client
+    }
+
+    /// A client who has said who they are.
+    async fn newcomer(&self, user: UserId, role: Role) -> Client {
         let address = [192, 0, 2, 1].into();
         let Admission::Admitted(permit) = self.limits.connection(address) else {
             panic!("there are few");
@@ -83,11 +102,15 @@ impl Running {
         client
             .send(format!("40{}", json!({ "token": token })))
             .await;
-        while !client.packet().await.starts_with("40") {}
-        for event in events {
-            client.send(format!("42{event}")).await;
-        }
         client
+    }
+
+    /// How often a client was refused for a reason.
+    fn refused(&self, reason: Reason) -> Option<String> {
+        let start = format!("podium_refused_total{{reason=\"{reason}\"}} ");
+        let text = self.metrics.text();
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix(&start).map(str::to_owned))
     }
 }
 
@@ -211,7 +234,7 @@ async fn whoever_is_here_begins_anew_with_another_log() {
     // The player stands there as before.
     let mut other = log(2, 9, &[3, 2]);
     other.announcements.extend(log(1, 1, &[1]).announcements);
-    other.revoked = vec![(user(9), auth::now() + 60)];
+    other.revoked = vec![(user(9), running.tokens.seconds() + 60)];
     folder.reload(other);
     assert_eq!(gone.end().await, "User deleted");
     assert_eq!(revoked.end().await, "The token was revoked");
@@ -274,4 +297,48 @@ async fn whoever_comes_with_another_log_is_shown_all_rows() {
     watching.until(LEADERBOARD_REFRESH, 4).await;
     assert_eq!(answer(2).await, (SCOREBOARD_DELTA.into(), now(2)));
     assert_eq!(answer(1).await, (LEADERBOARD_REFRESH.into(), now(2)));
+}
+
+#[tokio::test]
+async fn what_is_sent_is_what_was_counted() {
+    let (live, _folder) = live(log(1, 3, &[1, 2]));
+    let running = Running::start(live.clone());
+    let mut client = running.client(user(50), Role::Viewer, &[]).await;
+    client.send(r#"427["ping"]"#.into()).await;
+    let event = json!([SUBSCRIBE_SCOREBOARD]);
+    client.send(format!("42{event}")).await;
+    while client.packet().await != r#"42["pong",null]"# {}
+    let ack = client.packet().await;
+    let ack = ack.strip_prefix("437[").and_then(|it| it.strip_suffix(']'));
+    let ack: Value = serde_json::from_str(ack.unwrap()).unwrap();
+    assert_eq!(ack["ok"], true);
+    let rows = live.read(|epoch, board| wire::leaderboard(epoch, board, 0..board.rules().top));
+    let rows = serde_json::value::to_raw_value(&rows).unwrap();
+    let packet = client.packet().await;
+    assert_eq!(packet, format!("42[\"{LEADERBOARD_REFRESH}\",{rows}]"));
+    let counted = outlet::event_size(LEADERBOARD_REFRESH, &rows);
+    assert_eq!(counted, packet.len());
+}
+
+#[tokio::test]
+async fn what_is_refused_is_counted() {
+    let (live, _folder) = live(log(1, 3, &[1, 2]));
+    let two = NonZeroU32::new(2).unwrap();
+    let table = LimitsTable {
+        events_per_minute: two,
+        ..LimitsTable::default()
+    };
+    let running = Running::within(live, &table);
+    let pings = [const { Value::Null }; 3].map(|_| json!(["ping"]));
+    let mut loud = running.client(user(50), Role::Viewer, &pings).await;
+    while loud.event().await.0 != "error" {}
+    assert_eq!(running.refused(Reason::Events).as_deref(), Some("1"));
+    for _ in 0..2 {
+        running.client(user(51), Role::Viewer, &[]).await;
+    }
+    assert_eq!(running.refused(Reason::Handshakes).as_deref(), Some("0"));
+    let mut third = running.newcomer(user(51), Role::Viewer).await;
+    let refusal = r#"44{"message":"Rate limit exceeded"}"#;
+    while third.packet().await != refusal {}
+    assert_eq!(running.refused(Reason::Handshakes).as_deref(), Some("1"));
 }

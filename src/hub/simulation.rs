@@ -4,34 +4,40 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use app::wire::{LeaderboardData, ScoreboardDelta, UserScoreUpdate};
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use socketioxide::socket::Sid;
 use tokio::time::{Duration, advance};
 
 use super::session::tests::session;
 use super::{
+    Joined,
     actor::{Actor, Heard, Request},
     events::{ClientEvent, Subscribe},
-    frames::tests::apply,
+    frames::{Moment, tests::apply},
     outlet::Outlet,
     session::Session,
     slow::SendQueue,
+    turns::Turns,
     view::{Mode, View},
 };
 use crate::{
-    auth::{Identity, Role},
+    auth::{Identity, Role, Tokens},
     board::{
         Announcement, AnnouncementId, AnnouncementKind, Audience, Fact, LogEntry, Score, Seq,
         Severity, Timestamp,
     },
-    config::AchievementsTable,
+    config::{AchievementsTable, AuthTable, LimitsTable, Secret},
+    limits::tests::limits,
     live::{
         LiveBoard,
         testing::{live, log, user},
@@ -80,9 +86,9 @@ impl Net {
     }
 }
 
-fn packet<T: Serialize>(name: &str, data: &T) -> Packet {
-    let payload = serde_json::to_value(data).unwrap();
-    let bytes = payload.to_string().len() + name.len() + 7;
+fn packet(name: &str, data: &RawValue) -> Packet {
+    let payload: Value = serde_json::from_str(data.get()).unwrap();
+    let bytes = data.get().len() + name.len() + 7;
     Packet {
         name: name.to_owned(),
         payload,
@@ -121,11 +127,11 @@ impl Outlet for Net {
         }
     }
 
-    fn emit<T: Serialize>(&self, sid: Sid, event: &str, data: &T) {
+    fn emit(&self, sid: Sid, event: &str, data: &RawValue) {
         self.push(sid, packet(event, data));
     }
 
-    async fn emit_to<T: Serialize + Sync>(&self, rooms: Vec<String>, event: &str, data: &T) {
+    async fn emit_to(&self, rooms: Vec<String>, event: &str, data: &RawValue) {
         let sockets = self.0.lock();
         let named = rooms.iter().filter_map(|room| sockets.rooms.get(room));
         let sids: HashSet<Sid> = named.flatten().copied().collect();
@@ -135,7 +141,7 @@ impl Outlet for Net {
         }
     }
 
-    fn acknowledge<T: Serialize>(&self, sid: Sid, data: &T) {
+    fn acknowledge(&self, sid: Sid, data: &RawValue) {
         self.push(sid, packet("ack", data));
     }
 
@@ -314,6 +320,9 @@ struct World {
     scores: HashMap<u8, i64>,
     announced: u128,
     clients: Vec<Client>,
+    turns: Turns,
+    /// What time it is, in seconds, by the clock of the tokens.
+    clock: Arc<AtomicU64>,
 }
 
 impl World {
@@ -324,30 +333,16 @@ impl World {
         let net = Net::default();
         let queue = SendQueue(QUEUE);
         let table = AchievementsTable::default();
-        let mut actor = Actor::new(net.clone(), live.clone(), queue, table);
-        let clients = numbers.map(|number| {
-            let (sid, session) = (Sid::new(), session());
-            net.0.lock().queues.insert(sid, VecDeque::new());
-            let identity = Identity {
-                user: user(number),
-                role: Role::Player,
-                issued: None,
-                expires: u64::MAX,
-            };
-            actor.handle(Request::Connected(sid, identity, session.clone()));
-            Client {
-                sid,
-                number,
-                session,
-                view: None,
-                board: None,
-                score: None,
-                taken: Vec::new(),
-                banners: HashSet::new(),
-            }
-        });
-        let clients = clients.collect();
-        World {
+        let clock = Arc::new(AtomicU64::new(0));
+        let tokens = {
+            let (secret, clock) = (Secret("one".into()), clock.clone());
+            let tokens = Tokens::new(&secret, &secret, &AuthTable::default());
+            tokens.with_clock(move || Timestamp(clock.load(Ordering::Relaxed) * 1000))
+        };
+        let limits = Arc::new(limits(LimitsTable::default()));
+        let (tokens, of_all) = (Arc::new(tokens), live.clone());
+        let actor = Actor::new(net.clone(), of_all, tokens, limits, queue, table);
+        let mut world = World {
             net,
             actor,
             live,
@@ -356,8 +351,47 @@ impl World {
             epoch: 1,
             scores: HashMap::new(),
             announced: 1000,
-            clients,
+            clients: Vec::new(),
+            turns: Turns::new(),
+            clock,
+        };
+        for number in numbers {
+            let client = world.open(number);
+            world.connect(&client, u64::MAX, None);
+            world.clients.push(client);
         }
+        world
+    }
+
+    /// A client whose socket is there, and not connected yet.
+    fn open(&self, number: u8) -> Client {
+        let sid = Sid::new();
+        self.net.0.lock().queues.insert(sid, VecDeque::new());
+        Client {
+            sid,
+            number,
+            session: session(),
+            view: None,
+            board: None,
+            score: None,
+            taken: Vec::new(),
+            banners: HashSet::new(),
+        }
+    }
+
+    /// A client is connected, with a token that ends then, from this address.
+    fn connect(&mut self, client: &Client, expires: u64, address: Option<IpAddr>) {
+        let joined = Joined {
+            identity: Identity {
+                user: user(client.number),
+                role: Role::Player,
+                issued: None,
+                expires,
+            },
+            session: client.session.clone(),
+            address,
+        };
+        self.actor.handle(Request::Connected(client.sid, joined));
     }
 
     async fn run(&mut self, step: &Step) {
@@ -452,16 +486,21 @@ impl World {
     }
 
     fn say(&mut self, who: u8, event: ClientEvent) {
-        let client = &self.clients[usize::from(who)];
-        if !self.net.exists(client.sid) {
-            return;
+        let sid = self.clients[usize::from(who)].sid;
+        if self.net.exists(sid) {
+            self.hear(sid, who, event);
         }
-        self.actor.handle(Request::Event(Heard {
-            sid: client.sid,
+    }
+
+    fn hear(&mut self, sid: Sid, who: u8, event: ClientEvent) {
+        let heard = Heard {
+            sid,
             user: user(who),
             event,
-            ack: Some(client.sid),
-        }));
+            ack: Some(sid),
+        };
+        let turn = self.turns.take(sid, None).expect("nothing waits");
+        self.actor.handle(Request::Event(heard, turn));
     }
 
     /// Those who were closed have gone.
@@ -626,5 +665,105 @@ fn asking_without_reading_grows_nothing() {
         assert!(count("leaderboard_refresh") < 10);
         assert!(count("ack") < 100 && count("ack") >= 64);
         assert!(client.board.is_some());
+    });
+}
+
+/// What a client says before it was welcomed waits for that, if it is not too much.
+#[test]
+fn so_much_is_heard_that_is_said_too_early() {
+    simulated(async {
+        let mut world = World::new(0..0);
+        let mut client = world.open(0);
+        for _ in 0..100 {
+            world.hear(client.sid, 0, ClientEvent::Ping);
+        }
+        world.connect(&client, u64::MAX, None);
+        // Some of it waits until the client has read the first.
+        for _ in 0..100 {
+            client.take(&world.net, usize::MAX);
+            world.run(&Step::Wait { ms: 100 }).await;
+        }
+        let pongs = client.taken.iter().filter(|it| it.name == "pong");
+        assert_eq!(pongs.count(), 64);
+    });
+}
+
+#[test]
+fn a_token_ends_by_the_clock_by_which_it_was_checked() {
+    simulated(async {
+        let mut world = World::new(0..0);
+        let client = world.open(0);
+        world.clock.store(50, Ordering::Relaxed);
+        world.connect(&client, 100, None);
+        for (now, is_here) in [(50, true), (99, true), (100, false)] {
+            world.clock.store(now, Ordering::Relaxed);
+            world.actor.end_expired();
+            assert_eq!(world.net.exists(client.sid), is_here, "at {now} s");
+        }
+    });
+}
+
+#[test]
+fn all_who_ask_at_one_moment_are_told_rows_that_were_written_once() {
+    simulated(async {
+        let mut world = World::new(0..QUICK);
+        let (page, mode) = (None, Mode::Full);
+        let mut told = Vec::new();
+        for who in 0..QUICK {
+            // The board is not that of the last tick.
+            if who == 0 {
+                world.run(&Step::Act { user: 5, points: 1 }).await;
+            }
+            world.run(&Step::Subscribe { who, page, mode }).await;
+            let now = world.live.read(Moment::of);
+            told.push(world.actor.watching.rows(View::Top, now).unwrap());
+        }
+        assert!(told.iter().all(|rows| Arc::ptr_eq(rows, &told[0])));
+        let seen = world.clients.iter().map(|client| client.board.as_ref());
+        assert!(seen.clone().all(|board| board.unwrap().seq == world.seq));
+        world.run(&Step::Act { user: 6, points: 1 }).await;
+        let now = world.live.read(Moment::of);
+        assert!(world.actor.watching.rows(View::Top, now).is_none());
+    });
+}
+
+/// Whoever asks for one page too many is told so, and watches on what they watched.
+#[test]
+fn an_address_watches_so_many_pages() {
+    simulated(async {
+        let mut world = World::new(0..0);
+        let address: IpAddr = [192, 0, 2, 1].into();
+        let mut clients: Vec<Client> = (0..102).map(|_| world.open(0)).collect();
+        let subscribe = |world: &mut World, client: &mut Client, view| {
+            let (mode, known) = (Mode::Full, None);
+            let wanted = Subscribe { view, mode, known };
+            world.hear(client.sid, 0, ClientEvent::SubscribeScoreboard(wanted));
+            client.take(&world.net, usize::MAX);
+            let ack = client.taken.last().map(|it| it.payload.clone()).unwrap();
+            ack["error"]["code"].as_str().map(str::to_owned)
+        };
+        for client in &clients {
+            world.connect(client, u64::MAX, Some(address));
+        }
+        let pages = (0..100).map(|n| View::Page(u64::MAX - n));
+        for (client, page) in clients.iter_mut().zip(pages) {
+            assert_eq!(subscribe(&mut world, client, page), None);
+        }
+        let [.., last, other] = &mut clients[..] else {
+            panic!("there are many");
+        };
+        assert_eq!(subscribe(&mut world, last, View::Top), None);
+        let refused = subscribe(&mut world, last, View::Page(7));
+        assert_eq!(refused.as_deref(), Some("rate_limited"));
+        let error = &last.taken[last.taken.len() - 2];
+        assert_eq!(error.name, "error");
+        assert_eq!(error.payload["message"], "Rate limit exceeded");
+        let watched = world.actor.watching.watched(View::Top).unwrap();
+        assert!(watched.room(Mode::Full).contains(&last.sid));
+        assert_eq!(
+            subscribe(&mut world, other, View::Page(u64::MAX)),
+            None,
+            "it is watched already"
+        );
     });
 }

@@ -6,8 +6,13 @@
 //! Deltas between frames do not speak of it then. So those who were shown such a
 //! moment are noted, and shown all rows again with the tick.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    net::IpAddr,
+    sync::Arc,
+};
 
+use serde_json::value::RawValue;
 use socketioxide::socket::Sid;
 
 use super::{
@@ -20,6 +25,16 @@ use super::{
 /// unless it is the latest frame.
 const TICKS: usize = 600;
 
+/// Pages that are watched at once in all. Each is looked at in every tick.
+const PAGES: usize = 1000;
+
+/// Of these, so many before the last are only for pages that have rows: whoever watches
+/// pages beyond the end of the board, of which there are any number, takes none of them.
+const WITH_ROWS: usize = 500;
+
+/// Pages that the sockets of one address watch at once.
+const PAGES_OF_ADDRESS: usize = 100;
+
 /// See the module.
 pub(super) struct Watching {
     /// The `seq` of the board at the latest ticks, in order.
@@ -31,11 +46,15 @@ pub(super) struct Watching {
     /// The visible board, which is always kept.
     top: Watched,
     pages: HashMap<u64, Watched>,
+    /// Which pages an address watches, and by how many sockets each.
+    addresses: HashMap<IpAddr, HashMap<u64, usize>>,
 }
 
 /// What a socket watches: one view at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watch {
+    /// Of the socket, if it is limited.
+    address: Option<IpAddr>,
     pub(super) view: View,
     pub(super) mode: Mode,
     /// The socket is slow, and in no room: it has seen the frames up to here, or none
@@ -53,6 +72,8 @@ pub(super) struct Watched {
     /// Who is in its rooms.
     full: HashSet<Sid>,
     delta: HashSet<Sid>,
+    /// All rows as of that moment, as they were told somebody who asked.
+    rows: Option<(Moment, Arc<RawValue>)>,
 }
 
 impl Watched {
@@ -62,6 +83,7 @@ impl Watched {
             watchers: 0,
             full: HashSet::new(),
             delta: HashSet::new(),
+            rows: None,
         }
     }
 
@@ -91,7 +113,32 @@ impl Watching {
             sockets: HashMap::new(),
             top: Watched::new(top),
             pages: HashMap::new(),
+            addresses: HashMap::new(),
         }
+    }
+
+    /// May a socket watch this view, which has rows or is a page beyond the end? Its
+    /// address is named if that is limited.
+    pub(super) fn may_watch(
+        &self,
+        sid: Sid,
+        address: Option<IpAddr>,
+        view: View,
+        has_rows: bool,
+    ) -> bool {
+        let Some(page) = view.page() else {
+            return true;
+        };
+        // It leaves the page that it watches now: that may be one less.
+        let left = self.sockets.get(&sid).and_then(|watch| watch.view.page());
+        let watchers = |page: &u64| self.pages.get(page).map(|it| it.watchers);
+        let most = if has_rows { PAGES } else { PAGES - WITH_ROWS };
+        let of_address = address.and_then(|address| self.addresses.get(&address));
+        has_room(page, left, self.pages.len(), watchers, most)
+            && of_address.is_none_or(|pages| {
+                let watchers = |page: &u64| pages.get(page).copied();
+                has_room(page, left, pages.len(), watchers, PAGES_OF_ADDRESS)
+            })
     }
 
     /// A socket watches a view from now on, and what it watched before no more.
@@ -99,12 +146,18 @@ impl Watching {
     pub(super) fn watch(
         &mut self,
         sid: Sid,
+        address: Option<IpAddr>,
         view: View,
         mode: Mode,
         frames: impl FnOnce() -> Frames,
     ) -> &mut Frames {
         self.leave(sid);
+        if let (Some(address), Some(page)) = (address, view.page()) {
+            let pages = self.addresses.entry(address).or_default();
+            *pages.entry(page).or_default() += 1;
+        }
         let watch = Watch {
+            address,
             view,
             mode,
             behind: None,
@@ -173,7 +226,36 @@ impl Watching {
         {
             self.pages.remove(&page);
         }
+        self.leave_page_of_address(watch);
         Some(watch)
+    }
+
+    fn leave_page_of_address(&mut self, watch: Watch) {
+        if let (Some(address), Some(page)) = (watch.address, watch.view.page())
+            && let Some(pages) = self.addresses.get_mut(&address)
+            && let Some(watchers) = pages.get_mut(&page)
+        {
+            *watchers -= 1;
+            if *watchers == 0 {
+                pages.remove(&page);
+            }
+            if pages.is_empty() {
+                self.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// All rows of a view, if they were told as of this very moment.
+    pub(super) fn rows(&self, view: View, now: Moment) -> Option<Arc<RawValue>> {
+        let (then, rows) = self.watched(view)?.rows.as_ref()?;
+        (*then == now).then(|| rows.clone())
+    }
+
+    /// Keeps all rows of a view that are told as of this moment.
+    pub(super) fn keep_rows(&mut self, view: View, now: Moment, rows: &Arc<RawValue>) {
+        if let Some(watched) = self.view_mut(view) {
+            watched.rows = Some((now, rows.clone()));
+        }
     }
 
     /// The log is another: makes every view anew. Nobody has seen anything of it.
@@ -265,6 +347,19 @@ impl Watching {
     }
 }
 
+/// Is a page among these, or is there room for it when the page that is left has lost
+/// a watcher?
+fn has_room(
+    page: u64,
+    left: Option<u64>,
+    pages: usize,
+    watchers: impl Fn(&u64) -> Option<usize>,
+    most: usize,
+) -> bool {
+    let is_freed = left.is_some_and(|left| watchers(&left) == Some(1));
+    watchers(&page).is_some() || pages - usize::from(is_freed) < most
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,11 +391,11 @@ mod tests {
         let [one, other] = [Sid::new(), Sid::new()];
         let page = View::Page(7);
         for sid in [one, other] {
-            watching.watch(sid, page, Mode::Full, || frames(page));
+            watching.watch(sid, None, page, Mode::Full, || frames(page));
         }
         assert_eq!(computed(&mut watching), [View::Top, page]);
         // A socket watches one view at a time.
-        watching.watch(one, View::Top, Mode::Delta, || frames(View::Top));
+        watching.watch(one, None, View::Top, Mode::Delta, || frames(View::Top));
         assert_eq!(computed(&mut watching), [View::Top, page]);
         assert_eq!(watching.leave(other).map(|watch| watch.view), Some(page));
         assert_eq!(computed(&mut watching), [View::Top]);
@@ -315,7 +410,7 @@ mod tests {
         let mut watching = watching();
         let [slow, other] = [Sid::new(), Sid::new()];
         let page = View::Page(7);
-        watching.watch(slow, page, Mode::Delta, || frames(page));
+        watching.watch(slow, None, page, Mode::Delta, || frames(page));
         watching.fall_behind(slow);
         let room = |watching: &Watching| watching.watched(page).map(|it| it.delta.len());
         assert_eq!(room(&watching), Some(0), "it is computed for nobody");
@@ -324,7 +419,7 @@ mod tests {
         assert_eq!(room(&watching), Some(1));
 
         watching.ticked(tick(5));
-        watching.watch(other, View::Top, Mode::Full, || frames(View::Top));
+        watching.watch(other, None, View::Top, Mode::Full, || frames(View::Top));
         watching.begin_behind(other);
         assert_eq!(watching.catch_up(other), Some((View::Top, Mode::Full, 0)));
         for sid in [slow, other] {
@@ -353,7 +448,7 @@ mod tests {
         let mut watching = Watching::new(top, tick(1));
         let [with_the_tick, between] = [Sid::new(), Sid::new()];
         for sid in [with_the_tick, between] {
-            watching.watch(sid, View::Top, Mode::Full, || frames(View::Top));
+            watching.watch(sid, None, View::Top, Mode::Full, || frames(View::Top));
         }
         watching.shown(between, tick(2));
         let mut seen = |sid| {
@@ -369,7 +464,7 @@ mod tests {
         let mut watching = watching();
         let sids: [Sid; 4] = std::array::from_fn(|_| Sid::new());
         for sid in sids {
-            watching.watch(sid, View::Top, Mode::Full, || frames(View::Top));
+            watching.watch(sid, None, View::Top, Mode::Full, || frames(View::Top));
         }
         watching.ticked(tick(5));
         let [with_the_tick, before_a_change, after_all, left] = sids;
@@ -389,9 +484,9 @@ mod tests {
         let mut watching = watching();
         let [between, lagging, other] = [Sid::new(), Sid::new(), Sid::new()];
         let page = View::Page(7);
-        watching.watch(between, View::Top, Mode::Full, || frames(View::Top));
-        watching.watch(lagging, page, Mode::Delta, || frames(page));
-        watching.watch(other, page, Mode::Full, || frames(page));
+        watching.watch(between, None, View::Top, Mode::Full, || frames(View::Top));
+        watching.watch(lagging, None, page, Mode::Delta, || frames(page));
+        watching.watch(other, None, page, Mode::Full, || frames(page));
         watching.ticked(tick(5));
         watching.shown(between, tick(6));
         watching.set_behind(lagging, 4);
@@ -426,5 +521,81 @@ mod tests {
         }
         assert!(watching.is_tick(4000) && watching.is_tick(3000));
         assert!(!watching.is_tick(3999) && !watching.is_tick(2));
+        // The last 600.
+        assert!(watching.is_tick(2802) && !watching.is_tick(2800));
+        assert_eq!(watching.ticks.len(), 600);
+    }
+
+    /// Who came, so many at a time, of the sockets that want a page each from this one on.
+    fn come(
+        watching: &mut Watching,
+        address: Option<u8>,
+        pages: std::ops::Range<u64>,
+        has_rows: bool,
+    ) -> Vec<Sid> {
+        let address = address.map(|n| IpAddr::from([192, 0, 2, n]));
+        let come = |page| {
+            let (sid, view) = (Sid::new(), View::Page(page));
+            let may = watching.may_watch(sid, address, view, has_rows);
+            may.then(|| {
+                watching.watch(sid, address, view, Mode::Full, || frames(view));
+                sid
+            })
+        };
+        pages.filter_map(come).collect()
+    }
+
+    #[test]
+    fn a_class_looks_at_all_pages_of_a_school() {
+        let mut watching = watching();
+        let address = Some(IpAddr::from([192, 0, 2, 1]));
+        let mut class = come(&mut watching, Some(1), 0..100, true);
+        assert_eq!(class.len(), 100);
+        for page in 0..100 {
+            let view = View::Page(page);
+            for &sid in &class {
+                assert!(watching.may_watch(sid, address, view, true));
+                watching.watch(sid, address, view, Mode::Delta, || frames(view));
+            }
+        }
+        assert_eq!(watching.pages.len(), 1);
+        for sid in class.drain(..) {
+            watching.leave(sid);
+        }
+        assert!(watching.addresses.is_empty() && watching.pages.is_empty());
+    }
+
+    #[test]
+    fn one_address_watches_so_many_pages_and_others_as_many() {
+        let mut watching = watching();
+        let address = |n| Some(IpAddr::from([192, 0, 2, n]));
+        let first = come(&mut watching, Some(1), 0..150, true);
+        assert_eq!(first.len(), 100);
+        assert_eq!(come(&mut watching, Some(2), 50..200, true).len(), 100);
+        assert_eq!(come(&mut watching, None, 0..300, true).len(), 300);
+        // A watcher goes on to another page, if nobody else of theirs stays behind.
+        let (alone, page) = (first[7], View::Page(900));
+        assert!(watching.may_watch(alone, address(1), page, true));
+        let beside = Sid::new();
+        let seventh = View::Page(7);
+        watching.watch(beside, address(1), seventh, Mode::Full, || frames(seventh));
+        assert!(!watching.may_watch(alone, address(1), page, true));
+        assert!(watching.may_watch(alone, address(1), View::Top, true));
+    }
+
+    #[test]
+    fn pages_beyond_the_end_take_no_place_of_those_with_rows() {
+        let mut watching = watching();
+        let end = u64::MAX;
+        let beyond = (1..=20).map(|n| {
+            let from = end - 1000 * u64::from(n);
+            come(&mut watching, Some(n), from..from + 150, false).len()
+        });
+        assert_eq!(beyond.sum::<usize>(), 500);
+        assert_eq!(come(&mut watching, Some(100), 0..100, true).len(), 100);
+        assert_eq!(come(&mut watching, None, 100..2000, true).len(), 400);
+        assert_eq!(watching.pages.len(), 1000);
+        assert_eq!(come(&mut watching, Some(101), 0..100, true).len(), 100);
+        assert_eq!(come(&mut watching, Some(101), 1000..1001, true).len(), 0);
     }
 }

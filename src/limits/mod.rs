@@ -26,13 +26,12 @@ use parking_lot::Mutex;
 
 pub use fair::{Busy, Client, FairLimit, Permit};
 pub use once_a_minute::OnceAMinute;
-pub use places::Place;
+pub use places::{Place, Places};
 pub use refusal::Reason;
 pub use traffic::{Sent, Traffic, Verdict};
 pub use work::{Bounds, RETRY_SECONDS, Unanswered, Work};
 
 use crate::{board::UserId, config::LimitsTable, metrics::Metrics};
-use places::Places;
 use refusal::Refusals;
 use traffic::TrafficLimits;
 
@@ -159,13 +158,18 @@ impl Limits {
 
     /// May this user have one more socket? Asking counts, and takes nothing from
     /// the user's events.
-    pub fn handshake(&self, user: UserId) -> Option<Place<UserId>> {
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn handshake(&self, user: UserId) -> Result<Place<UserId>, Reason> {
         let until = self.exhausted.lock().get(&user).copied();
-        let is_exhausted = until.is_some_and(|until| Instant::now() < until);
-        if is_exhausted || self.handshakes.check_key(&user).is_err() {
-            return None;
+        if until.is_some_and(|until| Instant::now() < until) {
+            return Err(Reason::Events);
         }
-        self.places_of_user.take(user)
+        if self.handshakes.check_key(&user).is_err() {
+            return Err(Reason::Handshakes);
+        }
+        self.places_of_user.take(user).ok_or(Reason::SocketsOfUser)
     }
 
     /// May this user send one more event? Asking counts.
@@ -190,7 +194,7 @@ impl Limits {
     }
 
     /// Under which key an address is limited, if it is.
-    fn limited(&self, address: IpAddr) -> Option<IpAddr> {
+    pub fn limited(&self, address: IpAddr) -> Option<IpAddr> {
         // A v4 client of a v6 listener is the same client.
         let address = address.to_canonical();
         let is_free = self.allow.iter().any(|net| net.contains(&address));
@@ -351,11 +355,11 @@ pub(crate) mod tests {
             ..LimitsTable::default()
         });
         assert!(limits.event(ONE) && limits.event(ONE));
-        assert!(limits.handshake(ONE).is_some(), "nothing was refused yet");
+        assert!(limits.handshake(ONE).is_ok(), "nothing was refused yet");
         assert!(!limits.event(ONE));
         limits.forget_quiet();
-        assert!(limits.handshake(ONE).is_none());
-        assert!(limits.handshake(OTHER).is_some());
+        assert_eq!(limits.handshake(ONE).err(), Some(Reason::Events));
+        assert!(limits.handshake(OTHER).is_ok());
     }
 
     #[test]
@@ -371,7 +375,7 @@ pub(crate) mod tests {
         while Instant::now() < until {
             std::thread::yield_now();
         }
-        assert!(limits.handshake(ONE).is_some());
+        assert!(limits.handshake(ONE).is_ok());
         limits.forget_quiet();
         assert!(limits.exhausted.lock().is_empty());
         assert!(limits.event(ONE));
@@ -384,9 +388,9 @@ pub(crate) mod tests {
             ..LimitsTable::default()
         });
         for _ in 0..3 {
-            assert!(limits.handshake(ONE).is_some());
+            assert!(limits.handshake(ONE).is_ok());
         }
-        assert!(limits.handshake(ONE).is_none());
+        assert_eq!(limits.handshake(ONE).err(), Some(Reason::Handshakes));
         assert!((0..3).all(|_| limits.event(ONE)));
         assert!(!limits.event(ONE));
     }
@@ -398,10 +402,10 @@ pub(crate) mod tests {
             ..LimitsTable::default()
         });
         let held = [limits.handshake(ONE), limits.handshake(ONE)];
-        assert!(held.iter().all(Option::is_some));
-        assert!(limits.handshake(ONE).is_none());
-        assert!(limits.handshake(OTHER).is_some());
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(limits.handshake(ONE).err(), Some(Reason::SocketsOfUser));
+        assert!(limits.handshake(OTHER).is_ok());
         drop(held);
-        assert!(limits.handshake(ONE).is_some());
+        assert!(limits.handshake(ONE).is_ok());
     }
 }

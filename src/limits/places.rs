@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 type Counts<K> = Arc<Mutex<HashMap<K, u32>>>;
 
 /// The places of all keys.
-pub(super) struct Places<K> {
+pub struct Places<K> {
     each: NonZeroU32,
     counts: Counts<K>,
 }
 
 impl<K: Copy + Eq + Hash> Places<K> {
     /// So many for each key.
-    pub(super) fn new(each: NonZeroU32) -> Places<K> {
+    pub fn new(each: NonZeroU32) -> Places<K> {
         Places {
             each,
             counts: Arc::default(),
@@ -24,7 +24,7 @@ impl<K: Copy + Eq + Hash> Places<K> {
     }
 
     /// A place for this key, if it has one left.
-    pub(super) fn take(&self, key: K) -> Option<Place<K>> {
+    pub fn take(&self, key: K) -> Option<Place<K>> {
         let mut counts = self.counts.lock();
         let count = counts.entry(key).or_default();
         if *count >= self.each.get() {
@@ -49,7 +49,7 @@ pub struct Place<K: Copy + Eq + Hash> {
 
 impl<K: Copy + Eq + Hash> Place<K> {
     /// A place where nobody counts them.
-    pub(super) fn unlimited() -> Place<K> {
+    pub fn unlimited() -> Place<K> {
         Place { _taken: None }
     }
 }

@@ -31,6 +31,18 @@ pub enum Reason {
     Pauses,
     /// Heads of requests that are too large, or do not name one host.
     Heads,
+    /// Events of one user within a minute.
+    Events,
+    /// Sockets that one user begins within a minute.
+    Handshakes,
+    /// Sockets of one user at once.
+    SocketsOfUser,
+    /// Events that wait for the hub: of one socket, of one address or in all.
+    WaitingEvents,
+    /// Sockets that are new while too much waits for the hub, and are closed.
+    NewSockets,
+    /// Pages of the board that are watched at once: by one address or in all.
+    Pages,
     /// Requests to the hub that other sites make a browser send.
     CrossSite,
     /// Searches for users.
@@ -45,7 +57,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 21] = [
         Reason::Sessions,
         Reason::SessionsAtOnce,
         Reason::ConnectionsOfAddress,
@@ -56,6 +68,12 @@ impl Reason {
         Reason::Bytes,
         Reason::Pauses,
         Reason::Heads,
+        Reason::Events,
+        Reason::Handshakes,
+        Reason::SocketsOfUser,
+        Reason::WaitingEvents,
+        Reason::NewSockets,
+        Reason::Pages,
         Reason::CrossSite,
         Reason::Search,
         Reason::History,
@@ -76,6 +94,12 @@ impl Reason {
             Reason::Bytes => "bytes",
             Reason::Pauses => "pauses",
             Reason::Heads => "heads",
+            Reason::Events => "events",
+            Reason::Handshakes => "handshakes",
+            Reason::SocketsOfUser => "sockets_of_user",
+            Reason::WaitingEvents => "waiting_events",
+            Reason::NewSockets => "new_sockets",
+            Reason::Pages => "pages",
             Reason::CrossSite => "cross_site",
             Reason::Search => "search",
             Reason::History => "history",
@@ -96,11 +120,19 @@ impl Reason {
                 Some("limits.packets_per_second_per_ip, bytes_per_second_per_ip, …_in_all")
             }
             Reason::Connections => Some("the limit of open files (ulimit -n)"),
+            Reason::Events | Reason::Handshakes => Some("limits.events_per_minute"),
+            Reason::SocketsOfUser => Some("limits.sockets_per_user"),
             Reason::CrossSite => Some("http.frontend_urls"),
             Reason::Search => Some("limits.concurrent_searches"),
             Reason::History => Some("limits.concurrent_histories"),
             Reason::Render => Some("limits.concurrent_renders"),
             Reason::Connects | Reason::WebSockets | Reason::Heads | Reason::Picture => None,
+            Reason::Connects
+            | Reason::WebSockets
+            | Reason::WaitingEvents
+            | Reason::NewSockets
+            | Reason::Pages
+            | Reason::Picture => None,
         }
     }
 }
