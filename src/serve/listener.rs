@@ -32,7 +32,7 @@ use tower::ServiceExt;
 use super::client_address::client_address;
 use crate::{
     hub::Peer,
-    limits::{ConnectionPermit, Limits, Reason},
+    limits::{ConnectionPermit, Limits, OnceAMinute, Reason},
 };
 
 /// The largest head of a request, in bytes. Beyond it the answer is a 431.
@@ -49,8 +49,6 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 const UNHEARD: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between two lines of the log that say so.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// How much of what is to be sent the kernel keeps unsent for a client, in bytes: more
 /// would only be older by the time it is read.
 const UNSENT: u32 = 64 * 1024;
@@ -82,7 +80,7 @@ pub async fn accept(
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
     let (alive, open) = mpsc::channel(1);
-    let mut complained: Option<Instant> = None;
+    let complaints = OnceAMinute::default();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -107,9 +105,8 @@ pub async fn accept(
                 },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-                        complained = Some(Instant::now());
-                        tracing::error!(%error, "no connection can be accepted");
+                    if let Some(suppressed) = complaints.allow(Instant::now()) {
+                        tracing::error!(%error, suppressed, "no connection can be accepted");
                     }
                     tokio::time::sleep(PAUSE).await;
                 }

@@ -14,7 +14,7 @@ use std::{
 use parking_lot::{RwLock, RwLockReadGuard};
 use rusqlite::Connection;
 
-use crate::store::StoreError;
+use crate::{limits::OnceAMinute, store::StoreError};
 
 /// Pages in the log from which on it is written back into the file, 33 MB. Scattered
 /// pages are written back less often than by default, and a start after a crash still
@@ -29,8 +29,6 @@ const LEFT: u64 = 2 << 20;
 const FEW: u64 = 500;
 /// Between two looks at whether it is quiet.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two warnings of one kind.
-const WARNING: Duration = Duration::from_secs(60);
 /// How long the writer waits for other programs that lock the file.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -57,7 +55,7 @@ pub(super) struct Wal {
     /// Pages that were written since the last look.
     written: u64,
     looked: Instant,
-    warned: Option<Instant>,
+    warnings: OnceAMinute,
 }
 
 /// What becomes of the log when all of it is in the file.
@@ -89,7 +87,7 @@ impl Wal {
             limit: MANY,
             written: 0,
             looked: Instant::now(),
-            warned: None,
+            warnings: OnceAMinute::default(),
         })
     }
 
@@ -97,7 +95,7 @@ impl Wal {
     /// much, and gives room back when it is quiet.
     pub(super) fn tend(&mut self, connection: &Connection) {
         if let Err(error) = self.try_tend(connection) {
-            self.limit = self.used + AGAIN;
+            self.put_off();
             self.warn(&format!("it cannot be written back: {error}"));
         }
     }
@@ -135,19 +133,29 @@ impl Wal {
             checkpoint(connection, mode)
         };
         connection.busy_timeout(PATIENCE)?;
-        if done?.is_whole {
-            self.limit = MANY;
-        } else {
-            self.limit = self.used + AGAIN;
-            self.warn("another program reads the database, and it cannot begin again until then");
+        match (done?.is_whole, after) {
+            (true, _) => self.limit = MANY,
+            (false, After::Restart) => {
+                self.put_off();
+                self.warn(
+                    "another program reads the database, and it cannot begin again until then",
+                );
+            }
+            // It is small, and the next quiet second tries it again.
+            (false, After::Truncate) => {}
         }
         Ok(())
     }
 
-    fn warn(&mut self, problem: &str) {
-        if self.warned.is_none_or(|warned| warned.elapsed() >= WARNING) {
-            self.warned = Some(Instant::now());
-            tracing::warn!(file = %self.path.display(), "the write-ahead log grows: {problem}");
+    /// Has it tried again when somewhat more is in the log, and not before that is much.
+    fn put_off(&mut self) {
+        self.limit = MANY.max(self.used + AGAIN);
+    }
+
+    fn warn(&self, problem: &str) {
+        if let Some(suppressed) = self.warnings.allow(Instant::now()) {
+            let file = self.path.display();
+            tracing::warn!(%file, suppressed, "the write-ahead log grows: {problem}");
         }
     }
 }
@@ -170,4 +178,36 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Checkpoint, StoreEr
         })
     })?;
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader of another program keeps the file of the log from being emptied.
+    #[test]
+    fn a_quiet_second_changes_nothing_of_when_much_is_written_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("podium.db");
+        let connection = Connection::open(&path).expect("a file");
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .expect("a log");
+        let mut wal = Wal::new(&path, &connection, Gate::default()).expect("a log");
+        connection
+            .execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(3000000));")
+            .expect("written");
+        wal.tend(&connection);
+        let other = Connection::open(&path).expect("a file");
+        other
+            .execute_batch("BEGIN; SELECT count(*) FROM t;")
+            .expect("read");
+        for _ in 0..2 {
+            wal.looked = Instant::now().checked_sub(LOOK).expect("a clock that runs");
+            wal.tend(&connection);
+        }
+        let size = || wal.path.metadata().expect("a log").len();
+        assert!(size() > LEFT, "the other reads");
+        assert_eq!(wal.limit, MANY);
+    }
 }
