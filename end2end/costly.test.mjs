@@ -62,6 +62,17 @@ async function during({ podium, askers, asked }, honest) {
   return answers;
 }
 
+/** Too much of this address, and too much in all. */
+const REFUSED = [429, 503];
+
+const countRefused = (answers) => REFUSED.reduce((sum, status) => sum + (answers.get(status)?.count ?? 0), 0);
+
+/** How many refusals are counted of a kind. */
+async function refusals(podium, reason) {
+  const { text } = await get(podium, '/metrics');
+  return Number(text.match(new RegExp(`^podium_refused_total\\{reason="${reason}"\\} (\\d+)$`, 'm'))[1]);
+}
+
 /** As text: one letter for each of the lowest digits. */
 const letters = (n) => String(n).replace(/./g, (digit) => 'abcdefghij'[digit]);
 
@@ -125,13 +136,17 @@ describe('histories', { concurrency: false }, () => {
     });
 
     // Who asked for too much is told so, counted, and logged once.
-    const { count, response } = answers.get(503);
-    assert.equal(response.headers['retry-after'], '1');
-    assert.match(response.headers['content-type'], /^application\/problem\+json/);
-    const metrics = (await get(podium, '/metrics')).text;
-    const [, refused] = metrics.match(/^podium_refused_total\{reason="history"\} (\d+)$/m) ?? [];
-    assert.ok(Number(refused) >= count, `${refused} of ${count}`);
-    assert.equal(log.match(/reason="history"/g)?.length, 1, log);
+    for (const status of REFUSED) {
+      const { response } = answers.get(status);
+      assert.equal(response.headers['retry-after'], '1');
+      assert.match(response.headers['content-type'], /^application\/problem\+json/);
+      assert.equal(JSON.parse(response.text).status, status);
+    }
+    const refused = await refusals(podium, 'history');
+    assert.ok(refused >= countRefused(answers), `${refused} of ${countRefused(answers)}`);
+    const lines = log.split('\n').filter((line) => line.includes('reason=history'));
+    assert.equal(lines.length, 1, log);
+    assert.match(lines[0], new RegExp(`address=${HOSTILE} allowed_by="limits.concurrent_histories"`));
     assert.doesNotMatch(log, /ERROR/);
   });
 });
@@ -191,11 +206,13 @@ describe('a page', { concurrency: false }, () => {
         assert.ok(text.includes(`User ${n * 50}<`));
       }
     });
-    const { response } = answers.get(503);
-    assert.equal(response.headers['retry-after'], '1');
-    assert.ok(response.text.includes('The page cannot be shown now'));
-    assert.ok(response.headers['content-security-policy'].includes("'nonce-"));
-    const metrics = (await get(podium, '/metrics')).text;
-    assert.doesNotMatch(metrics, /^podium_refused_total\{reason="render"\} 0$/m);
+    for (const status of REFUSED) {
+      const { response } = answers.get(status);
+      assert.equal(response.headers['retry-after'], '1');
+      assert.ok(response.text.includes('The page cannot be shown now'));
+      assert.ok(response.headers['content-security-policy'].includes("'nonce-"));
+    }
+    // Whoever was told so had to be refused nothing else for it.
+    assert.equal(await refusals(podium, 'render'), countRefused(answers));
   });
 });

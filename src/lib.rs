@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod api;
 pub mod auth;
+pub mod blocking;
 pub mod board;
 pub mod cli;
 pub mod clock;

@@ -14,10 +14,13 @@ use serde::Serialize;
 use crate::{
     actions::InvalidAction,
     auth::ticket::RefusedTicket,
-    limits::{RETRY_SECONDS, Unanswered},
+    limits::Unanswered,
     live::Unread,
     store::{LimitReached, Refusal, StoreError},
 };
+
+/// After how many seconds what could not be stored may be sent again.
+const RETRY_SECONDS: u64 = 1;
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,10 +127,34 @@ impl Problem {
 
     /// A history could not be read, as the log says.
     pub(super) fn unread(unread: Unread) -> Problem {
-        Problem::unavailable(match unread {
-            Unanswered::Busy => "too many histories are asked for: ask again a little later",
-            Unanswered::Failed(_) => "the history cannot be read now: ask again a little later",
-        })
+        match unread {
+            Unanswered::Failed(_) => {
+                Problem::unavailable("the history cannot be read now: ask again a little later")
+            }
+            why => Problem::unanswered(&why, "histories"),
+        }
+    }
+
+    /// Something was not computed that costs much; `what` says of which kind.
+    pub(super) fn unanswered<E>(why: &Unanswered<E>, what: &str) -> Problem {
+        let (title, detail) = match why {
+            Unanswered::QueueFull => (
+                "Too many requests",
+                format!("your address asks for too many {what}: ask again a little later"),
+            ),
+            Unanswered::Busy | Unanswered::TookTooLong => (
+                "Unavailable",
+                format!("too many {what} are asked for: ask again a little later"),
+            ),
+            Unanswered::Panicked | Unanswered::Failed(_) => (
+                "Internal error",
+                "the server has a fault, as its log says: please report it".to_owned(),
+            ),
+        };
+        Problem {
+            retry_after: why.retry_after(),
+            ..Problem::new(why.status(), title, detail)
+        }
     }
 
     /// The document, for where several answers share one response.

@@ -43,5 +43,5 @@ pub(super) async fn get(
     let found = api.live.search(address.into(), &q, limit).await;
     found
         .map(Json)
-        .ok_or_else(|| Problem::unavailable("too many are searching: ask again a little later"))
+        .map_err(|why| Problem::unanswered(&why, "searches"))
 }

@@ -43,9 +43,24 @@ impl From<IpAddr> for Client {
     }
 }
 
-/// There is no permit: too many of this client wait, or it has waited for too long.
+impl Client {
+    /// Its address, if it has one.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Client::Address(address) => Some(address),
+            Client::Server => None,
+        }
+    }
+}
+
+/// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy;
+pub enum NoPermit {
+    /// Too many of this client wait already.
+    QueueFull,
+    /// Too many wait in all, or the deadline has passed.
+    Busy,
+}
 
 /// A concurrency limit that is fair by client. Clones are the same limit.
 #[derive(Clone)]
@@ -61,18 +76,21 @@ impl FairLimit {
     /// A permit, in turn. Who drops the future leaves the queue.
     ///
     /// # Errors
-    /// If the queue is full, or the deadline passes.
-    pub async fn acquire(&self, client: Client, deadline: Instant) -> Result<Permit, Busy> {
+    /// If a queue is full, or the deadline passes.
+    pub async fn acquire(&self, client: Client, deadline: Instant) -> Result<Permit, NoPermit> {
         let (grant, granted) = oneshot::channel();
         let ticket = self.change(|queue| queue.enter(client, grant));
         let _waiting = Waiting {
             limit: self,
             client,
-            ticket: ticket.ok_or(Busy)?,
+            ticket: ticket?,
         };
         let granted = timeout_at(deadline, granted).await;
         // An error of the inner kind: others needed the place in the queue.
-        granted.map_err(|_| Busy)?.map_err(|_| Busy)
+        match granted {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(NoPermit::Busy),
+        }
     }
 
     /// Changes the queue, and grants what has become free by it.
@@ -153,20 +171,18 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
         }
     }
 
-    /// Begins to wait. `None` if the queue is full.
-    fn enter(&mut self, key: K, waiter: T) -> Option<u64> {
+    /// Begins to wait, if there is room.
+    fn enter(&mut self, key: K, waiter: T) -> Result<u64, NoPermit> {
         let of_key = self.waiting.get(&key).map_or(0, VecDeque::len);
         if of_key >= self.most_of_client {
-            return None;
+            return Err(NoPermit::QueueFull);
         }
         if self.waiters >= self.most {
             // Who waits for much makes room for who waits for less.
             let longest = self.waiting.iter().max_by_key(|(_, queue)| queue.len());
-            let (&longest, queue) = longest?;
-            let &(latest, _) = queue.back()?;
-            if queue.len() <= of_key + 1 {
-                return None;
-            }
+            let longest = longest.filter(|(_, queue)| queue.len() > of_key + 1);
+            let (&longest, queue) = longest.ok_or(NoPermit::Busy)?;
+            let &(latest, _) = queue.back().ok_or(NoPermit::Busy)?;
             drop(self.leave(longest, latest));
         }
         let ticket = self.next_ticket;
@@ -177,7 +193,7 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
         }
         queue.push_back((ticket, waiter));
         self.waiters += 1;
-        Some(ticket)
+        Ok(ticket)
     }
 
     /// Waits no longer; nothing changes if this ticket waits no more.
@@ -302,14 +318,15 @@ mod tests {
         queue.enter(9, ()).expect("room");
         assert_eq!(granted(&mut queue), [9]);
         for _ in 0..3 {
-            assert!(queue.enter(1, ()).is_some());
+            assert!(queue.enter(1, ()).is_ok());
         }
-        assert!(queue.enter(1, ()).is_none());
-        assert!(queue.enter(2, ()).is_some() && queue.enter(2, ()).is_some());
+        assert_eq!(queue.enter(1, ()), Err(NoPermit::QueueFull));
+        assert!(queue.enter(2, ()).is_ok() && queue.enter(2, ()).is_ok());
         // In all there is no room, and who waits for most makes some.
-        assert!(queue.enter(3, ()).is_some());
+        assert!(queue.enter(3, ()).is_ok());
         assert_eq!(queue.waiting[&1].len(), 2);
-        assert!(queue.enter(2, ()).is_none(), "nobody waits for more");
+        // Nobody waits for more.
+        assert_eq!(queue.enter(2, ()), Err(NoPermit::Busy));
         assert_eq!(queue.waiters, 5);
     }
 
@@ -345,7 +362,7 @@ mod tests {
                 match step {
                     Step::Enter(key) => {
                         number += 1;
-                        if let Some(ticket) = queue.enter(key, number) {
+                        if let Ok(ticket) = queue.enter(key, number) {
                             waiting.push((key, ticket));
                         }
                         // Somebody else may have lost the place.
@@ -443,7 +460,8 @@ mod tests {
     async fn who_waits_too_long_is_told_so_and_leaves() {
         let limit = FairLimit::new(NonZeroUsize::MIN);
         let held = limit.acquire(client(1), soon()).await.expect("free");
-        assert_eq!(limit.acquire(client(2), soon()).await.err(), Some(Busy));
+        let late = limit.acquire(client(2), soon()).await.err();
+        assert_eq!(late, Some(NoPermit::Busy));
         assert_eq!(limit.0.lock().waiters, 0);
         drop(held);
         assert!(limit.acquire(client(2), soon()).await.is_ok());
@@ -472,7 +490,7 @@ mod tests {
         let flood: Vec<_> = (0..WAITING_OF_CLIENT + 1)
             .map(|_| limit.acquire(client(1), soon()))
             .collect();
-        let flood = join_all(flood.into_iter().map(|permit| permit.map(|it| it.is_ok())));
+        let flood = join_all(flood.into_iter().map(|permit| permit.map(|it| it.err())));
         let honest = limit.acquire(client(2), soon()).map(|it| it.is_ok());
         let release = async {
             tokio::task::yield_now().await;
@@ -480,6 +498,7 @@ mod tests {
         };
         let (flood, honest, ()) = tokio::join!(flood, honest, release);
         assert!(honest);
-        assert_eq!(flood.iter().filter(|is_ok| !**is_ok).count(), 1);
+        let refused: Vec<_> = flood.into_iter().flatten().collect();
+        assert_eq!(refused, [NoPermit::QueueFull]);
     }
 }

@@ -24,15 +24,14 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
-pub use fair::{Busy, Client, FairLimit, Permit};
+pub use fair::{Client, FairLimit, NoPermit, Permit};
 pub use once_a_minute::OnceAMinute;
 pub use places::{Place, Places};
-pub use refusal::Reason;
+pub use refusal::{Reason, Refusals};
 pub use traffic::{Sent, Traffic, Verdict};
-pub use work::{Bounds, RETRY_SECONDS, Unanswered, Work};
+pub use work::{Bounds, Unanswered, Work};
 
 use crate::{board::UserId, config::LimitsTable, metrics::Metrics};
-use refusal::Refusals;
 use traffic::TrafficLimits;
 
 /// What becomes of a new connection.
@@ -70,7 +69,6 @@ pub struct Limits {
     connections_of_address: Places<IpAddr>,
     open_connections: Places<()>,
     refusals: Refusals,
-    metrics: Metrics,
 }
 
 impl Limits {
@@ -101,8 +99,7 @@ impl Limits {
             traffic: TrafficLimits::new(table),
             connections_of_address: Places::new(of_address),
             open_connections: Places::new(most_connections),
-            refusals: Refusals::default(),
-            metrics,
+            refusals: Refusals::new(metrics),
         }
     }
 
@@ -130,8 +127,12 @@ impl Limits {
 
     /// Notes that somebody was refused, for operators.
     pub fn refused(&self, reason: Reason, address: Option<IpAddr>) {
-        self.metrics.refused(reason);
-        self.refusals.log(reason, address);
+        self.refusals.refused(reason, address);
+    }
+
+    /// By which others note the same.
+    pub fn refusals(&self) -> Refusals {
+        self.refusals.clone()
     }
 
     /// May this address begin one more session? Asking counts.

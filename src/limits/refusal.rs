@@ -1,11 +1,12 @@
 //! Why clients are refused, as operators see it: a metric by reason, and a line in the
 //! log for each reason once a minute, however many are refused.
 
-use std::{collections::HashMap, fmt, net::IpAddr, time::Instant};
+use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 
 use super::OnceAMinute;
+use crate::metrics::Metrics;
 
 /// What was too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,9 +127,9 @@ impl Reason {
             Reason::Search => Some("limits.concurrent_searches"),
             Reason::History => Some("limits.concurrent_histories"),
             Reason::Render => Some("limits.concurrent_renders"),
-            Reason::Connects | Reason::WebSockets | Reason::Heads | Reason::Picture => None,
             Reason::Connects
             | Reason::WebSockets
+            | Reason::Heads
             | Reason::WaitingEvents
             | Reason::NewSockets
             | Reason::Pages
@@ -143,15 +144,35 @@ impl fmt::Display for Reason {
     }
 }
 
-/// When each reason was written to the log.
-#[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<Reason, OnceAMinute>>);
+/// By which refusals are noted. Clones are the same.
+#[derive(Clone)]
+pub struct Refusals {
+    metrics: Metrics,
+    /// When each reason was written to the log.
+    logged: Arc<Mutex<HashMap<Reason, OnceAMinute>>>,
+}
 
 impl Refusals {
-    /// Writes a refusal to the log, if its kind was not within the last minute.
-    pub(super) fn log(&self, reason: Reason, address: Option<IpAddr>) {
+    /// Those that these metrics count.
+    pub fn new(metrics: Metrics) -> Refusals {
+        Refusals {
+            metrics,
+            logged: Arc::default(),
+        }
+    }
+
+    /// What counts them.
+    #[cfg(test)]
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Counts a refusal, and writes it to the log, if its kind was not within the last
+    /// minute.
+    pub fn refused(&self, reason: Reason, address: Option<IpAddr>) {
+        self.metrics.refused(reason);
         let silent = self
-            .0
+            .logged
             .lock()
             .entry(reason)
             .or_default()

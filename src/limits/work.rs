@@ -17,39 +17,74 @@ use std::{
     time::Duration,
 };
 
+use axum::http::StatusCode;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
 use moka::{policy::EvictionPolicy, sync::Cache};
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
-use super::Reason;
-use super::{Busy, Client, FairLimit, OnceAMinute, Permit};
-use crate::metrics::Metrics;
+use super::{Client, FairLimit, NoPermit, Permit, Reason, Refusals};
 
-/// How long anybody waits for a result, and for its computation.
+/// How long anybody waits for a result.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long a result stays in the cache that nobody asks for.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// After how many seconds who was refused may ask again.
-pub const RETRY_SECONDS: u64 = 1;
+const RETRY_SECONDS: u64 = 1;
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswered<E> {
-    /// There was none in time.
+    /// Too many of this client wait already.
+    QueueFull,
+    /// There was none in time, because others had their turns.
     Busy,
+    /// It was given up, because it took too long.
+    TookTooLong,
+    /// Computing it has panicked, as the log says.
+    Panicked,
     /// It could not be computed.
     Failed(E),
 }
 
-impl<E> From<Busy> for Unanswered<E> {
-    fn from(Busy: Busy) -> Unanswered<E> {
-        Unanswered::Busy
+impl<E> Unanswered<E> {
+    /// Was too much asked for? The same may be answered later.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Unanswered::QueueFull | Unanswered::Busy | Unanswered::TookTooLong => true,
+            Unanswered::Panicked | Unanswered::Failed(_) => false,
+        }
+    }
+
+    /// The status of an answer that says so.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Unanswered::QueueFull => StatusCode::TOO_MANY_REQUESTS,
+            Unanswered::Busy | Unanswered::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+            Unanswered::Panicked | Unanswered::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// After how many seconds the same may be asked again, if that helps.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.is_refusal().then_some(RETRY_SECONDS)
+    }
+}
+
+impl<E> From<NoPermit> for Unanswered<E> {
+    fn from(error: NoPermit) -> Unanswered<E> {
+        match error {
+            NoPermit::QueueFull => Unanswered::QueueFull,
+            NoPermit::Busy => Unanswered::Busy,
+        }
     }
 }
 
@@ -64,8 +99,9 @@ pub struct Bounds {
 
 type Answer<V, E> = Result<V, Unanswered<E>>;
 type Flight<V, E> = Shared<BoxFuture<'static, Answer<V, E>>>;
-/// With a number, by which a flight knows its own entry.
-type Flights<K, V, E> = Arc<Mutex<HashMap<K, (u64, WeakShared<BoxFuture<'static, Answer<V, E>>>)>>>;
+/// One for each client and key, which ends when nobody waits for it any more. With a
+/// number, by which a flight knows its own entry.
+type Waiting<K, V, E> = HashMap<(Client, K), (u64, WeakShared<BoxFuture<'static, Answer<V, E>>>)>;
 
 /// One kind of work, by what is asked for. Clones are the same.
 ///
@@ -74,18 +110,13 @@ type Flights<K, V, E> = Arc<Mutex<HashMap<K, (u64, WeakShared<BoxFuture<'static,
 pub struct Work<K, V, E> {
     permits: FairLimit,
     cache: Cache<K, V>,
-    /// Those that wait for a permit: one for each client and key.
-    waiting: Flights<(Client, K), V, E>,
-    /// Those that are computed.
-    running: Flights<K, V, E>,
+    /// Those that wait for a permit.
+    waiting: Arc<Mutex<Waiting<K, V, E>>>,
+    /// Those that are computed, each until its end.
+    running: Arc<Mutex<HashMap<K, Flight<V, E>>>>,
     next: Arc<AtomicU64>,
-    refusals: Arc<Refusals>,
-}
-
-struct Refusals {
     reason: Reason,
-    metrics: Metrics,
-    log: OnceAMinute,
+    refusals: Refusals,
 }
 
 impl<K, V, E> Clone for Work<K, V, E> {
@@ -96,6 +127,7 @@ impl<K, V, E> Clone for Work<K, V, E> {
             waiting: self.waiting.clone(),
             running: self.running.clone(),
             next: self.next.clone(),
+            reason: self.reason,
             refusals: self.refusals.clone(),
         }
     }
@@ -108,12 +140,12 @@ where
     E: Clone + fmt::Debug + Send + Sync + 'static,
 {
     /// Work within these bounds. `bytes` says how large a key and its result are, about;
-    /// who gets none is counted under `reason`.
+    /// who gets none is counted and logged under `reason`.
     pub fn new(
         bounds: Bounds,
         bytes: fn(&K, &V) -> usize,
         reason: Reason,
-        metrics: Metrics,
+        refusals: Refusals,
     ) -> Work<K, V, E> {
         let weigh = move |key: &K, value: &V| u32::try_from(bytes(key, value)).unwrap_or(u32::MAX);
         let cache = Cache::builder()
@@ -126,43 +158,42 @@ where
         Work {
             permits: FairLimit::new(bounds.concurrent),
             cache,
-            waiting: Flights::default(),
-            running: Flights::default(),
+            waiting: Arc::default(),
+            running: Arc::default(),
             next: Arc::default(),
-            refusals: Arc::new(Refusals {
-                reason,
-                metrics,
-                log: OnceAMinute::default(),
-            }),
+            reason,
+            refusals,
         }
     }
 
     /// The result for a key: the one in the cache, the one that is being computed, or
     /// what `compute` makes. That runs to its end even if all who wait for it go, so
     /// that asking and leaving is no way to have more computed; and as long as it holds
-    /// the permit, another cannot begin in its place.
+    /// the permit, another cannot begin in its place. So `compute` must end by itself, in
+    /// about two seconds.
     ///
     /// # Errors
-    /// [`Unanswered::Busy`] if there is no result within two seconds, which is counted
-    /// and logged here, and [`Unanswered::Failed`] if `compute` says so.
-    pub async fn get<F>(
-        &self,
-        client: Client,
-        key: K,
-        compute: impl FnOnce(Permit) -> F + Send + 'static,
-    ) -> Answer<V, E>
+    /// Why there is no result within two seconds. Refusals are counted and logged here.
+    pub async fn get<C, F>(&self, client: Client, key: K, mut compute: C) -> Answer<V, E>
     where
-        F: Future<Output = Result<V, E>> + Send + 'static,
+        C: FnOnce(Permit) -> F + Send + 'static,
+        F: Future<Output = Answer<V, E>> + Send + 'static,
     {
-        if let Some(value) = self.cache.get(&key) {
-            return Ok(value);
-        }
         let deadline = Instant::now() + DEADLINE;
-        let flight = match current(&self.running, &key) {
-            Some(flight) => flight,
-            None => self.wait(client, key, deadline, compute),
+        let answer = loop {
+            if let Some(value) = self.cache.get(&key) {
+                return Ok(value);
+            }
+            let (flight, unused) = self.flight(client, &key, deadline, compute);
+            match (in_time(deadline, flight).await, unused) {
+                // The time of whoever began to wait is over, and not that of this one.
+                (Err(Unanswered::Busy), Some(unused)) if Instant::now() < deadline => {
+                    compute = unused;
+                }
+                (answer, _) => break answer,
+            }
         };
-        self.in_time(deadline, flight).await
+        self.counted(client, answer)
     }
 
     /// A result that is for one client alone, and not kept.
@@ -171,154 +202,135 @@ where
     /// As of [`Work::get`].
     pub async fn once<F>(&self, client: Client, compute: impl FnOnce(Permit) -> F) -> Answer<V, E>
     where
-        F: Future<Output = Result<V, E>> + Send + 'static,
+        F: Future<Output = Answer<V, E>> + Send + 'static,
     {
         let deadline = Instant::now() + DEADLINE;
         let answer = async {
             let permit = self.permits.acquire(client, deadline).await?;
             finished(tokio::spawn(compute(permit))).await
         };
-        self.in_time(deadline, answer).await
+        self.counted(client, in_time(deadline, answer).await)
     }
 
-    /// The flight of all of this client who wait for a permit for this key.
-    fn wait<F>(
+    /// The flight of all who have this computed, or of all of this client who wait for a
+    /// permit for it. If it was there already, `compute` is not needed.
+    fn flight<C, F>(
         &self,
         client: Client,
-        key: K,
+        key: &K,
         deadline: Instant,
+        compute: C,
+    ) -> (Flight<V, E>, Option<C>)
+    where
+        C: FnOnce(Permit) -> F + Send + 'static,
+        F: Future<Output = Answer<V, E>> + Send + 'static,
+    {
+        let running = self.running.lock().get(key).cloned();
+        if let Some(flight) = running {
+            return (flight, Some(compute));
+        }
+        let place = (client, key.clone());
+        let mut waiting = self.waiting.lock();
+        if let Some(flight) = waiting.get(&place).and_then(|(_, flight)| flight.upgrade()) {
+            return (flight, Some(compute));
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let leave = {
+            let (waiting, place) = (self.waiting.clone(), place.clone());
+            AtEnd(move || {
+                let mut waiting = waiting.lock();
+                // Another may have begun meanwhile.
+                if waiting.get(&place).is_some_and(|(its, _)| *its == number) {
+                    waiting.remove(&place);
+                }
+            })
+        };
+        let (work, key) = (self.clone(), key.clone());
+        let flight = async move {
+            let _leave = leave;
+            let permit = work.permits.acquire(client, deadline).await?;
+            if let Some(value) = work.cache.get(&key) {
+                return Ok(value);
+            }
+            let running = work.run(key, permit, compute);
+            running.await
+        };
+        let flight = flight.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            waiting.insert(place, (number, weak));
+        }
+        (flight, None)
+    }
+
+    /// The flight of all who have this computed. If there is one, the permit is given back
+    /// at once.
+    fn run<F>(
+        &self,
+        key: K,
+        permit: Permit,
         compute: impl FnOnce(Permit) -> F + Send + 'static,
     ) -> Flight<V, E>
     where
-        F: Future<Output = Result<V, E>> + Send + 'static,
+        F: Future<Output = Answer<V, E>> + Send + 'static,
     {
-        let work = self.clone();
-        join(
-            &self.waiting,
-            &self.next,
-            (client, key.clone()),
-            async move {
-                let permit = work.permits.acquire(client, deadline).await?;
-                if let Some(value) = work.cache.get(&key) {
-                    return Ok(value);
-                }
-                let computed = {
-                    let (work, key) = (work.clone(), key.clone());
-                    async move {
-                        let computing = async move {
-                            let value = compute(permit).await?;
-                            work.cache.insert(key, value.clone());
-                            // The bound holds now and not at some later call.
-                            work.cache.run_pending_tasks();
-                            Ok(value)
-                        };
-                        finished(tokio::spawn(computing)).await
-                    }
-                };
-                // If somebody else computes it already, the permit is given back at once.
-                let running = join(&work.running, &work.next, key, computed);
-                running.await
-            },
-        )
+        let mut running = self.running.lock();
+        if let Some(flight) = running.get(&key) {
+            return flight.clone();
+        }
+        let (work, its_key) = (self.clone(), key.clone());
+        let task = tokio::spawn(async move {
+            // It waits for the lock, and so removes what is entered below. Only in here: a
+            // task that never begins, because the runtime ends, is dropped under the lock.
+            let (running, key) = (work.running.clone(), its_key.clone());
+            let _end = AtEnd(move || {
+                let ended = running.lock().remove(&key);
+                drop(ended);
+            });
+            let value = compute(permit).await?;
+            work.cache.insert(its_key, value.clone());
+            // The bound holds now and not at some later call.
+            work.cache.run_pending_tasks();
+            Ok(value)
+        });
+        let flight = finished(task).boxed().shared();
+        running.insert(key, flight.clone());
+        flight
     }
 
-    async fn in_time(
-        &self,
-        deadline: Instant,
-        answer: impl Future<Output = Answer<V, E>>,
-    ) -> Answer<V, E> {
-        let answer = timeout_at(deadline, answer).await;
-        let answer = answer.unwrap_or(Err(Unanswered::Busy));
-        if matches!(answer, Err(Unanswered::Busy)) {
-            self.refusals.count();
+    fn counted(&self, client: Client, answer: Answer<V, E>) -> Answer<V, E> {
+        if answer.as_ref().is_err_and(Unanswered::is_refusal) {
+            self.refusals.refused(self.reason, client.address());
         }
         answer
     }
-}
 
-impl Refusals {
-    fn count(&self) {
-        self.metrics.refused(self.reason);
-        if let Some(suppressed) = self.log.allow(std::time::Instant::now()) {
-            let reason = self.reason.label();
-            tracing::warn!(
-                reason,
-                suppressed,
-                "a client was refused, because too much of this is asked for"
-            );
-        }
+    /// How many bytes of results the cache has, about.
+    #[cfg(test)]
+    pub(crate) fn cached_bytes(&self) -> u64 {
+        self.cache.weighted_size()
     }
 }
 
-/// The answer of a task. If it panicked, which the log says, there is none.
-async fn finished<V, E>(task: tokio::task::JoinHandle<Result<V, E>>) -> Answer<V, E> {
-    match task.await {
-        Ok(result) => result.map_err(Unanswered::Failed),
-        Err(_) => Err(Unanswered::Busy),
-    }
+/// The answer, or that there is none yet.
+async fn in_time<V, E>(
+    deadline: Instant,
+    answer: impl Future<Output = Answer<V, E>>,
+) -> Answer<V, E> {
+    let answer = timeout_at(deadline, answer).await;
+    answer.unwrap_or(Err(Unanswered::Busy))
 }
 
-/// The flight for this key, if somebody waits for one.
-fn current<K: Eq + Hash, V, E>(flights: &Flights<K, V, E>, key: &K) -> Option<Flight<V, E>>
-where
-    V: Clone,
-    E: Clone,
-{
-    flights.lock().get(key)?.1.upgrade()
+/// The answer of a task.
+async fn finished<V, E>(task: JoinHandle<Answer<V, E>>) -> Answer<V, E> {
+    task.await.unwrap_or(Err(Unanswered::Panicked))
 }
 
-/// The flight for this key, which begins if there is none.
-fn join<K, V, E>(
-    flights: &Flights<K, V, E>,
-    next: &AtomicU64,
-    key: K,
-    begin: impl Future<Output = Answer<V, E>> + Send + 'static,
-) -> Flight<V, E>
-where
-    K: Clone + Eq + Hash + Send + 'static,
-    V: Clone + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
-{
-    let mut entries = flights.lock();
-    if let Some(flight) = entries.get(&key).and_then(|(_, flight)| flight.upgrade()) {
-        // `begin` may hold a permit; it is dropped after the lock, as all arguments are.
-        return flight;
-    }
-    let number = next.fetch_add(1, Ordering::Relaxed);
-    let entry = Entry {
-        flights: flights.clone(),
-        key: key.clone(),
-        number,
-    };
-    let flight = async move {
-        let _entry = entry;
-        begin.await
-    };
-    let flight = flight.boxed().shared();
-    if let Some(weak) = flight.downgrade() {
-        entries.insert(key, (number, weak));
-    }
-    flight
-}
+/// Does something when it is dropped.
+struct AtEnd<F: FnMut()>(F);
 
-/// The entry of a flight, which is removed when it has ended, or when all have gone who
-/// waited for it.
-struct Entry<K: Eq + Hash, V, E> {
-    flights: Flights<K, V, E>,
-    key: K,
-    number: u64,
-}
-
-impl<K: Eq + Hash, V, E> Drop for Entry<K, V, E> {
+impl<F: FnMut()> Drop for AtEnd<F> {
     fn drop(&mut self) {
-        let mut flights = self.flights.lock();
-        // Another may have begun meanwhile.
-        if flights
-            .get(&self.key)
-            .is_some_and(|(number, _)| *number == self.number)
-        {
-            flights.remove(&self.key);
-        }
+        (self.0)();
     }
 }
 
@@ -330,6 +342,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::metrics::Metrics;
 
     const ONE: Client = Client::Server;
 
@@ -342,12 +355,18 @@ mod tests {
             concurrent: NonZeroUsize::new(concurrent).expect("more than 0"),
             cached,
         };
-        Work::new(bounds, |_, _| 10, Reason::Search, Metrics::default())
+        let refusals = Refusals::new(Metrics::default());
+        Work::new(bounds, |_, _| 10, Reason::Search, refusals)
     }
 
-    fn refused(work: &Work<u32, u32, &'static str>) -> bool {
-        let text = work.refusals.metrics.text();
-        !text.contains("podium_refused_total{reason=\"search\"} 0")
+    /// How many were refused.
+    fn refused(work: &Work<u32, u32, &'static str>) -> u64 {
+        let text = work.refusals.metrics().text();
+        let count = text
+            .split("podium_refused_total{reason=\"search\"} ")
+            .nth(1);
+        let count = count.and_then(|rest| rest.lines().next());
+        count.expect("a count").parse().expect("a number")
     }
 
     /// A computation that waits until it is let go, and is counted.
@@ -358,7 +377,7 @@ mod tests {
     }
 
     impl Slow {
-        async fn compute(self, permit: Permit, value: u32) -> Result<u32, &'static str> {
+        async fn compute(self, permit: Permit, value: u32) -> Answer<u32, &'static str> {
             self.begun.fetch_add(1, Ordering::Relaxed);
             self.go.notified().await;
             drop(permit);
@@ -392,16 +411,20 @@ mod tests {
         assert!(answers.into_iter().all(|answer| answer == Ok(5)));
         assert_eq!(slow.begun(), 1);
         // And who asks later.
-        let again = work.get(ONE, 1, async |_| Err("computed again")).await;
+        let again = work
+            .get(ONE, 1, async |_| Err(Unanswered::Failed("computed again")))
+            .await;
         assert_eq!(again, Ok(5));
         assert!(work.running.lock().is_empty() && work.waiting.lock().is_empty());
-        assert!(!refused(&work));
+        assert_eq!(refused(&work), 0);
     }
 
     #[tokio::test]
     async fn failures_are_shared_and_not_kept() {
         let work = work(2, 1000);
-        let failed = work.get(ONE, 1, async |_| Err("no")).await;
+        let failed = work
+            .get(ONE, 1, async |_| Err(Unanswered::Failed("no")))
+            .await;
         assert_eq!(failed, Err(Unanswered::Failed("no")));
         assert_eq!(work.get(ONE, 1, async |_| Ok(7)).await, Ok(7));
     }
@@ -413,8 +436,51 @@ mod tests {
             drop(permit);
             panic!("a test")
         };
-        assert_eq!(work.get(ONE, 1, panics).await, Err(Unanswered::Busy));
+        let panicked = work.get(ONE, 1, panics).await;
+        assert_eq!(panicked, Err(Unanswered::Panicked));
+        assert_eq!(work.once(ONE, panics).await, Err(Unanswered::Panicked));
+        assert_eq!(refused(&work), 0);
         assert_eq!(work.get(ONE, 1, async |_| Ok(7)).await, Ok(7));
+        assert!(work.running.lock().is_empty() && work.waiting.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_took_too_long_is_refused() {
+        let work = work(1, 1000);
+        let slow = work
+            .get(ONE, 1, async |_| Err(Unanswered::TookTooLong))
+            .await;
+        assert_eq!((slow, refused(&work)), (Err(Unanswered::TookTooLong), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_too_much_is_told_another_thing_than_who_comes_to_a_busy_server() {
+        let (work, slow) = (work(1, 1000), Slow::default());
+        let held = slow.clone();
+        _ = tokio::spawn({
+            let work = work.clone();
+            async move {
+                work.get(client(9), 0, move |permit| held.compute(permit, 0))
+                    .await
+            }
+        });
+        slow.until_begun(1).await;
+        let ask = |n: u8, key: u32| work.get(client(n), key, async move |_| Ok(key));
+        let flood = join_all((1..=300).map(|key| ask(1, key)));
+        let (flood, honest) = tokio::join!(flood, ask(2, 1));
+        let status = |answer: &Answer<u32, &str>| match answer {
+            Ok(_) => StatusCode::OK,
+            Err(unanswered) => {
+                assert_eq!(unanswered.retry_after(), Some(1));
+                unanswered.status()
+            }
+        };
+        let count = |wanted| flood.iter().filter(|it| status(it) == wanted).count();
+        assert_eq!(count(StatusCode::TOO_MANY_REQUESTS), 300 - 256);
+        assert_eq!(count(StatusCode::SERVICE_UNAVAILABLE), 256);
+        assert_eq!(status(&honest), StatusCode::SERVICE_UNAVAILABLE);
+        // With the one that holds the permit.
+        assert_eq!(refused(&work), 300 + 1 + 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -438,7 +504,7 @@ mod tests {
         for answer in flood {
             // The one that was behind has its turn now, and nobody lets it go.
             if answer.await.expect("no panic").is_err() {
-                assert!(refused(&work));
+                assert!(refused(&work) > 0);
             }
         }
     }
@@ -458,12 +524,52 @@ mod tests {
         assert!(gone.await.is_err());
         let busy = work.get(client(2), 2, async |_| Ok(6)).await;
         assert_eq!(busy, Err(Unanswered::Busy));
-        assert!(refused(&work));
+        assert!(refused(&work) > 0);
         slow.go.notify_one();
         while work.cache.get(&1).is_none() {
             tokio::task::yield_now().await;
         }
         assert_eq!(work.get(client(2), 2, async |_| Ok(6)).await, Ok(6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_joins_late_has_all_of_its_own_time() {
+        let (work, slow) = (work(1, 1000), Slow::default());
+        let ask = |slow: Option<Slow>, key: u32| {
+            let work = work.clone();
+            let compute = async move |permit| match slow {
+                Some(slow) => slow.compute(permit, key).await,
+                None => Ok(key),
+            };
+            tokio::spawn(async move { work.get(client(2), key, compute).await })
+        };
+        _ = ask(Some(slow.clone()), 1);
+        slow.until_begun(1).await;
+        let early = ask(None, 2);
+        tokio::time::sleep(DEADLINE - Duration::from_millis(100)).await;
+        let late = ask(None, 2);
+        assert_eq!(early.await.expect("no panic"), Err(Unanswered::Busy));
+        slow.go.notify_one();
+        assert_eq!(late.await.expect("no panic"), Ok(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_runs_on_when_all_have_gone_is_not_begun_again() {
+        let (work, slow) = (work(3, 1000), Slow::default());
+        let ask = |n: u8| {
+            let slow = slow.clone();
+            work.get(client(n), 1, move |permit| slow.compute(permit, 5))
+        };
+        assert_eq!(ask(1).await, Err(Unanswered::Busy));
+        let let_go = async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            slow.go.notify_waiters();
+        };
+        let (later, ()) = tokio::join!(ask(2), let_go);
+        assert_eq!((later, slow.begun()), (Ok(5), 1));
+        assert!(work.running.lock().is_empty());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod version;
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     mem::size_of,
     num::NonZeroUsize,
     sync::Arc,
@@ -25,9 +26,10 @@ use tokio::{
 
 use crate::{
     auth::Identity,
+    blocking,
     board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, Timestamp, UserId},
     config::LimitsTable,
-    limits::{Bounds, Client, OnceAMinute, Reason, Unanswered, Work},
+    limits::{Bounds, Client, OnceAMinute, Reason, Refusals, Unanswered, Work},
     metrics::Metrics,
     store::{
         AllNodes, Attendance, Command, Fold, Health, History, HistoryPoint, Opened, Outcome, Ready,
@@ -59,12 +61,15 @@ const CACHED_HISTORIES: u64 = 16 * 1024 * 1024;
 /// Why there is no history.
 pub type Unread = Unanswered<Arc<StoreError>>;
 
+/// Why nobody was looked for.
+pub type Unsearched = Unanswered<Infallible>;
+
 /// A handle to a running board. Clones are the same board.
 #[derive(Clone)]
 pub struct LiveBoard {
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
-    searches: Work<SearchKey, FoundUsers, TookTooLong>,
+    searches: Work<SearchKey, FoundUsers, Infallible>,
     histories: Work<HistoryKey, Option<Arc<Past>>, Arc<StoreError>>,
 }
 
@@ -72,10 +77,6 @@ pub struct LiveBoard {
 type SearchKey = (Version, Query, usize);
 /// Whose history, and in how many points.
 type HistoryKey = (Version, UserId, usize);
-
-/// A search of a very large board that was given up.
-#[derive(Clone, Copy, Debug)]
-struct TookTooLong;
 
 /// What a user has done, and what is known of them beside that.
 struct Past {
@@ -225,20 +226,20 @@ impl LiveBoard {
     }
 
     fn new(shared: Arc<Shared>, store: Arc<dyn Store>, limits: &LimitsTable) -> LiveBoard {
-        let metrics = &shared.metrics;
+        let refusals = Refusals::new(shared.metrics.clone());
         let bounds = |concurrent: NonZeroUsize, cached| Bounds { concurrent, cached };
         LiveBoard {
             searches: Work::new(
                 bounds(limits.concurrent_searches, CACHED_SEARCHES),
-                |(_, query, _), found| query.bytes() + found_bytes(found),
+                |(_, query, _), found| size_of::<SearchKey>() + query.bytes() + found_bytes(found),
                 Reason::Search,
-                metrics.clone(),
+                refusals.clone(),
             ),
             histories: Work::new(
                 bounds(limits.concurrent_histories, CACHED_HISTORIES),
-                |_, past| past.as_deref().map_or(0, past_bytes),
+                |_, past| size_of::<HistoryKey>() + past.as_deref().map_or(0, past_bytes),
                 Reason::History,
-                metrics.clone(),
+                refusals,
             ),
             shared,
             store,
@@ -333,7 +334,10 @@ impl LiveBoard {
         let past = self.histories.get(client, key, async move |permit| {
             let past = live.read_past(user, points).await;
             drop(permit);
-            past.map_err(Arc::new)
+            past.map_err(|error| match error {
+                StoreError::TookTooLong => Unanswered::TookTooLong,
+                error => Unanswered::Failed(Arc::new(error)),
+            })
         });
         let past = past.await;
         if let Err(Unanswered::Failed(error)) = &past {
@@ -413,10 +417,16 @@ impl LiveBoard {
     /// [`MAX_QUERY_CHARS`] characters and [`MAX_QUERY_WORDS`] words count; one without
     /// words finds nobody.
     ///
-    /// `None` while too much is searched for: whoever asks again later is answered.
-    pub async fn search(&self, client: Client, text: &str, limit: usize) -> Option<FoundUsers> {
+    /// # Errors
+    /// While too much is searched for: whoever asks again later is answered.
+    pub async fn search(
+        &self,
+        client: Client,
+        text: &str,
+        limit: usize,
+    ) -> Result<FoundUsers, Unsearched> {
         let Some(query) = Query::new(text) else {
-            return Some(FoundUsers::default());
+            return Ok(FoundUsers::default());
         };
         let shared = self.shared.clone();
         let key = (self.version(), query.clone(), limit);
@@ -427,10 +437,10 @@ impl LiveBoard {
                 let is_given_up = || begun.elapsed() > SEARCH_DEADLINE;
                 search::search(&shared.projection, &query, limit, is_given_up)
             };
-            let found = tokio::task::spawn_blocking(search).await;
-            found.ok().flatten().ok_or(TookTooLong)
+            let found = blocking::on_thread(search).await;
+            found.ok_or(Unanswered::TookTooLong)
         });
-        found.await.ok()
+        found.await
     }
 
     /// Waits until there are changes that nobody has taken. For one caller: the
@@ -508,7 +518,10 @@ fn past_bytes(Past { now, history }: &Past) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{testing::*, *};
-    use crate::auth::Role;
+    use crate::{
+        auth::Role,
+        board::{Score, Seq},
+    };
 
     #[test]
     fn a_reload_replaces_all_that_the_log_said() {
@@ -597,6 +610,88 @@ mod tests {
         let before = live.version();
         folder.reload(log(5, 2, &[2]));
         assert_ne!(live.version(), before);
+    }
+
+    #[tokio::test]
+    async fn a_history_that_takes_too_long_is_refused_and_no_fault() {
+        let (live, _folder) = live_over(log(1, 3, &[1]), || StoreError::TookTooLong);
+        let unread = live.history(Client::Server, user(1), 9).await;
+        assert!(matches!(unread, Err(Unanswered::TookTooLong)));
+        let text = live.metrics().text();
+        assert!(text.contains("podium_refused_total{reason=\"history\"} 1"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_store_is_no_refusal() {
+        let (live, _folder) = live_over(log(1, 3, &[1]), || panic!("a test"));
+        let unread = live.history(Client::Server, user(1), 9).await;
+        assert!(matches!(unread, Err(Unanswered::Panicked)));
+        let text = live.metrics().text();
+        assert!(text.contains("podium_refused_total{reason=\"history\"} 0"));
+    }
+
+    /// Whatever is kept, down to what is as small as can be.
+    #[tokio::test]
+    async fn the_caches_have_their_bounds_in_bytes() {
+        let (live, _folder) = live(log(1, 3, &[1]));
+        let version = live.version();
+        let point = HistoryPoint {
+            seq: Seq::new(1).expect("from 1"),
+            at: Timestamp(1),
+            score: Score::ZERO,
+            rank: Some(1),
+        };
+        let past = || Past {
+            now: live.user_score(user(1)).expect("registered"),
+            history: History {
+                points: vec![point; MAX_POINTS],
+                ..History::default()
+            },
+        };
+        let mut most = 0;
+        for points in 0..1_000 {
+            let past = (points % 2 == 0).then(|| Arc::new(past()));
+            let key = (version, user(1), points);
+            let got = live
+                .histories
+                .get(Client::Server, key, async move |_| Ok(past));
+            assert!(got.await.is_ok());
+            most = most.max(live.histories.cached_bytes());
+        }
+        assert!(
+            most <= CACHED_HISTORIES && most > CACHED_HISTORIES / 2,
+            "{most}"
+        );
+        let nobody = async |_| Ok(None);
+        let before = live.histories.cached_bytes();
+        let key = (version, user(2), 0);
+        assert!(
+            live.histories
+                .get(Client::Server, key, nobody)
+                .await
+                .is_ok()
+        );
+        assert_ne!(live.histories.cached_bytes(), before, "it counts as well");
+
+        let found = live.search(Client::Server, "p", 9).await.expect("free");
+        let found = FoundUsers {
+            users: vec![found.users[0].clone(); MAX_FOUND],
+            more: true,
+        };
+        let mut most = 0;
+        for limit in 0..1_000 {
+            let query = Query::new("x").expect("a word");
+            let (key, found) = ((version, query, limit), found.clone());
+            let got = live
+                .searches
+                .get(Client::Server, key, async move |_| Ok(found));
+            assert!(got.await.is_ok());
+            most = most.max(live.searches.cached_bytes());
+        }
+        assert!(
+            most <= CACHED_SEARCHES && most > CACHED_SEARCHES / 2,
+            "{most}"
+        );
     }
 
     #[tokio::test]

@@ -9,8 +9,8 @@ use crate::{
     store::History,
 };
 
-/// A store that is away.
-struct Away(watch::Receiver<Health>);
+/// A store that is away, with why it cannot be read.
+struct Away(watch::Receiver<Health>, fn() -> StoreError);
 
 impl Store for Away {
     fn append(&self, _: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
@@ -18,7 +18,7 @@ impl Store for Away {
     }
 
     fn history(&self, _: UserId, _: usize) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
-        Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+        Box::pin(async { Err((self.1)()) })
     }
 
     fn attendance(&self, _: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
@@ -40,9 +40,14 @@ impl Store for Away {
 
 /// A board over a store that is away, and by what it is filled.
 pub(crate) fn live(opened: Opened) -> (LiveBoard, impl Fold) {
+    live_over(opened, || StoreError::Away("it is gone".into()))
+}
+
+/// The same, where this is why no history can be read.
+pub(crate) fn live_over(opened: Opened, unread: fn() -> StoreError) -> (LiveBoard, impl Fold) {
     let shared = Arc::new(Shared::new(opened));
     let (_, health) = watch::channel(Health::Away);
-    let store = Arc::new(Away(health));
+    let store = Arc::new(Away(health, unread));
     let live = LiveBoard::new(shared.clone(), store, &LimitsTable::default());
     (live, Folder(shared))
 }

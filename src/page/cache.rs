@@ -2,16 +2,19 @@
 //! the nonce of the scripts, which are filled in anew. So however many open a page at
 //! once, it is rendered once for each version of the board and each way of looking at it.
 
-use std::{mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+use std::{
+    collections::HashMap, mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
+};
 
 use app::{texts::Language, wire::View};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
 
 use crate::{
     board::UserId,
     config::LimitsTable,
-    limits::{Bounds, Reason, Work},
+    limits::{Bounds, Reason, Refusals, Work},
     live::Version,
-    metrics::Metrics,
 };
 
 /// Bytes of rendered pages in the cache: a hundred boards of 200 rows.
@@ -25,7 +28,7 @@ pub type PageCache = Work<Key, Arc<Rendered>, Unrendered>;
 pub struct Unrendered;
 
 /// An empty cache; as many pages are rendered at once as the limits say.
-pub fn page_cache(limits: &LimitsTable, metrics: Metrics) -> PageCache {
+pub fn page_cache(limits: &LimitsTable, refusals: Refusals) -> PageCache {
     let concurrent = NonZeroUsize::new(limits.concurrent_renders)
         .or_else(|| available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN);
@@ -34,7 +37,7 @@ pub fn page_cache(limits: &LimitsTable, metrics: Metrics) -> PageCache {
         cached: CACHED,
     };
     let bytes = |key: &Key, page: &Arc<Rendered>| key.bytes() + page.bytes();
-    Work::new(bounds, bytes, Reason::Render, metrics)
+    Work::new(bounds, bytes, Reason::Render, refusals)
 }
 
 /// All on which a page depends that is not for one user alone. All of it is as it was
@@ -78,7 +81,6 @@ pub(super) enum Content {
         part: String,
     },
     Missing,
-    Unavailable,
 }
 
 impl Key {
@@ -87,9 +89,32 @@ impl Key {
         let texts = match &self.content {
             Content::Board { origin, .. } => origin.as_ref().map_or(0, String::len),
             Content::Found { query, part } => query.len() + part.len(),
-            Content::Player { .. } | Content::Missing | Content::Unavailable => 0,
+            Content::Player { .. } | Content::Missing => 0,
         };
         size_of::<Key>() + texts
+    }
+}
+
+/// The pages that say that another cannot be shown now: one for each way of looking at
+/// it, so that no bound is needed, and rendered at once, because whoever gets it has
+/// waited already. Clones share them.
+#[derive(Clone, Default)]
+pub struct UnavailablePages(Arc<Mutex<HashMap<(View, Language), Arc<OnceCell<Arc<Rendered>>>>>>);
+
+impl UnavailablePages {
+    /// The page as it was rendered first, which is now if it was not.
+    pub(super) async fn get<F>(
+        &self,
+        view: View,
+        language: Language,
+        render: impl FnOnce() -> F,
+    ) -> Result<Arc<Rendered>, Unrendered>
+    where
+        F: Future<Output = Result<Rendered, Unrendered>>,
+    {
+        let cell = self.0.lock().entry((view, language)).or_default().clone();
+        let page = cell.get_or_try_init(async || render().await.map(Arc::new));
+        page.await.cloned()
     }
 }
 
@@ -154,6 +179,7 @@ impl Rendered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{limits::Client, metrics::Metrics};
 
     #[test]
     fn each_blank_is_filled_with_what_belongs_there() {
@@ -165,6 +191,57 @@ mod tests {
         );
         let without_token = Rendered::new("<a nonce=n1>t1</a>", "", "n1");
         assert_eq!(without_token.with("tok", "non"), "<a nonce=non>t1</a>");
+    }
+
+    #[tokio::test]
+    async fn what_is_unavailable_is_rendered_once_in_each_language() {
+        let pages = UnavailablePages::default();
+        let get = async |language, text: Option<&str>| {
+            let render = async || {
+                let text = text.ok_or(Unrendered)?;
+                Ok(Rendered::new(text, "", ""))
+            };
+            let page = pages.get(View::Whole, language, render).await;
+            page.ok().map(|page| page.with("", ""))
+        };
+        assert_eq!(get(Language::English, None).await, None);
+        assert_eq!(
+            get(Language::English, Some("sorry")).await.as_deref(),
+            Some("sorry")
+        );
+        assert_eq!(
+            get(Language::German, Some("leider")).await.as_deref(),
+            Some("leider")
+        );
+        assert_eq!(get(Language::English, None).await.as_deref(), Some("sorry"));
+    }
+
+    #[tokio::test]
+    async fn the_cache_has_its_bound_in_bytes() {
+        let refusals = Refusals::new(Metrics::default());
+        let cache = page_cache(&LimitsTable::default(), refusals);
+        let page = Arc::new(Rendered::new(&"x".repeat(1024 * 1024), "", ""));
+        let mut most = 0;
+        for number in 0..40 {
+            let key = Key {
+                version: Version::default(),
+                view: View::Whole,
+                language: Language::English,
+                link_failed: false,
+                content: Content::Board {
+                    page: Some(number),
+                    refreshes: false,
+                    origin: None,
+                    race: 0,
+                    is_before_start: false,
+                },
+            };
+            let page = page.clone();
+            let got = cache.get(Client::Server, key, async move |_| Ok(page));
+            assert!(got.await.is_ok());
+            most = most.max(cache.cached_bytes());
+        }
+        assert!(most <= CACHED && most > CACHED / 2, "{most}");
     }
 
     #[test]

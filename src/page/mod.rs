@@ -45,19 +45,19 @@ use axum::{
     routing::{get, post},
 };
 use leptos::{config::LeptosOptions, nonce::Nonce, prelude::provide_context};
-use tower_http::compression::CompressionLayer;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     auth::{Identity, Tokens},
     board::{Ties, Timestamp},
     hub::Peer,
-    limits::{Client, RETRY_SECONDS},
+    limits::{Client, Unanswered},
     live::{LiveBoard, MAX_QUERY_CHARS, Version},
     wire,
 };
 
 use cache::{Content, Key, Rendered, Unrendered};
-pub use cache::{PageCache, page_cache};
+pub use cache::{PageCache, UnavailablePages, page_cache};
 pub use policy::Origins;
 use race::NumberedRace;
 pub use race::Races;
@@ -97,6 +97,8 @@ pub struct Pages {
     pub races: Races,
     /// By which pages are rendered, with those for whoever is not signed in.
     pub cache: PageCache,
+    /// What is shown in place of a page that is too much now.
+    pub unavailable_pages: UnavailablePages,
     /// The origin under which the page is known, if it was configured.
     pub public_url: Arc<str>,
     /// The picture for links.
@@ -118,8 +120,9 @@ pub fn routes(pages: Pages) -> Router {
             pages.clone(),
             sign_in::refuse_other_sites,
         ))
-        // Files are compressed when they are built; a page only now.
-        .layer(CompressionLayer::new())
+        // Files are compressed when they are built; a page only now, for each viewer anew,
+        // because of the token in it: so it must be cheap.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(pages)
 }
 
@@ -135,8 +138,9 @@ async fn index(
     let version = pages.live.version();
     if let Some(name) = query.get("q") {
         let query: String = name.chars().take(MAX_QUERY_CHARS).collect();
-        let Some(mut found) = pages.live.search(client, name, FOUND).await else {
-            return pages.unavailable(visit, request.headers()).await;
+        let mut found = match pages.live.search(client, name, FOUND).await {
+            Ok(found) => found,
+            Err(why) => return pages.unavailable(&why, visit, request.headers()).await,
         };
         for user in &mut found.users {
             pages.hide_picture(&mut user.avatar);
@@ -320,8 +324,8 @@ impl Pages {
             .rendered(client, visit, version, content, page, request)
             .await
         {
-            Some(page) => self.filled(&page, visit, &asked),
-            None => self.unavailable(visit, &asked).await,
+            Ok(page) => self.filled(&page, visit, &asked),
+            Err(why) => self.unavailable(&why, visit, &asked).await,
         }
     }
 
@@ -339,14 +343,15 @@ impl Pages {
         let rendered = self.cache.once(client, async move |permit| {
             let html = pages.html(&its_nonce, visit, page(), request).await;
             drop(permit);
-            Ok(Arc::new(Rendered::new(&html?, "", "")))
+            let html = html.map_err(Unanswered::Failed)?;
+            Ok(Arc::new(Rendered::new(&html, "", "")))
         });
         match rendered.await {
             Ok(page) => {
                 let html = Html(page.with("", ""));
                 self.answer(html.into_response(), &nonce, visit, &asked)
             }
-            Err(_) => self.unavailable(visit, &asked).await,
+            Err(why) => self.unavailable(&why, visit, &asked).await,
         }
     }
 
@@ -363,23 +368,41 @@ impl Pages {
     }
 
     /// The page that says that another cannot be shown now. As everybody gets the same,
-    /// it costs next to nothing.
-    async fn unavailable(&self, visit: Visit, asked: &HeaderMap) -> Response {
-        let page = |_| Document::Unavailable;
-        let (version, content) = (Version::default(), Content::Unavailable);
-        let request = Request::new(Body::empty());
-        let page = self.rendered(Client::Server, visit, version, content, page, request);
+    /// it costs next to nothing, and needs no permit.
+    async fn unavailable<E>(
+        &self,
+        why: &Unanswered<E>,
+        visit: Visit,
+        asked: &HeaderMap,
+    ) -> Response {
+        let Visit { view, language, .. } = visit;
+        let page = self.unavailable_pages.get(view, language, async || {
+            let (nonce, token) = (Nonce::new(), self.page_token(None, None));
+            // The same for all.
+            let visit = Visit {
+                is_chosen: false,
+                link_failed: false,
+                ..visit
+            };
+            let request = Request::new(Body::empty());
+            let html = self.html(&nonce, visit, Document::Unavailable, request);
+            Ok(Rendered::new(&html.await?, &token.token, &nonce))
+        });
         let mut response = match page.await {
-            Some(page) => self.filled(&page, visit, asked),
-            None => "the page cannot be shown now: try again a little later\n".into_response(),
+            Ok(page) => self.filled(&page, visit, asked),
+            Err(Unrendered) => {
+                "the page cannot be shown now: try again a little later\n".into_response()
+            }
         };
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        let headers = response.headers_mut();
-        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        *response.status_mut() = why.status();
+        if let Some(seconds) = why.retry_after() {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 
-    /// A page from the cache, or rendered for it; `None` if that is too much now.
+    /// A page from the cache, or rendered for it.
     async fn rendered(
         &self,
         client: Client,
@@ -388,7 +411,7 @@ impl Pages {
         content: Content,
         page: impl FnOnce(SocketToken) -> Document + Send + 'static,
         request: Request,
-    ) -> Option<Arc<Rendered>> {
+    ) -> Result<Arc<Rendered>, Unanswered<Unrendered>> {
         let key = Key {
             version,
             view: visit.view,
@@ -402,9 +425,10 @@ impl Pages {
             let text = token.token.clone();
             let html = pages.html(&nonce, visit, page(token), request).await;
             drop(permit);
-            Ok(Arc::new(Rendered::new(&html?, &text, &nonce)))
+            let html = html.map_err(Unanswered::Failed)?;
+            Ok(Arc::new(Rendered::new(&html, &text, &nonce)))
         });
-        rendered.await.ok()
+        rendered.await
     }
 
     /// A page that all share, with a token and a nonce of this answer's own.

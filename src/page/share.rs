@@ -1,6 +1,7 @@
 //! What others show of the board beside a link to it: a few words, and a picture.
 
 use std::{
+    convert::Infallible,
     hash::{DefaultHasher, Hash, Hasher},
     mem::size_of,
     num::NonZeroUsize,
@@ -14,7 +15,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
@@ -22,10 +23,10 @@ use axum::{
 
 use super::{Pages, cookies::is_forwarded_from_https, picture};
 use crate::{
+    blocking,
     hub::Peer,
-    limits::{Bounds, Client, Permit, RETRY_SECONDS, Reason, Unanswered, Work},
+    limits::{Bounds, Client, Permit, Reason, Refusals, Unanswered, Work},
     live::{Version, Versions},
-    metrics::Metrics,
     wire,
 };
 
@@ -41,7 +42,7 @@ const CACHED: u64 = 1024 * 1024;
 pub struct Pictures {
     versions: Arc<Versions>,
     /// `None` for one that could not be drawn.
-    drawn: Work<Version, Option<Picture>, Undrawn>,
+    drawn: Work<Version, Option<Picture>, Infallible>,
 }
 
 /// A picture, and its name among those of the board.
@@ -51,13 +52,9 @@ struct Picture {
     etag: Arc<str>,
 }
 
-/// Drawing has failed.
-#[derive(Clone, Copy, Debug)]
-struct Undrawn;
-
 impl Pictures {
     /// No picture yet.
-    pub fn new(metrics: Metrics) -> Pictures {
+    pub fn new(refusals: Refusals) -> Pictures {
         let bounds = Bounds {
             // All ask for the same one.
             concurrent: NonZeroUsize::MIN,
@@ -69,7 +66,7 @@ impl Pictures {
         };
         Pictures {
             versions: Arc::new(Versions::new(DRAWN_EVERY, 1)),
-            drawn: Work::new(bounds, bytes, Reason::Picture, metrics),
+            drawn: Work::new(bounds, bytes, Reason::Picture, refusals),
         }
     }
 }
@@ -83,12 +80,14 @@ pub(super) async fn image(
 ) -> Response {
     let Picture { png, etag } = match newest(pages, address.into()).await {
         Ok(Some(picture)) => picture,
-        Ok(None) | Err(Unanswered::Failed(Undrawn)) => {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-        Err(Unanswered::Busy) => {
-            let retry_after = [(RETRY_AFTER, RETRY_SECONDS.to_string())];
-            return (StatusCode::SERVICE_UNAVAILABLE, retry_after).into_response();
+        Ok(None) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(why) => {
+            let mut response = why.status().into_response();
+            if let Some(seconds) = why.retry_after() {
+                let headers = response.headers_mut();
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            return response;
         }
     };
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|known| {
@@ -102,7 +101,7 @@ pub(super) async fn image(
     (about, [(CONTENT_TYPE, "image/png")], png).into_response()
 }
 
-async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswered<Undrawn>> {
+async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswered<Infallible>> {
     let Pictures { versions, drawn } = pages.pictures.clone();
     let version = pages.live.version_by(&versions);
     let draw = move |permit| {
@@ -119,8 +118,7 @@ async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswe
         })
     };
     let drawn = drawn.get(client, version, async move |permit| {
-        let picture = tokio::task::spawn_blocking(move || draw(permit)).await;
-        picture.map_err(|_| Undrawn)
+        Ok(blocking::on_thread(move || draw(permit)).await)
     });
     drawn.await
 }

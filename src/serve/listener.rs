@@ -156,6 +156,9 @@ impl Connection {
             }
             let router = router.clone();
             async move {
+                // One answer a turn: whoever sends many requests at once would keep all
+                // others waiting for all of them.
+                tokio::task::yield_now().await;
                 match refusal {
                     None => router.oneshot(request.map(Body::new)).await,
                     Some(refusal) => Ok(refusal.into_response()),

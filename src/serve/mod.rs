@@ -15,7 +15,6 @@ mod outage;
 mod slow_body;
 
 use std::{
-    future::pending,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -163,9 +162,10 @@ impl Server {
             }),
             starts: tables.board.starts,
             races: page::Races::default(),
-            cache: page::page_cache(&tables.limits, live.metrics().clone()),
+            cache: page::page_cache(&tables.limits, limits.refusals()),
+            unavailable_pages: page::UnavailablePages::default(),
             public_url: tables.http.public_url.as_str().into(),
-            pictures: page::Pictures::new(live.metrics().clone()),
+            pictures: page::Pictures::new(limits.refusals()),
         };
         let departure = Departure::default();
         let router = api::routes(api)
@@ -187,8 +187,6 @@ impl Server {
         let voice = hub.handle().clone();
         let announce =
             async move |announcement, replaces| voice.announce(announcement, replaces).await;
-        // A runtime that runs nothing any more hangs itself.
-        tokio::spawn(watch("the runtime").keep(pending::<()>()));
         let follow = attendance::follow(live.clone());
         tokio::spawn(watch("the presence follower").keep(follow));
         let time = {

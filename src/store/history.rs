@@ -1,6 +1,8 @@
 //! Looking back: what a store tells of one user's past, and how many actions
 //! become few points.
 
+use std::time::Duration;
+
 use crate::board::{Score, Seq, Timestamp};
 
 /// The most points in a [`History`].
@@ -8,6 +10,10 @@ pub const MAX_POINTS: usize = 1000;
 
 /// Actions that a [`History`] tells of in full.
 pub const RECENT: usize = 20;
+
+/// How long a store reads for one [`History`]: nobody waits for longer, and others are to
+/// have their turn.
+pub const LONGEST_READ: Duration = Duration::from_secs(2);
 
 /// What a user has done; see [`Store::history`](super::Store::history).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -53,8 +53,8 @@ pub trait Store: Send + Sync + 'static {
     /// Commands never wait for it.
     ///
     /// # Errors
-    /// If the store cannot be read, [`StoreError::Busy`] while too many others read,
-    /// and [`StoreError::Closed`] once it is closed.
+    /// If the store cannot be read, [`StoreError::TookTooLong`] after
+    /// [`history::LONGEST_READ`], and [`StoreError::Closed`] once it is closed.
     fn history(
         &self,
         user: UserId,
@@ -307,9 +307,9 @@ pub enum StoreError {
     /// The transaction that these commands shared failed, as the log says.
     #[error("nothing was written, because the store failed: {0}")]
     Refused(String),
-    /// More is being read than can be.
-    #[error("the store is busy: ask again a little later")]
-    Busy,
+    /// Reading was given up.
+    #[error("reading took too long: ask again a little later")]
+    TookTooLong,
     /// The store cannot be reached now. Some of the commands may have been accepted:
     /// sent again, they are answered as they were then.
     #[error("the store cannot be reached: {0}")]

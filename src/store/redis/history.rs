@@ -1,14 +1,11 @@
 //! Looking back: what Redis knows of a user's past, and the entries after that, whose
 //! ranks the node knows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use redis::{Value, aio::MultiplexedConnection};
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     fault::Fault,
@@ -20,14 +17,9 @@ use crate::{
     board::{Applied, Fact, UserId},
     store::{
         Health, History, HistoryPoint, RecentAction, StoreError,
-        history::{RECENT, Thinning},
+        history::{LONGEST_READ, RECENT, Thinning},
     },
 };
-
-/// Looks back that may go on at once; others wait.
-const PLACES: usize = 4;
-/// How long somebody waits for a place.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What reads; see the module.
 pub(super) struct Reader {
@@ -36,7 +28,6 @@ pub(super) struct Reader {
     /// The way to Redis, while there is one.
     way: watch::Receiver<Option<MultiplexedConnection>>,
     health: watch::Receiver<Health>,
-    places: Semaphore,
 }
 
 impl Reader {
@@ -51,7 +42,6 @@ impl Reader {
             recent,
             way,
             health,
-            places: Semaphore::new(PLACES),
         }
     }
 
@@ -60,11 +50,13 @@ impl Reader {
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
-        let place = timeout(PATIENCE, self.places.acquire()).await;
-        let _place = place.map_err(|_| StoreError::Busy)?;
         let way = self.way.borrow().clone();
         let result = match way {
-            Some(mut connection) => self.read(&mut connection, user, points).await,
+            Some(mut connection) => {
+                let read = self.read(&mut connection, user, points);
+                let read = timeout(LONGEST_READ, read).await;
+                read.map_err(|_| StoreError::TookTooLong)?
+            }
             None => Err(Fault::Away("it is being looked for".into())),
         };
         result.map_err(|fault| match *self.health.borrow() {

@@ -8,34 +8,23 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
-use tokio::{
-    sync::{Semaphore, oneshot},
-    time::timeout,
-};
+use tokio::sync::RwLock;
 
 use super::wal::Gate;
 use crate::{
+    blocking,
     board::{Applied, Score, Seq, Timestamp, UserId},
     store::{
         History, HistoryPoint, StoreError,
-        history::{RECENT, RecentAction, Thinning},
+        history::{LONGEST_READ, RECENT, RecentAction, Thinning},
     },
 };
-
-/// Looks back that may go on at once; others wait. They need a core each, and
-/// what is live comes first.
-const PLACES: u32 = 2;
-/// How long somebody waits for a place.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much is read at once: on a disk that has to be asked for each page, a fraction of
 /// a second.
@@ -63,8 +52,10 @@ pub(super) struct Reader {
     board: i64,
     unwritten: Unwritten,
     gate: Gate,
-    places: Arc<Semaphore>,
-    is_closed: AtomicBool,
+    /// How long one look back may take.
+    longest: Duration,
+    /// Whoever reads holds it, so that closing waits.
+    is_open: Arc<RwLock<bool>>,
     /// Those that nobody reads with just now.
     idle: Mutex<Vec<Connection>>,
 }
@@ -76,8 +67,8 @@ impl Reader {
             board,
             unwritten,
             gate,
-            places: Arc::new(Semaphore::new(PLACES as usize)),
-            is_closed: AtomicBool::new(false),
+            longest: LONGEST_READ,
+            is_open: Arc::new(RwLock::new(true)),
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -87,29 +78,22 @@ impl Reader {
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
-        let place = timeout(PATIENCE, self.places.clone().acquire_owned()).await;
-        let place = place.map_err(|_| StoreError::Busy)?;
-        let place = place.map_err(|_| StoreError::Closed)?;
-        if self.is_closed.load(Ordering::Acquire) {
+        let is_open = self.is_open.clone().read_owned().await;
+        if !*is_open {
             return Err(StoreError::Closed);
         }
-        let (asker, answer) = oneshot::channel();
-        tokio::task::spawn_blocking(move || {
-            // Whoever asked may go, and the place stays taken until this is done.
-            let _place = place;
-            let history = self.read(user, points, &|| asker.is_closed());
-            _ = asker.send(history);
-        });
-        answer.await.map_err(|_| StoreError::Closed)?
+        let begun = Instant::now();
+        blocking::on_thread(move || {
+            // Whoever asked may go, and closing waits until this is done.
+            let _is_open = is_open;
+            self.read(user, points, &|| begun.elapsed() >= self.longest)
+        })
+        .await
     }
 
     /// Lets those finish who read, refuses others, and lets go of the file.
     pub(super) async fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        // Whoever waits for a place gets it first, and finds this closed.
-        if self.places.acquire_many(PLACES).await.is_ok() {
-            self.places.close();
-        }
+        *self.is_open.write().await = false;
         self.idle.lock().clear();
     }
 
@@ -179,7 +163,7 @@ struct Look<'a> {
     gate: &'a Gate,
     board: i64,
     piece: Piece,
-    /// Has whoever asked gone?
+    /// Has it taken too long?
     is_given_up: &'a dyn Fn() -> bool,
 }
 
@@ -217,8 +201,7 @@ impl Look<'_> {
         read: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if (self.is_given_up)() {
-            // Nobody hears it.
-            return Err(StoreError::Busy);
+            return Err(StoreError::TookTooLong);
         }
         let _passed = self.gate.pass();
         read(&self.connection.unchecked_transaction()?)
@@ -503,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_looks_back_for_whoever_has_gone() {
+    fn a_look_that_takes_too_long_ends_before_the_next_piece() {
         let (_folder, _, connection) = file();
         let look = Look {
             connection: &connection,
@@ -512,6 +495,27 @@ mod tests {
             piece: PIECE,
             is_given_up: &|| true,
         };
-        assert!(matches!(look.history(&[], USER, 6), Err(StoreError::Busy)));
+        let given_up = look.history(&[], USER, 6);
+        assert!(matches!(given_up, Err(StoreError::TookTooLong)));
+    }
+
+    #[tokio::test]
+    async fn a_reader_gives_up_in_time_and_lets_others_read() {
+        let (_folder, path, _connection) = file();
+        let reader = |longest| {
+            let reader = Reader::new(path.clone(), 1, Unwritten::default(), Gate::default());
+            Arc::new(Reader { longest, ..reader })
+        };
+        let hasty = reader(Duration::ZERO).history(USER, 6).await;
+        assert!(matches!(hasty, Err(StoreError::TookTooLong)));
+        let patient = reader(LONGEST_READ);
+        // As many at once as ask: how many may is not decided here.
+        let all = (0..8).map(|_| patient.clone().history(USER, 6));
+        for nobody in futures_util::future::join_all(all).await {
+            assert!(matches!(nobody, Ok(None)));
+        }
+        patient.close().await;
+        let late = patient.history(USER, 6).await;
+        assert!(matches!(late, Err(StoreError::Closed)));
     }
 }
