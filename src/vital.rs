@@ -38,6 +38,10 @@ const LOOK: Duration = Duration::from_millis(250);
 /// store.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long the runtime may begin nothing that it is given. A server with a thousand
+/// answers before it begins what is new seconds later; one whose workers all hang, never.
+const LONGEST_LATE: Duration = Duration::from_secs(30);
+
 /// What [`Watched::beaten`] says of a task that waits for work: it may do so for ever.
 const RESTING: u64 = u64::MAX;
 
@@ -47,8 +51,11 @@ pub struct Vitals(Arc<Shared>);
 
 struct Shared {
     /// Milliseconds for which tasks were watched. It stands still while this process is
-    /// suspended, or gets no processor: no task can beat then.
+    /// suspended, gets no processor, or is so busy that tasks wait for their turn: none
+    /// can beat then.
     clock: AtomicU64,
+    /// For how many milliseconds the runtime has begun nothing that was new.
+    late: AtomicU64,
     watched: Mutex<Vec<Arc<Watched>>>,
     may_end: AtomicBool,
     failure: watch::Sender<Option<Failure>>,
@@ -60,6 +67,15 @@ struct Watched {
     longest: u64,
     /// When it beat last, by the clock, or [`RESTING`].
     beaten: AtomicU64,
+}
+
+/// Does the runtime begin what it is given?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runtime {
+    /// Within the time between two looks.
+    Prompt,
+    /// Later, or no more.
+    Late,
 }
 
 /// What became of a task.
@@ -85,6 +101,7 @@ impl Default for Vitals {
     fn default() -> Vitals {
         Vitals(Arc::new(Shared {
             clock: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             watched: Mutex::default(),
             may_end: AtomicBool::new(false),
             failure: watch::Sender::new(None),
@@ -140,15 +157,24 @@ impl Vitals {
     pub fn exit_on_failure(&self, runtime: Handle) -> io::Result<()> {
         let vitals = self.clone();
         let watch = move || {
-            let look_later = || {
-                runtime.spawn(async {});
+            let ran = Arc::new(AtomicU64::new(0));
+            let mut spawned = 0;
+            let mut look_later = || {
+                let ran_now = ran.clone();
+                runtime.spawn(async move { ran_now.fetch_add(1, Ordering::Relaxed) });
+                spawned += 1;
                 thread::sleep(LOOK);
+                if ran.load(Ordering::Relaxed) == spawned {
+                    Runtime::Prompt
+                } else {
+                    Runtime::Late
+                }
             };
             let mut looked = Instant::now();
             let failure = loop {
-                look_later();
+                let runtime = look_later();
                 let now = Instant::now();
-                if let Some(failure) = vitals.look(now - looked) {
+                if let Some(failure) = vitals.look(now - looked, runtime) {
                     break failure;
                 }
                 looked = now;
@@ -169,9 +195,22 @@ impl Vitals {
 
     /// Looks at all tasks when this time has passed since the last look, and gives the
     /// first failure.
-    fn look(&self, passed: Duration) -> Option<Failure> {
+    fn look(&self, passed: Duration, runtime: Runtime) -> Option<Failure> {
         // Who looks too late did not run, and so it may have been with all others.
         let passed = millis(passed.min(2 * LOOK));
+        // While much waits for its turn, a task that is not heard of may be among that: a
+        // busy server is not to be ended. Nothing runs any more only if that goes on.
+        if runtime == Runtime::Late {
+            let late = self.0.late.fetch_add(passed, Ordering::Relaxed) + passed;
+            if late > millis(LONGEST_LATE) {
+                self.fail(Failure::Hung {
+                    task: "the runtime",
+                    after: Duration::from_millis(late),
+                });
+            }
+            return self.failure();
+        }
+        self.0.late.store(0, Ordering::Relaxed);
         let now = self.0.clock.fetch_add(passed, Ordering::Relaxed) + passed;
         let hung = self.0.watched.lock().iter().find_map(|it| it.hung(now));
         if let Some(failure) = hung {
@@ -296,7 +335,7 @@ mod tests {
     /// Looks for so long as often as the thread does.
     fn look_for(vitals: &Vitals, time: Duration) -> Option<Failure> {
         let looks = time.as_millis() / LOOK.as_millis();
-        (0..looks).find_map(|_| vitals.look(LOOK))
+        (0..looks).find_map(|_| vitals.look(LOOK, Runtime::Prompt))
     }
 
     #[test]
@@ -322,6 +361,34 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_runtime_does_not_hang_until_it_begins_nothing_for_long() {
+        let vitals = Vitals::default();
+        let pulse = vitals.watch("task", LONGEST);
+        let looks = LONGEST_LATE.as_millis() / LOOK.as_millis();
+        for _ in 0..3 {
+            for _ in 0..looks {
+                assert_eq!(vitals.look(LOOK, Runtime::Late), None);
+            }
+            assert_eq!(vitals.look(LOOK, Runtime::Prompt), None);
+        }
+        for _ in 0..looks {
+            assert_eq!(vitals.look(LOOK, Runtime::Late), None);
+        }
+        let failure = vitals.look(LOOK, Runtime::Late);
+        let runtime = |failure| {
+            matches!(
+                failure,
+                Failure::Hung {
+                    task: "the runtime",
+                    ..
+                }
+            )
+        };
+        assert!(failure.is_some_and(runtime), "{failure:?}");
+        pulse.retire();
+    }
+
+    #[test]
     fn a_task_that_beats_or_rests_does_not_hang() {
         let vitals = Vitals::default();
         let pulse = vitals.watch("task", LONGEST);
@@ -342,7 +409,10 @@ mod tests {
         let vitals = Vitals::default();
         let pulse = vitals.watch("task", LONGEST);
         for _ in 0..4 {
-            assert_eq!(vitals.look(Duration::from_secs(3600)), None);
+            assert_eq!(
+                vitals.look(Duration::from_secs(3600), Runtime::Prompt),
+                None
+            );
         }
         pulse.retire();
     }
@@ -398,7 +468,7 @@ mod tests {
         let kept = tokio::spawn(vitals.watch("task", LONGEST).keep(ended));
         for _ in 0..100 {
             tokio::time::sleep(LOOK).await;
-            assert_eq!(vitals.look(LOOK), None);
+            assert_eq!(vitals.look(LOOK, Runtime::Prompt), None);
         }
         end.send(7).unwrap();
         assert_eq!(kept.await.unwrap(), Ok(7));

@@ -22,10 +22,11 @@ pub(super) fn is_forwarded_from_https(headers: &HeaderMap) -> bool {
     first.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
-/// What a cookie of this name holds, with the prefix or without: sessions go on that
-/// began before the board was known to be asked with TLS.
-pub(super) fn read(headers: &HeaderMap, name: &str) -> Option<String> {
-    find(headers, &prefixed(name)).or_else(|| find(headers, name))
+/// What a cookie of this name holds. With TLS only the one with the prefix is believed:
+/// others could have put the other in its place.
+pub(super) fn read(headers: &HeaderMap, is_secure: bool, name: &str) -> Option<String> {
+    let plain = || find(headers, name).filter(|_| !is_secure);
+    find(headers, &prefixed(name)).or_else(plain)
 }
 
 /// Has a cookie to be set for it to be known no more? Then these are the values of
@@ -123,10 +124,16 @@ mod tests {
     #[test]
     fn a_cookie_of_either_name_is_read_and_the_safer_one_first() {
         let old = asked(&[("cookie", "other=1; podium_token=old")]);
-        assert_eq!(read(&old, "podium_token").as_deref(), Some("old"));
+        assert_eq!(read(&old, false, "podium_token").as_deref(), Some("old"));
         let both = asked(&[("cookie", "podium_token=old; __Host-podium_token=new")]);
-        assert_eq!(read(&both, "podium_token").as_deref(), Some("new"));
-        assert_eq!(read(&asked(&[]), "podium_token"), None);
+        assert_eq!(read(&both, false, "podium_token").as_deref(), Some("new"));
+        assert_eq!(read(&asked(&[]), false, "podium_token"), None);
+        assert_eq!(
+            read(&old, true, "podium_token"),
+            None,
+            "anybody could have set it"
+        );
+        assert_eq!(read(&both, true, "podium_token").as_deref(), Some("new"));
     }
 
     #[test]

@@ -207,12 +207,14 @@ impl Pages {
 
     /// The player whose token the cookie holds.
     fn signed_in(&self, headers: &HeaderMap) -> Option<Identity> {
-        self.player(&cookies::read(headers, SESSION)?)
+        let is_secure = cookies::is_secure(&self.public_url, headers);
+        self.player(&cookies::read(headers, is_secure, SESSION)?)
     }
 
     /// The player of the link whose question is open, and its token.
     fn pending(&self, headers: &HeaderMap) -> Option<(Identity, String)> {
-        let token = cookies::read(headers, PENDING)?;
+        let is_secure = cookies::is_secure(&self.public_url, headers);
+        let token = cookies::read(headers, is_secure, PENDING)?;
         Some((self.player(&token)?, token))
     }
 
