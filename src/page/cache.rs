@@ -99,7 +99,10 @@ impl Key {
 /// it, so that no bound is needed, and rendered at once, because whoever gets it has
 /// waited already. Clones share them.
 #[derive(Clone, Default)]
-pub struct UnavailablePages(Arc<Mutex<HashMap<(View, Language), Arc<OnceCell<Arc<Rendered>>>>>>);
+pub struct UnavailablePages(Arc<Mutex<HashMap<(View, Language), Once>>>);
+
+/// A page that is rendered when it is needed first.
+type Once = Arc<OnceCell<Arc<Rendered>>>;
 
 impl UnavailablePages {
     /// The page as it was rendered first, which is now if it was not.
