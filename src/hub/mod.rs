@@ -137,7 +137,7 @@ impl Hub {
                 tokens: tokens.clone(),
                 limits: limits.clone(),
                 queue,
-                turns: Arc::new(Turns::new()),
+                turns: Arc::new(Turns::new(limits.events_at_once())),
                 requests: requests.clone(),
             })
             .build_layer();

@@ -341,7 +341,7 @@ impl World {
         };
         let limits = Arc::new(limits(LimitsTable::default()));
         let (tokens, of_all) = (Arc::new(tokens), live.clone());
-        let actor = Actor::new(net.clone(), of_all, tokens, limits, queue, table);
+        let actor = Actor::new(net.clone(), of_all, tokens, limits.clone(), queue, table);
         let mut world = World {
             net,
             actor,
@@ -352,7 +352,7 @@ impl World {
             scores: HashMap::new(),
             announced: 1000,
             clients: Vec::new(),
-            turns: Turns::new(),
+            turns: Turns::new(limits.events_at_once()),
             clock,
         };
         for number in numbers {

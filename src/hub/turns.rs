@@ -13,9 +13,12 @@ use crate::limits::{Place, Places};
 /// have one size.
 pub(super) const QUEUE: usize = 16 * 1024;
 
-/// Events of one socket that may wait: all that its user may send at once, where
-/// `limits.events_per_minute` is what it is by default.
-const OF_SOCKET: NonZeroU32 = NonZeroU32::new(64).unwrap();
+/// Events of one socket that may wait, where its user may not send more at once.
+const LEAST_OF_SOCKET: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// Events of one socket that may wait, whatever its user may send: half of what its address
+/// may.
+const MOST_OF_SOCKET: NonZeroU32 = NonZeroU32::new(512).unwrap();
 
 /// Events of one address that may wait: of a classroom of 100, that are ten of each.
 const OF_ADDRESS: NonZeroU32 = NonZeroU32::new(1024).unwrap();
@@ -38,10 +41,12 @@ pub(super) struct Turn {
 }
 
 impl Turns {
-    /// Nothing waits.
-    pub(super) fn new() -> Turns {
+    /// Nothing waits. A user may send so many events at once: a socket that says them in
+    /// one go is not refused any of them because the actor is busy.
+    pub(super) fn new(events_at_once: NonZeroU32) -> Turns {
+        let of_socket = events_at_once.clamp(LEAST_OF_SOCKET, MOST_OF_SOCKET);
         Turns {
-            of_socket: Places::new(OF_SOCKET),
+            of_socket: Places::new(of_socket),
             of_address: Places::new(OF_ADDRESS),
             of_all: Places::new(OF_ALL),
         }
@@ -68,6 +73,10 @@ mod tests {
         Some([192, 0, 2, n].into())
     }
 
+    fn number(n: u32) -> NonZeroU32 {
+        NonZeroU32::new(n).expect("not 0")
+    }
+
     /// How many events of so many sockets may wait beside what waits already.
     fn taken(turns: &Turns, sockets: usize, address: Option<IpAddr>) -> Vec<Turn> {
         let sids = (0..sockets).map(|_| Sid::new());
@@ -77,20 +86,22 @@ mod tests {
 
     #[test]
     fn a_socket_says_in_one_go_what_its_user_may_say() {
-        let turns = Turns::new();
-        let (loud, other) = (Sid::new(), Sid::new());
-        let held: Vec<Turn> = (0..1000)
-            .map_while(|_| turns.take(loud, address(1)))
-            .collect();
-        assert_eq!(held.len(), 64);
-        assert!(turns.take(other, address(1)).is_some());
-        drop(held);
-        assert!(turns.take(loud, address(1)).is_some());
+        for (events_at_once, expected) in [(1, 64), (60, 64), (200, 200), (1_000_000, 512)] {
+            let turns = Turns::new(number(events_at_once));
+            let (loud, other) = (Sid::new(), Sid::new());
+            let held: Vec<Turn> = (0..1000)
+                .map_while(|_| turns.take(loud, address(1)))
+                .collect();
+            assert_eq!(held.len(), expected);
+            assert!(turns.take(other, address(1)).is_some());
+            drop(held);
+            assert!(turns.take(loud, address(1)).is_some());
+        }
     }
 
     #[test]
     fn an_address_leaves_room_for_others() {
-        let turns = Turns::new();
+        let turns = Turns::new(number(60));
         let held = taken(&turns, 200, address(1));
         assert_eq!(held.len(), 1024);
         assert_eq!(taken(&turns, 1, address(2)).len(), 60);
@@ -101,7 +112,7 @@ mod tests {
 
     #[test]
     fn events_leave_room_for_those_who_come_and_go() {
-        let turns = Turns::new();
+        let turns = Turns::new(number(60));
         let held: Vec<_> = (0..20)
             .map(|n| taken(&turns, 200, address(n)).len())
             .collect();

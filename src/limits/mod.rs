@@ -60,6 +60,7 @@ pub struct Limits {
     attempts: DefaultKeyedRateLimiter<IpAddr>,
     places_of_address: Places<IpAddr>,
     events: DefaultKeyedRateLimiter<UserId>,
+    events_at_once: NonZeroU32,
     /// Until when these users may send nothing. A bucket cannot be asked whether
     /// it is empty without taking from it, so it is noted when one is.
     exhausted: Mutex<HashMap<UserId, Instant>>,
@@ -93,6 +94,7 @@ impl Limits {
             attempts: RateLimiter::keyed(per_window(attempts)),
             places_of_address: Places::new(table.sockets_per_ip),
             events: RateLimiter::keyed(per_minute),
+            events_at_once: table.events_per_minute,
             exhausted: Mutex::default(),
             handshakes: RateLimiter::keyed(per_minute),
             places_of_user: Places::new(table.sockets_per_user),
@@ -171,6 +173,11 @@ impl Limits {
             return Err(Reason::Handshakes);
         }
         self.places_of_user.take(user).ok_or(Reason::SocketsOfUser)
+    }
+
+    /// Events that a user may send at once.
+    pub fn events_at_once(&self) -> NonZeroU32 {
+        self.events_at_once
     }
 
     /// May this user send one more event? Asking counts.
