@@ -2,6 +2,8 @@
 // memory, for some of them; all are counted before it sees them, and whoever sends too
 // many is closed.
 
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 
 import { ATTACKER, underAttack } from '../support/attack.mjs';
@@ -15,6 +17,9 @@ import {
   joinByHand,
   openWebSocket,
 } from '../support/raw.mjs';
+import { token } from '../support/podium.mjs';
+import { connect } from '../support/socket.mjs';
+import { podiumForTest } from '../support/suite.mjs';
 
 const SOCKETS = 4;
 const CHUNK_BYTES = 65_536;
@@ -93,4 +98,17 @@ describe('a flood over WebSocket', () => {
       await Promise.all(connections.map((connection) => flood(connection, again, BOUNDS)));
       await refused(connections);
     }));
+
+  it('is answered with the reason, if it is no flood yet', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_LIMITS__PACKETS_PER_SECOND: '1' } });
+    const credentials = token({ user: randomUUID(), role: 'viewer' });
+    const socket = await connect(podium.url, { token: credentials });
+    const closed = new Promise((resolve) => {
+      socket.once('disconnect', (_, { context }) => resolve(context));
+    });
+    // Ten seconds' worth may come at once.
+    for (let i = 0; i < 12; i++) socket.emit('ping');
+    const { code, reason } = await closed;
+    assert.deepEqual([code, String(reason)], [1008, 'too many packets']);
+  });
 });

@@ -1,4 +1,4 @@
-//! Counts the packets in what a client sends by a WebSocket (RFC 6455, section 5),
+//! Counts the packets in what is sent by a WebSocket (RFC 6455, section 5),
 //! without keeping any of it: it looks at the headers of frames, and at the first two
 //! characters of a message, which say what kind of packet it is. Whatever is not
 //! allowed, the library finds. Pure.
@@ -53,6 +53,11 @@ impl Frames {
             }
         }
         sent
+    }
+
+    /// Is all that was looked at whole frames? Between two parts of a message it is too.
+    pub(super) fn is_between(&self) -> bool {
+        self.rest == 0 && self.header_len == 0
     }
 
     /// Takes what belongs to a header, and answers what comes after it.
@@ -209,6 +214,18 @@ mod tests {
         assert_eq!(scan(&binary.concat()), (2, 0));
         let event = [part(false, TEXT, b"42"), part(true, CONTINUATION, b"40")];
         assert_eq!(scan(&event.concat()), (2, 0));
+    }
+
+    #[test]
+    fn it_is_known_where_a_frame_ends() {
+        let frames = [frame(true, TEXT, b"42[]", None), text(b"3"), text(b"")].concat();
+        let mut scanner = Frames::default();
+        assert!(scanner.is_between());
+        let ends = (1..=frames.len()).filter(|end| {
+            scanner.scan(&frames[end - 1..*end]);
+            scanner.is_between()
+        });
+        assert_eq!(ends.collect::<Vec<_>>(), [6, 13, 19]);
     }
 
     proptest! {

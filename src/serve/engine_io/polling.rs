@@ -3,14 +3,19 @@
 //! given up its poll.
 
 use axum::{
-    body::{Body, HttpBody, to_bytes},
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::Request,
     http::{Method, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use hyper::body::{Frame, SizeHint};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},
@@ -29,6 +34,9 @@ const MAX_OPENING: u64 = 1024;
 
 /// Between the packets of a body.
 const SEPARATOR: u8 = 0x1e;
+
+/// The packet by which a client ends its session.
+const END: &[u8] = b"1";
 
 /// When somebody may come back who has sent too much by one session: by another one, at
 /// once.
@@ -61,15 +69,20 @@ impl<L: Library> Front<L> {
         let front = self.clone();
         session.on_close(move || front.end(sid));
         // Before it is answered the client may go away, and with it this future.
-        let mut abandoned = Abandoned(Some(session.clone()));
+        let abandoned = Abandoned(Some(session.clone()));
         self.sessions.insert(sid, &session);
         // Nobody has said anything yet, so there is nothing else to take.
         let ping = self.say(Method::GET, sid, Body::empty());
         if timeout(first_ping::WAIT, ping).await.is_ok() {
             self.say(Method::POST, sid, Body::from("3")).await;
         }
-        abandoned.0 = None;
-        Response::from_parts(parts, Body::from(body))
+        Response::from_parts(
+            parts,
+            Body::new(Answer {
+                body: Body::from(body),
+                abandoned,
+            }),
+        )
     }
 
     /// Waits for what the server says. A client that goes away while it polls ends its
@@ -127,7 +140,13 @@ impl<L: Library> Front<L> {
         if let Some(kind) = parts.headers.get(CONTENT_TYPE) {
             post.headers_mut().insert(CONTENT_TYPE, kind.clone());
         }
-        self.ask(post.map(|()| Body::from(body))).await
+        let is_end = packets(&body).any(|packet| packet == END);
+        let answer = self.ask(post.map(|()| Body::from(body))).await;
+        if is_end {
+            // The library keeps what has ended for some seconds.
+            session.close();
+        }
+        answer
     }
 
     /// Says what the client could have said, and drops the answer.
@@ -168,6 +187,34 @@ impl Drop for Abandoned {
         if let Some(session) = self.0.take() {
             session.close();
         }
+    }
+}
+
+/// The body of an answer without which its client does not know its session.
+struct Answer {
+    body: Body,
+    abandoned: Abandoned,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        this.abandoned.0 = None;
+        Pin::new(&mut this.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -21,9 +22,9 @@ use axum::{
 use hyper_util::rt::TokioIo;
 use socketioxide::socket::Sid;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink},
     net::TcpStream,
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, timeout},
 };
 use tower::ServiceExt;
 use tungstenite::handshake::derive_accept_key;
@@ -37,6 +38,16 @@ use crate::{
     limits::{ConnectionPermit, Reason, Verdict},
     serve::departure::Departure,
 };
+
+/// The status of a connection that is closed for what its client did (RFC 6455, section
+/// 7.4.1).
+const POLICY_VIOLATION: u16 = 1008;
+
+/// How long a client that is refused has to read why, and to close the connection.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How much of what such a client still sends is taken and forgotten, in bytes.
+const LINGER_BYTES: u64 = 64 * 1024;
 
 /// The stream below the library, with all that stands between.
 pub struct WebSocket<S>(FirstPing<Leaving<Counted<S>>>);
@@ -132,7 +143,7 @@ impl<S> WebSocket<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WebSocket<S> {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for WebSocket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -162,14 +173,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
 
 /// The stream of a client, which ends with its session and whose frames are counted.
 pub(super) struct Counted<S> {
-    stream: S,
+    /// None when its client is over a limit, and is told so by a task of its own.
+    stream: Option<S>,
     /// What came with the request, before it was answered.
     early: Bytes,
+    /// What the client sends.
     frames: Frames,
+    /// What it is sent.
+    answers: Frames,
     session: Session,
     /// Until then the client is not read.
     pause: Option<Pin<Box<Sleep>>>,
-    _connection: Option<ConnectionPermit>,
+    connection: Option<ConnectionPermit>,
 }
 
 impl<S> Counted<S> {
@@ -180,13 +195,14 @@ impl<S> Counted<S> {
         connection: Option<ConnectionPermit>,
     ) -> Self {
         Counted {
-            stream,
+            stream: Some(stream),
             // A copy, because what is empty may still hold the buffer of the request.
             early: Bytes::copy_from_slice(&early),
             frames: Frames::default(),
+            answers: Frames::default(),
             session,
             pause: None,
-            _connection: connection,
+            connection,
         }
     }
 
@@ -203,7 +219,44 @@ impl<S> Drop for Counted<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Counted<S> {
+    /// Has its client told over which limit it is, beside the session, which has ended.
+    fn refuse(&mut self, reason: Reason) {
+        let connection = self.connection.take();
+        // A frame within a frame would be taken for a part of it.
+        if let Some(stream) = self.stream.take()
+            && self.answers.is_between()
+        {
+            tokio::spawn(async move {
+                _ = timeout(LINGER, say_why(stream, reason)).await;
+                drop(connection);
+            });
+        }
+    }
+}
+
+/// Says over which limit a client is, and waits until it has closed the connection. What it
+/// still sends is taken and forgotten: if it were not, the kernel would answer it with a
+/// reset, and the client would not read why.
+async fn say_why(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    reason: Reason,
+) -> io::Result<()> {
+    stream.write_all(&close_frame(reason)).await?;
+    stream.shutdown().await?;
+    copy(&mut stream.take(LINGER_BYTES), &mut sink()).await?;
+    Ok(())
+}
+
+/// The frame that says why a connection ends.
+fn close_frame(reason: Reason) -> Vec<u8> {
+    let reason = format!("too many {}", reason.label());
+    let payload = [&POLICY_VIOLATION.to_be_bytes(), reason.as_bytes()].concat();
+    // A length below 126 is one byte, and all labels are short.
+    [&[0x88, payload.len() as u8], &payload[..]].concat()
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Counted<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -219,9 +272,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
             ready!(pause.as_mut().poll(context));
             this.pause = None;
         }
+        let Some(stream) = &mut this.stream else {
+            return Poll::Ready(Err(Self::closed()));
+        };
         let before = buffer.filled().len();
         if this.early.is_empty() {
-            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            ready!(Pin::new(stream).poll_read(context, buffer))?;
         } else {
             let now = this
                 .early
@@ -232,9 +288,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         match this.session.count(sent) {
             Verdict::Pass => {}
             Verdict::Pause(time) => this.pause = Some(Box::pin(sleep(time))),
-            Verdict::Close(_) => {
+            Verdict::Close(reason) => {
                 // Nobody sees what was too much.
                 buffer.set_filled(before);
+                this.refuse(reason);
                 return Poll::Ready(Err(Self::closed()));
             }
         }
@@ -250,21 +307,30 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.session.writer().register(context.waker());
-        if this.session.is_closed() {
+        let stream = this.stream.as_mut().filter(|_| !this.session.is_closed());
+        let Some(stream) = stream else {
             return Poll::Ready(Err(Self::closed()));
-        }
-        Pin::new(&mut this.stream).poll_write(context, bytes)
+        };
+        let written = ready!(Pin::new(stream).poll_write(context, bytes))?;
+        this.answers.scan(&bytes[..written]);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        let Some(stream) = &mut this.stream else {
+            return Poll::Ready(Err(Self::closed()));
+        };
+        ready!(Pin::new(stream).poll_flush(context))?;
         // The library flushes when it has written all that it had.
         this.session.taken();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        match &mut self.get_mut().stream {
+            Some(stream) => Pin::new(stream).poll_shutdown(context),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
