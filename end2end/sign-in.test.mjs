@@ -280,6 +280,16 @@ describe('signing out', () => {
     assert.notEqual((await visit(podium, '/sign-out', { headers: NAVIGATES, cookies })).status, 303);
   });
 
+  it('takes forms of 1 KiB at most', async () => {
+    const { cookies } = await signedIn('Ada');
+    const headers = { 'sec-fetch-site': 'same-origin' };
+    const as = (length) => ({ as: 'x'.repeat(length - 'as='.length) });
+    const status = async (path, length) =>
+      (await visit(podium, path, { form: as(length), headers, cookies })).status;
+    assert.equal(await status('/', 1025), 413);
+    assert.notEqual(await status('/', 1024), 413);
+  });
+
   it('works where a proxy has its own name for the board', async () => {
     const { cookies } = await signedIn('Ada', secure);
     const answer = await visit(secure, '/sign-out', { form: {}, headers: { origin: PUBLIC }, cookies });

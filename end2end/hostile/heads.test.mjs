@@ -49,6 +49,19 @@ describe('the head of a request', () => {
     }
   });
 
+  it('that opens a session has a token of at most 8 KiB', async (t) => {
+    const podium = await podiumForTest(t);
+    const bearer = (bytes) => ['Authorization', `Bearer ${'x'.repeat(bytes - 'Bearer '.length)}`];
+    for (const [path, headers, taken] of [
+      [POLLING, [], 200],
+      [WEBSOCKET, upgradeHeaders(), 101],
+    ]) {
+      const status = (bytes) => statusOf(podium.url, 'GET', path, [...headers, bearer(bytes)]);
+      assert.equal(await status(8 * 1024), taken, path);
+      assert.equal(await status(8 * 1024 + 1), 431, path);
+    }
+  });
+
   it('that does not end closes its connection, and costs nobody else', (t) =>
     underAttack(t, {}, async ({ podium, refused }) => {
       const connections = await Promise.all(
