@@ -19,8 +19,8 @@ use super::{
 use crate::{
     board::{BoardId, Epoch, Fact, Rules, Timestamp, UserId},
     store::{
-        Opened, RecentAction, StoreError,
-        transfer::{Head, Lasting, Limited, Record},
+        ActionId, Opened, RecentAction, StoreError,
+        transfer::{Counted, Head, Lasting, Limited, Record},
     },
 };
 
@@ -51,11 +51,25 @@ impl Source {
         rules: Rules,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
         let board = KeptBoard::new(place, board, rules);
-        let opened = Source::try_open(board).await;
+        let opened = Source::try_open(board, true).await;
         opened.map_err(|fault| fault.at(place.to_string()))
     }
 
-    async fn try_open(board: KeptBoard) -> Result<Option<(Opened, Source)>, Fault> {
+    /// Loads a board, and writes nothing; `None` if it is not there.
+    pub(in crate::store) async fn peek(
+        place: &Place,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<Option<(Opened, Source)>, StoreError> {
+        let board = KeptBoard::new(place, board, rules);
+        let opened = Source::try_open(board, false).await;
+        opened.map_err(|fault| fault.at(place.to_string()))
+    }
+
+    async fn try_open(
+        board: KeptBoard,
+        with_ranks: bool,
+    ) -> Result<Option<(Opened, Source)>, Fault> {
         let mut connection = connect(&board.place, &board.keys).await?.commands;
         let is_there: bool = redis::cmd("EXISTS")
             .arg(&board.keys.meta)
@@ -68,7 +82,9 @@ impl Source {
         board.find(&mut connection).await?;
         let mut loaded = board.load(&mut connection).await?;
         let epoch = loaded.opened.epoch;
-        write_ranks(&mut connection, &board, epoch, &mut loaded.recent).await?;
+        if with_ranks {
+            write_ranks(&mut connection, &board, epoch, &mut loaded.recent).await?;
+        }
         let source = Source {
             head: Head {
                 epoch,
@@ -93,6 +109,30 @@ impl Source {
     ) -> Result<(), StoreError> {
         let read = read(&mut self.connection, &self.board, each).await;
         read.map_err(|fault| fault.at(self.board.place.to_string()))
+    }
+
+    /// What was counted under each of these ids, as far as it is remembered.
+    pub(in crate::store) async fn counted(
+        &mut self,
+        ids: &[ActionId],
+    ) -> Result<Vec<Option<Counted>>, StoreError> {
+        let counted = self.try_counted(ids).await;
+        counted.map_err(|fault| fault.at(self.board.place.to_string()))
+    }
+
+    async fn try_counted(&mut self, ids: &[ActionId]) -> Result<Vec<Option<Counted>>, Fault> {
+        let keys = ids.iter().map(|id| self.board.keys.action(id.as_str()));
+        let keys: Vec<_> = keys.collect();
+        let asked = ask_of_each(&mut self.connection, &keys, |pipe, key| {
+            pipe.cmd("GET").arg(key);
+        });
+        let found = asked.await?;
+        let read = |(id, record): (&ActionId, &Value)| match record {
+            Value::Nil => Ok(None),
+            // When it was counted is not asked for.
+            record => read_counted(id.as_str().as_bytes(), bytes(record)?, Timestamp(0)).map(Some),
+        };
+        ids.iter().zip(&found).map(read).collect()
     }
 }
 

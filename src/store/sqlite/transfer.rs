@@ -13,7 +13,7 @@ use super::{
 use crate::{
     board::{BoardId, Epoch, Fact, Rules, Score, Seq, Timestamp, UserId},
     store::{
-        Opened, RecentAction, StoreError,
+        ActionId, Opened, RecentAction, StoreError,
         transfer::{Counted, Head, Limited, Record},
     },
 };
@@ -58,6 +58,25 @@ impl Source {
         each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         read(&self.connection, self.row.id, each).await
+    }
+
+    /// What was counted under each of these ids.
+    pub(in crate::store) fn counted(
+        &self,
+        ids: &[ActionId],
+    ) -> Result<Vec<Option<Counted>>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT action_id, seq, at, user, action_type, increase, score, rank, old_rank
+             FROM log WHERE board = ?1 AND action_id = ?2
+             UNION ALL
+             SELECT action_id, seq, at, user, action_type, increase, score, rank, old_rank
+             FROM counted_actions WHERE board = ?1 AND action_id = ?2",
+        )?;
+        let mut find = |id: &ActionId| {
+            let mut rows = statement.query(params![self.row.id, id.as_str()])?;
+            rows.next()?.map(counted).transpose()
+        };
+        ids.iter().map(&mut find).collect()
     }
 }
 
