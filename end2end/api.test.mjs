@@ -379,6 +379,75 @@ describe('PUT /api/v1/users/{id}', () => {
   });
 });
 
+describe('POST /api/v1/users', () => {
+  const podium = podiumForSuite();
+
+  function post(body, by = publisherToken()) {
+    return request(podium.url, 'POST', '/api/v1/users', { token: by, body });
+  }
+
+  it('makes an id for each user without an externalId', async () => {
+    const answers = [await post({ username: 'Ada' }), await post({ username: 'Ada' })];
+    for (const { status, body } of answers) {
+      assert.equal(status, 201);
+      assert.match(body.userId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/);
+      expectUser(body, { userId: body.userId, username: 'Ada', score: 0, rank: body.rank });
+    }
+    assert.notEqual(answers[0].body.userId, answers[1].body.userId);
+  });
+
+  it('gives the same externalId the same user, with 201 and then 200', async () => {
+    const avatar = 'https://example.org/ada.png';
+    const created = await post({ username: 'Ada', externalId: 'pupil 7', avatar });
+    assert.equal(created.status, 201);
+    const { userId } = created.body;
+    await act(podium.url, { userId, scoreIncrease: 7 });
+    const again = await post({ username: 'Ada L.', externalId: ' pupil 7 ' });
+    assert.equal(again.status, 200);
+    expectUser(again.body, { userId, username: 'Ada L.', avatar, score: 7, rank: again.body.rank });
+    const other = await post({ username: 'Ada', externalId: 'Pupil 7' });
+    assert.equal(other.status, 201);
+    assert.notEqual(other.body.userId, userId);
+    // Not a secret of this server: the same id on every one.
+    const elsewhere = await post({ username: 'Ada', externalId: '7' });
+    assert.equal(elsewhere.body.userId, '44c5a406-8421-52ad-a0fe-43dcf8451a83');
+  });
+
+  it('gives users who come at once with one externalId one id', async () => {
+    const body = { username: 'Eve', externalId: randomUUID() };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post(body)));
+    for (const { status } of answers) assert.ok([200, 201].includes(status), `${status}`);
+    assert.equal(new Set(answers.map((answer) => answer.body.userId)).size, 1);
+  });
+
+  it('lets an admin register a user', async () => {
+    const admin = token({ user: randomUUID(), role: 'admin' });
+    assert.equal((await post({ username: 'Ada' }, admin)).status, 201);
+  });
+
+  for (const [what, [insufficient, status]] of Object.entries(insufficientTokens(randomUUID()))) {
+    it(`refuses ${what} with ${status}`, async () => {
+      const body = { username: 'Mallory' };
+      const send = () => request(podium.url, 'POST', '/api/v1/users', { token: insufficient, body });
+      await expectRefused(podium, send, status);
+    });
+  }
+
+  const wrong = {
+    'a body without a username': { externalId: '7' },
+    'an empty username': { username: '' },
+    'an empty externalId': { username: 'Ada', externalId: ' ' },
+    'an externalId that is too long': { username: 'Ada', externalId: 'x'.repeat(129) },
+    'an externalId with a line break': { username: 'Ada', externalId: 'a\nb' },
+    'an externalId that is a list': { username: 'Ada', externalId: ['7'] },
+  };
+  for (const [what, body] of Object.entries(wrong)) {
+    it(`refuses ${what}`, async () => {
+      await expectRefused(podium, () => post(body), 400, 422);
+    });
+  }
+});
+
 describe('GET /api/v1/users/{id}', () => {
   const podium = podiumForSuite();
 

@@ -18,6 +18,7 @@ pub mod live;
 pub mod metrics;
 mod origin;
 pub mod page;
+pub mod people;
 pub mod serve;
 pub mod store;
 pub mod text;

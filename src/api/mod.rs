@@ -66,7 +66,7 @@ pub fn routes(api: Api) -> Router {
             "/api/v1/users/{id}",
             get(users::get).put(users::put).delete(users::delete),
         )
-        .route("/api/v1/users", get(search::get))
+        .route("/api/v1/users", get(search::get).post(users::post))
         .route("/api/v1/users/{id}/history", get(history::get))
         .route("/api/v1/users/{id}/revoke", post(users::revoke))
         .route("/api/v1/notifications", post(notifications::post))

@@ -1,4 +1,4 @@
-//! `/api/v1/users/{id}`: registering users, looking one up, and letting one go.
+//! `/api/v1/users` and `/api/v1/users/{id}`: registering users, looking one up, and letting one go.
 
 use std::time::Duration;
 
@@ -15,7 +15,12 @@ use super::{
     Admin, Api, Problem, Publisher,
     body::{Body, Object, UserPath},
 };
-use crate::{store::Command, text};
+use crate::{
+    board::{Profile, UserId},
+    people::{self, ExternalId},
+    store::Command,
+    text,
+};
 
 #[derive(Deserialize)]
 struct UserBody {
@@ -43,14 +48,65 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<(StatusCode, Json<UserScore>), Problem> {
     let Object(UserBody { username, avatar }) = body.json()?;
+    let profile = profile(&api, &headers, &username, avatar.as_deref())?;
+    register(&api, user, profile).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewUserBody {
+    username: String,
+    external_id: Option<String>,
+    avatar: Option<String>,
+}
+
+/// `POST`: registers a user, and makes the id. It is a new one, but for an `externalId`:
+/// whoever has the same is the same user, whose picture stays if none is given.
+pub(super) async fn post(
+    State(api): State<Api>,
+    _: Publisher,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<UserScore>), Problem> {
+    let Object(NewUserBody {
+        username,
+        external_id,
+        avatar,
+    }) = body.json()?;
+    let external_id = external_id.as_deref().map(ExternalId::new).transpose();
+    let external_id = external_id.map_err(|error| Problem::invalid(error.to_string()))?;
+    let mut profile = profile(&api, &headers, &username, avatar.as_deref())?;
+    let user = external_id.map_or_else(people::random, |id| id.user());
+    if avatar.is_none() {
+        profile.avatar = api.live.read(|_, board| {
+            let known = board.user(user);
+            known.and_then(|known| known.profile.avatar.clone())
+        });
+    }
+    register(&api, user, profile).await
+}
+
+fn profile(
+    api: &Api,
+    headers: &HeaderMap,
+    username: &str,
+    avatar: Option<&str>,
+) -> Result<Profile, Problem> {
     let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
     let asked = asked.and_then(|host| normal_origin(&format!("http://{host}")));
     let own: Vec<&str> = [&*api.public_url]
         .into_iter()
         .chain(asked.as_deref())
         .collect();
-    let profile = text::profile(&username, avatar.as_deref(), &own)
-        .map_err(|error| Problem::invalid(error.to_string()))?;
+    text::profile(username, avatar, &own).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+/// 201 for a new user, and 200 for one who was known.
+async fn register(
+    api: &Api,
+    user: UserId,
+    profile: Profile,
+) -> Result<(StatusCode, Json<UserScore>), Problem> {
     let known = api.live.knows(user);
     for outcome in api
         .live
