@@ -1,15 +1,16 @@
 // The command line, as somebody types it.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { leaderboard, putUser, request, startPodium } from './support/podium.mjs';
+import { leaderboard, publisherToken, putUser, request, startPodium } from './support/podium.mjs';
+import { startRedis } from './support/redis.mjs';
 import { connect, disconnectAll, nextEvent } from './support/socket.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -26,12 +27,12 @@ const file = (name, text) => {
 };
 
 /** Runs a command to its end; resolves to `{code, out, err}`. */
-function podium(args, env = {}) {
+function podium(args, env = {}, timeout = 30_000) {
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(PODIUM_|LEPTOS_|JWT_|TICKET_)/.test(name)),
   );
   return new Promise((resolve) => {
-    const options = { cwd: ROOT, env: { ...clean, JWT_SECRET: SECRET, ...env }, timeout: 30_000 };
+    const options = { cwd: ROOT, env: { ...clean, JWT_SECRET: SECRET, ...env }, timeout };
     execFile(BINARY, args, options, (error, out, err) => {
       resolve({ code: error ? error.code : 0, out, err });
     });
@@ -266,13 +267,17 @@ describe('podium import', () => {
   const user = '0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11';
   const header = 'userId,username,actionId,actionType,scoreIncrease';
   const mistakes = [
-    ['an unknown column', 'a.csv', `userId,name\n${user},Ada\n`, /line 2: .*name/],
+    ['an unknown column', 'a.csv', `userId,colour\n${user},red\n`, /line 1: .*colour/],
     ['a user id that is none', 'b.csv', `${header}\nme,Ada,,,\n`, /line 2: .*not a UUID/],
-    ['points that are no number', 'c.csv', `${header}\n${user},Ada,,,\n${user},,1,bug,many\n`, /line 3/],
-    ['a line of two kinds', 'd.csv', `${header}\n${user},Ada,1,bug,5\n`, /line 2: .*user or an action/],
-    ['a line with too few fields', 'e.csv', `${header}\n${user},Ada\n`, /line 2/],
+    ['points that are no number', 'c.csv', `${header}\n${user},Ada,,,\n${user},,1,bug,many\n`, /line 3: .*many/],
+    ['a line of no kind', 'd.csv', `${header}\n${user},,,,\n`, /line 2: .*fill the name, or the points/],
+    ['a line with too many fields', 'e.csv', `${header}\n${user},Ada,,,,5\n`, /line 2: .*one more/],
+    ['a file that was cut', 'h.csv', `${header}\n${user},Ada,,,\n${user},A`, /line 3: .*ends early/],
     ['a line that is not JSON', 'f.ndjson', `{"userId":"${user}","username":"Ada"}\n{"userId"\n`, /line 2/],
-    ['a form that is not known', 'g.xlsx', 'x', /must end in \.csv/],
+    ['a form that is not known', 'g.ods', 'x', /must end in \.csv.*\.xlsx/],
+    ['a workbook that is none', 'g.xlsx', 'x', /no workbook that can be read/],
+    ['a file without anything', 'i.csv', '', /nothing in it/],
+    ['a first line without names', 'j.csv', 'Ada,10\nBob,20\n', /line 1: .*name,points/],
   ];
   for (const [name, path, text, message] of mistakes) {
     it(`names ${name}, and writes nothing`, async () => {
@@ -292,9 +297,254 @@ describe('podium import', () => {
     const text = `${header}\n${randomUUID()},,1,bug,5\n${user},Ada,,,\n${user},,2,bug,5\n`;
     const { code, out, err } = await podium(['import', file('nobody.csv', text)], env);
     assert.equal(code, 1);
-    assert.match(err, /nobody\.csv, line 2: no user with this id/);
+    assert.match(err, /nobody\.csv, line 2: no user with this id.*fill the name/);
     assert.match(err, /1 of 3 lines were refused/);
     assert.equal(out, '2 lines imported, 0 were on the board already\n');
+  });
+
+  describe('of files that people had', () => {
+    const cases = {
+      'RESULTS.CSV': { Ada: 0 },
+      'blank-lines-then-bad.csv': /line 4: .*"nope" is not a UUID/,
+      'capital-header.csv': { Ada: 0 },
+      'crlf-third-line-bad.csv': /line 3: .*"nope" is not a UUID/,
+      'empty-rows-at-end.csv': { Ada: 10 },
+      'header-only.csv': /nothing in it but its first line/,
+      'hex.csv': /line 2: .*scoreIncrease.*"0x10".*write 16/,
+      'names-only.csv': { Ada: 15, Grace: 20 },
+      'numbers-as-excel-writes-them.csv':
+        /line 4: .*scoreIncrease.*"1,000".*write 1000\n.*line 5: .*"−5".*write -5/,
+      'semicolons.csv': { Ada: 10, Grace: 20 },
+      'sep-line.csv': { Ada: 0 },
+      'tabs.csv': { Ada: 10 },
+      'trailing-comma.csv': { Ada: 0 },
+      'utf16le-bom.csv': { Zoë: 0 },
+      'windows-1252.csv': /line 2: .*CSV UTF-8/,
+      'workbook.xlsx': { Ada: 10, Grace: 20, 'Mary J.': 5, 'Zoë 👩‍🚀': 1000 },
+    };
+    for (const [name, expected] of Object.entries(cases)) {
+      it(name, async (t) => {
+        const { database, env } = fresh();
+        const path = join(ROOT, 'tests/data/import', name);
+        const args = name.endsWith('.xlsx') ? ['--ignore', 'notes'] : [];
+        const { code, out, err } = await podium(['import', path, ...args], env);
+        if (expected instanceof RegExp) {
+          assert.equal(code, 1);
+          assert.match(err, expected);
+          assert.match(err, /nothing was imported/);
+          assert.equal(out, '');
+          assert.equal(existsSync(database), false);
+          return;
+        }
+        assert.deepEqual([code, err], [0, '']);
+        const server = await startPodium({ database });
+        t.after(() => server.stop());
+        assert.deepEqual(await scores(server.url), expected);
+      });
+    }
+  });
+
+  /** Names and scores; people of one name are numbered. */
+  const scores = async (url) => {
+    const { topScores } = await leaderboard(url, '?limit=1000');
+    const rows = topScores.map(({ username, score }) => [username, score]);
+    return Object.fromEntries(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
+  };
+
+  // One for each store: `env` is the setting, and `serve` starts a server on it.
+  const stores = {
+    'a file': async () => {
+      const { database, env } = fresh();
+      return {
+        env,
+        serve: (t) => startServer(t, { database }),
+        isUntouched: async () => !existsSync(database),
+      };
+    },
+    Redis: async (t) => {
+      const redis = await startRedis();
+      t.after(() => redis.kill());
+      return {
+        env: { PODIUM_STORE__URL: redis.address() },
+        serve: (t) => startServer(t, { redis: redis.address() }),
+        isUntouched: async () => (await redis.command(['DBSIZE'])) === '0',
+      };
+    },
+  };
+  async function startServer(t, options) {
+    const server = await startPodium(options);
+    t.after(() => server.stop());
+    return server;
+  }
+
+  for (const [kind, store] of Object.entries(stores)) {
+    describe(`to ${kind}`, () => {
+      it('previews who is new and known and what each line does, and changes nothing', async (t) => {
+        const { env, isUntouched } = await store(t);
+        const path = file('preview.csv', 'name,points\nAda,10\nGrace,20\n,\nAda,5\n');
+        const first = await podium(['import', '--dry-run', path], env);
+        assert.equal(
+          first.out,
+          [
+            'line 2: Ada is new, result +10 makes 10',
+            'line 3: Grace is new, result +20 makes 20',
+            'line 5: Ada (again), result +5 makes 15',
+            '3 lines: 2 new, 0 known; nothing was changed',
+            '1 empty row was skipped',
+            '1 line names somebody who stands on an earlier line: one name is one person. If these are several people, give them an externalId',
+            '',
+          ].join('\n'),
+        );
+        assert.deepEqual([first.code, first.err], [0, '']);
+        assert.ok(await isUntouched());
+
+        assert.equal((await podium(['import', path], env)).code, 0);
+        const more = file('preview.csv', 'name,points\nAda,10\nGrace,20\n,\nAda,5\nEve,1\nAda,7\n');
+        const second = await podium(['import', '--dry-run', more], env);
+        assert.match(
+          second.out,
+          /^line 2: Ada is known, and this has been counted\nline 3: Grace is known, and this has been counted\nline 5: Ada \(again\), and this has been counted\nline 6: Eve is new, result \+1 makes 1\nline 7: Ada \(again\), result \+7 makes 22\n5 lines: 1 new, 2 known/,
+        );
+        const again = await podium(['import', '--dry-run', more], env);
+        assert.equal(again.out, second.out);
+      });
+
+      it('counts a list once, and what was added to it since', async (t) => {
+        const { env, serve } = await store(t);
+        const list = (text) => file('Quiz.csv', text);
+        const run = (path, ...args) => podium(['import', path, ...args], env);
+        await run(list('name,points\nAda,10\nGrace,20\n'));
+        const again = await run(list('name,points\nAda,10\nGrace,20\n'));
+        assert.match(again.out, /^0 lines imported, 2 were on the board already\n.*"Quiz".*--list/);
+
+        // Rows in another order, a new one, and one whose points were changed.
+        const edited = await run(list('name,points\nEve,3\nGrace,20\nAda,12\n'));
+        assert.equal(edited.code, 1);
+        assert.match(edited.out, /^1 lines imported, 1 were/);
+        assert.match(edited.err, /line 4: an earlier import .* for Ada.*--list/);
+        const preview = await run(list('name,points\nAda,12\n'), '--dry-run');
+        assert.equal(preview.code, 1);
+        assert.match(preview.err, /line 2: .*\(result \+10 then\)/);
+
+        // The same list saved in another form, and a list of another name.
+        const tabs = file('QUIZ.TSV', 'Name\tPoints\nAda\t10\n');
+        assert.match((await run(tabs)).out, /^0 lines imported, 1 were/);
+        assert.match((await run(tabs, '--list', 'week 2')).out, /^1 lines imported, 0 were/);
+        const { url } = await serve(t);
+        assert.deepEqual(await scores(url), { Ada: 20, Eve: 3, Grace: 20 });
+      });
+
+      it('finds the people who are on the board by name and by externalId', async (t) => {
+        const { env, serve } = await store(t);
+        const server = await serve(t);
+        const [ada, eve, other] = [randomUUID(), randomUUID(), randomUUID()];
+        await putUser(server.url, ada, 'Ada', 'https://example.org/a.png');
+        await putUser(server.url, eve, 'Eve');
+        await putUser(server.url, other, 'Eve');
+        const post = await request(server.url, 'POST', '/api/v1/users', {
+          token: publisherToken(),
+          body: { username: 'Grace', externalId: '7' },
+        });
+        assert.equal(post.status, 201);
+        await server.stop();
+
+        const names = await podium(['import', file('n.csv', 'name,points\n Ada ,5\nBob,1\n')], env);
+        assert.deepEqual([names.code, names.err], [0, '']);
+        const list = file('e.csv', 'External ID;Name;Points\n7;Grace H.;2\n8;Ada;3\n');
+        const preview = await podium(['import', list, '--dry-run'], env);
+        assert.match(preview.out, /^line 2: Grace H. is known, and will be shown so, result \+2 makes 2$/m);
+        assert.match(preview.out, /^line 3: Ada is new, beside another of this name, result \+3 makes 3$/m);
+        const ids = await podium(['import', list], env);
+        assert.deepEqual([ids.code, ids.err], [0, '']);
+        const eves = await podium(['import', file('v.csv', 'name,points\nEve,5\nBob,1\n')], env);
+        assert.equal(eves.code, 1);
+        assert.match(eves.err, /line 2: .*"Eve" is the name of 2 people.*externalId.*nothing was imported/);
+
+        const { url } = await serve(t);
+        const { topScores } = await leaderboard(url, '?limit=100');
+        const rows = topScores.map(({ username, score }) => `${username} ${score}`).sort();
+        assert.deepEqual(rows, ['Ada 3', 'Ada 5', 'Bob 1', 'Eve 0', 'Eve 0', 'Grace H. 2']);
+        const known = await request(url, 'GET', `/api/v1/users/${ada}`);
+        assert.deepEqual([known.body.score, known.body.avatar], [5, 'https://example.org/a.png']);
+        assert.equal((await request(url, 'GET', `/api/v1/users/${post.body.userId}`)).body.score, 2);
+      });
+
+      it('goes on after it was killed in the middle, and counts nothing twice', async (t) => {
+        const { env, serve } = await store(t);
+        const people = 300;
+        const rows = Array.from({ length: ROWS }, (_, i) => `P${i % people},${i % 7}`);
+        const path = file('many.csv', `name,points\n${rows.join('\n')}\n`);
+        const expected = {};
+        for (const row of rows) {
+          const [name, points] = row.split(',');
+          expected[name] = (expected[name] ?? 0) + Number(points);
+        }
+        await killedInTheMiddle(path, env);
+        const again = await podium(['import', path], env, 100_000);
+        assert.equal(again.code, 0, again.err);
+        const [, added, known] = /^(\d+) lines imported, (\d+) were/.exec(again.out).map(Number);
+        assert.equal(added + known, rows.length);
+        assert.ok(added > 0 && known > 0, again.out);
+        const { url } = await serve(t);
+        const sorted = Object.entries(expected).sort(([a], [b]) => (a < b ? -1 : 1));
+        assert.deepEqual(await scores(url), Object.fromEntries(sorted));
+      });
+    });
+  }
+
+  // Enough that most of them are still to come when the first are written.
+  const ROWS = 30_000;
+
+  /** Runs an import until it says that it has written something, and kills it. */
+  function killedInTheMiddle(path, env) {
+    const options = { cwd: ROOT, env: { ...process.env, JWT_SECRET: SECRET, ...env } };
+    const child = spawn(BINARY, ['import', path], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+      if (new RegExp(`^imported \\d+ of ${ROWS}`, 'm').test(said)) child.kill('SIGKILL');
+    });
+    return new Promise((resolve, reject) => {
+      child.once('close', (code, signal) => {
+        if (signal === 'SIGKILL') resolve();
+        else reject(new Error(`it ended with ${code} before it could be killed: ${said}`));
+      });
+    });
+  }
+
+  it('tells all mistakes at once, of many the first and how many there are', async () => {
+    const { env } = fresh();
+    const rows = Array.from({ length: 500 }, (_, i) => `P${i},${i % 2 ? 'x' : i}`);
+    const path = file('wrong.csv', `name,points\n${rows.join('\n')}\n`);
+    for (const args of [[], ['--dry-run']]) {
+      const { code, err } = await podium(['import', path, ...args], env);
+      assert.equal(code, 1);
+      assert.match(err, /has 250 mistakes; nothing was imported/);
+      assert.match(err, /line 3: column "points": "x" is no whole number/);
+      assert.match(err, /and 200 more/);
+      assert.equal(err.trim().split('\n').length, 52);
+    }
+  });
+
+  it('asks who is meant where a list of names has one twice', async () => {
+    const { env } = fresh();
+    const { code, err } = await podium(['import', file('class.csv', 'Name\nAda\nBob\nAda\n')], env);
+    assert.equal(code, 1);
+    assert.match(err, /line 4: .*"Ada" stands on line 2 already.*externalId/);
+  });
+
+  it('reads the sheet that is named, and tells what its cells should be', async () => {
+    const { env } = fresh();
+    const path = join(ROOT, 'tests/data/import/workbook.xlsx');
+    const { code, err } = await podium(['import', path, '--sheet', 'round 2'], env);
+    assert.equal(code, 1);
+    assert.match(err, /line 3: column "points": .* is a date or a time: write a whole number/);
+    assert.match(err, /line 4: column "points": "2\.5" is no whole number/);
+    assert.match(err, /line 5: column "points": "#DIV\/0!" is an error of a formula/);
+    assert.match(err, /line 6: column "name": "TRUE" is true or false/);
+    assert.match(err, /has 4 mistakes/);
+    const other = await podium(['import', path, '--sheet', 'Round 3'], env);
+    assert.match(other.err, /no such sheet, but "Round 1", "Round 2"/);
   });
 
   it('does not touch a board that is being served', async (t) => {

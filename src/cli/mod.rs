@@ -31,7 +31,6 @@ enum Command {
     Serve(serve::Serve),
     /// Print a token for a user.
     Token(Token),
-    /// Put users and actions from a file on the board.
     Import(import::Import),
     /// Move the board between an SQLite file and Redis.
     Migrate(migrate::Migrate),
