@@ -1,6 +1,7 @@
 // Clients that are gone before they know their session: it is no more, and what it took
 // of their address is given back.
 
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
@@ -8,9 +9,12 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ATTACKER, underAttack } from '../support/attack.mjs';
+import { metricsOf } from '../support/metrics.mjs';
 import { token } from '../support/podium.mjs';
-import { head } from '../support/raw.mjs';
+import { openPolling } from '../support/polling.mjs';
+import { head, openRaw } from '../support/raw.mjs';
 import { connect } from '../support/socket.mjs';
+import { podiumForTest } from '../support/suite.mjs';
 
 const SESSIONS = 20;
 const ABORTED = 300;
@@ -65,4 +69,37 @@ describe('clients that go while their session is opened', () => {
       const refused = joined.filter((isIn) => !isIn).length;
       if (refused > 0) problem(`${refused} of ${SESSIONS} others of the address were refused`);
     }));
+});
+
+describe('clients that go while they poll', () => {
+  const POLLS = 20;
+  /** Sooner than a ping is not answered, which is after 45 s. */
+  const ENDED_WITHIN_MS = 15_000;
+
+  /** What stands behind the poll on the same connection. */
+  const behind = {
+    nothing: '',
+    'another request': head('GET', '/healthz', [['Host', 'x']]),
+    'a part of one': 'GET /healthz HTT',
+  };
+  for (const [name, more] of Object.entries(behind)) {
+    it(`end their sessions, with ${name} behind it`, async (t) => {
+      const podium = await podiumForTest(t, { env });
+      const poll = async () => {
+        const session = await openPolling(podium.url);
+        await session.connect(token({ user: randomUUID(), role: 'viewer' }));
+        const { pathname, search } = new URL(session.url);
+        const connection = await openRaw(podium.url);
+        await connection.write(head('GET', `${pathname}${search}`, [['Host', 'x']]) + more);
+        return connection;
+      };
+      const connections = await Promise.all(Array.from({ length: POLLS }, poll));
+      const sockets = async () => (await metricsOf(podium.url)).podium_sockets;
+      assert.equal(await sockets(), POLLS);
+      for (const connection of connections) connection.drop();
+      const end = performance.now() + ENDED_WITHIN_MS;
+      while ((await sockets()) > 0 && performance.now() < end) await sleep(50);
+      assert.equal(await sockets(), 0);
+    });
+  }
 });

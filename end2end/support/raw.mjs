@@ -115,6 +115,11 @@ export class RawConnection {
     return Number(/HTTP\/1\.1 (\d{3})/.exec(this.received)[1]);
   }
 
+  /** Has this called with whatever comes, from now on. */
+  onData(see) {
+    this.#socket.on('data', (data) => see(data.toString('latin1')));
+  }
+
   /** From now on it takes nothing that the server sends. */
   stopReading() {
     this.#socket.pause();

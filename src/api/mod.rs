@@ -18,19 +18,22 @@ use std::sync::{
 };
 
 use axum::{
-    Router,
-    extract::{DefaultBodyLimit, FromRequestParts, State},
+    Extension, Router,
+    extract::{DefaultBodyLimit, FromRequestParts, Request, State},
     http::{
         header::{AUTHORIZATION, CONTENT_TYPE},
         request::Parts,
     },
-    response::IntoResponse,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::{any, get, post},
 };
 
 use crate::{
     actions::ActionTypes,
     auth::{Identity, Role, Tokens, bearer},
+    hub::Peer,
+    limits::Answers,
     live::LiveBoard,
     metrics,
     store::Health,
@@ -56,9 +59,11 @@ pub struct Api {
     pub vitals: Vitals,
     /// The origin under which the page is known, if it was configured.
     pub public_url: Arc<str>,
+    /// By which requests are answered in turn.
+    pub answers: Answers,
 }
 
-/// All routes.
+/// The routes of `/api`.
 pub fn routes(api: Api) -> Router {
     Router::new()
         .route("/api/v1/actions", post(actions::post))
@@ -75,12 +80,30 @@ pub fn routes(api: Api) -> Router {
         .route("/api", any(unknown))
         .route("/api/", any(unknown))
         .route("/api/{*rest}", any(unknown))
+        .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(api.clone(), in_turn))
+        .with_state(api)
+}
+
+/// What operators ask, which is answered however busy the server is.
+pub fn probes(api: Api) -> Router {
+    Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(measures))
         .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
+}
+
+async fn in_turn(
+    State(api): State<Api>,
+    Extension(Peer(address)): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let answer = api.answers.answer(address.into(), request, next).await;
+    answer.map_err(|why| Problem::unanswered(&why, "requests"))
 }
 
 async fn unknown() -> Problem {

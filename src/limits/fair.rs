@@ -69,7 +69,12 @@ pub struct FairLimit(Arc<Mutex<Queue<Client, oneshot::Sender<Permit>>>>);
 impl FairLimit {
     /// So many permits in all.
     pub fn new(permits: NonZeroUsize) -> FairLimit {
-        let queue = Queue::new(permits.get(), WAITING_OF_CLIENT, WAITING);
+        FairLimit::with_queues(permits, WAITING_OF_CLIENT, WAITING)
+    }
+
+    /// So many permits in all, for which so many wait of one client, and in all.
+    pub fn with_queues(permits: NonZeroUsize, of_client: usize, in_all: usize) -> FairLimit {
+        let queue = Queue::new(permits.get(), of_client, in_all);
         FairLimit(Arc::new(Mutex::new(queue)))
     }
 

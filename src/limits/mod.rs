@@ -6,11 +6,13 @@
 //! it): the whole limit at once, then one more whenever its part of the time has
 //! passed.
 
+mod answers;
 mod fair;
 mod once_a_minute;
 mod places;
 mod refusal;
 mod traffic;
+mod unread;
 mod work;
 
 use std::{
@@ -24,6 +26,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
+pub use answers::{Answers, Refused};
 pub use fair::{Client, FairLimit, NoPermit, Permit};
 pub use once_a_minute::OnceAMinute;
 pub use places::{Place, Places};

@@ -46,6 +46,10 @@ pub enum Reason {
     Pages,
     /// Requests to the hub that other sites make a browser send.
     CrossSite,
+    /// Requests for pages and the API that had no turn in time.
+    Requests,
+    /// Answers that a client has asked for and not read, in bytes: of one address or in all.
+    UnreadAnswers,
     /// Searches for users.
     Search,
     /// Histories of users.
@@ -58,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 21] = [
+    pub const ALL: [Reason; 23] = [
         Reason::Sessions,
         Reason::SessionsAtOnce,
         Reason::ConnectionsOfAddress,
@@ -76,6 +80,8 @@ impl Reason {
         Reason::NewSockets,
         Reason::Pages,
         Reason::CrossSite,
+        Reason::Requests,
+        Reason::UnreadAnswers,
         Reason::Search,
         Reason::History,
         Reason::Render,
@@ -102,6 +108,8 @@ impl Reason {
             Reason::NewSockets => "new_sockets",
             Reason::Pages => "pages",
             Reason::CrossSite => "cross_site",
+            Reason::Requests => "requests",
+            Reason::UnreadAnswers => "unread_answers",
             Reason::Search => "search",
             Reason::History => "history",
             Reason::Render => "render",
@@ -133,6 +141,8 @@ impl Reason {
             | Reason::WaitingEvents
             | Reason::NewSockets
             | Reason::Pages
+            | Reason::Requests
+            | Reason::UnreadAnswers
             | Reason::Picture => None,
         }
     }

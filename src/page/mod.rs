@@ -40,9 +40,9 @@ use axum::{
         HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE, VARY},
     },
-    middleware::from_fn_with_state,
+    middleware::{Next, from_fn_with_state},
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use leptos::{config::LeptosOptions, nonce::Nonce, prelude::provide_context};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
@@ -51,7 +51,7 @@ use crate::{
     auth::{Identity, Tokens},
     board::{Ties, Timestamp},
     hub::Peer,
-    limits::{Client, Unanswered},
+    limits::{Answers, Client, Unanswered},
     live::{LiveBoard, MAX_QUERY_CHARS, Version},
     wire,
 };
@@ -103,6 +103,8 @@ pub struct Pages {
     pub public_url: Arc<str>,
     /// The picture for links.
     pub pictures: Pictures,
+    /// By which requests are answered in turn.
+    pub answers: Answers,
 }
 
 /// All routes of the page.
@@ -123,7 +125,33 @@ pub fn routes(pages: Pages) -> Router {
         // Files are compressed when they are built; a page only now, for each viewer anew,
         // because of the token in it: so it must be cheap.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(from_fn_with_state(pages.clone(), in_turn))
         .with_state(pages)
+}
+
+/// The page for all addresses that lead nowhere.
+pub fn missing(pages: Pages) -> MethodRouter {
+    get(missing_page)
+        .layer(from_fn_with_state(pages.clone(), in_turn))
+        .with_state(pages)
+}
+
+async fn in_turn(
+    State(pages): State<Pages>,
+    Extension(Peer(address)): Extension<Peer>,
+    Query(query): Query<HashMap<String, String>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let asked = request.headers().clone();
+    match pages.answers.answer(address.into(), request, next).await {
+        Ok(answer) => answer,
+        Err(why) => {
+            pages
+                .unavailable(&why, Visit::of(&query, &asked), &asked)
+                .await
+        }
+    }
 }
 
 async fn index(
@@ -230,8 +258,7 @@ async fn player(
         .await
 }
 
-/// For an address that leads nowhere.
-pub async fn missing(
+async fn missing_page(
     State(pages): State<Pages>,
     Extension(Peer(address)): Extension<Peer>,
     request: Request,

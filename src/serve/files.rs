@@ -15,13 +15,13 @@ use axum::{
         header::{CACHE_CONTROL, VARY},
     },
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::MethodRouter,
 };
 use leptos_config::LeptosOptions;
-use tower_http::services::ServeDir;
+use tower::ServiceExt;
 
-use super::header;
+use super::{header, site::Site};
 
 /// What is behind a name with a hash or a version never changes.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -75,15 +75,24 @@ fn is_hashed(name: &str, output: &str, extension: &str) -> bool {
 
 /// Serves the files, and what is `missing` for addresses that lead nowhere.
 pub(super) fn routes(root: &Path, page: &PageFiles, missing: MethodRouter) -> Router {
-    let files = ServeDir::new(root)
-        .precompressed_br()
-        .precompressed_gzip()
-        .append_index_html_on_directories(false)
-        .fallback(missing);
+    let lasting = lasting(page);
+    // Who builds files without a hash in their names works on them.
+    let site = Site::read(root, !lasting.contains(&page.css));
     Router::new()
-        .fallback_service(files)
-        .layer(from_fn_with_state(lasting(page), say_how_long))
+        .fallback(serve)
+        .with_state((site, missing))
+        .layer(from_fn_with_state(lasting, say_how_long))
         .layer(header(VARY, "accept-encoding"))
+}
+
+async fn serve(State((site, missing)): State<(Site, MethodRouter)>, request: Request) -> Response {
+    match site
+        .answer(request.method(), request.uri(), request.headers())
+        .await
+    {
+        Some(answer) => answer,
+        None => missing.oneshot(request).await.into_response(),
+    }
 }
 
 /// The files whose names change with what is in them.

@@ -29,7 +29,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::client_address::client_address;
+use super::{client_address::client_address, client_stream::ClientStream};
 use crate::{
     hub::Peer,
     limits::{ConnectionPermit, Limits, OnceAMinute, Reason},
@@ -165,22 +165,30 @@ impl Connection {
                 }
             }
         });
+        let stream = ClientStream::new(stream);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(stream.clone()), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let stopped = async {
             _ = self.stopped.wait_for(|stopped| *stopped).await;
         };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stopped => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let served = async {
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stopped => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
+        };
+        let ended = tokio::select! {
+            ended = served => ended,
+            // Nobody waits for the answer.
+            () = stream.reset() => return,
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended badly");

@@ -5,6 +5,7 @@ mod attendance;
 #[cfg(test)]
 mod away;
 mod client_address;
+mod client_stream;
 mod departure;
 mod engine_io;
 mod files;
@@ -12,6 +13,7 @@ mod listener;
 mod open_files;
 mod origins;
 mod outage;
+mod site;
 mod slow_body;
 
 use std::{
@@ -48,7 +50,7 @@ use crate::{
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
     config::{Config, HttpTable},
     hub::Hub,
-    limits::Limits,
+    limits::{Answers, Limits},
     live::LiveBoard,
     page::{self, Pages},
     vital::{Failure, Vitals},
@@ -128,6 +130,7 @@ impl Server {
         let most_connections = raise_limit();
         let limits = Limits::new(&tables.limits, most_connections, metrics.clone());
         let limits = Arc::new(limits);
+        let answers = Answers::new(limits.clone());
         let ready = Arc::new(AtomicBool::new(true));
         let (hub, hub_layer) = Hub::start(
             live.clone(),
@@ -144,6 +147,7 @@ impl Server {
             ready: ready.clone(),
             vitals: vitals.clone(),
             public_url: tables.http.public_url.as_str().into(),
+            answers: answers.clone(),
         };
         let page_files = files::find(&config.leptos);
         let pages = Pages {
@@ -166,9 +170,11 @@ impl Server {
             unavailable_pages: page::UnavailablePages::default(),
             public_url: tables.http.public_url.as_str().into(),
             pictures: page::Pictures::new(limits.refusals()),
+            answers,
         };
         let departure = Departure::default();
-        let router = api::routes(api)
+        let router = api::routes(api.clone())
+            .merge(api::probes(api))
             .merge(page::routes(pages.clone()))
             .merge(engine_io(
                 "/socket.io",
@@ -181,7 +187,7 @@ impl Server {
             .fallback_service(files::routes(
                 config.leptos.site_root.as_ref().as_ref(),
                 &page_files,
-                axum::routing::get(page::missing).with_state(pages),
+                page::missing(pages),
             ));
         let router = guard(router, &tables.http, limits.clone());
         let voice = hub.handle().clone();

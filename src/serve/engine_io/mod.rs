@@ -27,10 +27,9 @@ use axum::{
     routing::any,
 };
 use hyper::body::Body as HttpBody;
-use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
-use super::departure::Departure;
+use super::{client_stream::ClientStream, departure::Departure};
 use crate::{
     hub::{Peer, Session},
     limits::{Admission, Limits, Traffic},
@@ -43,7 +42,7 @@ use websocket::WebSocket;
 const MAX_AUTHORIZATION: usize = 8 * 1024;
 
 /// A WebSocket, as the library is handed it with the request that began it.
-type Upgraded = (WebSocket<TcpStream>, axum::http::Request<()>);
+type Upgraded = (WebSocket<ClientStream>, axum::http::Request<()>);
 
 /// The library's side of Engine.IO: a service for requests and one for WebSockets.
 pub trait Library:

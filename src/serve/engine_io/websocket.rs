@@ -23,7 +23,6 @@ use hyper_util::rt::TokioIo;
 use socketioxide::socket::Sid;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink},
-    net::TcpStream,
     time::{Sleep, sleep, timeout},
 };
 use tower::ServiceExt;
@@ -36,7 +35,7 @@ use super::{
 use crate::{
     hub::Session,
     limits::{ConnectionPermit, Reason, Verdict},
-    serve::departure::Departure,
+    serve::{client_stream::ClientStream, departure::Departure},
 };
 
 /// The status of a connection that is closed for what its client did (RFC 6455, section
@@ -104,7 +103,7 @@ impl<L: Library> Front<L> {
             let Ok(upgraded) = upgrade.await else {
                 return session.close();
             };
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            let Ok(parts) = upgraded.downcast::<TokioIo<ClientStream>>() else {
                 return session.close();
             };
             let counted = Counted::new(parts.io.into_inner(), parts.read_buf, session, connection);

@@ -1,0 +1,112 @@
+// Pages and answers of the API by the hundred: an address has them in turn with others,
+// and what it does not read is bounded in bytes.
+
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+
+import { ATTACKER, underAttack } from '../support/attack.mjs';
+import { refusedFor } from '../support/metrics.mjs';
+import { importedDatabase } from '../support/podium.mjs';
+import { head, openRaw, statusOf } from '../support/raw.mjs';
+
+const ROWS = 1000;
+const env = { PODIUM_BOARD__TOP: String(ROWS) };
+const OTHER = '127.0.0.3';
+const HOST = [['Host', 'x']];
+
+/** A board of a thousand rows, whose page is most of a megabyte. */
+function largeBoard() {
+  const users = Array.from({ length: ROWS }, (_, i) => ({ userId: randomUUID(), username: `Ada ${i}` }));
+  const scored = users.map(({ userId }, i) => ({
+    ...{ actionId: `first ${i}`, userId, actionType: 'test' },
+    scoreIncrease: 1 + i,
+  }));
+  return importedDatabase([...users, ...scored], env);
+}
+
+/** So many connections of an address. */
+const open = (count, localAddress) => (podium) =>
+  Promise.all(Array.from({ length: count }, () => openRaw(podium.url, { localAddress })));
+
+describe('pages that one address asks for again and again, by many connections', () => {
+  const CONNECTIONS = 300;
+  const PIPELINED = 32;
+  const ASKED = 15;
+  /** Of what waits, so much may be answered before another who comes. */
+  const SHARE = 1 / 5;
+  const openAll = open(CONNECTIONS, ATTACKER);
+
+  for (const [name, path] of [['pages', '/'], ['players', '/players/x'], ['boards', '/api/v1/leaderboard']]) {
+    it(`let others have theirs in turn: ${name}`, (t) =>
+      underAttack(t, {}, async ({ podium, problem }) => {
+        const connections = await openAll(podium);
+        // Of the path alone it is told which answer belongs to which.
+        const asked = head('GET', path, HOST).repeat(PIPELINED);
+        let over = false;
+        const repeat = async (connection) => {
+          while (!over && connection.isOpen) {
+            const before = answers(connection);
+            await connection.write(asked);
+            const done = () => over || !connection.isOpen || answers(connection) >= before + PIPELINED;
+            while (!done()) await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        };
+        const counts = new Map();
+        const answers = (connection) => counts.get(connection) ?? 0;
+        for (const connection of connections) countAnswers(connection, (n) => counts.set(connection, n));
+        const total = () => [...counts.values()].reduce((sum, count) => sum + count, 0);
+        const flood = Promise.all(connections.map(repeat));
+        while (total() < CONNECTIONS) await new Promise((resolve) => setTimeout(resolve, 20));
+
+        const meanwhile = [];
+        for (let i = 0; i < ASKED; i++) {
+          const before = total();
+          const status = await statusOf(podium.url, 'GET', '/', [], { localAddress: OTHER });
+          if (status !== 200) problem(`another got ${status}`);
+          meanwhile.push(total() - before);
+        }
+        over = true;
+        await flood;
+        const median = meanwhile.sort((one, other) => one - other)[Math.floor(ASKED / 2)];
+        t.diagnostic(`answered before another: ${meanwhile.join(', ')}`);
+        if (median > CONNECTIONS * SHARE) problem(`${median} were answered before another`);
+        for (const connection of connections) connection.drop();
+      }));
+  }
+});
+
+/** Says how many answers have come by a connection, whenever there are more. */
+function countAnswers(connection, say) {
+  let count = 0;
+  connection.onData((text) => {
+    count += text.split('HTTP/1.1 ').length - 1;
+    say(count);
+  });
+}
+
+describe('answers that nobody reads', () => {
+  const CONNECTIONS = 300;
+  /** By the bound, and what the answers take that are being made. */
+  const peakBytes = 64 * 1024 * 1024 + 40_000_000;
+
+  it('hold so many bytes of an address, and others have theirs', async (t) => {
+    const database = await largeBoard();
+    await underAttack(t, { env, database, peakBytes }, async ({ podium, problem }) => {
+      const connections = await open(CONNECTIONS, ATTACKER)(podium);
+      for (const connection of connections) connection.stopReading();
+      for (const connection of connections) connection.write(head('GET', '/', HOST));
+      const refused = () => refusedFor(podium.url, 'unread_answers');
+      const end = performance.now() + 60_000;
+      while ((await refused()) === 0 && performance.now() < end) {
+        const status = await statusOf(podium.url, 'GET', '/', [], { localAddress: OTHER });
+        if (status !== 200) problem(`another got ${status}`);
+      }
+      if (!((await refused()) > 0)) problem('nothing was refused');
+      const status = await statusOf(podium.url, 'GET', '/', [], { localAddress: OTHER });
+      if (status !== 200) problem(`another got ${status}, in the end`);
+      const itself = await statusOf(podium.url, 'GET', '/healthz', [], { localAddress: ATTACKER });
+      if (itself !== 200) problem(`the address got ${itself} for its health`);
+      for (const connection of connections) connection.drop();
+    });
+  });
+});
