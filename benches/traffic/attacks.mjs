@@ -97,6 +97,15 @@ const scenarios = {
   'pictures of another site': { probe: { path: () => HUB, localAddress: ATTACKER } },
   'large heads': flood,
   upgrades: flood,
+  'pipelined pages': { probe: { path: () => '/' } },
+  'pipelined boards': { probe: { path: () => '/' } },
+  'pipelined files': { probe: { path: () => '/' } },
+  'pages that nobody reads': {
+    lasts: 25_000,
+    env: { PODIUM_BOARD__TOP: '1000' },
+    lines: () => crowd(950),
+    probe: { path: () => '/' },
+  },
   searches: {
     lines: () => crowd(120_000),
     probe: { path: () => '/api/v1/users?q=ada' },
@@ -129,14 +138,16 @@ function startAttack(name, url, needs) {
 /** The size of a file, which may not be there yet. */
 const sizeOf = (file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Asks as somebody else would, until it is stopped: how often, and how often in vain. */
+/** Asks as somebody else would, until it is stopped: how often, how often in vain, and how long it took. */
 function probe(url, path, localAddress) {
-  const counts = { asked: 0, refused: 0 };
+  const counts = { asked: 0, refused: 0, times: [] };
   const ask = async () => {
     counts.asked += 1;
+    const began = performance.now();
     const answer = statusOf(url, 'GET', path, [], { localAddress }).catch(() => 'none');
     // Whoever waits longer gives up.
     if ((await Promise.race([answer, sleep(PROBE_WITHIN_MS)])) !== 200) counts.refused += 1;
+    counts.times.push(performance.now() - began);
   };
   const timer = setInterval(ask, PROBE_EVERY_MS);
   return { counts, stop: () => clearInterval(timer) };
@@ -205,7 +216,7 @@ async function run(name) {
     traffic.stop();
 
     const lost = viewers.filter((viewer) => !viewer.connected).length;
-    const { asked, refused } = somebody.counts;
+    const { asked, refused, times } = somebody.counts;
     const ratio = percentile(war, 0.99) / p99;
     const problems = [];
     if (!(ratio <= RATIO_ALLOWED)) problems.push(`p99 × ${ratio.toFixed(1)}`);
@@ -224,6 +235,7 @@ async function run(name) {
       seconds(latencyBack),
       megabytes(wal),
       `${refused} of ${asked}`,
+      milliseconds(percentile(times, 0.99)),
       `${lost} of ${VIEWERS}`,
     ];
     return { line, problems: problems.map((problem) => `${name}: ${problem}`) };
@@ -244,7 +256,7 @@ if (unknown.length > 0) {
 }
 const heads = [
   ...['attack', 'p50', 'p99', 'p50 under attack', 'p99', 'ratio'],
-  ...['memory', 'peak', '10 s after', 'memory back', 'p99 back', 'peak WAL', 'refused', 'viewers lost'],
+  ...['memory', 'peak', '10 s after', 'memory back', 'p99 back', 'peak WAL', 'refused', 'their p99', 'viewers lost'],
 ];
 const rows = [heads];
 const problems = [];

@@ -23,23 +23,27 @@ use axum::{
 };
 use futures_util::StreamExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::{task::yield_now, time::Instant};
 
 use super::{
-    Client, FairLimit, Limits, Reason, Unanswered,
+    Client, FairLimit, Limits, Permit, Reason, Unanswered,
     unread::{HeldBytes, UnreadBounds, UnreadBytes},
 };
 
 /// Answers that are made at once, for each core: they wait for the store now and then.
-const TURNS_OF_CORE: usize = 4;
+const TURNS_OF_CORE: usize = 2;
+
+/// The fewest, so that several clients may have slow ones.
+const FEWEST_TURNS: usize = 4;
 
 /// Requests that wait for their turn, in all. Those of one client are as many as it may
 /// have connections.
 const WAITING: usize = 16_384;
 
-/// How long anybody waits for a turn: a classroom of 100 whose pages take a tenth of a
-/// second each is through before.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// How long anybody waits for a turn: a classroom of 100 whose pages take half a second
+/// each, as on a slow machine, is through before. Whoever waits holds a connection, of
+/// which an address has so many.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What is held of answers until they are read: 70 boards of a thousand rows of one client
 /// that takes them without compression, a thousand with it.
@@ -65,10 +69,8 @@ pub type Refused = Unanswered<Infallible>;
 impl Answers {
     /// With the bounds of one server.
     pub fn new(limits: Arc<Limits>) -> Answers {
-        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-        let turns = NonZeroUsize::MIN.saturating_add(cores * TURNS_OF_CORE - 1);
         Answers {
-            turns: FairLimit::with_queues(turns, usize::MAX, WAITING),
+            turns: FairLimit::with_queues(turns(), usize::MAX, WAITING),
             unread: UnreadBytes::new(UNREAD),
             limits,
         }
@@ -90,10 +92,7 @@ impl Answers {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Ok(next.run(request).await);
         }
-        let deadline = Instant::now() + DEADLINE;
-        let Ok(turn) = self.turns.acquire(client, deadline).await else {
-            return Err(self.refused(client, Reason::Requests));
-        };
+        let turn = self.turn(client).await?;
         let is_limited = match client {
             Client::Address(address) => self.limits.limited(address).is_some(),
             Client::Server => false,
@@ -104,6 +103,22 @@ impl Answers {
         let answer = self.in_memory(client, next.run(request).await).await;
         drop(turn);
         Ok(answer)
+    }
+
+    /// A turn of this client.
+    ///
+    /// # Errors
+    /// If there was none in time. That is counted and logged here.
+    pub async fn turn(&self, client: Client) -> Result<Permit, Refused> {
+        let deadline = Instant::now() + DEADLINE;
+        let Ok(turn) = self.turns.acquire(client, deadline).await else {
+            return Err(self.refused(client, Reason::Requests));
+        };
+        // What takes no longer than a step of its task would always find a turn that is
+        // free, and a thousand connections would all be about to take the next step. Now
+        // all of them wait but those that have a turn.
+        yield_now().await;
+        Ok(turn)
     }
 
     fn refused(&self, client: Client, reason: Reason) -> Refused {
@@ -135,6 +150,13 @@ impl Answers {
         unread.push(self, client, chunk);
         Response::from_parts(parts, Body::new(unread))
     }
+}
+
+/// How many answers are made at once.
+fn turns() -> NonZeroUsize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    let turns = cores.saturating_mul(TURNS_OF_CORE).max(FEWEST_TURNS);
+    NonZeroUsize::new(turns).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// A body that is in memory, in pieces that are given back one by one.
@@ -322,8 +344,7 @@ mod tests {
                 .iter()
                 .all(|answer| answer.status() == StatusCode::OK)
         );
-        let cores = available_parallelism().unwrap().get();
-        assert!(most.load(Ordering::Relaxed) < cores * TURNS_OF_CORE);
+        assert!(most.load(Ordering::Relaxed) < turns().get());
         assert!(waited < Duration::from_millis(100), "{waited:?}");
     }
 

@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
+use axum::{
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
@@ -31,7 +34,7 @@ use tokio::{
 
 use super::{Client, FairLimit, NoPermit, Permit, Reason, Refusals};
 
-/// How long anybody waits for a result.
+/// How long anybody waits for a result of most kinds.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long a result stays in the cache that nobody asks for.
@@ -79,6 +82,18 @@ impl<E> Unanswered<E> {
     }
 }
 
+/// For whoever needs no words of its own.
+impl<E> IntoResponse for Unanswered<E> {
+    fn into_response(self) -> Response {
+        let Some(seconds) = self.retry_after() else {
+            return self.status().into_response();
+        };
+        let retry = [(RETRY_AFTER, HeaderValue::from(seconds))];
+        let why = "too much is asked for: try again a little later\n";
+        (self.status(), retry, why).into_response()
+    }
+}
+
 impl<E> From<NoPermit> for Unanswered<E> {
     fn from(error: NoPermit) -> Unanswered<E> {
         match error {
@@ -109,6 +124,7 @@ type Waiting<K, V, E> = HashMap<(Client, K), (u64, WeakShared<BoxFuture<'static,
 /// results that grew old are forgotten because nobody asks for their keys any more.
 pub struct Work<K, V, E> {
     permits: FairLimit,
+    deadline: Duration,
     cache: Cache<K, V>,
     /// Those that wait for a permit.
     waiting: Arc<Mutex<Waiting<K, V, E>>>,
@@ -123,6 +139,7 @@ impl<K, V, E> Clone for Work<K, V, E> {
     fn clone(&self) -> Self {
         Work {
             permits: self.permits.clone(),
+            deadline: self.deadline,
             cache: self.cache.clone(),
             waiting: self.waiting.clone(),
             running: self.running.clone(),
@@ -157,6 +174,7 @@ where
             .build();
         Work {
             permits: FairLimit::new(bounds.concurrent),
+            deadline: DEADLINE,
             cache,
             waiting: Arc::default(),
             running: Arc::default(),
@@ -166,6 +184,11 @@ where
         }
     }
 
+    /// The same, where anybody waits so long for a result.
+    pub fn with_deadline(self, deadline: Duration) -> Work<K, V, E> {
+        Work { deadline, ..self }
+    }
+
     /// The result for a key: the one in the cache, the one that is being computed, or
     /// what `compute` makes. That runs to its end even if all who wait for it go, so
     /// that asking and leaving is no way to have more computed; and as long as it holds
@@ -173,13 +196,13 @@ where
     /// about two seconds.
     ///
     /// # Errors
-    /// Why there is no result within two seconds. Refusals are counted and logged here.
+    /// Why there is no result in time. Refusals are counted and logged here.
     pub async fn get<C, F>(&self, client: Client, key: K, mut compute: C) -> Answer<V, E>
     where
         C: FnOnce(Permit) -> F + Send + 'static,
         F: Future<Output = Answer<V, E>> + Send + 'static,
     {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + self.deadline;
         let answer = loop {
             if let Some(value) = self.cache.get(&key) {
                 return Ok(value);
@@ -204,7 +227,7 @@ where
     where
         F: Future<Output = Answer<V, E>> + Send + 'static,
     {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + self.deadline;
         let answer = async {
             let permit = self.permits.acquire(client, deadline).await?;
             finished(tokio::spawn(compute(permit))).await

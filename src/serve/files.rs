@@ -8,7 +8,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use app::files::{PageFiles, SOCKET_CLIENT};
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{
         HeaderValue, StatusCode,
@@ -22,6 +22,7 @@ use leptos_config::LeptosOptions;
 use tower::ServiceExt;
 
 use super::{header, site::Site};
+use crate::{hub::Peer, limits::Answers};
 
 /// What is behind a name with a hash or a version never changes.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -73,23 +74,37 @@ fn is_hashed(name: &str, output: &str, extension: &str) -> bool {
     })
 }
 
-/// Serves the files, and what is `missing` for addresses that lead nowhere.
-pub(super) fn routes(root: &Path, page: &PageFiles, missing: MethodRouter) -> Router {
+/// Serves the files in turn, and what is `missing` for addresses that lead nowhere.
+pub(super) fn routes(
+    root: &Path,
+    page: &PageFiles,
+    answers: Answers,
+    missing: MethodRouter,
+) -> Router {
     let lasting = lasting(page);
     // Who builds files without a hash in their names works on them.
     let site = Site::read(root, !lasting.contains(&page.css));
     Router::new()
         .fallback(serve)
-        .with_state((site, missing))
+        .with_state((site, answers, missing))
         .layer(from_fn_with_state(lasting, say_how_long))
         .layer(header(VARY, "accept-encoding"))
 }
 
-async fn serve(State((site, missing)): State<(Site, MethodRouter)>, request: Request) -> Response {
-    match site
-        .answer(request.method(), request.uri(), request.headers())
-        .await
-    {
+async fn serve(
+    State((site, answers, missing)): State<(Site, Answers, MethodRouter)>,
+    Extension(Peer(address)): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let turn = match answers.turn(address.into()).await {
+        Ok(turn) => turn,
+        Err(why) => return why.into_response(),
+    };
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let file = site.answer(method, uri, headers).await;
+    // What is missing has its own.
+    drop(turn);
+    match file {
         Some(answer) => answer,
         None => missing.oneshot(request).await.into_response(),
     }

@@ -170,7 +170,7 @@ impl Server {
             unavailable_pages: page::UnavailablePages::default(),
             public_url: tables.http.public_url.as_str().into(),
             pictures: page::Pictures::new(limits.refusals()),
-            answers,
+            answers: answers.clone(),
         };
         let departure = Departure::default();
         let router = api::routes(api.clone())
@@ -187,6 +187,7 @@ impl Server {
             .fallback_service(files::routes(
                 config.leptos.site_root.as_ref().as_ref(),
                 &page_files,
+                answers,
                 page::missing(pages),
             ));
         let router = guard(router, &tables.http, limits.clone());
