@@ -58,12 +58,15 @@ describe('names of files', () => {
   });
 
   it('come as a whole, in part, or not if they are known', async () => {
-    const get = (headers) => fetch(new URL('/favicon.svg', podium.url), { headers });
+    const get = (headers) =>
+      fetch(new URL('/favicon.svg', podium.url), {
+        headers: { 'accept-encoding': 'identity', ...headers },
+      });
     const whole = await get({});
     const text = await whole.text();
     assert.equal(Number(whole.headers.get('content-length')), text.length);
     assert.equal(whole.headers.get('accept-ranges'), 'bytes');
-    const part = await get({ range: 'bytes=2-5', 'accept-encoding': 'identity' });
+    const part = await get({ range: 'bytes=2-5' });
     assert.equal(part.status, 206);
     assert.equal(part.headers.get('content-range'), `bytes 2-5/${text.length}`);
     assert.equal(await part.text(), text.slice(2, 6));
