@@ -17,6 +17,7 @@ mod work;
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
     time::{Duration, Instant},
@@ -195,13 +196,15 @@ impl Limits {
 
     /// Forgets those who have been quiet, whose buckets are full again.
     pub fn forget_quiet(&self) {
-        self.connections.retain_recent();
-        self.attempts.retain_recent();
-        self.events.retain_recent();
-        self.handshakes.retain_recent();
+        forget_full(&self.connections);
+        forget_full(&self.attempts);
+        forget_full(&self.events);
+        forget_full(&self.handshakes);
         self.traffic.forget_quiet();
         let now = Instant::now();
-        self.exhausted.lock().retain(|_, until| now < *until);
+        let mut exhausted = self.exhausted.lock();
+        exhausted.retain(|_, until| now < *until);
+        exhausted.shrink_to_fit();
     }
 
     /// Under which key an address is limited, if it is.
@@ -211,6 +214,12 @@ impl Limits {
         let is_free = self.allow.iter().any(|net| net.contains(&address));
         (!is_free).then(|| subscriber(address))
     }
+}
+
+/// Throws away the buckets that are full again, with the memory that they took.
+fn forget_full<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>) {
+    limiter.retain_recent();
+    limiter.shrink_to_fit();
 }
 
 /// What one subscriber has: an address of v4, a network of 64 bits of v6

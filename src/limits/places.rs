@@ -66,6 +66,9 @@ impl<K: Copy + Eq + Hash> Drop for Taken<K> {
             *count -= 1;
             if *count == 0 {
                 counts.remove(&self.key);
+                if counts.len() < counts.capacity() / 4 {
+                    counts.shrink_to_fit();
+                }
             }
         }
     }

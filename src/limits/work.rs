@@ -34,7 +34,7 @@ use tokio::{
 
 use super::{Client, FairLimit, NoPermit, Permit, Reason, Refusals};
 
-/// How long anybody waits for a result of most kinds.
+/// How long anybody waits for a result that others share.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long a result stays in the cache that nobody asks for.
@@ -124,7 +124,6 @@ type Waiting<K, V, E> = HashMap<(Client, K), (u64, WeakShared<BoxFuture<'static,
 /// results that grew old are forgotten because nobody asks for their keys any more.
 pub struct Work<K, V, E> {
     permits: FairLimit,
-    deadline: Duration,
     cache: Cache<K, V>,
     /// Those that wait for a permit.
     waiting: Arc<Mutex<Waiting<K, V, E>>>,
@@ -139,7 +138,6 @@ impl<K, V, E> Clone for Work<K, V, E> {
     fn clone(&self) -> Self {
         Work {
             permits: self.permits.clone(),
-            deadline: self.deadline,
             cache: self.cache.clone(),
             waiting: self.waiting.clone(),
             running: self.running.clone(),
@@ -174,7 +172,6 @@ where
             .build();
         Work {
             permits: FairLimit::new(bounds.concurrent),
-            deadline: DEADLINE,
             cache,
             waiting: Arc::default(),
             running: Arc::default(),
@@ -184,11 +181,6 @@ where
         }
     }
 
-    /// The same, where anybody waits so long for a result.
-    pub fn with_deadline(self, deadline: Duration) -> Work<K, V, E> {
-        Work { deadline, ..self }
-    }
-
     /// The result for a key: the one in the cache, the one that is being computed, or
     /// what `compute` makes. That runs to its end even if all who wait for it go, so
     /// that asking and leaving is no way to have more computed; and as long as it holds
@@ -196,13 +188,13 @@ where
     /// about two seconds.
     ///
     /// # Errors
-    /// Why there is no result in time. Refusals are counted and logged here.
+    /// Why there is no result within two seconds. Refusals are counted and logged here.
     pub async fn get<C, F>(&self, client: Client, key: K, mut compute: C) -> Answer<V, E>
     where
         C: FnOnce(Permit) -> F + Send + 'static,
         F: Future<Output = Answer<V, E>> + Send + 'static,
     {
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + DEADLINE;
         let answer = loop {
             if let Some(value) = self.cache.get(&key) {
                 return Ok(value);
@@ -219,15 +211,21 @@ where
         self.counted(client, answer)
     }
 
-    /// A result that is for one client alone, and not kept.
+    /// A result that is for one client alone, and not kept. As many may want one at once,
+    /// each of them waits for it as long as the caller says.
     ///
     /// # Errors
     /// As of [`Work::get`].
-    pub async fn once<F>(&self, client: Client, compute: impl FnOnce(Permit) -> F) -> Answer<V, E>
+    pub async fn once<F>(
+        &self,
+        client: Client,
+        patience: Duration,
+        compute: impl FnOnce(Permit) -> F,
+    ) -> Answer<V, E>
     where
         F: Future<Output = Answer<V, E>> + Send + 'static,
     {
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + patience;
         let answer = async {
             let permit = self.permits.acquire(client, deadline).await?;
             finished(tokio::spawn(compute(permit))).await
@@ -461,7 +459,10 @@ mod tests {
         };
         let panicked = work.get(ONE, 1, panics).await;
         assert_eq!(panicked, Err(Unanswered::Panicked));
-        assert_eq!(work.once(ONE, panics).await, Err(Unanswered::Panicked));
+        assert_eq!(
+            work.once(ONE, DEADLINE, panics).await,
+            Err(Unanswered::Panicked)
+        );
         assert_eq!(refused(&work), 0);
         assert_eq!(work.get(ONE, 1, async |_| Ok(7)).await, Ok(7));
         assert!(work.running.lock().is_empty() && work.waiting.lock().is_empty());

@@ -3,8 +3,7 @@
 //! once, it is rendered once for each version of the board and each way of looking at it.
 
 use std::{
-    collections::HashMap, mem::size_of, num::NonZeroUsize, sync::Arc,
-    thread::available_parallelism, time::Duration,
+    collections::HashMap, mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
 };
 
 use app::{texts::Language, wire::View};
@@ -20,10 +19,6 @@ use crate::{
 
 /// Bytes of rendered pages in the cache: a hundred boards of 200 rows.
 const CACHED: u64 = 32 * 1024 * 1024;
-
-/// How long anybody waits for a page. Only those wait whose turn it is to be answered,
-/// which are few for each client: so this is for slow machines.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Rendering, with the pages that were rendered last.
 pub type PageCache = Work<Key, Arc<Rendered>, Unrendered>;
@@ -42,7 +37,7 @@ pub fn page_cache(limits: &LimitsTable, refusals: Refusals) -> PageCache {
         cached: CACHED,
     };
     let bytes = |key: &Key, page: &Arc<Rendered>| key.bytes() + page.bytes();
-    Work::new(bounds, bytes, Reason::Render, refusals).with_deadline(DEADLINE)
+    Work::new(bounds, bytes, Reason::Render, refusals)
 }
 
 /// All on which a page depends that is not for one user alone. All of it is as it was

@@ -74,6 +74,10 @@ const CHART_POINTS: usize = 240;
 /// Players that a search shows.
 const FOUND: usize = 20;
 
+/// How long somebody waits who is signed in, and whose page is rendered for nobody else:
+/// a classroom of 100 that opens it at once is through before, on a slow machine too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What the routes of the page need.
 #[derive(Clone)]
 pub struct Pages {
@@ -367,7 +371,7 @@ impl Pages {
         let asked = request.headers().clone();
         let nonce = Nonce::new();
         let (pages, its_nonce) = (self.clone(), nonce.clone());
-        let rendered = self.cache.once(client, async move |permit| {
+        let rendered = self.cache.once(client, PATIENCE, async move |permit| {
             let html = pages.html(&its_nonce, visit, page(), request).await;
             drop(permit);
             let html = html.map_err(Unanswered::Failed)?;
