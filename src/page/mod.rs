@@ -76,7 +76,7 @@ const FOUND: usize = 20;
 
 /// How long somebody waits who is signed in, and whose page is rendered for nobody else:
 /// a classroom of 100 that opens it at once is through before, on a slow machine too.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the routes of the page need.
 #[derive(Clone)]
