@@ -3,6 +3,8 @@
 
 mod history;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use history::{FoundUser, FoundUsers, HistoryPoint, Race, RaceLine, RecentAction, UserHistory};
@@ -21,6 +23,8 @@ pub const BATCH_UPDATE: &str = "batch_update";
 pub const USER_SCORE_UPDATE: &str = "user_score_update";
 /// The event that carries a [`SystemNotification`].
 pub const SYSTEM_NOTIFICATION: &str = "system_notification";
+/// The event that carries a [`Heartbeat`].
+pub const HEARTBEAT: &str = "heartbeat";
 /// The event before a socket is closed whose token has ended.
 pub const SESSION_EXPIRED: &str = "session_expired";
 /// The event by which a client joins the visible board.
@@ -33,6 +37,9 @@ pub const REFRESH_TOKEN: &str = "refresh_token";
 pub const PING: &str = "ping";
 /// The event by which a client asks for its own score.
 pub const SUBSCRIBE_USER_SCORE: &str = "subscribe_user_score";
+
+/// The board that is meant where none is named.
+pub const MAIN: &str = "main";
 
 /// Rows of a page of the board.
 pub const PAGE: usize = 50;
@@ -121,11 +128,26 @@ pub struct Subscription {
     pub epoch: String,
     /// The last entry that the client's rows hold.
     pub seq: u64,
+    /// Is a [`Heartbeat`] sent when nothing else is?
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub heartbeat: bool,
 }
 
 impl Subscription {
     /// The mode in which changes are sent instead of boards.
     pub const DELTA: &str = "delta";
+}
+
+/// What a socket hears that asked for it ([`Subscription::heartbeat`]), whenever nothing
+/// else came to it for 5 s.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The server's time: ISO 8601.
+    pub time: String,
+    /// Which life of the log `seqs` count in.
+    pub epoch: String,
+    /// The last entry of each board that the socket watches.
+    pub seqs: BTreeMap<String, u64>,
 }
 
 /// A row.

@@ -68,6 +68,15 @@ function expectRowChange(change) {
   if ('avatar' in change && change.avatar !== null) expectText(change.avatar, 'avatar');
 }
 
+/** A `heartbeat` of somebody who watches the main board. */
+export function expectHeartbeat(heartbeat) {
+  expectFields(heartbeat, ['time', 'epoch', 'seqs']);
+  expectTime(heartbeat.time, 'time');
+  expectText(heartbeat.epoch, 'epoch');
+  expectFields(heartbeat.seqs, ['main']);
+  expectInteger(heartbeat.seqs.main, 0, 'seqs.main');
+}
+
 /** A `scoreboard_delta`; of this page, or of the top N. */
 export function expectDelta(delta, { page } = {}) {
   const fields = ['epoch', 'from', 'to', 'changes', 'totalUsers', 'lastUpdated'];

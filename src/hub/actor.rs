@@ -2,11 +2,16 @@
 //! other, and from the board as it is at that moment. So a client that sees
 //! `seq` never sees an older one later.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use app::wire::{
-    LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SESSION_EXPIRED, SYSTEM_NOTIFICATION,
-    ScoreboardDelta, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
+    HEARTBEAT, Heartbeat, LEADERBOARD_REFRESH, LeaderboardData, MAIN, SCOREBOARD_DELTA,
+    SESSION_EXPIRED, SYSTEM_NOTIFICATION, ScoreboardDelta, SystemNotification, USER_SCORE_UPDATE,
+    UserScoreUpdate,
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -24,6 +29,7 @@ use super::{
     events::{ClientEvent, Subscribe},
     expiring::Expiring,
     frames::{Frames, Moment},
+    heartbeats::Heartbeats,
     online::Online,
     outlet::{Outlet, event_size},
     rooms,
@@ -103,6 +109,7 @@ pub(super) struct Actor<O: Outlet> {
     look: Option<Instant>,
     closed: Complaint,
     expiring: Expiring,
+    heartbeats: Heartbeats,
     /// What clients said before they were welcomed.
     early: HashMap<Sid, Vec<Heard<O::Ack>>>,
     pub(super) banners: Banners,
@@ -138,6 +145,7 @@ impl<O: Outlet> Actor<O> {
             look: None,
             closed: Complaint::default(),
             expiring: Expiring::default(),
+            heartbeats: Heartbeats::default(),
             early: HashMap::new(),
             banners: Banners::default(),
             metrics,
@@ -154,6 +162,7 @@ impl<O: Outlet> Actor<O> {
             let tick = self.tick_due(changed);
             let expiry = self.expiring.due(self.tokens.seconds());
             let look = self.look;
+            let heartbeat = self.heartbeats.due();
             let banner = self.banners.wait(self.live.now());
             let banner = banner.map(|wait| Instant::now() + wait);
             tokio::select! {
@@ -169,6 +178,7 @@ impl<O: Outlet> Actor<O> {
                 }
                 () = until(look) => self.look_at_slow(),
                 () = until(expiry) => self.end_expired(),
+                () = until(heartbeat) => self.send_heartbeats(),
                 () = until(banner) => self.show_banners().await,
             }
         }
@@ -197,6 +207,7 @@ impl<O: Outlet> Actor<O> {
                 self.watching.leave(sid);
                 self.consumers.remove(sid);
                 self.expiring.forget(sid);
+                self.heartbeats.remove(sid);
                 self.early.remove(&sid);
                 self.count();
             }
@@ -315,7 +326,12 @@ impl<O: Outlet> Actor<O> {
     }
 
     fn subscribe(&mut self, sid: Sid, wanted: Subscribe) -> Result<(), EventError> {
-        let Subscribe { view, mode, known } = wanted;
+        let Subscribe {
+            view,
+            mode,
+            known,
+            heartbeat,
+        } = wanted;
         let live = self.live.clone();
         let address = self.consumers.get(sid).and_then(|it| it.address);
         let limited = address.and_then(|address| self.limits.limited(address));
@@ -325,6 +341,9 @@ impl<O: Outlet> Actor<O> {
             return Err(EventError::TooMany);
         }
         self.unsubscribe(sid);
+        if heartbeat {
+            self.heartbeats.add(sid, Instant::now());
+        }
         if !self.is_live(sid) {
             let first = || live.read(|epoch, board| Frames::new(view, epoch, board));
             self.watching.watch(sid, limited, view, mode, first);
@@ -392,9 +411,32 @@ impl<O: Outlet> Actor<O> {
     }
 
     fn unsubscribe(&mut self, sid: Sid) {
+        self.heartbeats.remove(sid);
         if let Some(watch) = self.watching.leave(sid) {
             self.outlet
                 .leave(sid, rooms::watched(watch.view, watch.mode));
+        }
+    }
+
+    /// Sends a heartbeat to those who asked for it and were sent nothing for a while. One
+    /// frame is written for all of them. Slow sockets have what is older to take first.
+    pub(super) fn send_heartbeats(&mut self) {
+        let last_sent = |sid| self.consumers.get(sid)?.session.last_sent();
+        let quiet = self.heartbeats.take(Instant::now(), last_sent);
+        let quiet: Vec<Sid> = quiet.into_iter().filter(|sid| self.is_live(*sid)).collect();
+        if quiet.is_empty() {
+            return;
+        }
+        let (epoch, seq) = self.live.read(|epoch, board| (epoch, board.seq()));
+        let heartbeat = Heartbeat {
+            time: wire::timestamp(self.live.now()),
+            epoch: epoch.to_string(),
+            seqs: BTreeMap::from([(MAIN.to_owned(), seq)]),
+        };
+        if let Ok(heartbeat) = to_raw_value(&heartbeat) {
+            for sid in quiet {
+                self.tell_raw(sid, HEARTBEAT, &heartbeat);
+            }
         }
     }
 

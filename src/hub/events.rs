@@ -65,6 +65,8 @@ pub(super) struct Subscribe {
     pub(super) mode: Mode,
     /// The epoch and `seq` of the rows that the client has.
     pub(super) known: Option<(Epoch, u64)>,
+    /// Is it to be sent something every few seconds, whatever happens?
+    pub(super) heartbeat: bool,
 }
 
 impl Subscribe {
@@ -73,6 +75,7 @@ impl Subscribe {
         view: View::Top,
         mode: Mode::Full,
         known: None,
+        heartbeat: false,
     };
 
     /// Reads what a client says; a field that is `null` is none.
@@ -91,6 +94,7 @@ impl Subscribe {
                 "page" => wanted.view = View::Page(value.as_u64()?),
                 "epoch" => epoch = Some(value.as_str()?),
                 "seq" => seq = Some(value.as_u64()?),
+                "heartbeat" => wanted.heartbeat = value.as_bool()?,
                 _ => return None,
             }
         }
@@ -234,15 +238,24 @@ mod tests {
                 Subscribe {
                     mode: Mode::Delta,
                     known,
-                    ..plain
+                    ..plain.clone()
                 },
             ),
+            (
+                json!({ "heartbeat": true, "page": null }),
+                Subscribe {
+                    heartbeat: true,
+                    ..plain.clone()
+                },
+            ),
+            (json!({ "heartbeat": false }), plain),
             (
                 json!({ "mode": "delta", "epoch": epoch, "seq": 7, "page": 0 }),
                 Subscribe {
                     view: View::Page(0),
                     mode: Mode::Delta,
                     known,
+                    heartbeat: false,
                 },
             ),
         ] {
@@ -260,6 +273,8 @@ mod tests {
             json!({ "mode": "delta", "epoch": 1, "seq": 7 }),
             json!({ "epoch": epoch, "seq": 7 }),
             json!({ "top": 100 }),
+            json!({ "heartbeat": 5 }),
+            json!({ "heartbeat": "true" }),
         ] {
             assert_eq!(
                 subscribe(fields.clone()),

@@ -14,6 +14,7 @@ mod excess;
 mod expiring;
 mod frames;
 mod handshake;
+mod heartbeats;
 mod online;
 mod outlet;
 #[cfg(test)]

@@ -45,7 +45,7 @@ struct Shared {
     joined: AtomicBool,
     /// Has it a WebSocket, or had one?
     has_websocket: AtomicBool,
-    backlog: Mutex<Backlog>,
+    outgoing: Mutex<Outgoing>,
     closed: AtomicBool,
     /// The tasks that read and write a WebSocket, woken when it is closed.
     reader: AtomicWaker,
@@ -63,6 +63,13 @@ impl Drop for Shared {
             closer();
         }
     }
+}
+
+#[derive(Default)]
+struct Outgoing {
+    backlog: Backlog,
+    /// When the latest packet was handed to the library.
+    last_sent: Option<Instant>,
 }
 
 /// What was handed to the library for a client and not taken by it.
@@ -85,7 +92,7 @@ impl Session {
             traffic,
             joined: AtomicBool::new(false),
             has_websocket: AtomicBool::new(false),
-            backlog: Mutex::default(),
+            outgoing: Mutex::default(),
             closed: AtomicBool::new(false),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
@@ -146,7 +153,9 @@ impl Session {
     /// before that is done: after it, the packet might have been taken already, and
     /// would count for ever.
     pub(super) fn sent(&self, bytes: usize, now: Instant) {
-        let mut backlog = self.0.backlog.lock();
+        let mut outgoing = self.0.outgoing.lock();
+        outgoing.last_sent = Some(now);
+        let backlog = &mut outgoing.backlog;
         backlog.bytes += bytes;
         backlog.packets += 1;
         backlog.since.get_or_insert(now);
@@ -155,14 +164,14 @@ impl Session {
     /// Notes that the client's transport has taken all there was: a WebSocket was
     /// flushed, or a poll was answered.
     pub fn taken(&self) {
-        *self.0.backlog.lock() = Backlog::default();
+        self.0.outgoing.lock().backlog = Backlog::default();
     }
 
     /// Notes that the client's transport has taken packets with this many bytes in all,
     /// and that there may be more: a poll is answered with `socket.max_message` bytes at
     /// most.
     pub fn took(&self, bytes: usize, packets: usize) {
-        let mut backlog = self.0.backlog.lock();
+        let backlog = &mut self.0.outgoing.lock().backlog;
         backlog.bytes = backlog.bytes.saturating_sub(bytes);
         backlog.packets = backlog.packets.saturating_sub(packets);
         // The library's own packets are in the answer too, and were not counted here.
@@ -175,7 +184,12 @@ impl Session {
 
     /// What its client has not taken yet.
     pub(super) fn backlog(&self) -> Backlog {
-        *self.0.backlog.lock()
+        self.0.outgoing.lock().backlog
+    }
+
+    /// When its client was sent the latest packet, taken or not; `None` if it was none.
+    pub(super) fn last_sent(&self) -> Option<Instant> {
+        self.0.outgoing.lock().last_sent
     }
 
     /// How `close` is to end it while it has no WebSocket.

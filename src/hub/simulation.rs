@@ -445,6 +445,7 @@ impl World {
                 for _ in 0..ms.div_ceil(100) {
                     advance(Duration::from_millis(100)).await;
                     self.actor.look_at_slow();
+                    self.actor.send_heartbeats();
                 }
             }
             Step::Take { who, packets } => {
@@ -455,11 +456,14 @@ impl World {
             Step::Subscribe { who, page, mode } => {
                 let view = page.map_or(View::Top, View::Page);
                 self.clients[usize::from(who)].view = Some(view);
-                let known = None;
-                self.say(
-                    who,
-                    ClientEvent::SubscribeScoreboard(Subscribe { view, mode, known }),
-                );
+                let wanted = Subscribe {
+                    view,
+                    mode,
+                    known: None,
+                    // Every second client asks for it.
+                    heartbeat: who % 2 == 0,
+                };
+                self.say(who, ClientEvent::SubscribeScoreboard(wanted));
             }
             Step::Unsubscribe { who } => {
                 self.clients[usize::from(who)].view = None;
@@ -553,6 +557,8 @@ fn transcript(world: &World) -> Vec<(Sent, &HashSet<String>)> {
         let packets = packets.filter(|it| it.name != "system_notification");
         // With which of four ticks a moved rank is told depends on how many are to be told.
         let packets = packets.filter(|it| it.payload["actionType"] != "RANK_CHANGE");
+        // And with it, since when nothing else came.
+        let packets = packets.filter(|it| it.name != "heartbeat");
         packets.map(sent).collect()
     };
     quick
@@ -688,6 +694,54 @@ fn so_much_is_heard_that_is_said_too_early() {
     });
 }
 
+/// Who asks hears a heartbeat in each 5 s in which nothing else came, however often it
+/// subscribes; who does not ask, has left, or has still to take what is older hears none.
+#[test]
+fn heartbeats_are_for_those_who_ask_and_hear_nothing_else() {
+    simulated(async {
+        let mut world = World::new(0..QUICK + SLOW);
+        let [asks, does_not, slow] = [0, 1, QUICK + 1];
+        for who in [asks, asks, does_not, slow] {
+            let (page, mode) = (None, Mode::Delta);
+            world.run(&Step::Subscribe { who, page, mode }).await;
+        }
+        // It has read nothing yet.
+        world.run(&Step::Wait { ms: 5_000 }).await;
+        let beats = |world: &World, who: u8| {
+            let taken = world.clients[usize::from(who)].taken.iter();
+            taken.filter(|it| it.name == "heartbeat").count()
+        };
+        assert_eq!([asks, does_not].map(|who| beats(&world, who)), [1, 0]);
+        assert!(
+            world
+                .actor
+                .consumers
+                .is_slow(world.clients[usize::from(slow)].sid)
+        );
+        let last = world.clients[0].taken.last().unwrap();
+        assert_eq!(last.payload["seqs"], json!({ "main": world.seq }));
+
+        // What came 3 s ago is enough for 2 s more.
+        world.run(&Step::Wait { ms: 2_000 }).await;
+        world
+            .run(&Step::Ping {
+                who: asks,
+                times: 1,
+            })
+            .await;
+        world.run(&Step::Wait { ms: 4_900 }).await;
+        assert_eq!(beats(&world, asks), 1);
+        world.run(&Step::Wait { ms: 100 }).await;
+        assert_eq!(beats(&world, asks), 2);
+        world.run(&Step::Unsubscribe { who: asks }).await;
+        world.run(&Step::Wait { ms: 20_000 }).await;
+        assert_eq!(beats(&world, asks), 2);
+        let packets = usize::MAX;
+        world.run(&Step::Take { who: slow, packets }).await;
+        assert_eq!(beats(&world, slow), 0);
+    });
+}
+
 #[test]
 fn a_token_ends_by_the_clock_by_which_it_was_checked() {
     simulated(async {
@@ -735,8 +789,12 @@ fn an_address_watches_so_many_pages() {
         let address: IpAddr = [192, 0, 2, 1].into();
         let mut clients: Vec<Client> = (0..102).map(|_| world.open(0)).collect();
         let subscribe = |world: &mut World, client: &mut Client, view| {
-            let (mode, known) = (Mode::Full, None);
-            let wanted = Subscribe { view, mode, known };
+            let wanted = Subscribe {
+                view,
+                mode: Mode::Full,
+                known: None,
+                heartbeat: true,
+            };
             world.hear(client.sid, 0, ClientEvent::SubscribeScoreboard(wanted));
             client.take(&world.net, usize::MAX);
             let ack = client.taken.last().map(|it| it.payload.clone()).unwrap();

@@ -1,0 +1,85 @@
+// The event `heartbeat`: by it a client knows that its link is alive while nothing
+// happens on the board.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { expectHeartbeat, expectRefusal } from './support/expect.mjs';
+import { act, leaderboard, newUser, token } from './support/podium.mjs';
+import { ask, connect, nextEvent, received } from './support/socket.mjs';
+import { podiumForSuite } from './support/suite.mjs';
+
+const BEATS = { heartbeat: true };
+
+for (const transport of ['websocket', 'polling']) {
+  describe(`heartbeats over ${transport}`, () => {
+    const podium = podiumForSuite();
+
+    const newViewer = () => {
+      const viewer = token({ user: randomUUID(), role: 'viewer' });
+      return connect(podium.url, { token: viewer, transports: [transport] });
+    };
+
+    /** A viewer who subscribes like this, and has been answered. */
+    async function subscribed(wanted) {
+      const socket = await newViewer();
+      const { ok } = await ask(socket, 'subscribe_scoreboard', wanted);
+      assert.equal(ok, true);
+      return socket;
+    }
+
+    it('come to a quiet socket in either mode, and say where the board is', async () => {
+      const userId = await newUser(podium);
+      await act(podium.url, { userId, scoreIncrease: 1 });
+      const { epoch, seq } = await leaderboard(podium.url);
+      const sockets = await Promise.all([
+        subscribed(BEATS),
+        subscribed({ ...BEATS, mode: 'delta' }),
+        subscribed({ ...BEATS, mode: 'delta', page: 0, epoch, seq }),
+      ]);
+      for (const socket of sockets) {
+        for (let beat = 0; beat < 2; beat++) {
+          const heartbeat = await nextEvent(socket, 'heartbeat');
+          expectHeartbeat(heartbeat);
+          assert.equal(heartbeat.epoch, epoch);
+          assert.deepEqual(heartbeat.seqs, { main: seq });
+          // Both clocks are of this machine.
+          assert.ok(Math.abs(Date.parse(heartbeat.time) - Date.now()) < 10_000);
+        }
+      }
+    });
+
+    it('come to nobody else, nor where something else comes', async () => {
+      const quiet = await subscribed(BEATS);
+      const others = {
+        'one who did not ask': await subscribed({ mode: 'delta' }),
+        'one who asks for none': await subscribed({ heartbeat: false }),
+        'one who has asked anew, and not for it': await subscribed(BEATS),
+        'one who has left': await subscribed(BEATS),
+        'one who is not quiet': await subscribed(BEATS),
+      };
+      const [, , anew, left, busy] = Object.values(others);
+      await ask(anew, 'subscribe_scoreboard');
+      await ask(left, 'unsubscribe_scoreboard');
+      while (received(quiet, 'heartbeat').length < 2) {
+        await ask(busy, 'ping');
+        await pause(1_500);
+      }
+      for (const [who, socket] of Object.entries(others)) {
+        assert.deepEqual(received(socket, 'heartbeat'), [], who);
+      }
+      // What is not quiet becomes so.
+      await nextEvent(busy, 'heartbeat');
+    });
+
+    it('are asked for by true or false alone', async () => {
+      const socket = await newViewer();
+      for (const heartbeat of ['true', 1, {}]) {
+        const refusal = await ask(socket, 'subscribe_scoreboard', { heartbeat });
+        expectRefusal(refusal, 'Invalid message format');
+      }
+    });
+  });
+}
