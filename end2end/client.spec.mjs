@@ -13,9 +13,9 @@ import { expect, expectBoard, live, players, signInPath, test, you } from './sup
 function listen(page) {
   const heard = { sockets: 0, sent: [], received: [], connects: [] };
   const events = (list) => ({ payload }) => {
-    const text = String(payload);
     // Those that ask for an acknowledgement have a number before the bracket.
-    if (text.startsWith('42[')) list.push(JSON.parse(text.slice(2)));
+    const [, event] = /^42\d*(\[.*)$/s.exec(String(payload)) ?? [];
+    if (event !== undefined) list.push(JSON.parse(event));
   };
   page.on('websocket', (socket) => {
     if (!socket.url().includes('/socket.io/')) return;

@@ -236,11 +236,11 @@ test('when the sign-in has ended the page is a viewer again', async ({ podium, o
   await expect(you(page, 'rank')).toHaveText('#1');
   // A server with another key does not know the token any more.
   await podium.kill();
+  await expect(page.locator('[data-connection=reconnecting]')).toBeVisible();
   const { host } = new URL(podium.url);
   const env = { LEPTOS_SITE_ADDR: host, JWT_SECRET: 'another-key-0f3b8c5d7e9a1b2c4d6e8f0a' };
   const again = await startPodium({ database: podium.database, env });
   try {
-    await expect(page.locator('[data-connection=reconnecting]')).toBeVisible();
     await expect(page.locator('[data-connection=live]')).toBeVisible({ timeout: 30_000 });
     await expect(page.locator('#you')).toHaveCount(0);
     await expectBoard(page, ['1 Ada 30']);

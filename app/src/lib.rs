@@ -17,6 +17,7 @@ mod delta;
 pub mod files;
 mod format;
 mod index;
+mod liveness;
 #[cfg(feature = "hydrate")]
 mod motion;
 pub mod pictures;

@@ -2,14 +2,24 @@
 //! 2015): where each row is seen is measured before the document changes, and
 //! each is then moved from there to where it is now. Scores count up to what they
 //! are. All of it is spared those who want no motion, but for a brief light.
+//!
+//! What moves is only ever on its way to what is so: a browser that draws no frames, as
+//! for a page that nobody sees, has nothing that waits for them but one look, and no
+//! number that is on its way.
 
-use std::time::Duration;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
-use leptos::prelude::{document, request_animation_frame, set_interval_with_handle, window};
+use leptos::prelude::{
+    document, request_animation_frame, set_interval_with_handle, set_timeout, window,
+};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{Element, ScrollBehavior, ScrollToOptions};
 
-use crate::{index::Index, state::PageState};
+use crate::{clock, index::Index, state::PageState};
 
 #[wasm_bindgen]
 extern "C" {
@@ -31,9 +41,23 @@ const GLOW: f64 = 900.0;
 /// How long a page of a kiosk is looked at.
 const KIOSK_PAGE: Duration = Duration::from_secs(10);
 
+/// A change that is drawn so late is not shown as a motion, in milliseconds: nobody
+/// remembers what was seen before it.
+const LATE: f64 = 1_000.0;
+
+/// What moves the rows of a list.
+#[derive(Default)]
+pub(crate) struct Motion {
+    /// What was seen before the changes that were not drawn yet.
+    before: RefCell<Option<Before>>,
+    /// Is a frame asked for, and not drawn yet?
+    awaits_frame: Cell<bool>,
+}
+
 /// Where rows were seen, and what they said, before a change.
-pub(crate) struct Before {
+struct Before {
     list: Element,
+    seen_at: f64,
     rows: Vec<(String, Seen)>,
 }
 
@@ -46,68 +70,105 @@ struct Seen {
     points: String,
 }
 
-/// Looks at the rows of a list. Rows that are on their way are seen where they
-/// are, so a second change moves them on from there. `None` where nobody looks:
-/// a hidden page draws no frames, so what waits for one would pile up.
-pub(crate) fn look(list: &Element) -> Option<Before> {
-    if document().hidden() {
-        return None;
+impl Motion {
+    /// Looks at the rows of a list before they change. Rows that are on their way are seen
+    /// where they are, so a second change moves them on from there; what was seen before
+    /// a change that was not drawn yet stays what was seen.
+    pub(crate) fn look(&self, list: &Element) {
+        if document().hidden() {
+            self.before.take();
+        } else if !self.awaits_frame.get() {
+            self.before.replace(Some(Before::of(list)));
+        }
     }
-    let rows = rows(list)
-        .map(|(id, row)| {
-            let place = row.get_bounding_client_rect();
-            let seen = Seen {
-                left: place.left(),
-                top: place.top(),
-                score: score(&row),
-                points: points(&row),
-            };
-            (id, seen)
-        })
-        .collect();
-    Some(Before {
-        list: list.clone(),
-        rows,
-    })
+
+    /// Moves the rows from where they were seen to where they are, in the next frame.
+    pub(crate) fn play(self: &Rc<Self>, state: PageState) {
+        if self.before.borrow().is_none() || self.awaits_frame.replace(true) {
+            return;
+        }
+        let motion = self.clone();
+        request_animation_frame(move || {
+            motion.awaits_frame.set(false);
+            let before = motion.before.take();
+            if let Some(before) = before.filter(|it| now() - it.seen_at < LATE) {
+                before.play(state);
+            }
+        });
+    }
+
+    /// Nothing moves any more: every score is what is so.
+    pub(crate) fn settle(&self, list: &Element) {
+        self.before.take();
+        for (_, row) in rows(list) {
+            let text = score_of(&row).and_then(|score| score.first_child());
+            let points = points(&row);
+            if let Some(text) = text.filter(|text| text.node_value().as_ref() != Some(&points)) {
+                text.set_node_value(Some(&points));
+            }
+        }
+    }
+}
+
+/// In milliseconds, of a clock that nobody sets.
+fn now() -> f64 {
+    clock::read().monotonic
 }
 
 impl Before {
-    /// Moves the rows, when the document has changed.
-    pub(crate) fn play(self, state: PageState) {
-        request_animation_frame(move || {
-            let still = prefers_no_motion();
-            let height = window().inner_height().ok().and_then(|it| it.as_f64());
-            let height = height.unwrap_or(f64::INFINITY);
-            // Nobody sees what happens above or below.
-            let is_seen = |top: f64| (-height * 0.2..height).contains(&top);
-            // All is measured before anything is written: a look after each write
-            // would lay out the page anew for every row.
-            let rows: Vec<(String, Element, f64, f64)> = rows(&self.list)
-                .map(|(id, row)| {
-                    let place = row.get_bounding_client_rect();
-                    (id, row, place.left(), place.top())
-                })
-                .collect();
-            let before = Index::of(self.rows.iter().map(|(id, _)| id));
-            for (id, row, left, top) in rows {
-                match before.get(&id).map(|at| &self.rows[at].1) {
-                    Some(seen) if is_seen(seen.top) || is_seen(top) => {
-                        let (x, y) = (seen.left - left, seen.top - top);
-                        if x.abs().max(y.abs()) > 0.5 && !still {
-                            glide(&row, x, y);
-                        }
-                        if points(&row) != seen.points {
-                            glow(&row, y);
-                            if !still {
-                                count(&row, &seen.score, state);
-                            }
+    fn of(list: &Element) -> Before {
+        let rows = rows(list)
+            .map(|(id, row)| {
+                let place = row.get_bounding_client_rect();
+                let seen = Seen {
+                    left: place.left(),
+                    top: place.top(),
+                    score: score(&row),
+                    points: points(&row),
+                };
+                (id, seen)
+            })
+            .collect();
+        Before {
+            list: list.clone(),
+            seen_at: now(),
+            rows,
+        }
+    }
+
+    fn play(self, state: PageState) {
+        let still = prefers_no_motion();
+        let height = window().inner_height().ok().and_then(|it| it.as_f64());
+        let height = height.unwrap_or(f64::INFINITY);
+        // Nobody sees what happens above or below.
+        let is_seen = |top: f64| (-height * 0.2..height).contains(&top);
+        // All is measured before anything is written: a look after each write
+        // would lay out the page anew for every row.
+        let rows: Vec<(String, Element, f64, f64)> = rows(&self.list)
+            .map(|(id, row)| {
+                let place = row.get_bounding_client_rect();
+                (id, row, place.left(), place.top())
+            })
+            .collect();
+        let before = Index::of(self.rows.iter().map(|(id, _)| id));
+        for (id, row, left, top) in rows {
+            match before.get(&id).map(|at| &self.rows[at].1) {
+                Some(seen) if is_seen(seen.top) || is_seen(top) => {
+                    let (x, y) = (seen.left - left, seen.top - top);
+                    if x.abs().max(y.abs()) > 0.5 && !still {
+                        glide(&row, x, y);
+                    }
+                    if points(&row) != seen.points {
+                        glow(&row, y);
+                        if !still {
+                            count(&row, &seen.score, state);
                         }
                     }
-                    Some(_) => {}
-                    None => appear(&row),
                 }
+                Some(_) => {}
+                None => appear(&row),
             }
-        });
+        }
     }
 }
 
@@ -177,17 +238,22 @@ fn count(row: &Element, before: &str, state: PageState) {
     };
     let after = points(row);
     if let (Some(from), Some(to)) = (number(before), number(&after)) {
-        let last = text.node_value().unwrap_or_default();
-        let counting = Counting {
+        let counting = Rc::new(Counting {
             score,
+            written: RefCell::new(text.node_value()),
             text,
             from,
             to,
             after,
             state,
-            begun: js_sys::Date::now(),
-        };
-        counting.step(last);
+            begun: now(),
+        });
+        counting.step();
+        // It comes to an end where no frames are drawn, too.
+        set_timeout(
+            move || counting.finish(),
+            Duration::from_millis(COUNT as u64),
+        );
     }
 }
 
@@ -198,30 +264,43 @@ struct Counting {
     to: i64,
     /// What it says at the end.
     after: String,
+    /// What was written last.
+    written: RefCell<Option<String>>,
     state: PageState,
     begun: f64,
 }
 
 impl Counting {
-    /// Writes a number of the way, and the next one in the next frame. Whoever else
-    /// has written since `last`, or knows another end, goes on instead.
-    fn step(self, last: String) {
-        let shown = self.text.node_value().unwrap_or_default();
-        let end = self.score.get_attribute(POINTS);
-        if shown != last || end.as_ref() != Some(&self.after) {
-            return;
-        }
-        let part = ((js_sys::Date::now() - self.begun) / COUNT).clamp(0.0, 1.0);
+    /// Whoever else has written since, or knows another end, goes on instead.
+    fn is_ours(&self) -> bool {
+        self.text.node_value() == *self.written.borrow()
+            && self.score.get_attribute(POINTS).as_ref() == Some(&self.after)
+    }
+
+    /// Writes a number of the way, and the next one in the next frame.
+    fn step(self: &Rc<Self>) {
+        let part = ((now() - self.begun) / COUNT).clamp(0.0, 1.0);
         if part >= 1.0 {
-            self.text.set_node_value(Some(&self.after));
-            return;
+            self.finish();
+        } else if self.is_ours() {
+            // Quick at first, as the row's way is.
+            let part = 1.0 - (1.0 - part) * (1.0 - part);
+            let now = self.from + ((self.to - self.from) as f64 * part) as i64;
+            self.write(self.state.number(now));
+            let counting = self.clone();
+            request_animation_frame(move || counting.step());
         }
-        // Quick at first, as the row's way is.
-        let part = 1.0 - (1.0 - part) * (1.0 - part);
-        let now = self.from + ((self.to - self.from) as f64 * part) as i64;
-        let now = self.state.number(now);
-        self.text.set_node_value(Some(&now));
-        request_animation_frame(move || self.step(now));
+    }
+
+    fn finish(&self) {
+        if self.is_ours() {
+            self.write(self.after.clone());
+        }
+    }
+
+    fn write(&self, text: String) {
+        self.text.set_node_value(Some(&text));
+        self.written.replace(Some(text));
     }
 }
 

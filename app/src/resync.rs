@@ -13,6 +13,8 @@ use crate::backoff::Backoff;
 /// The longest that the server may take to answer. It drops what does not fit into the
 /// buffer of a slow client, also answers.
 const ANSWER_WITHIN: f64 = 10_000.0;
+/// A gap that is not filled within this time makes the board an old one.
+const GAP: f64 = 4_000.0;
 /// The longest wait between two questions.
 const LONGEST_WAIT: f64 = 10_000.0;
 /// A question that comes so long after the last one is the first again.
@@ -21,8 +23,8 @@ const QUIET: f64 = 60_000.0;
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Resync {
-    /// Is the board known to be incomplete?
-    is_wanted: bool,
+    /// Since when the board is known to be incomplete; on a new connection, since ever.
+    incomplete_since: Option<f64>,
     /// Until when the answer to a question is waited for.
     answer_by: Option<f64>,
     /// When the last question was asked.
@@ -35,25 +37,36 @@ pub(crate) struct Resync {
 impl Resync {
     /// There is a new connection. The server knows nothing of the ones before.
     pub(crate) fn connected(&mut self, now: f64) {
-        self.is_wanted = true;
+        self.incomplete_since = Some(f64::NEG_INFINITY);
         self.answer_by = None;
         self.not_before = now;
     }
 
     /// The connection has ended, and with it all questions.
     pub(crate) fn closed(&mut self) {
-        self.is_wanted = false;
+        self.incomplete_since = None;
         self.answer_by = None;
     }
 
     /// A delta does not fit the board.
-    pub(crate) fn gap(&mut self) {
-        self.is_wanted = true;
+    pub(crate) fn gap(&mut self, now: f64) {
+        self.incomplete_since.get_or_insert(now);
+    }
+
+    /// Is everything shown that the server has said?
+    pub(crate) fn is_complete(&self) -> bool {
+        self.incomplete_since.is_none()
+    }
+
+    /// Is something not shown that happened longer ago than a question takes?
+    pub(crate) fn is_behind(&self, now: f64) -> bool {
+        self.incomplete_since
+            .is_some_and(|since| since + GAP <= now)
     }
 
     /// The board is complete.
     pub(crate) fn complete(&mut self) {
-        self.is_wanted = false;
+        self.incomplete_since = None;
         self.answer_by = None;
     }
 
@@ -65,7 +78,7 @@ impl Resync {
     /// Is the question to be asked now? If so, it counts as asked.
     pub(crate) fn next(&mut self, now: f64, random: f64) -> bool {
         let is_waiting = self.answer_by.is_some_and(|until| now < until);
-        if !self.is_wanted || is_waiting || now < self.not_before {
+        if self.is_complete() || is_waiting || now < self.not_before {
             return false;
         }
         if now - self.asked_at >= QUIET {
@@ -80,7 +93,8 @@ impl Resync {
     /// When [`next`](Resync::next) is to be called, if nothing happens before.
     pub(crate) fn wake_at(&self) -> Option<f64> {
         let until = self.answer_by.unwrap_or(self.not_before);
-        self.is_wanted.then(|| until.max(self.not_before))
+        let is_asking = !self.is_complete();
+        is_asking.then(|| until.max(self.not_before))
     }
 }
 
@@ -100,7 +114,7 @@ mod tests {
         let mut it = connected();
         it.complete();
         for delta in 0..20 {
-            it.gap();
+            it.gap(2_000.0);
             let is_first = delta == 0;
             assert_eq!(it.next(2_000.0 + f64::from(delta) * 100.0, 0.5), is_first);
         }
@@ -143,13 +157,29 @@ mod tests {
         // Every question is answered at once, and the next delta leaves a gap again.
         for now in (0..60_000).step_by(50) {
             it.complete();
-            it.gap();
+            it.gap(f64::from(now));
             asked += u32::from(it.next(f64::from(now), 0.0));
         }
         assert!(asked <= 16, "{asked} of 60 events a minute");
         it.complete();
-        it.gap();
+        it.gap(180_000.0);
         assert!(it.next(180_000.0, 0.0), "a first gap is asked for at once");
+    }
+
+    #[test]
+    fn a_board_with_a_gap_is_an_old_one_when_nobody_fills_it() {
+        let mut it = Resync::default();
+        it.connected(1_000.0);
+        assert!(it.is_behind(1_000.0), "nothing is known yet");
+        it.complete();
+        assert!(!it.is_behind(1e9));
+        it.gap(10_000.0);
+        it.gap(13_000.0);
+        assert!(!it.is_complete());
+        assert!(!it.is_behind(13_900.0));
+        assert!(it.is_behind(14_000.0));
+        it.complete();
+        assert!(!it.is_behind(14_000.0));
     }
 
     #[test]

@@ -20,6 +20,17 @@ const GOOD_AFTER: f64 = 10_000.0;
 /// The longest that opening a connection may take; the transport itself gives up after
 /// 20 s.
 const CONNECT_WITHIN: f64 = 30_000.0;
+/// How long a silent link may take to speak when the server has answered another request,
+/// before another one takes its place. It doubles with each that was replaced in vain.
+const GRACE: f64 = 500.0;
+/// How long an attempt may take when the server has answered a request that was begun
+/// later, beside four times as long as that took: as many ways there and back it takes.
+/// It doubles too.
+const PATIENCE: f64 = 2_000.0;
+/// No time is doubled more often.
+const MOST_DOUBLINGS: i32 = 6;
+/// Within this time pages try again that were all waiting for the same server.
+const SPREAD: f64 = 300.0;
 /// The shortest wait before a token is renewed.
 const SHORTEST_RENEWAL: f64 = 5_000.0;
 /// The part of a token's life after which it is renewed, and what is added to it at
@@ -78,9 +89,18 @@ struct Shown {
 
 #[derive(Debug)]
 enum Link {
-    Down { retry_at: f64 },
-    Connecting { shown: Shown, until: f64 },
-    Connected { shown: Shown, since: f64 },
+    Down {
+        retry_at: f64,
+        why: Closed,
+    },
+    Up {
+        shown: Shown,
+        since: f64,
+        /// Has the server let the socket in?
+        is_connected: bool,
+        /// When another takes its place.
+        replace_at: f64,
+    },
 }
 
 /// See the module.
@@ -94,7 +114,12 @@ pub(crate) struct Session {
     is_refused: bool,
     is_fetching: bool,
     link: Link,
-    connections: Backoff,
+    /// Links that were replaced since the server was heard last.
+    replaced: i32,
+    /// Has a request not been answered since the last one that was?
+    is_unreachable: bool,
+    attempts: Backoff,
+    refusals: Backoff,
     renewals: Backoff,
 }
 
@@ -108,8 +133,14 @@ impl Session {
             expires_at: now,
             is_refused: false,
             is_fetching: false,
-            link: Link::Down { retry_at: now },
-            connections: Backoff::default(),
+            link: Link::Down {
+                retry_at: now,
+                why: Closed::Lost,
+            },
+            replaced: 0,
+            is_unreachable: false,
+            attempts: Backoff::default(),
+            refusals: Backoff::default(),
             renewals: Backoff::default(),
         };
         session.begin_life(expires_in, now, random);
@@ -124,24 +155,37 @@ impl Session {
         }
         let is_void = self.is_void(now);
         match &mut self.link {
-            Link::Down { retry_at } if *retry_at <= now && !is_void => {
-                self.link = Link::Connecting {
+            Link::Down { retry_at, .. } if *retry_at <= now && !is_void => {
+                self.link = Link::Up {
                     shown: self.token.clone(),
-                    until: now + CONNECT_WITHIN,
+                    since: now,
+                    is_connected: false,
+                    replace_at: f64::INFINITY,
                 };
                 Some(Step::Connect)
             }
-            Link::Connecting { shown, .. } | Link::Connected { shown, .. }
-                if shown.user != self.token.user =>
-            {
-                self.link = Link::Down { retry_at: now };
+            Link::Up { shown, .. } if shown.user != self.token.user => {
+                self.reconnect(now);
                 Some(Step::Close)
             }
-            Link::Connecting { until, .. } if *until <= now => {
+            Link::Up { replace_at, .. } if *replace_at <= now => {
+                self.replaced = (self.replaced + 1).min(MOST_DOUBLINGS);
+                self.reconnect(now);
+                Some(Step::Close)
+            }
+            Link::Up {
+                since,
+                is_connected: false,
+                ..
+            } if *since + CONNECT_WITHIN <= now => {
                 self.closed(Closed::Lost, now, random);
                 Some(Step::Close)
             }
-            Link::Connected { shown, .. } if shown.number != self.token.number => {
+            Link::Up {
+                shown,
+                is_connected: true,
+                ..
+            } if shown.number != self.token.number => {
                 shown.number = self.token.number;
                 Some(Step::Refresh)
             }
@@ -157,21 +201,103 @@ impl Session {
             self.renew_at
         };
         let link = match self.link {
-            Link::Down { retry_at } if !self.is_void(now) => retry_at,
-            Link::Connecting { until, .. } => until,
-            Link::Down { .. } | Link::Connected { .. } => f64::INFINITY,
+            Link::Down { retry_at, .. } if !self.is_void(now) => retry_at,
+            Link::Up {
+                since,
+                is_connected: false,
+                replace_at,
+                ..
+            } => replace_at.min(since + CONNECT_WITHIN),
+            Link::Up { replace_at, .. } => replace_at,
+            Link::Down { .. } => f64::INFINITY,
         };
         renew_at.min(link)
     }
 
     /// The server has let the socket in.
     pub(crate) fn connected(&mut self, now: f64) {
-        if let Link::Connecting { shown, .. } = &self.link {
-            self.link = Link::Connected {
-                shown: shown.clone(),
-                since: now,
-            };
+        if let Link::Up {
+            since,
+            is_connected,
+            replace_at,
+            ..
+        } = &mut self.link
+            && !*is_connected
+        {
+            (*since, *is_connected, *replace_at) = (now, true, f64::INFINITY);
         }
+    }
+
+    /// Something came by the connection: it is alive.
+    pub(crate) fn heard(&mut self) {
+        self.replaced = 0;
+        self.is_unreachable = false;
+        if let Link::Up { replace_at, .. } = &mut self.link {
+            *replace_at = f64::INFINITY;
+        }
+    }
+
+    /// The link is from before the machine slept, and nobody believes in it: another one
+    /// takes its place now.
+    pub(crate) fn replace(&mut self, now: f64) {
+        if let Link::Up { replace_at, .. } = &mut self.link {
+            *replace_at = now;
+        }
+    }
+
+    /// Is it worth trying whether the server can be reached? Not where it has sent the
+    /// page away, and not yet where an attempt has just begun.
+    pub(crate) fn wants_probes(&self, now: f64) -> bool {
+        match self.link {
+            Link::Down { why, .. } => why == Closed::Lost,
+            Link::Up {
+                is_connected: false,
+                since,
+                ..
+            } => since + PATIENCE <= now,
+            Link::Up { .. } => false,
+        }
+    }
+
+    /// The server has answered a request that was begun at that time, by another way than
+    /// the connection, which `is_doubtful` if it has not been heard since.
+    pub(crate) fn reachable(&mut self, begun: f64, is_doubtful: bool, now: f64, random: f64) {
+        let is_back = std::mem::take(&mut self.is_unreachable);
+        let times = 2f64.powi(self.replaced);
+        match &mut self.link {
+            // An attempt that the server fails though it can be reached comes later and
+            // later, as ever.
+            Link::Down { .. } if is_back => self.hurry(SPREAD, now, random),
+            Link::Down { .. } => {}
+            Link::Up {
+                is_connected: true,
+                replace_at,
+                ..
+            } => {
+                if is_doubtful {
+                    *replace_at = replace_at.min(now + GRACE * times);
+                }
+            }
+            // One that began before the link was back may have lost what it sent.
+            Link::Up {
+                since, replace_at, ..
+            } => {
+                if *since <= begun {
+                    let patience = PATIENCE * times + 4.0 * (now - begun);
+                    *replace_at = replace_at.min(*since + patience);
+                }
+            }
+        }
+        // As may have a request for a token.
+        if is_back && self.is_void(now) {
+            self.is_fetching = false;
+            self.renew_at = now;
+        }
+    }
+
+    /// The server has not answered a request.
+    pub(crate) fn unreachable(&mut self) {
+        self.is_unreachable = true;
     }
 
     /// The server has said that the token's time is over, and will end the connection.
@@ -183,22 +309,38 @@ impl Session {
     pub(crate) fn closed(&mut self, why: Closed, now: f64, random: f64) {
         match self.link {
             Link::Down { .. } => return,
-            Link::Connected { since, .. } if now - since >= GOOD_AFTER => self.connections.reset(),
-            Link::Connected { .. } | Link::Connecting { .. } => {}
+            Link::Up {
+                is_connected: true,
+                since,
+                ..
+            } if now - since >= GOOD_AFTER => {
+                self.attempts.reset();
+                self.refusals.reset();
+            }
+            Link::Up { .. } => {}
         }
-        let longest = match why {
-            Closed::Lost => UNREACHABLE_WAIT,
-            Closed::ByServer | Closed::TokenRefused => REFUSED_WAIT,
+        let wait = match why {
+            Closed::Lost => self.attempts.next(UNREACHABLE_WAIT, random),
+            Closed::ByServer | Closed::TokenRefused => self.refusals.next(REFUSED_WAIT, random),
         };
         self.is_refused |= why == Closed::TokenRefused;
-        let wait = self.connections.next(longest, random);
-        self.retry_at(now + wait, now);
+        self.retry_at(now + wait, why, now);
     }
 
-    /// The browser has a network again, as perhaps many others have at this moment.
-    pub(crate) fn online(&mut self, now: f64, random: f64) {
-        if let Link::Down { retry_at } = self.link {
-            self.retry_at(retry_at.min(now + FIRST_WAIT * random), now);
+    /// The browser has a network again, as perhaps many others have at this moment, or
+    /// somebody looks at the page again.
+    pub(crate) fn look_again(&mut self, now: f64, random: f64) {
+        self.hurry(FIRST_WAIT, now, random);
+    }
+
+    /// Tries again within this time, unless the server has sent the page away.
+    fn hurry(&mut self, within: f64, now: f64, random: f64) {
+        if let Link::Down {
+            retry_at,
+            why: why @ Closed::Lost,
+        } = self.link
+        {
+            self.retry_at(retry_at.min(now + within * random), why, now);
         }
     }
 
@@ -225,9 +367,14 @@ impl Session {
         self.expires_at = now + life;
     }
 
+    /// Another connection takes the place of this one.
+    fn reconnect(&mut self, now: f64) {
+        self.retry_at(now, Closed::Lost, now);
+    }
+
     /// A token that is good for nothing is renewed then.
-    fn retry_at(&mut self, at: f64, now: f64) {
-        self.link = Link::Down { retry_at: at };
+    fn retry_at(&mut self, at: f64, why: Closed, now: f64) {
+        self.link = Link::Down { retry_at: at, why };
         if self.is_void(now) {
             self.renew_at = at;
         }
@@ -471,10 +618,10 @@ mod tests {
     fn there_is_one_attempt_at_a_time() {
         let mut run = Run::new(None, HOUR);
         assert_eq!(run.steps(), [Step::Connect]);
-        run.session.online(run.now, 0.0);
+        run.session.look_again(run.now, 0.0);
         assert_eq!(run.steps(), []);
         run.session.connected(run.now);
-        run.session.online(run.now, 0.0);
+        run.session.look_again(run.now, 0.0);
         assert_eq!(run.steps(), []);
         // What is ended by us, and then by the transport, is ended once.
         run.close(Closed::Lost);
@@ -493,8 +640,128 @@ mod tests {
             run.wake();
         }
         run.close(Closed::Lost);
-        run.session.online(run.now, 0.25);
+        run.session.look_again(run.now, 0.25);
         assert_eq!(run.wake(), (250.0, vec![Step::Connect]));
+    }
+
+    #[test]
+    fn somebody_who_looks_again_waits_for_nothing_but_refusals() {
+        for (why, waits) in [(Closed::Lost, false), (Closed::ByServer, true)] {
+            let mut run = Run::new(None, HOUR);
+            run.random = 1.0;
+            run.steps();
+            for _ in 0..6 {
+                run.close(why);
+                run.wake();
+            }
+            run.close(why);
+            run.session.look_again(run.now, 0.5);
+            assert_eq!(run.wake().0 > 500.0, waits, "{why:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_reachable_again_is_not_waited_for() {
+        let mut run = Run::new(None, HOUR);
+        run.random = 1.0;
+        run.steps();
+        for _ in 0..6 {
+            run.close(Closed::Lost);
+            run.wake();
+        }
+        run.close(Closed::Lost);
+        assert!(run.session.wants_probes(run.now));
+        run.session.unreachable();
+        run.session.reachable(run.now, false, run.now, run.random);
+        assert_eq!(run.wake(), (SPREAD, vec![Step::Connect]));
+        // It was reachable before, and no connection came about: that is no news.
+        run.close(Closed::Lost);
+        run.session.reachable(run.now, false, run.now, run.random);
+        assert_eq!(run.wake().0, UNREACHABLE_WAIT);
+        // Nor where it has sent the page away.
+        run.close(Closed::ByServer);
+        assert!(!run.session.wants_probes(run.now));
+        run.session.unreachable();
+        run.session.reachable(run.now, false, run.now, run.random);
+        assert_eq!(run.wake().0, 1_000.0);
+    }
+
+    #[test]
+    fn a_silent_link_is_replaced_when_the_server_answers_elsewhere() {
+        let mut run = Run::connected(None, HOUR);
+        run.now = 100_000.0;
+        run.session.reachable(run.now, false, run.now, 0.5);
+        assert_eq!(run.session.wake_at(run.now), run.session.renew_at);
+        run.session.reachable(run.now, true, run.now, 0.5);
+        run.session
+            .reachable(run.now + 400.0, true, run.now + 450.0, 0.5);
+        let wait = run.wake();
+        assert_eq!(wait, (GRACE, vec![Step::Close, Step::Connect]));
+        // One that speaks meanwhile is not.
+        run.session.connected(run.now);
+        run.session.heard();
+        run.session.reachable(run.now, true, run.now, 0.5);
+        run.session.heard();
+        assert_eq!(run.session.wake_at(run.now), run.session.renew_at);
+    }
+
+    #[test]
+    fn a_link_from_before_a_sleep_is_replaced_at_once() {
+        let mut run = Run::connected(None, HOUR);
+        run.now = 1_000.0;
+        run.session.replace(run.now);
+        assert_eq!(run.steps(), [Step::Close, Step::Connect]);
+        // So is an attempt, and what has none is not.
+        run.now = 2_000.0;
+        run.session.replace(run.now);
+        assert_eq!(run.steps(), [Step::Close, Step::Connect]);
+        run.close(Closed::ByServer);
+        let at = run.session.wake_at(run.now);
+        run.session.replace(run.now);
+        assert_eq!(run.session.wake_at(run.now), at);
+    }
+
+    #[test]
+    fn links_that_are_replaced_in_vain_are_replaced_later_and_later() {
+        let mut run = Run::connected(None, HOUR);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            run.session.reachable(run.now, true, run.now, 0.5);
+            waits.push(run.wake().0);
+            run.session.connected(run.now);
+        }
+        assert!(waits.is_sorted());
+        assert_eq!(waits[7], GRACE * 64.0);
+    }
+
+    #[test]
+    fn an_attempt_from_before_the_link_came_back_is_replaced() {
+        let mut run = Run::new(None, HOUR);
+        run.steps();
+        assert!(!run.session.wants_probes(1_999.0));
+        assert!(run.session.wants_probes(2_000.0));
+        // On a slow network all takes long.
+        run.session.reachable(2_000.0, false, 3_000.0, 0.5);
+        assert_eq!(run.session.wake_at(3_000.0), PATIENCE + 4_000.0);
+        run.session.reachable(4_000.0, false, 4_010.0, 0.5);
+        run.now = 4_010.0;
+        assert_eq!(run.steps(), [Step::Close, Step::Connect]);
+        // What was asked before the attempt began says nothing of it.
+        run.session.reachable(4_000.0, false, 4_500.0, 0.5);
+        assert_eq!(run.session.wake_at(4_500.0), 4_010.0 + CONNECT_WITHIN);
+    }
+
+    #[test]
+    fn a_token_that_was_asked_for_before_the_link_came_back_is_asked_for_again() {
+        let mut run = Run::connected(user("a"), 10);
+        run.wake();
+        run.close(Closed::Lost);
+        run.now = 3_600_000.0;
+        assert_eq!(run.steps(), [], "a token is on its way");
+        run.session.unreachable();
+        run.session.reachable(run.now, false, run.now, 0.0);
+        assert_eq!(run.steps(), [Step::Fetch]);
+        assert_eq!(run.renew(Some((user("a"), HOUR))), [Step::Connect]);
     }
 
     #[test]

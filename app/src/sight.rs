@@ -1,6 +1,8 @@
 //! Is the row of whoever is signed in on the screen? The dock says what stands there
 //! only while it is not.
 
+use std::{cell::Cell, rc::Rc};
+
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit};
@@ -29,15 +31,18 @@ pub(crate) fn watch(state: PageState) {
     seen.forget();
     // Another user's row is another one.
     let listed = Memo::new(move |_| state.listed_id().unwrap_or_default());
+    // A page that nobody sees draws no frames: what waits for one must not pile up.
+    let is_waiting = Rc::new(Cell::new(false));
     Effect::new(move |_| {
         observer.disconnect();
         state.you.in_sight.set(false);
-        if listed.with(String::is_empty) {
+        if listed.with(String::is_empty) || is_waiting.replace(true) {
             return;
         }
-        let observer = observer.clone();
+        let (observer, is_waiting) = (observer.clone(), is_waiting.clone());
         // The row is there when everything that has changed is.
         request_animation_frame(move || {
+            is_waiting.set(false);
             if let Ok(Some(row)) = document().query_selector(OWN_ROW) {
                 observer.observe(&row);
             }

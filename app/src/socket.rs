@@ -2,11 +2,12 @@
 //! handed to the state.
 //!
 //! When to connect, to renew the token and to ask for rows is decided by
-//! [`Session`] and [`Resync`]; this does what they say, and wakes them in time. The
-//! client itself never reconnects: it would do so soon again whatever the server has
-//! said, and never after a refusal or where the server ended the connection. Every
-//! connection subscribes anew, because the server forgets who is gone, from the entry of
-//! the log that is shown: so it is sent only what it missed.
+//! [`Session`] and [`Resync`], and [`Liveness`] says whether the link is to be believed
+//! in; this does what they say, and wakes them in time. The client itself never
+//! reconnects: it would do so soon again whatever the server has said, and never after a
+//! refusal or where the server ended the connection. Every connection subscribes anew,
+//! because the server forgets who is gone, from the entry of the log that is shown: so it
+//! is sent only what it missed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,31 +15,31 @@ use std::{
     time::Duration,
 };
 
-use js_sys::{Date, Math};
+use js_sys::Math;
 use leptos::{
     html,
-    leptos_dom::helpers::{
-        IntervalHandle, TimeoutHandle, set_interval_with_handle, set_timeout_with_handle,
-    },
+    leptos_dom::helpers::{TimeoutHandle, set_interval_with_handle, set_timeout_with_handle},
     prelude::*,
     task::spawn_local,
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, RequestInit};
+use web_sys::{AbortSignal, EventTarget, RequestInit, Response};
 
 use crate::{
+    clock::{self, Clock},
     delta::Applied,
-    motion,
+    liveness::{Liveness, SILENCE},
+    motion::Motion,
     reading::Read,
     resync::Resync,
     session::{Closed, Session, Step},
-    state::{Connection, PageState},
+    state::{Connection, PageState, set_if_changed},
     wire::{
-        LEADERBOARD_REFRESH, LeaderboardData, PING, PageToken, REFRESH_TOKEN, SCOREBOARD_DELTA,
-        SESSION_EXPIRED, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, SYSTEM_NOTIFICATION,
-        ScoreboardDelta, Subscription, SystemNotification, USER_SCORE_UPDATE, UserScoreUpdate,
-        View,
+        HEARTBEAT, LEADERBOARD_REFRESH, LeaderboardData, PING, PageToken, REFRESH_TOKEN,
+        SCOREBOARD_DELTA, SESSION_EXPIRED, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE,
+        SYSTEM_NOTIFICATION, ScoreboardDelta, Subscription, SystemNotification, USER_SCORE_UPDATE,
+        UserScoreUpdate, View,
     },
 };
 
@@ -52,12 +53,20 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn on(this: &Socket, event: &str, handler: &JsValue);
 
+    /// Before the handlers of any event of the server.
+    #[wasm_bindgen(method, js_name = onAny)]
+    fn on_any(this: &Socket, handler: &JsValue);
+
     #[wasm_bindgen(method)]
     fn emit(this: &Socket, event: &str, argument: &JsValue);
 
     /// With a function for the acknowledgement.
     #[wasm_bindgen(method, js_name = emit)]
     fn ask(this: &Socket, event: &str, answered: &JsValue);
+
+    /// With an argument too.
+    #[wasm_bindgen(method, js_name = emit)]
+    fn ask_with(this: &Socket, event: &str, argument: &JsValue, answered: &JsValue);
 
     #[wasm_bindgen(method)]
     fn connect(this: &Socket);
@@ -75,6 +84,13 @@ extern "C" {
 
 /// The longest that the server may take to answer a request, in milliseconds.
 const FETCH_TIMEOUT: u32 = 10_000;
+/// The longest that the server may take to say that it can be reached, in milliseconds.
+const PROBE_TIMEOUT: u32 = 4_000;
+/// What is asked then: it costs the server nothing.
+const PROBE: &str = "/healthz";
+/// With which code the server refuses a subscription that it does not understand, as one
+/// of an earlier version does that sends no heartbeats.
+const NOT_UNDERSTOOD: &str = "invalid_message";
 /// The longest that a browser's timer waits, in milliseconds (2^31 − 1).
 pub(crate) const LONGEST_TIMER: f64 = 2_147_483_647.0;
 /// Between two summaries for a screen reader.
@@ -86,8 +102,8 @@ const ASK_SOON: f64 = 1_000.0;
 const ASK_LATER: f64 = 5_000.0;
 /// Between two figures of the delay, in milliseconds: nobody reads ten a second.
 const DELAY_SHOWN: f64 = 1_000.0;
-/// Between two looks at how old the board is.
-const AGEING: Duration = Duration::from_secs(1);
+/// Between two looks at the clocks, and at how old the board is.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// What the handlers share.
 struct Client {
@@ -100,13 +116,16 @@ struct Client {
     shown: Rc<RefCell<String>>,
     session: RefCell<Session>,
     resync: RefCell<Resync>,
-    /// When the three are looked at next.
+    liveness: RefCell<Liveness>,
+    motion: Rc<Motion>,
+    /// When they are looked at next.
     wake: Cell<Option<TimeoutHandle>>,
-    /// When the connection was lost, in milliseconds, and what counts since.
-    lost: Cell<Option<(f64, IntervalHandle)>>,
-    /// How far the server's clock is ahead, in milliseconds, once that is known.
-    ahead: Cell<Option<f64>>,
-    /// When the delay was shown last.
+    /// Are heartbeats asked for? Not where the server has not understood that.
+    asks_heartbeats: Cell<bool>,
+    /// When the board was last known to be the newest, by the page's clock and by the
+    /// server's.
+    newest_at: Cell<(f64, f64)>,
+    /// When the delay was shown last, or began to be measured.
     delay_shown: Cell<f64>,
     /// When the rows about the signed-in user are to be asked for.
     around_at: Cell<Option<f64>>,
@@ -122,7 +141,8 @@ pub(crate) fn connect(
     (token, expires_in): (String, u64),
 ) {
     let shown = Rc::new(RefCell::new(token.clone()));
-    let session = Session::new(state.user_id(), expires_in, now(), Math::random());
+    let now = state.now();
+    let session = Session::new(state.user_id(), expires_in, now, Math::random());
     let client = Rc::new(Client {
         socket: io(&options(shown.clone())),
         state,
@@ -131,14 +151,20 @@ pub(crate) fn connect(
         shown,
         session: RefCell::new(session),
         resync: RefCell::default(),
+        liveness: RefCell::new(Liveness::new(now)),
+        motion: Rc::default(),
         wake: Cell::new(None),
-        lost: Cell::new(None),
-        ahead: Cell::new(None),
-        delay_shown: Cell::new(0.0),
+        asks_heartbeats: Cell::new(true),
+        // The board is as old as the page, whose clock began with it.
+        newest_at: Cell::new((0.0, state.server_time() - now)),
+        delay_shown: Cell::new(f64::NEG_INFINITY),
         around_at: Cell::new(None),
         is_asking_around: Cell::new(false),
     });
 
+    let any = client.clone();
+    let any = Closure::<dyn FnMut()>::new(move || any.heard());
+    client.socket.on_any(&any.into_js_value());
     client.on("connect", |client, _| client.connected());
     client.on("disconnect", |client, reason| {
         match reason.as_string().as_deref() {
@@ -183,6 +209,17 @@ pub(crate) fn connect(
             client.ask_around(ASK_SOON);
         }
     });
+    client.on(HEARTBEAT, |client, data| {
+        client.state.clock.update_value(|it| {
+            it.told(time_of(&data), clock::read());
+        });
+        // The log is another, of which nothing came here.
+        let epoch = text_of(&data, "epoch");
+        if epoch.is_some_and(|epoch| epoch != client.state.board().epoch) {
+            client.resync.borrow_mut().gap(client.now());
+            client.drive();
+        }
+    });
     client.on(SYSTEM_NOTIFICATION, |client, data| {
         if let Some(notification) = SystemNotification::read(&data) {
             client.notify(notification);
@@ -204,26 +241,27 @@ pub(crate) fn connect(
     let summarise = move || state.summarise();
     // Without a timer nothing is read out, which breaks nothing else.
     _ = set_interval_with_handle(summarise, SUMMARY);
-    client.on_window("offline", |client| {
-        // The client would find out when a ping is missing, half a minute later.
-        client.socket.disconnect();
-        client.closed(Closed::Lost);
-    });
-    client.on_window("online", |client| {
-        if client.state.connection.get_untracked() == Connection::Offline {
-            client.state.connection.set(Connection::Reconnecting);
+    let watching = client.clone();
+    _ = set_interval_with_handle(move || watching.watch(), WATCH);
+    let (window, page) = (window(), document());
+    // A page without a network, or that the browser freezes or keeps for the way back, hears
+    // nothing. The server need not send to it, and browsers keep no page that is connected.
+    client.on_page(&window, "offline", Client::leave);
+    client.on_page(&window, "pagehide", Client::leave);
+    client.on_page(&page, "freeze", Client::leave);
+    client.on_page(&window, "online", Client::look_again);
+    client.on_page(&window, "pageshow", Client::look_again);
+    client.on_page(&page, "resume", Client::look_again);
+    client.on_page(&page, "visibilitychange", |client| {
+        if document().hidden() {
+            client.settle();
+        } else {
+            client.look_again();
         }
-        client.session.borrow_mut().online(now(), Math::random());
-        client.drive();
     });
+    // Paper keeps what it says.
+    client.on_page(&window, "beforeprint", |client| client.settle());
     client.drive();
-}
-
-/// The time in milliseconds, of a clock that never goes back: after the browser has slept
-/// it may be late, and the server then says that a token has ended.
-fn now() -> f64 {
-    let clock = window().performance();
-    clock.map_or_else(Date::now, |clock| clock.now())
 }
 
 /// `auth` is a function, so that every attempt brings the token of its moment.
@@ -253,19 +291,72 @@ impl Client {
         self.socket.on(event, &handler.into_js_value());
     }
 
-    fn on_window(self: &Rc<Self>, event: &str, handler: impl Fn(&Rc<Client>) + 'static) {
+    fn on_page(self: &Rc<Self>, page: &EventTarget, event: &str, handler: fn(&Rc<Client>)) {
         let client = self.clone();
         let handler = Closure::<dyn FnMut()>::new(move || handler(&client));
-        // It cannot fail for events that every browser knows.
-        _ = window()
-            .add_event_listener_with_callback(event, handler.into_js_value().unchecked_ref());
+        // It cannot fail; a browser that does not know the event never sends it.
+        _ = page.add_event_listener_with_callback(event, handler.into_js_value().unchecked_ref());
+    }
+
+    fn now(&self) -> f64 {
+        self.state.now()
+    }
+
+    /// Something came from the server.
+    fn heard(&self) {
+        let now = self.now();
+        self.liveness.borrow_mut().heard(now);
+        self.session.borrow_mut().heard();
+        if self.resync.borrow().is_complete() {
+            self.newest_at.set((now, self.state.server_time()));
+        }
+        if self.state.connection.get_untracked() != Connection::Live {
+            self.show();
+        }
+    }
+
+    /// Looks at the clocks, once a second.
+    fn watch(self: &Rc<Self>) {
+        let now = self.now();
+        let has_woken = self.state.clock.try_update_value(|it| it.has_woken());
+        if has_woken == Some(true) {
+            // The official client takes the link for dead too, when it next sends.
+            self.session.borrow_mut().replace(now);
+        }
+        self.state.watch_start();
+        self.show();
+        self.drive();
+    }
+
+    /// The browser has a network again, or somebody looks at the page again.
+    fn look_again(self: &Rc<Self>) {
+        let now = self.now();
+        self.session.borrow_mut().look_again(now, Math::random());
+        if self.socket.connected() && self.liveness.borrow_mut().look_again(now) {
+            self.compare_clocks();
+        }
+        self.watch();
+    }
+
+    /// The page hears nothing from now on.
+    fn leave(self: &Rc<Self>) {
+        self.settle();
+        self.socket.disconnect();
+        self.closed(Closed::Lost);
+    }
+
+    /// Nothing moves any more, and all numbers are what is so.
+    fn settle(&self) {
+        if let Some(list) = self.board.get_untracked() {
+            self.motion.settle(&list);
+        }
     }
 
     /// Does what is to be done now, and comes back when there is more.
     fn drive(self: &Rc<Self>) {
         loop {
             // What is done may lead back here.
-            let step = self.session.borrow_mut().next(now(), Math::random());
+            let step = self.session.borrow_mut().next(self.now(), Math::random());
             match step {
                 Some(Step::Fetch) => self.renew(),
                 Some(Step::Connect) => {
@@ -279,19 +370,35 @@ impl Client {
                 }
                 Some(Step::Close) => {
                     self.resync.borrow_mut().closed();
+                    self.liveness.borrow_mut().closed();
                     self.socket.disconnect();
-                    self.show_loss();
+                    self.show();
                 }
                 None => break,
             }
         }
-        let is_to_subscribe = self.resync.borrow_mut().next(now(), Math::random());
+        let time = self.now();
+        if self.liveness.borrow_mut().falls_silent(time) {
+            // It may be late, and not dead.
+            self.compare_clocks();
+            self.show();
+        }
+        let is_probing = (self.session.borrow().wants_probes(time)
+            || self.liveness.borrow().is_doubtful())
+            && !document().hidden();
+        let probes = self
+            .liveness
+            .borrow_mut()
+            .probes(is_probing, time, Math::random());
+        if probes {
+            self.probe(time);
+        }
+        let is_to_subscribe = self.resync.borrow_mut().next(time, Math::random());
         if is_to_subscribe {
             self.subscribe();
         }
         self.fetch_around();
 
-        let time = now();
         let around_at = self
             .around_at
             .get()
@@ -299,6 +406,7 @@ impl Client {
         let at = self.session.borrow().wake_at(time);
         let at = at.min(self.resync.borrow().wake_at().unwrap_or(f64::INFINITY));
         let at = at.min(around_at.unwrap_or(f64::INFINITY));
+        let at = at.min(self.liveness.borrow().wake_at(is_probing));
         // A timer may be early by a part of a millisecond.
         let wait = (at - time).clamp(0.0, LONGEST_TIMER - 1.0) + 1.0;
         let client = self.clone();
@@ -310,8 +418,11 @@ impl Client {
     }
 
     fn connected(self: &Rc<Self>) {
-        self.session.borrow_mut().connected(now());
-        self.resync.borrow_mut().connected(now());
+        let now = self.now();
+        self.session.borrow_mut().connected(now);
+        self.resync.borrow_mut().connected(now);
+        self.liveness.borrow_mut().connected(now);
+        self.asks_heartbeats.set(true);
         self.drive();
         if let Some(id) = self.state.user_id() {
             self.socket.emit(SUBSCRIBE_USER_SCORE, &id.into());
@@ -328,64 +439,103 @@ impl Client {
 
     /// There is no connection any more, or none came about.
     fn closed(self: &Rc<Self>, why: Closed) {
-        self.session.borrow_mut().closed(why, now(), Math::random());
+        let now = self.now();
+        self.session.borrow_mut().closed(why, now, Math::random());
         self.resync.borrow_mut().closed();
-        self.show_loss();
+        self.liveness.borrow_mut().closed();
+        self.show();
         self.drive();
     }
 
-    /// Asks for what happened since the board that is shown.
-    fn subscribe(&self) {
+    /// Tries whether the server can be reached by another way than the connection.
+    fn probe(self: &Rc<Self>, begun: f64) {
+        let client = self.clone();
+        spawn_local(async move {
+            let response = request(PROBE, &JsValue::UNDEFINED, PROBE_TIMEOUT).await;
+            let is_doubtful = client.liveness.borrow().is_doubtful();
+            let now = client.now();
+            let mut session = client.session.borrow_mut();
+            if response.is_some_and(|response| response.ok()) {
+                session.reachable(begun, is_doubtful, now, Math::random());
+            } else {
+                session.unreachable();
+            }
+            drop(session);
+            client.drive();
+        });
+    }
+
+    /// Asks for what happened since the board that is shown, and for heartbeats.
+    fn subscribe(self: &Rc<Self>) {
         let board = self.state.board();
         let page = board
             .page
             .map_or(JsValue::UNDEFINED, |page| (page as f64).into());
+        let heartbeat = match self.asks_heartbeats.get() {
+            true => JsValue::TRUE,
+            false => JsValue::UNDEFINED,
+        };
         let wanted = object(&[
+            ("heartbeat", heartbeat),
             ("mode", Subscription::DELTA.into()),
             ("epoch", board.epoch.as_str().into()),
             ("seq", (board.seq as f64).into()),
             ("page", page),
         ]);
-        self.socket.emit(SUBSCRIBE_SCOREBOARD, &wanted);
+        let client = self.clone();
+        let answered = Closure::once_into_js(move |answer: JsValue| {
+            client.heard();
+            let error = get(&answer, "error");
+            if error.is_undefined() && client.asks_heartbeats.get() {
+                client.liveness.borrow_mut().expect_heartbeats();
+                client.drive();
+            } else if text_of(&error, "code").is_some_and(|code| code == NOT_UNDERSTOOD) {
+                client.asks_heartbeats.set(false);
+            }
+        });
+        self.socket
+            .ask_with(SUBSCRIBE_SCOREBOARD, &wanted, &answered);
     }
 
-    /// Asks for the server's time, so that delays are not measured by two clocks. The
-    /// answer was made half of the time ago that the question took (Cristian, 1989).
+    /// Asks for the server's time, by which all is measured.
     fn compare_clocks(self: &Rc<Self>) {
-        let (client, asked_at) = (self.clone(), Date::now());
+        let (client, asked_at) = (self.clone(), clock::read().monotonic);
         let answered = Closure::once_into_js(move |answer: JsValue| {
-            let time = js_sys::Reflect::get(&answer, &"time".into()).ok();
-            if let Some(time) = time.and_then(|time| time.as_string()) {
-                let made_at = (asked_at + Date::now()) / 2.0;
-                client.ahead.set(Some(Date::parse(&time) - made_at));
-            }
+            client.state.clock.update_value(|it| {
+                it.answered(time_of(&answer), asked_at, clock::read());
+            });
+            client.heard();
         });
         self.socket.ask(PING, &answered);
     }
 
     /// Shows how long the latest action took to the screen, once it is there.
     fn measure_delay(self: &Rc<Self>) {
-        let now = Date::now();
+        let now = self.now();
         // A hidden page draws no frames, so what waits for one would pile up.
-        if document().hidden() || self.delay_shown.get() + DELAY_SHOWN > now {
+        if document().hidden()
+            || self.delay_shown.get() + DELAY_SHOWN > now
+            || !self.state.clock.with_value(Clock::knows_server)
+        {
             return;
         }
-        let Some(ahead) = self.ahead.get() else {
-            return;
-        };
-        self.delay_shown.set(now);
-        let taken = Date::parse(&self.state.board().last_updated);
-        let state = self.state;
+        self.delay_shown.set(f64::INFINITY);
+        let taken = clock::parse(&self.state.board().last_updated);
+        let client = self.clone();
         request_animation_frame(move || {
-            let delay = Date::now() + ahead - taken;
-            state.delay.set(delay.max(1.0) as u64);
+            client.delay_shown.set(client.now());
+            // A page that was hidden meanwhile draws its frame when it is not any more.
+            if client.now() < now + DELAY_SHOWN {
+                let delay = client.state.server_time() - taken;
+                client.state.delay.set(delay.max(1.0) as u64);
+            }
         });
     }
 
     /// Has the rows about the signed-in user asked for, if the board does not have them;
     /// not at the moment of all others, and once at a time.
     fn ask_around(self: &Rc<Self>, wait: f64) {
-        let at = now() + wait * (0.5 + Math::random());
+        let at = self.now() + wait * (0.5 + Math::random());
         let is_sooner = self.around_at.get().is_none_or(|earlier| at < earlier);
         if is_sooner && self.state.wants_around() {
             self.around_at.set(Some(at));
@@ -395,7 +545,7 @@ impl Client {
 
     /// Asks for them when it is time.
     fn fetch_around(self: &Rc<Self>) {
-        let is_due = self.around_at.get().is_some_and(|at| at <= now());
+        let is_due = self.around_at.get().is_some_and(|at| at <= self.now());
         if !is_due || self.is_asking_around.get() {
             return;
         }
@@ -424,10 +574,7 @@ impl Client {
     /// The server has said how the board is: what is shown is live.
     fn complete(self: &Rc<Self>) {
         self.resync.borrow_mut().complete();
-        if let Some((_, ageing)) = self.lost.take() {
-            ageing.clear();
-        }
-        self.state.connection.set(Connection::Live);
+        self.heard();
     }
 
     fn advance(self: &Rc<Self>, delta: ScoreboardDelta) {
@@ -444,7 +591,7 @@ impl Client {
             }
             Applied::Known => self.complete(),
             Applied::Gap => {
-                self.resync.borrow_mut().gap();
+                self.resync.borrow_mut().gap(self.now());
                 self.drive();
             }
         }
@@ -465,41 +612,38 @@ impl Client {
     fn refresh(&self) {
         let is_still = self.state.paused.get_untracked();
         let list = self.board.get_untracked().filter(|_| !is_still);
-        let before = list.and_then(|list| motion::look(&list));
-        self.state.refresh();
-        if let Some(before) = before {
-            before.play(self.state);
+        if let Some(list) = &list {
+            self.motion.look(list);
         }
+        self.state.refresh();
+        self.motion.play(self.state);
     }
 
-    /// What is shown gets old.
-    fn show_loss(&self) {
-        let is_online = window().navigator().on_line();
-        self.state.connection.set(if is_online {
-            Connection::Reconnecting
+    /// Says whether what is shown is live; if not, how old it is.
+    fn show(&self) {
+        let (now, state) = (self.now(), self.state);
+        let shown = state.connection.get_untracked();
+        let is_live = self.socket.connected()
+            && !self.liveness.borrow().is_silent()
+            && !self.resync.borrow().is_behind(now);
+        let (newest_at, server_time) = self.newest_at.get();
+        let age = now - newest_at;
+        let connection = if is_live {
+            Connection::Live
+        } else if shown == Connection::Connecting && age < SILENCE {
+            Connection::Connecting
         } else {
-            Connection::Offline
-        });
-        self.age();
-    }
-
-    /// Counts how old the board gets, from the first loss on.
-    fn age(&self) {
-        let lost = self.lost.take();
-        let state = self.state;
-        self.lost.set(lost.or_else(|| {
-            let since = Date::now();
-            state.age.set(0);
-            state
-                .lost_at
-                .set(state.time(&String::from(Date::new_0().to_iso_string())));
-            let count = move || {
-                let age = (Date::now() - since).max(0.0) / 1000.0;
-                state.age.set(age as u64);
-            };
-            let ageing = set_interval_with_handle(count, AGEING).ok()?;
-            Some((since, ageing))
-        }));
+            set_if_changed(&state.age, &((age / 1000.0) as u64));
+            if window().navigator().on_line() {
+                Connection::Reconnecting
+            } else {
+                Connection::Offline
+            }
+        };
+        if connection.is_stale() && !shown.is_stale() {
+            state.lost_at.set(state.time(&clock::iso(server_time)));
+        }
+        set_if_changed(&state.connection, &connection);
     }
 
     /// Fetches another token.
@@ -521,7 +665,7 @@ impl Client {
             client
                 .session
                 .borrow_mut()
-                .renewed(token, now(), Math::random());
+                .renewed(token, client.now(), Math::random());
             client.drive();
         });
     }
@@ -530,17 +674,34 @@ impl Client {
 /// Fetches what `path` leads to, in the name of a token or of nobody.
 async fn fetch<T: Read>(path: &str, token: Option<&str>) -> Option<T> {
     let headers = token.map(|token| ("authorization", format!("Bearer {token}").into()));
-    let init = object(&[
-        ("headers", object(headers.as_slice())),
-        (
-            "signal",
-            AbortSignal::timeout_with_u32(FETCH_TIMEOUT).into(),
-        ),
-    ]);
-    let response = window().fetch_with_str_and_init(path, init.unchecked_ref::<RequestInit>());
-    let response: web_sys::Response = JsFuture::from(response).await.ok()?.dyn_into().ok()?;
+    let response = request(path, &object(headers.as_slice()), FETCH_TIMEOUT).await?;
     let body = JsFuture::from(response.json().ok()?).await.ok()?;
     T::read(&body)
+}
+
+/// The server's answer, if it comes within this time, in milliseconds.
+async fn request(path: &str, headers: &JsValue, within: u32) -> Option<Response> {
+    let init = object(&[
+        ("cache", "no-store".into()),
+        ("headers", headers.clone()),
+        ("signal", AbortSignal::timeout_with_u32(within).into()),
+    ]);
+    let response = window().fetch_with_str_and_init(path, init.unchecked_ref::<RequestInit>());
+    JsFuture::from(response).await.ok()?.dyn_into().ok()
+}
+
+/// When the server wrote this, by its own clock; not a number if it does not say.
+fn time_of(said: &JsValue) -> f64 {
+    text_of(said, "time").map_or(f64::NAN, |time| clock::parse(&time))
+}
+
+fn text_of(said: &JsValue, name: &str) -> Option<String> {
+    get(said, name).as_string()
+}
+
+/// A field; undefined where there is none.
+fn get(value: &JsValue, name: &str) -> JsValue {
+    js_sys::Reflect::get(value, &name.into()).unwrap_or_default()
 }
 
 /// What an `Error` says.

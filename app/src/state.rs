@@ -12,13 +12,14 @@ use std::{ops::Deref, time::Duration};
 
 use leptos::prelude::*;
 
+pub(crate) use rows::set_if_changed;
 pub(crate) use rows::{Gap, RowState};
-use rows::{count_changed, follow, set_if_changed};
+use rows::{count_changed, follow};
 pub(crate) use you::You;
 
 use crate::{
     banners::Banners,
-    clock,
+    clock::{self, Clock},
     delta::{self, Applied},
     pictures::{self, PictureOrigins},
     texts::{Locale, Text},
@@ -49,6 +50,8 @@ pub(crate) struct PageState {
     pub(crate) crowned: RwSignal<String>,
     /// The signed-in user.
     pub(crate) you: You,
+    /// What time it is.
+    pub(crate) clock: StoredValue<Clock>,
     /// Whether what is shown is live.
     pub(crate) connection: RwSignal<Connection>,
     /// How old what is shown is, in seconds, while it gets older.
@@ -127,6 +130,7 @@ impl PageState {
             shown_epoch: StoredValue::new(board.epoch.clone()),
             you: You::new(snapshot.you, snapshot.around, board.version()),
             board: StoredValue::new(board),
+            clock: StoredValue::new(Clock::default()),
             connection: RwSignal::new(Connection::Connecting),
             age: RwSignal::new(0),
             lost_at: RwSignal::new(String::new()),
@@ -184,7 +188,20 @@ impl PageState {
             .with_value(|locale| clock::time(iso, &locale.code))
     }
 
-    /// Writes the start as the reader does, and takes it away when it is there.
+    /// How many milliseconds have passed since the page was opened, by a clock that never
+    /// goes back.
+    pub(crate) fn now(self) -> f64 {
+        self.clock
+            .try_update_value(|it| it.now(clock::read()))
+            .unwrap_or_default()
+    }
+
+    /// The server's time, in milliseconds since 1970.
+    pub(crate) fn server_time(self) -> f64 {
+        self.clock.with_value(|it| it.server_time(clock::read()))
+    }
+
+    /// Writes the start as the reader does.
     #[cfg(feature = "hydrate")]
     pub(crate) fn tell_start_in_own_time(self) {
         let start = self.start.get_value();
@@ -195,9 +212,20 @@ impl PageState {
             .locale
             .with_value(|locale| clock::day_and_time(&start, &locale.code));
         self.starts.set(text);
-        // A timer of a browser holds for 24 days; nobody looks that long.
-        if let Some(wait) = clock::until(&start) {
-            clock::later(wait, move || self.starts.set(String::new()));
+    }
+
+    /// Takes the start away when it is there, by the server's clock. The browser's is
+    /// believed only where the server has nothing to say.
+    #[cfg(feature = "hydrate")]
+    pub(crate) fn watch_start(self) {
+        let is_known = self.clock.with_value(Clock::knows_server);
+        if (is_known || self.connection.get_untracked().is_stale())
+            && self.starts.with_untracked(|starts| !starts.is_empty())
+            && self
+                .start
+                .with_value(|start| clock::parse(start) <= self.server_time())
+        {
+            self.starts.set(String::new());
         }
     }
 
@@ -312,8 +340,7 @@ impl PageState {
         for row in self.rows.get_untracked() {
             row.first_rank.set(row.rank.get_untracked());
         }
-        let now = self.locale.with_value(|locale| clock::now(&locale.code));
-        self.since.set(now);
+        self.since.set(self.time(&clock::iso(self.server_time())));
     }
 
     /// Holds the board, or lets it go.

@@ -29,7 +29,7 @@ texts! {
     Players: "{n} players", "{n} spielen mit", "{n} participantes";
     Connecting: "Connecting", "Verbindet", "Conectando";
     Live: "Live", "Live", "En directo";
-    Reconnecting: "Reconnecting", "Verbindet neu", "Reconectando";
+    Reconnecting: "Not live", "Nicht live", "Sin directo";
     Offline: "Offline", "Offline", "Sin conexión";
     Paused: "Paused", "Angehalten", "En pausa";
     Old: "{n} old", "{n} alt", "hace {n}";

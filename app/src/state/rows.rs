@@ -52,7 +52,7 @@ impl RowState {
 }
 
 /// Whoever shows a signal does so anew when it is set, also to what it was.
-pub(super) fn set_if_changed<T, S>(signal: &S, value: &T)
+pub(crate) fn set_if_changed<T, S>(signal: &S, value: &T)
 where
     T: Clone + PartialEq + 'static,
     S: WithUntracked<Value = T> + Set<Value = T>,
