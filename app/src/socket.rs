@@ -85,7 +85,8 @@ extern "C" {
 /// The longest that the server may take to answer a request, in milliseconds.
 const FETCH_TIMEOUT: u32 = 10_000;
 /// The longest that the server may take to say that it can be reached, in milliseconds.
-const PROBE_TIMEOUT: u32 = 4_000;
+/// Those that hang take connections from others: a browser has six to a server.
+const PROBE_TIMEOUT: u32 = 3_000;
 /// What is asked then: it costs the server nothing.
 const PROBE: &str = "/healthz";
 /// With which code the server refuses a subscription that it does not understand, as one
