@@ -64,7 +64,7 @@ pub(super) fn Chart(
     let names = names.collect_view();
     view! {
         <div class="chart">
-            <div class="plot">
+            <div class="plot notranslate" translate="no">
                 <span class="most">{locale.number(most)}</span>
                 <span class="least">{locale.number(floor)}</span>
                 <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label=label>
@@ -75,7 +75,7 @@ pub(super) fn Chart(
                 <Moment iso=times.0 />
                 <Moment iso=times.1 />
             </p>
-            {legend.then(|| view! { <ol class="legend">{names}</ol> })}
+            {legend.then(|| view! { <ol class="legend notranslate" translate="no">{names}</ol> })}
         </div>
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn Player(
                                 <thead>
                                     <tr>{columns.collect_view()}</tr>
                                 </thead>
-                                <tbody>{recent}</tbody>
+                                <tbody class="notranslate" translate="no">{recent}</tbody>
                             </table>
                         </div>
                     }
@@ -122,7 +122,7 @@ fn Who(
         <div class="who">
             <Avatar user_id username=username.clone() avatar />
             <h1>
-                <bdi>{username}</bdi>
+                <bdi class="notranslate" translate="no">{username}</bdi>
             </h1>
         </div>
     }
@@ -140,7 +140,7 @@ fn Figures(
         view! {
             <div>
                 <dt>{locale.text(name)}</dt>
-                <dd>{value}</dd>
+                <dd class="notranslate" translate="no">{value}</dd>
             </div>
         }
     });

@@ -42,7 +42,7 @@ pub(super) fn RaceChart(
         .map(|line| {
             view! {
                 <th scope="col">
-                    <bdi>{line.username.clone()}</bdi>
+                    <bdi class="notranslate" translate="no">{line.username.clone()}</bdi>
                 </th>
             }
         })
@@ -85,7 +85,7 @@ pub(super) fn RaceChart(
                             {head}
                         </tr>
                     </thead>
-                    <tbody>{rows}</tbody>
+                    <tbody class="notranslate" translate="no">{rows}</tbody>
                 </table>
             </Behind>
         </section>

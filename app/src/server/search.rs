@@ -19,7 +19,7 @@ pub(super) fn Found(
     found: FoundUsers,
 ) -> impl IntoView {
     let heading = view! {
-        <h1 class="found">{format!("{}: ", locale.text(Text::FindPlayer))} <bdi>{query}</bdi></h1>
+        <h1 class="found">{format!("{}: ", locale.text(Text::FindPlayer))} <bdi class="notranslate" translate="no">{query}</bdi></h1>
     };
     if found.users.is_empty() {
         return view! {
@@ -34,7 +34,9 @@ pub(super) fn Found(
             .map_or("–".into(), |it| locale.number(it.cast_signed()));
         view! {
             <li class="row">
-                <span class="rank">{rank}</span>
+                <span class="rank notranslate" translate="no">
+                    {rank}
+                </span>
                 <Avatar
                     user_id=user.user_id.clone()
                     username=user.username.clone()
@@ -42,10 +44,10 @@ pub(super) fn Found(
                 />
                 <span class="name">
                     <a href=format!("/players/{}", user.user_id)>
-                        <bdi>{user.username}</bdi>
+                        <bdi class="notranslate" translate="no">{user.username}</bdi>
                     </a>
                 </span>
-                <span class="score">
+                <span class="score notranslate" translate="no">
                     {user.score.map_or("–".into(), |score| locale.number(score))}
                 </span>
             </li>
