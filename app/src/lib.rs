@@ -14,6 +14,8 @@ mod banners;
 mod clock;
 mod components;
 mod delta;
+#[cfg(feature = "hydrate")]
+mod entry;
 pub mod files;
 mod format;
 mod index;
@@ -37,18 +39,3 @@ mod state;
 pub mod texts;
 mod version;
 pub mod wire;
-
-/// Brings the page that the server rendered to life; called by its script.
-#[cfg(feature = "hydrate")]
-#[wasm_bindgen::prelude::wasm_bindgen]
-pub fn hydrate() {
-    use leptos::prelude::*;
-
-    // Its words are a part of the page that only developers read.
-    #[cfg(debug_assertions)]
-    console_error_panic_hook::set_once();
-    // A page of another version stays as the server rendered it.
-    if let Some(snapshot) = reading::snapshot() {
-        leptos::mount::hydrate_body(move || view! { <components::App snapshot /> });
-    }
-}

@@ -14,7 +14,7 @@ use std::{
 };
 
 use leptos::prelude::{
-    document, request_animation_frame, set_interval_with_handle, set_timeout, window,
+    WithUntracked, document, request_animation_frame, set_interval_with_handle, set_timeout, window,
 };
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{Element, ScrollBehavior, ScrollToOptions};
@@ -101,10 +101,10 @@ impl Motion {
     pub(crate) fn settle(&self, list: &Element) {
         self.before.take();
         for (_, row) in rows(list) {
-            let text = score_of(&row).and_then(|score| score.first_child());
             let points = points(&row);
-            if let Some(text) = text.filter(|text| text.node_value().as_ref() != Some(&points)) {
-                text.set_node_value(Some(&points));
+            let score = score_of(&row);
+            if let Some(score) = score.filter(|it| it.text_content().as_ref() != Some(&points)) {
+                score.set_text_content(Some(&points));
             }
         }
     }
@@ -150,6 +150,14 @@ impl Before {
                 (id, row, place.left(), place.top())
             })
             .collect();
+        // Nothing that this page does brings a row where it is not, or takes it away.
+        let is_shown = state.rows.with_untracked(|shown| {
+            let ids = rows.iter().map(|(id, ..)| id);
+            self.list.is_connected() && shown.iter().map(|row| &row.user_id).eq(ids)
+        });
+        if !is_shown {
+            wasm_bindgen::throw_str("the board was changed by another");
+        }
         let before = Index::of(self.rows.iter().map(|(id, _)| id));
         for (id, row, left, top) in rows {
             match before.get(&id).map(|at| &self.rows[at].1) {
@@ -233,15 +241,11 @@ fn count(row: &Element, before: &str, state: PageState) {
     let Some(score) = score_of(row) else {
         return;
     };
-    let Some(text) = score.first_child() else {
-        return;
-    };
     let after = points(row);
     if let (Some(from), Some(to)) = (number(before), number(&after)) {
         let counting = Rc::new(Counting {
+            written: RefCell::new(score.text_content()),
             score,
-            written: RefCell::new(text.node_value()),
-            text,
             from,
             to,
             after,
@@ -259,7 +263,6 @@ fn count(row: &Element, before: &str, state: PageState) {
 
 struct Counting {
     score: Element,
-    text: web_sys::Node,
     from: i64,
     to: i64,
     /// What it says at the end.
@@ -271,16 +274,16 @@ struct Counting {
 }
 
 impl Counting {
-    /// Whoever else has written since, or knows another end, goes on instead.
+    /// Whoever knows another end goes on instead.
     fn is_ours(&self) -> bool {
-        self.text.node_value() == *self.written.borrow()
-            && self.score.get_attribute(POINTS).as_ref() == Some(&self.after)
+        self.score.get_attribute(POINTS).as_ref() == Some(&self.after)
     }
 
-    /// Writes a number of the way, and the next one in the next frame.
+    /// Writes a number of the way, and the next one in the next frame. Where anybody else
+    /// has written since, it is the end.
     fn step(self: &Rc<Self>) {
         let part = ((now() - self.begun) / COUNT).clamp(0.0, 1.0);
-        if part >= 1.0 {
+        if part >= 1.0 || self.score.text_content() != *self.written.borrow() {
             self.finish();
         } else if self.is_ours() {
             // Quick at first, as the row's way is.
@@ -299,7 +302,7 @@ impl Counting {
     }
 
     fn write(&self, text: String) {
-        self.text.set_node_value(Some(&text));
+        self.score.set_text_content(Some(&text));
         self.written.replace(Some(text));
     }
 }

@@ -97,7 +97,10 @@ texts! {
     NotFoundMore: "This address leads to no page.", "Diese Adresse führt zu keiner Seite.", "Esta dirección no lleva a ninguna página.";
     Unavailable: "The page cannot be shown now", "Die Seite kann gerade nicht gezeigt werden", "La página no se puede mostrar ahora";
     StopRefreshing: "Stop refreshing", "Nicht mehr neu laden", "Dejar de recargar";
-    KeepRefreshing: "Refresh every 10 seconds", "Alle 10 Sekunden neu laden", "Recargar cada 10 segundos";
+    KeepRefreshing: "Refresh every {n} seconds", "Alle {n} Sekunden neu laden", "Recargar cada {n} segundos";
+    NotLive: "Not live. This page refreshes itself every {n} seconds.", "Nicht live. Diese Seite lädt sich alle {n} Sekunden neu.", "No es en directo. Esta página se recarga sola cada {n} segundos.";
+    NotLiveNorRefreshed: "Not live. The board is not refreshed here.", "Nicht live. Die Rangliste wird hier nicht erneuert.", "No es en directo. Aquí la clasificación no se actualiza.";
+    TriesAgain: "This page tries again by itself in a moment.", "Diese Seite versucht es gleich von selbst noch einmal.", "Esta página lo vuelve a intentar sola en un momento.";
     Language: "Language", "Sprache", "Idioma";
     SwitchPlayer: "Sign in as somebody else?", "Als jemand anderes anmelden?", "¿Entrar como otra persona?";
     SwitchPlayerMore: "You are signed in as {name}. The link that you opened is for {other}. If you did not expect it, stay as you are.", "Du bist als {name} angemeldet. Der Link, den du geöffnet hast, ist für {other}. Wenn du ihn nicht erwartet hast, bleib, wer du bist.", "Has entrado como {name}. El enlace que has abierto es para {other}. Si no lo esperabas, sigue como estás.";

@@ -33,12 +33,12 @@ use app::{
     wire::{PAGE, PageSnapshot, ScoreRow, UserScore, View},
 };
 use axum::{
-    Extension, Router,
+    Extension, Json, Router,
     body::{Body, to_bytes},
     extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE, VARY},
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE, VARY},
     },
     middleware::{Next, from_fn_with_state},
     response::{Html, IntoResponse, Response},
@@ -198,7 +198,7 @@ async fn index(
     } else {
         NumberedRace::default()
     };
-    let refreshes = query.get("refresh").is_some_and(|refresh| refresh == "on");
+    let refreshes = query.get("refresh").is_none_or(|refresh| refresh != "off");
     let content = Content::Board {
         page,
         refreshes,
@@ -303,6 +303,17 @@ impl Visit {
     }
 }
 
+/// A document as HTML; or as a text in JSON, which no proxy on the way rewrites, for a
+/// page of ours that has found itself rewritten.
+fn written(html: String, asked: &HeaderMap) -> Response {
+    let wants_json = |accept: &HeaderValue| accept == "application/json";
+    if asked.get(ACCEPT).is_some_and(wants_json) {
+        Json(html).into_response()
+    } else {
+        Html(html).into_response()
+    }
+}
+
 /// An answer for one visitor at one moment; it depends on the cookie, unless it is
 /// for a frame.
 fn unkept(mut response: Response, is_embedded: bool) -> Response {
@@ -379,8 +390,8 @@ impl Pages {
         });
         match rendered.await {
             Ok(page) => {
-                let html = Html(page.with("", ""));
-                self.answer(html.into_response(), &nonce, visit, &asked)
+                let page = written(page.with("", ""), &asked);
+                self.answer(page, &nonce, visit, &asked)
             }
             Err(why) => self.unavailable(&why, visit, &asked).await,
         }
@@ -465,8 +476,8 @@ impl Pages {
     /// A page that all share, with a token and a nonce of this answer's own.
     fn filled(&self, page: &Rendered, visit: Visit, asked: &HeaderMap) -> Response {
         let (nonce, token) = (Nonce::new(), self.page_token(None, None));
-        let html = Html(page.with(&token.token, &nonce));
-        self.answer(html.into_response(), &nonce, visit, asked)
+        let page = written(page.with(&token.token, &nonce), asked);
+        self.answer(page, &nonce, visit, asked)
     }
 
     /// A document whose scripts have this nonce.

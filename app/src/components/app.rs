@@ -7,41 +7,21 @@ use super::{
     controls::Controls,
     header::Header,
     notice::{Drawer, Notices},
+    words::words,
     you::You,
 };
-use crate::{
-    state::PageState,
-    texts::Text,
-    wire::{PageSnapshot, View},
-};
+use crate::{state::PageState, texts::Text, wire::View};
 
 /// The board and what belongs to it. Server and browser render the same, because
-/// both have the same snapshot.
+/// both have the same snapshot. What goes on by itself begins after it.
 #[component]
 pub(crate) fn App(
-    /// What is known at first.
-    snapshot: PageSnapshot,
+    /// What is shown.
+    state: PageState,
+    /// Where the rows are, for whoever moves them.
+    board: NodeRef<leptos::html::Ol>,
 ) -> impl IntoView {
-    #[cfg(feature = "hydrate")]
-    let token = (snapshot.token.clone(), snapshot.expires_in);
-    let view = snapshot.view;
-    let state = PageState::new(snapshot);
-    let board = NodeRef::<leptos::html::Ol>::new();
-
-    // Effects run in the browser alone, after hydration.
-    #[cfg(feature = "hydrate")]
-    Effect::new(move || {
-        crate::socket::connect(state, board, token.clone());
-        state.tell_start_in_own_time();
-        if view == View::Whole {
-            crate::sight::watch(state);
-        }
-        if view == View::Kiosk {
-            crate::motion::page_by_itself();
-        }
-    });
-
-    let is_whole = view == View::Whole;
+    let is_whole = state.view == View::Whole;
     view! {
         <div class="live">
             {is_whole
@@ -70,9 +50,7 @@ pub(crate) fn App(
             </main>
             <Notices state />
             {is_whole.then(|| view! { <You state /> })}
-            <p class="sr-only" role="status">
-                {move || state.summary.get()}
-            </p>
+            <p class="sr-only" role="status" inner_html=words(move || state.summary.get())></p>
         </div>
     }
 }

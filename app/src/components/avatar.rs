@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::words::words;
 use crate::format::{hue, initials};
 
 /// The picture of a user, or the initials on a colour of their own. A picture that
@@ -19,8 +20,8 @@ pub(crate) fn Avatar(
 ) -> impl IntoView {
     let style = format!("--hue: {}", hue(&user_id));
     view! {
-        <span class="avatar" style=style aria-hidden="true">
-            {move || initials(&username.get())}
+        <span class="avatar notranslate" translate="no" style=style aria-hidden="true">
+            <span inner_html=words(move || initials(&username.get()))></span>
             {move || {
                 avatar
                     .get()

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::avatar::Avatar;
+use super::{avatar::Avatar, words::words};
 use crate::{
     format::{fitted, share},
     state::{Gap, PageState, RowState},
@@ -23,7 +23,9 @@ pub(crate) fn Board(
     view! {
         <Show when=move || state.is_before_start()>
             <section class="start">
-                <p>{move || state.with(Text::StartsAt, &[("n", &state.starts.get())])}</p>
+                <p inner_html=words(move || {
+                    state.with(Text::StartsAt, &[("n", &state.starts.get())])
+                })></p>
                 <p class="quiet">{state.text(Text::BeforeStart)}</p>
             </section>
         </Show>
@@ -122,24 +124,38 @@ fn BoardRow(
             data-you=move || is_you.get().then_some("")
             style=bar
         >
-            <span class="rank" data-field="rank">
-                {move || state.number(rank.get().cast_signed())}
-            </span>
+            <span
+                class="rank notranslate"
+                translate="no"
+                data-field="rank"
+                inner_html=words(move || state.number(rank.get().cast_signed()))
+            ></span>
             <Avatar user_id=user_id.clone() username=username.clone() avatar=picture />
             <span class="name">
                 <a href=format!("/players/{user_id}") target=state.target()>
-                    <bdi data-field="name">{move || username.get()}</bdi>
+                    <bdi
+                        class="notranslate"
+                        translate="no"
+                        data-field="name"
+                        inner_html=words(move || username.get())
+                    ></bdi>
                 </a>
-                <span class="tag" hidden=move || tag.with(String::is_empty)>
-                    {tag}
-                </span>
+                <span
+                    class="tag"
+                    hidden=move || tag.with(String::is_empty)
+                    inner_html=words(move || tag.get())
+                ></span>
             </span>
-            <span class="behind">{behind}</span>
+            <span class="behind" inner_html=words(behind)></span>
             <Gain state places=gain />
             <span class="score" style=move || fitted(&points.get())>
-                <span data-field="score" data-points=move || points.get()>
-                    {points}
-                </span>
+                <span
+                    class="notranslate"
+                    translate="no"
+                    data-field="score"
+                    data-points=move || points.get()
+                    inner_html=words(move || points.get())
+                ></span>
                 <span class="sr-only">{state.text(Text::Points)}</span>
             </span>
         </li>
@@ -170,8 +186,8 @@ fn Gain(
     };
     view! {
         <span class="gain" data-gain=kind>
-            {text}
-            <span class="sr-only">{spoken}</span>
+            <span class="notranslate" translate="no" inner_html=words(text)></span>
+            <span class="sr-only" inner_html=words(spoken)></span>
         </span>
     }
 }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::words::words;
 use crate::{state::PageState, texts::Text};
 
 /// The buttons beneath the title.
@@ -34,11 +35,10 @@ pub(crate) fn Controls(
                 class="control"
                 data-paused=move || state.paused.get().then_some("")
                 on:click:capture=move |_| state.toggle_pause()
-            >
-                {pause}
-            </button>
-            <span class="waiting">{waiting}</span>
-            <span class="since">{since}</span>
+                inner_html=words(pause)
+            ></button>
+            <span class="waiting" inner_html=words(waiting)></span>
+            <span class="since" inner_html=words(since)></span>
             <button type="button" class="control" on:click:capture=move |_| state.compare_from_now()>
                 {state.text(Text::CompareFromNow)}
             </button>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::mark::Mark;
+use super::{mark::Mark, words::words};
 use crate::{
     format::age,
     state::{Connection, PageState},
@@ -60,7 +60,7 @@ pub(crate) fn Header(
             <Mark />
             <div class="titles">
                 <h1>{state.title.get_value()}</h1>
-                <p class="players">{players}</p>
+                <p class="players" inner_html=words(players)></p>
             </div>
             <p
                 class="status needs-scripts"
@@ -69,8 +69,8 @@ pub(crate) fn Header(
                 title=title
             >
                 <span class="dot" aria-hidden="true"></span>
-                <span class="label">{label}</span>
-                <span class="age">{detail}</span>
+                <span class="label" inner_html=words(label)></span>
+                <span class="age" inner_html=words(detail)></span>
             </p>
         </header>
     }

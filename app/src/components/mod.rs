@@ -1,4 +1,5 @@
 //! What the page is made of. Components show signals, and know no socket.
+//! A text that changes fills an element, as [`words`](words::words).
 //!
 //! Buttons listen by `on:click:capture`, which is the same for what has no children that
 //! are clicked: leptos has it without its code to delegate events, which is 2 % of what
@@ -11,6 +12,7 @@ mod controls;
 mod header;
 mod mark;
 mod notice;
+mod words;
 mod you;
 
 pub(crate) use app::App;

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::words::words;
 use crate::{
     state::PageState,
     texts::Text,
@@ -101,11 +102,13 @@ pub(crate) fn Drawer(
                     </li>
                 </For>
             </ul>
-            <p class="quiet">
-                {move || {
-                    state.banners.with(|it| it.said().is_empty()).then(|| state.text(Text::NoMessages))
-                }}
-            </p>
+            <p
+                class="quiet"
+                inner_html=words(move || {
+                    let is_empty = state.banners.with(|it| it.said().is_empty());
+                    if is_empty { state.text(Text::NoMessages) } else { String::new() }
+                })
+            ></p>
         </section>
     }
 }

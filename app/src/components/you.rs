@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::avatar::Avatar;
+use super::{avatar::Avatar, words::words};
 use crate::{
     format::fitted,
     state::PageState,
@@ -69,16 +69,29 @@ fn Standing(
         >
             <div class="you-line you-standing">
                 <Avatar user_id username avatar />
-                <bdi class="you-name">{username}</bdi>
+                <bdi
+                    class="you-name notranslate"
+                    translate="no"
+                    inner_html=words(move || username.get())
+                ></bdi>
                 <p class="you-figure">
                     <span class="you-label">{state.text(Text::Place)}</span>
-                    <span data-field="rank">{rank}</span>
+                    <span
+                        class="notranslate"
+                        translate="no"
+                        data-field="rank"
+                        inner_html=words(move || rank.get())
+                    ></span>
                 </p>
                 <p class="you-figure">
                     <span class="you-label">{state.text(Text::Score)}</span>
-                    <span data-field="score" style=move || fitted(&score.get())>
-                        {score}
-                    </span>
+                    <span
+                        class="notranslate"
+                        translate="no"
+                        data-field="score"
+                        style=move || fitted(&score.get())
+                        inner_html=words(move || score.get())
+                    ></span>
                 </p>
             </div>
             <div class="you-line you-reach">
@@ -86,10 +99,12 @@ fn Standing(
                     <span
                         class="you-hint"
                         data-passed=move || state.you.passed.with(|it| !it.is_empty()).then_some("")
-                    >
-                        {hint}
-                    </span>
-                    <span class="you-hint you-cushion">{move || reach.get().1}</span>
+                        inner_html=words(hint)
+                    ></span>
+                    <span
+                        class="you-hint you-cushion"
+                        inner_html=words(move || reach.get().1)
+                    ></span>
                 </p>
                 <details>
                     <summary>{state.text(Text::AroundYou)}</summary>
@@ -114,7 +129,7 @@ fn neighbour(state: PageState, row: ScoreRow) -> impl IntoView {
         .shown
         .with_untracked(|you| you.as_ref().is_some_and(|you| you.user_id == row.user_id));
     view! {
-        <li aria-current=is_you.then_some("true")>
+        <li class="notranslate" translate="no" aria-current=is_you.then_some("true")>
             <span>{format!("#{}", state.number(row.rank.cast_signed()))}</span>
             <bdi>{row.username}</bdi>
             <span>{state.number(row.score)}</span>

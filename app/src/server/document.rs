@@ -3,6 +3,7 @@
 use leptos::{html, prelude::*};
 
 use super::{
+    boot::{Boot, NotLive},
     field::{Languages, PagesNav, SearchForm},
     player::{Player, PlayerNow},
     race::RaceChart,
@@ -10,14 +11,15 @@ use super::{
 };
 use crate::{
     components::{App, Mark},
-    files::{PageFiles, Scripts},
+    files::PageFiles,
     sharing::{Sharing, SharingTags},
+    state::PageState,
     texts::{Language, Text},
     wire::{FoundUsers, PageSnapshot, Race, UserHistory, UserScore, View},
 };
 
-/// How often a page without scripts asks for the newest board, in seconds.
-const REFRESH_WITHOUT_SCRIPTS: &str = "10";
+/// What browsers make links of by themselves: not of scores and names.
+const NO_DETECTION: &str = "telephone=no, date=no, address=no, email=no";
 
 /// The ground of the page in the light and in the dark, as `style/podium.css` has it,
 /// for what a browser or a system paints around it.
@@ -54,8 +56,8 @@ pub enum Document {
         snapshot: Box<PageSnapshot>,
         /// How the first ones came there.
         race: Race,
-        /// Does it ask for itself again where there are no scripts? Only where that was
-        /// wanted: a page that changes under whoever reads it is not for everybody.
+        /// Is it refreshed where scripts do not keep it alive? Unless that is not wanted: a
+        /// page that changes under whoever reads it is not for everybody.
         refreshes: bool,
     },
     /// One player.
@@ -100,15 +102,12 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
         Document::Missing => format!("{} · {}", locale.text(Text::NotFound), frame.title),
         Document::Unavailable => format!("{} · {}", locale.text(Text::Unavailable), frame.title),
     };
-    let is_live = matches!(page, Document::Board { .. });
-    let refreshes = matches!(
-        page,
-        Document::Board {
-            refreshes: true,
-            ..
-        }
-    );
     let files = frame.files.clone();
+    let boot = match page {
+        Document::Board { refreshes, .. } => Some((Some(files.clone()), refreshes)),
+        Document::Unavailable => Some((None, true)),
+        _ => None,
+    };
     let code = frame.language.code();
     let view = match frame.view {
         View::Whole => "whole",
@@ -121,7 +120,10 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
+                // Before the styles: it does not wait for them.
+                {boot.map(|(files, refreshes)| view! { <Boot files refreshes /> })}
                 <meta name="color-scheme" content="light dark" />
+                <meta name="format-detection" content=NO_DETECTION />
                 <title>{title}</title>
                 {frame.sharing.clone().map(|sharing| view! { <SharingTags sharing /> })}
                 {theme_color("light", THEME_LIGHT)}
@@ -129,15 +131,8 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="apple-touch-icon" href="/apple-touch-icon.png" />
                 <link rel="manifest" href="/manifest.webmanifest" />
-                <link rel="stylesheet" href=files.css.clone() />
-                <noscript>
-                    {refreshes
-                        .then(|| {
-                            view! { <meta http-equiv="refresh" content=REFRESH_WITHOUT_SCRIPTS /> }
-                        })} <style>".needs-scripts { display: none !important }"</style>
-                </noscript>
+                <link rel="stylesheet" href=files.css />
                 <AutoReload options />
-                {is_live.then(|| view! { <Scripts files /> })}
                 <script type="module" src="/local-times.js"></script>
             </head>
             <body class="page" data-view=view>
@@ -167,34 +162,26 @@ fn body(frame: Frame, page: Document) -> AnyView {
             // A name may say anything, and nothing in a script but its end is read.
             let json = serde_json::to_string(&*snapshot).unwrap_or_default();
             let json = json.replace('<', "\\u003c");
-            // Erased, or the types of all the parts become one that no compiler reads.
-            let app = view! { <App snapshot=*snapshot /> }.into_any();
+            // Rendered on its own, because the script compares with it what has arrived.
+            let live = view! { <App state=PageState::new(*snapshot) board=NodeRef::new() /> };
+            let live = live.to_html();
             view! {
-                {app}
+                <NotLive
+                    locale=locale.clone()
+                    view=frame.view
+                    query=frame.query.clone()
+                    refreshes
+                />
+                <div id="app" data-nodes=count_nodes(&live) inner_html=live></div>
                 {whole
                     .then(|| {
                         view! {
                             <PagesNav locale=locale.clone() total page=shown />
                             <SearchForm locale=locale.clone() query=String::new() />
+                            <a class="control without-scripts" href="/?q=">
+                                {locale.text(Text::FindPlayer)}
+                            </a>
                             <RaceChart locale=locale.clone() race />
-                            <noscript>
-                                <p class="quiet">
-                                    <a href=format!(
-                                        "?{}{}",
-                                        frame.query,
-                                        if refreshes { "" } else { "refresh=on" },
-                                    )>
-                                        {locale
-                                            .text(
-                                                if refreshes {
-                                                    Text::StopRefreshing
-                                                } else {
-                                                    Text::KeepRefreshing
-                                                },
-                                            )}
-                                    </a>
-                                </p>
-                            </noscript>
                             <Languages language=frame.language query=frame.query.clone() locale=locale.clone() />
                         }
                             .into_any()
@@ -259,8 +246,30 @@ fn body(frame: Frame, page: Document) -> AnyView {
             .into_any()
         }
         Document::Missing => message(&frame, Text::NotFound, Text::NotFoundMore),
-        Document::Unavailable => message(&frame, Text::Unavailable, Text::TryAgain),
+        Document::Unavailable => message(&frame, Text::Unavailable, Text::TriesAgain),
     }
+}
+
+/// How many nodes a browser makes of this HTML as leptos writes it, in which `<` and `>`
+/// stand for tags and comments alone: elements, comments, and the texts between.
+fn count_nodes(mut html: &str) -> usize {
+    let mut nodes = 0;
+    while !html.is_empty() {
+        let end = if html.starts_with("<!--") {
+            "-->"
+        } else if html.starts_with('<') {
+            ">"
+        } else {
+            ""
+        };
+        nodes += usize::from(!html.starts_with("</"));
+        let length = match end {
+            "" => html.find('<'),
+            end => html.find(end).map(|at| at + end.len()),
+        };
+        html = &html[length.unwrap_or(html.len())..];
+    }
+    nodes
 }
 
 /// A name within a sentence that may be written the other way (Unicode's first strong
@@ -314,5 +323,26 @@ fn Home(
                 <span>{frame.title}</span>
             </a>
         </header>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_counted_as_a_browser_makes_them() {
+        for (html, nodes) in [
+            ("", 0),
+            ("text", 1),
+            ("<p></p>", 1),
+            ("<p>text</p>", 2),
+            ("a<!>b", 3),
+            ("<!--<() />-->", 1),
+            (r#"<p class="a &gt; b"><img alt=""> &lt; </p>"#, 3),
+            ("<ol><li>1</li><li><b>2</b> 3</li><!></ol>after", 9),
+        ] {
+            assert_eq!(count_nodes(html), nodes, "{html}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What the server alone renders: documents around the live board, and pages that
 //! need no script. Nothing of it is downloaded as code.
 
+mod boot;
 mod chart;
 mod document;
 mod field;

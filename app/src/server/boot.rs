@@ -1,0 +1,145 @@
+//! What brings the page to life, and what it does without: where the script does not
+//! run, and where it fails.
+
+use std::sync::LazyLock;
+
+use leptos::{html, nonce::use_nonce, prelude::*, tachys::html::InertElement};
+
+use crate::{
+    files::{PageFiles, SOCKET_CLIENT},
+    texts::{Locale, Text},
+    wire::View,
+};
+
+/// Between two looks at the server of a page that is not alive, in seconds: a thousand
+/// pages make 33 requests a second.
+const REFRESH: &str = "30";
+
+/// The script, without what only we read. It stands in the page itself, so that nothing
+/// that can be blocked or lost on the way watches over what can.
+static BOOT: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("boot.js").lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.starts_with("//")).collect();
+    lines.join("\n")
+});
+
+/// What a page without scripts looks like. While it refreshes itself, whatever is typed
+/// would be lost, so a search has a page of its own.
+const STYLES: &str = ".needs-scripts{display:none!important}.not-live{display:flex!important}";
+const STYLES_REFRESHING: &str =
+    ".search{display:none}.without-scripts{display:inline-flex!important}";
+
+/// Brings a page to life, or has one that cannot be shown ask again until it can.
+///
+/// What follows the script is for where it is blocked, whatever blocks it, or too new for
+/// the browser. `<noscript>` is not enough: a browser that is told by a policy to run no
+/// script, or not this one, has scripting on all the same. So the script, when it runs,
+/// takes it for itself.
+#[component]
+pub(super) fn Boot(
+    /// What is to be brought to life.
+    files: Option<PageFiles>,
+    /// Is the page refreshed where it is not alive?
+    refreshes: bool,
+) -> impl IntoView {
+    let script = html::script()
+        .attr("nonce", use_nonce())
+        .attr("data-js", files.as_ref().map(|files| files.js.clone()))
+        .attr("data-wasm", files.as_ref().map(|files| files.wasm.clone()))
+        .attr("data-refresh", refreshes.then_some(REFRESH))
+        .inner_html(BOOT.as_str());
+    let refresh = refreshes.then(|| {
+        view! { <meta http-equiv="refresh" content=REFRESH /> }
+    });
+    let more = if refreshes { STYLES_REFRESHING } else { "" };
+    let styles = InertElement::new(format!("<style>{STYLES}{more}</style>"));
+    // Browsers ask for what is preloaded here before the script does, and with the same
+    // credentials: or they would ask twice.
+    let preloaded = files.map(|PageFiles { js, wasm, .. }| {
+        view! {
+            <link rel="modulepreload" href=js />
+            <link rel="modulepreload" href=SOCKET_CLIENT />
+            <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="" />
+        }
+    });
+    view! {
+        {script}
+        {refresh}
+        {styles}
+        {preloaded}
+    }
+}
+
+/// Says that the page is not live, where it is not.
+#[component]
+pub(super) fn NotLive(
+    /// How it is written.
+    locale: Locale,
+    /// How the page is looked at.
+    view: View,
+    /// The part of its address that says what is shown, as a query.
+    query: String,
+    /// Is it refreshed?
+    refreshes: bool,
+) -> impl IntoView {
+    let seconds = [("n", REFRESH)];
+    let (said, way, value) = if refreshes {
+        (Text::NotLive, Text::StopRefreshing, "off")
+    } else {
+        (Text::NotLiveNorRefreshed, Text::KeepRefreshing, "on")
+    };
+    let view = match view {
+        View::Whole => Some(""),
+        // Nobody touches a wall.
+        View::Kiosk => None,
+        View::Embed => Some("view=embed&"),
+    };
+    view! {
+        <div class="notice not-live" data-severity="warning">
+            <p role="status">{locale.with(said, &seconds)}</p>
+            <time class="notranslate" translate="no"></time>
+            {view
+                .map(|view| {
+                    view! {
+                        <a class="control" href=format!("?{query}{view}refresh={value}")>
+                            {locale.with(way, &seconds)}
+                        </a>
+                    }
+                })}
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(files: Option<PageFiles>, refreshes: bool) -> String {
+        Owner::new().with(|| view! { <Boot files refreshes /> }.to_html())
+    }
+
+    #[test]
+    fn what_is_for_pages_without_scripts_is_one_run_that_the_script_takes_for_itself() {
+        let html = boot(None, true);
+        let (script, rest) = html.split_once("</script>").unwrap();
+        assert!(script.contains(r#"document.write('<style media="not all">')"#));
+        assert!(!script.contains("data-js") && script.contains(r#"data-refresh="30""#));
+        assert!(!script.contains("//"), "what only we read is not sent");
+        // The first end of a style is the end of all of it.
+        assert!(rest.starts_with(r#"<meta http-equiv="refresh" content="30"><style>"#));
+        assert!(rest.ends_with("</style>"), "{rest}");
+        assert_eq!(rest.matches("</style>").count(), 1);
+    }
+
+    #[test]
+    fn a_page_that_is_not_to_be_refreshed_is_not() {
+        let files = PageFiles {
+            css: "/pkg/a.css".into(),
+            js: "/pkg/a.js".into(),
+            wasm: "/pkg/a.wasm".into(),
+        };
+        let html = boot(Some(files), false);
+        assert!(!html.contains("http-equiv") && !html.contains("data-refresh"));
+        assert!(html.contains(r#"data-js="/pkg/a.js" data-wasm="/pkg/a.wasm""#));
+    }
+}
