@@ -200,6 +200,7 @@ test.describe('without scripts', () => {
 
   test('a player is found, looked at, and left', async ({ open }) => {
     const page = await open(plain);
+    await page.getByRole('link', { name: 'Find a player' }).click();
     await searchbox(page).fill('yonath');
     await page.getByRole('search').getByRole('button', { name: 'Search' }).click();
     await expect(page).toHaveURL(/[?&]q=yonath\b/);
@@ -213,6 +214,7 @@ test.describe('without scripts', () => {
 
   test('what nobody is called is said to be so', async ({ open }) => {
     const page = await open(plain);
+    await page.getByRole('link', { name: 'Find a player' }).click();
     await searchbox(page).fill('nobody at all');
     await searchbox(page).press('Enter');
     await expect(page).toHaveURL(/[?&]q=nobody/);

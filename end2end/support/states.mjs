@@ -124,6 +124,21 @@ export const states = [
   },
   { name: 'print', board: 'banners', signedIn: SECOND, media: 'print' },
   {
+    name: 'not-live',
+    board: 'many',
+    // It is not to mend itself meanwhile.
+    path: '/?refresh=off',
+    signedIn: LAST,
+    arrange: async ({ page, until }) => {
+      await page.evaluate(() => {
+        const error = new Error('panicked in the wasm');
+        dispatchEvent(new ErrorEvent('error', { error }));
+      });
+      await until('text=Not live.');
+    },
+    expectErrors: /not live/,
+  },
+  {
     name: 'no-scripts',
     board: 'many',
     signedIn: LAST,
