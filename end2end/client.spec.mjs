@@ -163,7 +163,7 @@ test('what is shown while the server is away says how old it is', async ({ podiu
 test('banners are few, go when their time is over, and come once', async ({ podium, open }) => {
   const page = await open({ expectErrors: true });
   await live(page);
-  const banners = page.locator('.notice');
+  const banners = page.locator('.toasts .notice');
   const say = (message, more) => announce(podium, { message, ...more });
   await say('short', { duration: 800 });
   await expect(banners).toHaveText([/short/]);
