@@ -36,7 +36,7 @@ use crate::{
     limits::Answers,
     live::LiveBoard,
     metrics,
-    store::Health,
+    store::{Health, StoreError},
     vital::Vitals,
 };
 pub use problem::Problem;
@@ -121,10 +121,11 @@ async fn readyz(api: State<Api>) -> Result<&'static str, Problem> {
     if !api.ready.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("the server is about to stop"));
     }
-    match *api.live.health().borrow() {
+    match &*api.live.health().borrow() {
         Health::Open => Ok("ready\n"),
         // Every node is in the same case, and shows the board that it has.
         Health::Away => Ok("ready\nstore: away\n"),
+        Health::Unwritable(why) => Err(StoreError::Unwritable(why.clone()).into()),
         Health::Closed => Err(Problem::unavailable("the store has failed; see the log")),
     }
 }

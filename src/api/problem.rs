@@ -22,6 +22,9 @@ use crate::{
 /// After how many seconds what could not be stored may be sent again.
 const RETRY_SECONDS: u64 = 1;
 
+/// The same for a store that cannot write, which is seldom over in a second.
+const RETRY_LATER_SECONDS: u64 = 5;
+
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -117,6 +120,13 @@ impl Problem {
         }
     }
 
+    fn later(self) -> Problem {
+        Problem {
+            retry_after: Some(RETRY_LATER_SECONDS),
+            ..self
+        }
+    }
+
     pub(super) fn limit_reached(action_type: &str, reached: LimitReached) -> Problem {
         let detail = format!("{action_type} {reached}");
         Problem {
@@ -199,21 +209,31 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         // What the database said is for the log, not for whoever asked.
         log(&error, "a request could not be stored");
-        Problem::unavailable(match error {
+        match error {
             // Perhaps all that is lost is the answer.
-            StoreError::Away(_) => {
+            StoreError::Away(_) => Problem::unavailable(
                 "the store cannot be reached: send the same again a little later, and what was \
-                 stored already is not counted twice"
-            }
-            _ => "nothing was stored: send the same again a little later",
-        })
+                 stored already is not counted twice",
+            ),
+            StoreError::NoAnswer => Problem::unavailable(
+                "the store does not answer, and may have stored this or not: send the same \
+                 again, under the same ids, and it is counted once",
+            )
+            .later(),
+            // The ids matter here too: an answer that was lost on its way says no less.
+            StoreError::Unwritable(_) => Problem::unavailable(format!(
+                "{error}; send the same again later, under the same ids, and it is counted once"
+            ))
+            .later(),
+            _ => Problem::unavailable("nothing was stored: send the same again a little later"),
+        }
     }
 }
 
-/// A store that is away says so itself, once; each request would do so too.
+/// A store that is away or cannot write says so itself, once; each request would do so too.
 fn log(error: &StoreError, what: &str) {
     match error {
-        StoreError::Away(_) => tracing::debug!(%error, "{what}"),
+        StoreError::Away(_) | StoreError::Unwritable(_) => tracing::debug!(%error, "{what}"),
         _ => tracing::warn!(%error, "{what}"),
     }
 }
@@ -254,6 +274,12 @@ mod tests {
         assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(!away.detail.contains("192.0.2.1"), "{}", away.detail);
         assert_eq!(retry_after(away).unwrap(), "1");
+        let full = Problem::from(StoreError::Unwritable("the disk is full".into()));
+        assert!(full.detail.contains("because the disk is full"));
+        assert_eq!(retry_after(full).unwrap(), "5");
+        let hung = Problem::from(StoreError::NoAnswer);
+        assert!(hung.detail.contains("may have stored this or not"));
+        assert_eq!(retry_after(hung).unwrap(), "5");
         assert!(retry_after(Problem::FORBIDDEN).is_none());
     }
 }

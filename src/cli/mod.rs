@@ -12,7 +12,7 @@ use crate::{
     auth::{Role, Tokens},
     config::{Config, ConfigError},
     serve::ServeError,
-    store::{StoreError, transfer::MigrateError},
+    store::{self, StoreError, transfer::MigrateError},
     text::{self, InvalidText},
     vital,
 };
@@ -151,6 +151,12 @@ fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     let config = file.load()?;
     config.strong_secret()?;
     config.ticket_secret()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    for risk in runtime.block_on(store::risks(&config.tables.store.url)) {
+        println!("Beware: {risk}.");
+    }
     println!("The configuration is good.");
     Ok(())
 }

@@ -79,6 +79,9 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
         &config.tables.auth,
     );
     let tables = &config.tables;
+    for risk in store::risks(&tables.store.url).await {
+        tracing::warn!("{risk}");
+    }
     let (opened, ready) =
         store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
     tracing::info!(

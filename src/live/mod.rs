@@ -22,6 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
+    time::timeout,
 };
 
 use crate::{
@@ -32,8 +33,8 @@ use crate::{
     limits::{Bounds, Client, OnceAMinute, Reason, Refusals, Unanswered, Work},
     metrics::Metrics,
     store::{
-        AllNodes, Attendance, Command, Fold, Health, History, HistoryPoint, Opened, Outcome, Ready,
-        RecentAction, Store, StoreError, history::MAX_POINTS,
+        AllNodes, Attendance, Command, Fold, Health, History, HistoryPoint, LONGEST_APPEND, Opened,
+        Outcome, Ready, RecentAction, Store, StoreError, history::MAX_POINTS,
     },
     wire,
 };
@@ -295,11 +296,12 @@ impl LiveBoard {
     /// board shows what was accepted.
     ///
     /// # Errors
-    /// If nothing could be written.
+    /// If nothing could be written, or nobody knows: [`StoreError::NoAnswer`].
     pub async fn append(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
         let is_action = |command: &Command| matches!(command, Command::Act(_));
         let are_actions: Vec<bool> = commands.iter().map(is_action).collect();
-        let answer = self.store.append(commands).await;
+        let answer = timeout(LONGEST_APPEND, self.store.append(commands)).await;
+        let answer = answer.unwrap_or(Err(StoreError::NoAnswer));
         self.shared.metrics.count_actions(&are_actions, &answer);
         answer
     }

@@ -1,6 +1,7 @@
-//! While the store is away: says so to those who watch, and that it is back.
+//! While the store takes nothing: says so to those who watch, why to the admins, and that
+//! it is over.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::timeout};
 use uuid::Uuid;
@@ -18,35 +19,96 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it is said that the store is back.
 const BACK: Duration = Duration::from_secs(8);
 
-/// Counts how often the store is away, and announces it if it lasts, once for each
-/// time; and then that it is over, which takes the first announcement's place. Ends
-/// when the store is closed.
+/// Counts how often the store takes nothing, and announces it if it lasts, once for each
+/// time; and then that it is over, which takes the first announcement's place. Admins are
+/// told why as well, and again when that changes. Ends when the store is closed.
 pub(super) async fn follow(
     mut health: watch::Receiver<Health>,
     metrics: Metrics,
     time: impl Fn() -> Timestamp,
     announce: impl AsyncFn(Announcement, Option<AnnouncementId>),
 ) {
-    while becomes(&mut health, Health::Away).await {
+    while becomes(&mut health, is_down).await {
         metrics.store_outages.inc();
-        let Err(_) = timeout(PATIENCE, becomes(&mut health, Health::Open)).await else {
+        let Err(_) = timeout(PATIENCE, becomes(&mut health, is_open)).await else {
             // Back already, or closed for good.
             continue;
         };
         let away = away(time());
         let id = away.id;
         announce(away, None).await;
-        if becomes(&mut health, Health::Open).await {
-            announce(back(time()), Some(id)).await;
+        let mut reason = None;
+        while !is_open(&health.borrow_and_update()) {
+            reason = tell_reason(&health, reason, time(), &announce).await;
+            if health.changed().await.is_err() || is_closed(&health.borrow()) {
+                return;
+            }
+        }
+        announce(back(time()), Some(id)).await;
+        if let Some((_, id)) = reason {
+            announce(writes_again(time()), Some(id)).await;
         }
     }
 }
 
+/// Why nothing is stored, as admins were told, and by which announcement.
+type Reason = (Arc<str>, AnnouncementId);
+
+/// Tells admins why nothing is stored, unless they were told so already.
+async fn tell_reason(
+    health: &watch::Receiver<Health>,
+    told: Option<Reason>,
+    now: Timestamp,
+    announce: &impl AsyncFn(Announcement, Option<AnnouncementId>),
+) -> Option<Reason> {
+    let Health::Unwritable(why) = health.borrow().clone() else {
+        return told;
+    };
+    if told.as_ref().is_some_and(|(known, _)| *known == why) {
+        return told;
+    }
+    let announcement = unwritable(&why, now);
+    let id = announcement.id;
+    announce(announcement, told.map(|(_, id)| id)).await;
+    Some((why, id))
+}
+
+fn is_open(health: &Health) -> bool {
+    *health == Health::Open
+}
+
+fn is_closed(health: &Health) -> bool {
+    *health == Health::Closed
+}
+
+fn is_down(health: &Health) -> bool {
+    matches!(health, Health::Away | Health::Unwritable(_))
+}
+
 /// Waits until the store is so; `false` if it will never be, because it is closed.
-async fn becomes(health: &mut watch::Receiver<Health>, wanted: Health) -> bool {
-    let is_known = |it: &Health| *it == wanted || *it == Health::Closed;
-    let known = health.wait_for(is_known).await;
-    known.is_ok_and(|it| *it == wanted)
+async fn becomes(health: &mut watch::Receiver<Health>, is_wanted: fn(&Health) -> bool) -> bool {
+    let known = health.wait_for(|it| is_wanted(it) || is_closed(it)).await;
+    known.is_ok_and(|it| is_wanted(&it))
+}
+
+/// For admins, beside what all are told.
+fn unwritable(why: &str, now: Timestamp) -> Announcement {
+    Announcement {
+        kind: AnnouncementKind::SystemAlert,
+        message: format!("Nothing can be stored, because {why}").into(),
+        severity: Severity::Error,
+        audience: Audience::Admins,
+        ..away(now)
+    }
+}
+
+fn writes_again(now: Timestamp) -> Announcement {
+    Announcement {
+        kind: AnnouncementKind::SystemAlert,
+        message: "The store can write again".into(),
+        audience: Audience::Admins,
+        ..back(now)
+    }
 }
 
 fn away(now: Timestamp) -> Announcement {
@@ -140,6 +202,41 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 4, "each is shown");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn admins_are_told_why_and_when_that_changes_and_when_it_is_over() {
+        let mut outage = outage();
+        let because = |why: &str| Health::Unwritable(why.into());
+        outage.health.send_replace(because("the disk is full"));
+        let (all, _) = outage.next().await.unwrap();
+        let (why, replaces) = outage.next().await.unwrap();
+        assert_eq!(
+            (all.audience, why.audience),
+            (Audience::All, Audience::Admins)
+        );
+        assert_eq!((why.severity, replaces), (Severity::Error, None));
+        assert!(why.message.ends_with("because the disk is full"), "{why:?}");
+        assert!(!all.message.contains("disk"), "others need not know");
+        outage.health.send_replace(because("the disk is full"));
+        assert_eq!(outage.next().await, None, "that is known");
+        outage.health.send_replace(because("the disk hangs"));
+        let (other, replaces) = outage.next().await.unwrap();
+        assert_eq!(replaces, Some(why.id));
+        assert!(
+            other.message.ends_with("because the disk hangs"),
+            "{other:?}"
+        );
+        outage.health.send_replace(Health::Open);
+        let (back, replaces) = outage.next().await.unwrap();
+        assert_eq!((back.audience, replaces), (Audience::All, Some(all.id)));
+        let (over, replaces) = outage.next().await.unwrap();
+        assert_eq!(
+            (over.audience, replaces),
+            (Audience::Admins, Some(other.id))
+        );
+        assert_eq!(outage.next().await, None);
+        assert_eq!(outage.metrics.store_outages.get(), 1);
     }
 
     #[tokio::test(start_paused = true)]

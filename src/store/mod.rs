@@ -82,6 +82,9 @@ pub trait Store: Send + Sync + 'static {
 /// controller may try again for half a minute.
 pub const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
+/// How long whoever sends commands waits for a store that does not answer.
+pub const LONGEST_APPEND: Duration = Duration::from_secs(10);
+
 /// How often a node says how many are connected to it.
 pub const ATTENDANCE_EVERY: Duration = Duration::from_secs(5);
 
@@ -104,13 +107,18 @@ pub struct AllNodes {
 }
 
 /// Can a store do what it is for?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It takes commands.
     Open,
     /// It cannot be reached, and tries to come back by itself: commands are refused
     /// with [`StoreError::Away`], and the board stays as it was.
     Away,
+    /// It is there and cannot write, for the reason that these words give: commands are
+    /// refused with [`StoreError::Unwritable`], and the board stays as it was. The words
+    /// follow "nothing can be stored, because", say what to do, and are for anybody: they
+    /// name no path, address or password.
+    Unwritable(Arc<str>),
     /// It is closed for good.
     Closed,
 }
@@ -307,6 +315,13 @@ pub enum StoreError {
     /// The transaction that these commands shared failed, as the log says.
     #[error("nothing was written, because the store failed: {0}")]
     Refused(String),
+    /// The store is there and cannot write; see [`Health::Unwritable`].
+    #[error("nothing can be stored, because {0}")]
+    Unwritable(Arc<str>),
+    /// The store did not answer within [`LONGEST_APPEND`]. Some of the commands may be
+    /// accepted all the same: sent again, they are answered as they were then.
+    #[error("the store does not answer")]
+    NoAnswer,
     /// Reading was given up.
     #[error("reading took too long: ask again a little later")]
     TookTooLong,
@@ -363,6 +378,16 @@ impl fmt::Display for StoreUrl {
             StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             StoreUrl::Redis(place) => place.fmt(f),
         }
+    }
+}
+
+/// What puts at risk what will be stored there, as a sentence for each; for example a
+/// network file system, which may lose what it has confirmed. It changes nothing, and says
+/// nothing of a store that cannot be reached.
+pub async fn risks(url: &StoreUrl) -> Vec<String> {
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::risks(path),
+        StoreUrl::Redis(_) => Vec::new(),
     }
 }
 

@@ -61,7 +61,9 @@ impl Reader {
         };
         result.map_err(|fault| match *self.health.borrow() {
             Health::Closed => StoreError::Closed,
-            Health::Open | Health::Away => StoreError::Away(fault.to_string()),
+            Health::Open | Health::Away | Health::Unwritable(_) => {
+                StoreError::Away(fault.to_string())
+            }
         })
     }
 

@@ -9,6 +9,7 @@
 mod announcements;
 mod limited;
 mod load;
+mod place;
 mod reader;
 mod schema;
 mod transfer;
@@ -35,6 +36,7 @@ use crate::{
     clock,
     vital::Pulse,
 };
+pub(super) use place::risks;
 use reader::{Reader, Unwritten};
 pub(super) use transfer::{Source, Target};
 use wal::{Gate, Wal};
