@@ -306,6 +306,16 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is there is not what it should be, or cannot be written. Nothing was changed.
+    #[error("cannot use {path}: {problem}. Nothing was changed: {cure}")]
+    Unfit {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        cure: &'static str,
+    },
     /// The database could not do what it was asked.
     #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
@@ -394,7 +404,7 @@ pub async fn risks(url: &StoreUrl) -> Vec<String> {
 /// A store that was opened and loaded, and takes no commands yet.
 pub enum Ready {
     /// An SQLite file.
-    Sqlite(sqlite::Ready),
+    Sqlite(Box<sqlite::Ready>),
     /// Redis, or Valkey.
     Redis(Box<redis::Ready>),
 }
@@ -435,7 +445,7 @@ pub async fn open(
     match url {
         StoreUrl::Sqlite(path) => {
             let (opened, ready) = sqlite::open(path, board, rules)?;
-            Ok((opened, Ready::Sqlite(ready)))
+            Ok((opened, Ready::Sqlite(Box::new(ready))))
         }
         StoreUrl::Redis(place) => {
             let (opened, ready) = redis::open(place, board, rules).await?;

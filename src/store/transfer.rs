@@ -211,7 +211,7 @@ impl Migration {
     async fn open_source(&self) -> Result<(Opened, Source), MigrateError> {
         let found = match &self.from {
             StoreUrl::Sqlite(path) => sqlite::Source::open(path, &self.board, self.rules)?
-                .map(|(opened, source)| (opened, Source::Sqlite(source))),
+                .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
             StoreUrl::Redis(place) => redis::Source::open(place, &self.board, self.rules)
                 .await?
                 .map(|(opened, source)| (opened, Source::Redis(Box::new(source)))),
@@ -230,9 +230,8 @@ impl Migration {
             ..
         } = self;
         let claimed = match &self.to {
-            StoreUrl::Sqlite(path) => {
-                sqlite::Target::claim(path, board, *rules, head, *replace)?.map(Target::Sqlite)
-            }
+            StoreUrl::Sqlite(path) => sqlite::Target::claim(path, board, *rules, head, *replace)?
+                .map(|target| Target::Sqlite(Box::new(target))),
             StoreUrl::Redis(place) => redis::Target::claim(place, board, *rules, head, *replace)
                 .await?
                 .map(|target| Target::Redis(Box::new(target))),
@@ -506,7 +505,7 @@ impl Peek {
 
 /// Where a board is read.
 enum Source {
-    Sqlite(sqlite::Source),
+    Sqlite(Box<sqlite::Source>),
     Redis(Box<redis::Source>),
 }
 
@@ -533,7 +532,7 @@ impl Source {
 
 /// Where a board is written.
 enum Target {
-    Sqlite(sqlite::Target),
+    Sqlite(Box<sqlite::Target>),
     Redis(Box<redis::Target>),
 }
 

@@ -7,8 +7,12 @@
 //! the process died right after giving it.
 
 mod announcements;
+mod condition;
+mod guard;
+mod inspect;
 mod limited;
 mod load;
+mod marker;
 mod place;
 mod reader;
 mod schema;
@@ -17,7 +21,6 @@ mod wal;
 mod writer;
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -25,8 +28,11 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::sleep,
+};
 
 use super::{
     AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
@@ -36,7 +42,12 @@ use crate::{
     clock,
     vital::Pulse,
 };
+use condition::Condition;
+use guard::Guard;
+use inspect::Found;
+use marker::Marker;
 pub(super) use place::risks;
+use place::writable;
 use reader::{Reader, Unwritten};
 pub(super) use transfer::{Source, Target};
 use wal::{Gate, Wal};
@@ -51,8 +62,8 @@ const PAGE: u64 = 4096;
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
     path: PathBuf,
-    connection: Connection,
-    lock: File,
+    database: Database,
+    name: BoardId,
     rules: Rules,
     row: BoardRow,
     seq: u64,
@@ -73,14 +84,18 @@ struct BoardRow {
 /// # Errors
 /// If the file cannot be opened, is in use, or is not what it should be.
 pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready), StoreError> {
-    let (lock, mut connection) = connect(path)?;
-    let row = load::board_row(&mut connection, path, board, rules)?;
-    let (opened, row) = load::load(&mut connection, row, rules)?;
+    let mut database = Database::open(path)?;
+    let load = |database: &mut Database| {
+        let row = load::board_row(&mut database.connection, path, board, rules)?;
+        load::load(&mut database.connection, row, rules)
+    };
+    let loaded = load(&mut database).inspect_err(|_| database.leave());
+    let (opened, row) = loaded.map_err(|error| opening(path, error))?;
     let seq = opened.board.seq();
     let ready = Ready {
         path: path.to_owned(),
-        connection,
-        lock,
+        database,
+        name: board.clone(),
         rules,
         row,
         seq,
@@ -89,44 +104,82 @@ pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready
     Ok((opened, ready))
 }
 
-/// Opens a file, which is made if it is not there, and brings its tables to the latest
-/// schema.
-fn connect(path: &Path) -> Result<(File, Connection), StoreError> {
-    let lock = lock(path)?;
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", wal::MANY)?;
-    // What a large transaction made of it is given back when it begins again.
-    connection.pragma_update(None, "journal_size_limit", wal::MANY * PAGE)?;
-    // 64 MiB: the lookups by action id and user meet pages in no order.
-    connection.pragma_update(None, "cache_size", -65_536)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    schema::migrate(&mut connection, path)?;
-    Ok((lock, connection))
+/// A file that is open and locked. When it is dropped, all that was written is in it, and
+/// nothing beside it, unless it is to be left as it is.
+struct Database {
+    // Closed before it is noted that it is, and unlocked.
+    connection: Connection,
+    marker: Marker,
+    leave: bool,
 }
 
-/// Two writers would each believe that they alone assign `seq`. The lock is on
-/// a file beside the database, so that other programs can still read that.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let error = |source| StoreError::File {
-        path: name.display().to_string(),
-        source,
-    };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(error)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
-        Err(TryLockError::Error(source)) => Err(error(source)),
+impl Database {
+    /// Opens a file, which is made if nothing was ever there, and brings its tables to the
+    /// latest schema.
+    ///
+    /// # Errors
+    /// If what is there is not ours, not whole, or not all that was there. Then nothing
+    /// was changed.
+    fn open(path: &Path) -> Result<Database, StoreError> {
+        inspect::head(path)?;
+        let marker = Marker::lock(path)?;
+        let found = inspect::outside(path, &marker.note)?;
+        let found = found.map_err(|problem| problem.in_file(path))?;
+        Database::connect(path, marker, found).map_err(|error| opening(path, error))
+    }
+
+    fn connect(path: &Path, mut marker: Marker, found: Found) -> Result<Database, StoreError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if found == Found::Nothing {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        // Before anything is read: to close it must not write a log back that is not ours.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        let inside = inspect::inside(&connection, path, &marker.note)?;
+        inside.map_err(|problem| problem.in_file(path))?;
+
+        marker.note.is_closed = false;
+        // Whoever writes notes it.
+        marker.note.wal = None;
+        marker.sync().map_err(|source| writable(path, source))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", wal::MANY)?;
+        // What a large transaction made of it is given back when it begins again.
+        connection.pragma_update(None, "journal_size_limit", wal::MANY * PAGE)?;
+        // 64 MiB: the lookups by action id and user meet pages in no order.
+        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        schema::migrate(&mut connection, path)?;
+        Ok(Database {
+            connection,
+            marker,
+            leave: false,
+        })
+    }
+
+    /// Leaves all files as they are, also when it is dropped.
+    fn leave(&mut self) {
+        self.leave = true;
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let in_order = !self.leave && !std::thread::panicking();
+        let config = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        self.marker.closes = in_order && self.connection.set_db_config(config, false).is_ok();
+    }
+}
+
+/// An error with which a file could not be opened, in words for whoever starts the server.
+fn opening(path: &Path, error: StoreError) -> StoreError {
+    match condition::problem(&error) {
+        Some(problem) => problem.in_file(path),
+        None => error,
     }
 }
 
@@ -137,15 +190,16 @@ impl Ready {
     /// # Errors
     /// If the database refuses.
     pub fn limit_pages(&mut self, pages: i64) -> Result<(), StoreError> {
-        self.connection
-            .pragma_update(None, "max_page_count", pages)?;
+        let connection = &self.database.connection;
+        connection.pragma_update(None, "max_page_count", pages)?;
         Ok(())
     }
 
-    /// Starts the writer thread, which hands what it commits to `fold`.
+    /// Starts the writer thread, which hands what it commits to `fold`. It needs a runtime of
+    /// tokio around it.
     ///
     /// # Errors
-    /// If the system has no thread left.
+    /// If the system has no thread left, or the files are gone already.
     pub fn start(mut self, fold: impl Fold) -> Result<SqliteStore, StoreError> {
         let pulse = std::mem::replace(&mut self.pulse, Pulse::unwatched());
         let (requests, queue) = mpsc::channel(QUEUE);
@@ -156,9 +210,17 @@ impl Ready {
             unwritten.clone(),
             gate.clone(),
         );
-        let wal = Wal::new(&self.path, &self.connection, gate)?;
-        let writer = Writer::new(self, wal, unwritten, Box::new(fold));
-        let (health, healthy) = watch::channel(Health::Open);
+        let wal = Wal::new(&self.path, &self.database.connection, gate)?;
+        let guard = Guard::new(&self.path, &self.database.connection)?;
+        let condition = Condition::new();
+        let writer = Writer::new(
+            self,
+            wal,
+            guard,
+            condition.clone(),
+            unwritten,
+            Box::new(fold),
+        );
         let no_thread = |source| StoreError::File {
             path: "the writer thread".into(),
             source,
@@ -168,29 +230,31 @@ impl Ready {
             .enable_time()
             .build()
             .map_err(no_thread)?;
+        let end = End(condition.clone());
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
-                let _end = End(health);
+                let _end = end;
                 writer.run(queue, &clock, &pulse);
                 pulse.retire();
             })
             .map_err(no_thread)?;
+        tokio::spawn(condition.clone().watch());
         Ok(SqliteStore {
             requests,
             thread: Mutex::new(Some(thread)),
             reader: Arc::new(reader),
-            health: healthy,
+            condition,
         })
     }
 }
 
 /// Says that the store is closed, however its writer ends.
-struct End(watch::Sender<Health>);
+struct End(Condition);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.send_replace(Health::Closed);
+        self.0.tell(Health::Closed);
     }
 }
 
@@ -199,12 +263,40 @@ pub struct SqliteStore {
     requests: mpsc::Sender<Request>,
     thread: Mutex<Option<JoinHandle<()>>>,
     reader: Arc<Reader>,
-    health: watch::Receiver<Health>,
+    condition: Condition,
+}
+
+impl SqliteStore {
+    async fn finish(&self) {
+        // Before the writer, whose connection must be the last: that one folds the WAL
+        // back into the file.
+        self.reader.close().await;
+        if self.requests.send(Request::Close).await.is_err() {
+            return;
+        }
+        self.requests.closed().await;
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            // The queue closes when the writer is done but for dropping its connection.
+            _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
+    }
+
+    /// Waits until the disk hangs.
+    async fn disk_hangs(&self) {
+        while !self.condition.hangs() {
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
 }
 
 impl Store for SqliteStore {
     fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
         Box::pin(async move {
+            // Those who wait already are enough.
+            if self.condition.hangs() {
+                return Err(Condition::refusal());
+            }
             let (reply, answer) = oneshot::channel();
             self.requests
                 .send(Request::Append { commands, reply })
@@ -236,22 +328,16 @@ impl Store for SqliteStore {
     }
 
     fn health(&self) -> watch::Receiver<Health> {
-        self.health.clone()
+        self.condition.health()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // Before the writer, whose connection must be the last: that one folds
-            // the WAL back into the file.
-            self.reader.close().await;
-            if self.requests.send(Request::Close).await.is_err() {
-                return;
-            }
-            self.requests.closed().await;
-            let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
-            if let Some(thread) = thread {
-                // The queue closes when the writer is done but for dropping its connection.
-                _ = tokio::task::spawn_blocking(|| thread.join()).await;
+            tokio::select! {
+                () = self.finish() => {}
+                () = self.disk_hangs() => {
+                    tracing::warn!("the disk hangs: what is not written is in no answer either");
+                }
             }
         })
     }

@@ -1,6 +1,14 @@
-//! Where a file lies: file systems that do not keep what they confirm.
+//! Where a file lies: what is beside it, which file is at a path now, and file systems
+//! that do not keep what they confirm.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::Metadata,
+    io::{self, ErrorKind},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use crate::store::StoreError;
 
 /// Magic numbers of file systems, as in linux/magic.h and the `statfs` manual, with what
 /// they are called and what may happen there.
@@ -56,8 +64,68 @@ fn file_system(_: &Path) -> Option<u32> {
     None
 }
 
+/// The file beside a database with this after its name, as in `podium.db-wal`.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// How long a file is, in bytes; 0 if it is not there.
+pub(super) fn length(path: &Path) -> io::Result<u64> {
+    match path.metadata() {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// How much room is left on the disk of a file for this program, in bytes.
+pub(super) fn free(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    pub(super) fn of(metadata: &Metadata) -> Identity {
+        Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// Why a file cannot be opened that must be written.
+pub(super) fn writable(path: &Path, source: io::Error) -> StoreError {
+    let path = path.display().to_string();
+    match source.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Unfit {
+            path,
+            problem: format!("it cannot be written ({source})"),
+            cure: READ_ONLY,
+        },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Unfit {
+            path,
+            problem: format!("there is no room ({source})"),
+            cure: "make room and start again",
+        },
+        _ => StoreError::File { path, source },
+    }
+}
+
+/// What to do about a file or folder that cannot be written.
+pub(super) const READ_ONLY: &str = "let the user that runs Podium write the file and its folder, \
+                                    on a disk that is not mounted read-only";
+
 /// The folder that a file is in, or will be.
-pub(super) fn folder(path: &Path) -> PathBuf {
+fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.into(),
         _ => ".".into(),

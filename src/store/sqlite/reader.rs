@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 use tokio::sync::RwLock;
 
-use super::wal::Gate;
+use super::{place::Identity, wal::Gate};
 use crate::{
     blocking,
     board::{Applied, Score, Seq, Timestamp, UserId},
@@ -49,6 +49,8 @@ pub(super) type Unwritten = Arc<Mutex<Arc<Vec<(Seq, Applied)>>>>;
 /// What reads; see the module.
 pub(super) struct Reader {
     path: PathBuf,
+    /// The file that is meant, if it was there.
+    identity: Option<Identity>,
     board: i64,
     unwritten: Unwritten,
     gate: Gate,
@@ -62,8 +64,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(path: PathBuf, board: i64, unwritten: Unwritten, gate: Gate) -> Reader {
+        let identity = path.metadata().ok().map(|it| Identity::of(&it));
         Reader {
             path,
+            identity,
             board,
             unwritten,
             gate,
@@ -122,6 +126,10 @@ impl Reader {
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
+        let found = self.path.metadata().ok().map(|it| Identity::of(&it));
+        if found != self.identity {
+            return Err(StoreError::Damaged("the file was replaced or moved away"));
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;

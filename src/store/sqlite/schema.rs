@@ -4,7 +4,15 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::inspect::Problem;
 use crate::store::StoreError;
+
+/// `PRAGMA application_id` of our files, as it stands in their header. Early ones say
+/// nothing there, 0.
+pub(super) const APPLICATION: [u8; 4] = *b"Podm";
+
+/// Tables that each schema has.
+const TABLES: [&str; 3] = ["boards", "log", "users"];
 
 /// Each step brings a file from the schema of its index to the next. A step that
 /// was released is never changed. `PRAGMA user_version` holds the schema.
@@ -187,14 +195,8 @@ const MIGRATIONS: &[&str] = &[
 /// # Errors
 /// If the file is of a later schema, or a step fails.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > MIGRATIONS.len() {
-        return Err(StoreError::TooNew {
-            path: path.display().to_string(),
-            found,
-            known: MIGRATIONS.len(),
-        });
-    }
+    let found = version(connection)?;
+    refuse_newer(found, path)?;
     for (step, sql) in MIGRATIONS.iter().enumerate().skip(found) {
         if found > 0 {
             tracing::info!(
@@ -209,7 +211,70 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", step + 1)?;
         transaction.commit()?;
     }
+    if application(connection)? == 0 {
+        let ours = i32::from_be_bytes(APPLICATION);
+        connection.pragma_update(None, "application_id", ours)?;
+    }
     remember_rule(connection)
+}
+
+/// Whether a file is empty or one of ours.
+///
+/// # Errors
+/// If it is of a later schema, or cannot be read.
+pub(super) fn identify(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Result<(), Problem>, StoreError> {
+    let is_ours = match application(connection)? {
+        0 => false,
+        id if id.to_be_bytes() == APPLICATION => true,
+        _ => return Ok(Err(Problem::Foreign)),
+    };
+    let version = version(connection)?;
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    let has_ours = TABLES
+        .iter()
+        .all(|table| names.iter().any(|name| name == table));
+    if is_ours || names.is_empty() || has_ours {
+        refuse_newer(version, path)?;
+    }
+    if names.is_empty() && version == 0 || has_ours && version > 0 {
+        Ok(Ok(()))
+    } else if is_ours {
+        Ok(Err(Problem::Damaged(
+            "tables of the board are missing".into(),
+        )))
+    } else {
+        Ok(Err(Problem::Foreign))
+    }
+}
+
+/// Does a file have the latest schema?
+pub(super) fn is_latest(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(version(connection)? == MIGRATIONS.len())
+}
+
+fn application(connection: &Connection) -> Result<i32, StoreError> {
+    Ok(connection.pragma_query_value(None, "application_id", |row| row.get(0))?)
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn refuse_newer(found: usize, path: &Path) -> Result<(), StoreError> {
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::TooNew {
+            path: path.display().to_string(),
+            found,
+            known: MIGRATIONS.len(),
+        });
+    }
+    Ok(())
 }
 
 /// Files of the first schema exist with and without `boards.deciding`, under the

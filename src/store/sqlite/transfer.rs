@@ -1,13 +1,14 @@
 //! A board of a file, record by record: read from it, or written to it.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    BoardRow, announcements, connect,
+    BoardRow, Database, announcements,
     load::{self, ENTRY, MEMBER, entry, member},
+    place::writable,
     reader::{ACTIONS, DELETED, acted},
 };
 use crate::{
@@ -23,8 +24,7 @@ const BATCH: usize = 20_000;
 
 /// A board that is read from a file.
 pub(in crate::store) struct Source {
-    connection: Connection,
-    _lock: File,
+    database: Database,
     row: BoardRow,
 }
 
@@ -39,17 +39,14 @@ impl Source {
         if !path.exists() {
             return Ok(None);
         }
-        let (lock, mut connection) = connect(path)?;
-        if find(&connection, board)?.is_none() {
+        let mut database = Database::open(path)?;
+        let connection = &mut database.connection;
+        if find(connection, board)?.is_none() {
             return Ok(None);
         }
-        let row = load::board_row(&mut connection, path, board, rules)?;
-        let (opened, row) = load::load(&mut connection, row, rules)?;
-        let source = Source {
-            connection,
-            _lock: lock,
-            row,
-        };
+        let row = load::board_row(connection, path, board, rules)?;
+        let (opened, row) = load::load(connection, row, rules)?;
+        let source = Source { database, row };
         Ok(Some((opened, source)))
     }
 
@@ -57,7 +54,7 @@ impl Source {
         &self,
         each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        read(&self.connection, self.row.id, each).await
+        read(&self.database.connection, self.row.id, each).await
     }
 
     /// What was counted under each of these ids.
@@ -212,8 +209,8 @@ fn counted(row: &Row<'_>) -> Result<Counted, StoreError> {
 
 /// A board that is written to a file, and that nobody can open meanwhile.
 pub(in crate::store) struct Target {
-    connection: Connection,
-    _lock: File,
+    database: Database,
+    name: BoardId,
     board: i64,
     head: Head,
     /// Records of the transaction.
@@ -230,8 +227,8 @@ impl Target {
         mut head: Head,
         replace: bool,
     ) -> Result<Option<Target>, StoreError> {
-        let (lock, mut connection) = connect(path)?;
-        let transaction = connection.transaction()?;
+        let mut database = Database::open(path)?;
+        let transaction = database.connection.transaction()?;
         if let Some((id, is_unfinished)) = find(&transaction, board)? {
             let is_empty: bool = transaction.query_row(
                 "SELECT NOT EXISTS (SELECT 1 FROM log WHERE board = ?1)",
@@ -261,11 +258,15 @@ impl Target {
             params![board.as_str(), head.epoch.0.cast_signed(), rules.deciding()],
         )?;
         let id = transaction.last_insert_rowid();
+        // Whatever was there, it may be gone from now on.
+        database.marker.note.forget(board);
+        let noted = database.marker.sync();
+        noted.map_err(|source| writable(path, source))?;
         transaction.commit()?;
-        connection.execute_batch("BEGIN")?;
+        database.connection.execute_batch("BEGIN")?;
         Ok(Some(Target {
-            connection,
-            _lock: lock,
+            database,
+            name: board.clone(),
             board: id,
             head,
             written: 0,
@@ -289,10 +290,11 @@ impl Target {
             Record::Counted(counted) => self.write_counted(&counted)?,
             Record::Announced(seq, announcement) => {
                 let seq = Seq::new(seq).ok_or(StoreError::Damaged("an entry numbered 0"))?;
-                announcements::insert(&self.connection, self.board, seq, &announcement)?;
+                announcements::insert(&self.database.connection, self.board, seq, &announcement)?;
             }
             Record::Revoked(user, until) => {
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT OR REPLACE INTO revocations (board, user, issued_until)
                          VALUES (?1, ?2, ?3)",
@@ -300,7 +302,8 @@ impl Target {
                     .execute(params![self.board, user.0, until])?;
             }
             Record::Limited(limited) => {
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT OR REPLACE INTO limited_actions (board, user, action_type, at, seq)
                          VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -316,14 +319,15 @@ impl Target {
         }
         self.written += 1;
         if self.written >= BATCH {
-            self.connection.execute_batch("COMMIT; BEGIN")?;
+            self.database.connection.execute_batch("COMMIT; BEGIN")?;
             self.written = 0;
         }
         Ok(())
     }
 
     fn write_member(&self, member: &crate::board::Member) -> Result<(), StoreError> {
-        self.connection
+        self.database
+            .connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO users
                      (board, id, username, avatar, score, reached, best_rank)
@@ -350,7 +354,8 @@ impl Target {
         let (seq, at) = (entry.seq.get(), entry.at.0);
         match &entry.fact {
             Fact::UserChanged { user, profile } => {
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT INTO log (board, seq, at, kind, user, username, avatar)
                          VALUES (?1, ?2, ?3, 'user', ?4, ?5, ?6)",
@@ -372,12 +377,14 @@ impl Target {
             } => {
                 // An id that was forgotten may have been counted again: then it is the
                 // later entry's.
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "UPDATE log SET action_id = NULL WHERE board = ?1 AND action_id = ?2",
                     )?
                     .execute(params![board, id])?;
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT INTO log (board, seq, at, kind, user, action_id, action_type,
                                           increase, score)
@@ -395,7 +402,8 @@ impl Target {
                     ])?;
             }
             Fact::UserDeleted { user } => {
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT INTO log (board, seq, at, kind, user)
                          VALUES (?1, ?2, ?3, 'deleted', ?4)",
@@ -403,7 +411,8 @@ impl Target {
                     .execute(params![board, seq, at, user.0])?;
             }
             Fact::TokensRevoked { user, issued_until } => {
-                self.connection
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT INTO log (board, seq, at, kind, user, issued_until)
                          VALUES (?1, ?2, ?3, 'revoked', ?4, ?5)",
@@ -411,8 +420,9 @@ impl Target {
                     .execute(params![board, seq, at, user.0, issued_until])?;
             }
             Fact::Announced(announcement) => {
-                announcements::insert(&self.connection, board, entry.seq, announcement)?;
-                self.connection
+                announcements::insert(&self.database.connection, board, entry.seq, announcement)?;
+                self.database
+                    .connection
                     .prepare_cached(
                         "INSERT INTO log (board, seq, at, kind) VALUES (?1, ?2, ?3, 'announced')",
                     )?
@@ -425,7 +435,8 @@ impl Target {
     /// Writes the entry of an action of which the user's history knows, if the log did
     /// not reach back so far, and its rank.
     fn write_point(&self, user: UserId, action: &RecentAction) -> Result<(), StoreError> {
-        self.connection
+        self.database
+            .connection
             .prepare_cached(
                 "INSERT INTO log (board, seq, at, kind, user, action_type, increase, score, rank)
                  VALUES (?1, ?2, ?3, 'action', ?4, ?5, ?6, ?7, ?8)
@@ -446,6 +457,7 @@ impl Target {
 
     fn write_counted(&self, counted: &Counted) -> Result<(), StoreError> {
         let found = self
+            .database
             .connection
             .prepare_cached(
                 "UPDATE log SET action_id = ?3, rank = ?4, old_rank = ?5
@@ -461,7 +473,8 @@ impl Target {
         if found > 0 {
             return Ok(());
         }
-        self.connection
+        self.database
+            .connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO counted_actions
                      (board, action_id, seq, at, user, action_type, increase, score, rank,
@@ -484,8 +497,8 @@ impl Target {
     }
 
     pub(in crate::store) fn complete(&mut self, rules: Rules) -> Result<Opened, StoreError> {
-        self.connection.execute_batch("COMMIT")?;
-        self.connection.execute(
+        self.database.connection.execute_batch("COMMIT")?;
+        self.database.connection.execute(
             "UPDATE boards SET ranked_through = ?2 WHERE id = ?1",
             params![self.board, self.head.seq],
         )?;
@@ -494,19 +507,27 @@ impl Target {
             epoch: self.head.epoch.0.cast_signed(),
             ranked_through: self.head.seq,
         };
-        Ok(load::load(&mut self.connection, row, rules)?.0)
+        Ok(load::load(&mut self.database.connection, row, rules)?.0)
     }
 
     pub(in crate::store) async fn read(
         &self,
         each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        read(&self.connection, self.board, each).await
+        read(&self.database.connection, self.board, each).await
     }
 
     pub(in crate::store) fn set_free(self) -> Result<(), StoreError> {
         let sql = "UPDATE boards SET migrating = 0 WHERE id = ?1";
-        self.connection.execute(sql, [self.board])?;
+        let Target {
+            mut database,
+            name,
+            board,
+            head,
+            ..
+        } = self;
+        database.connection.execute(sql, [board])?;
+        database.marker.note.board(&name, head.epoch, head.seq);
         Ok(())
     }
 }

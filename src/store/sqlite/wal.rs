@@ -14,6 +14,7 @@ use std::{
 use parking_lot::{RwLock, RwLockReadGuard};
 use rusqlite::Connection;
 
+use super::{inspect::WAL_HEADER, place::beside};
 use crate::{limits::OnceAMinute, store::StoreError};
 
 /// Pages in the log from which on it is written back into the file, 33 MB. Scattered
@@ -78,10 +79,8 @@ impl Wal {
         gate: Gate,
     ) -> Result<Wal, StoreError> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
         Ok(Wal {
-            path: path.into(),
+            path: beside(database, "-wal"),
             gate,
             used: 0,
             limit: MANY,
@@ -93,15 +92,18 @@ impl Wal {
 
     /// To be called after each commit, and at least once a second: writes back what is
     /// much, and gives room back when it is quiet.
-    pub(super) fn tend(&mut self, connection: &Connection) {
-        if let Err(error) = self.try_tend(connection) {
+    ///
+    /// # Errors
+    /// If it cannot be written back. That is tried again when somewhat more is in it.
+    pub(super) fn tend(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.try_tend(connection).inspect_err(|error| {
             self.put_off();
             self.warn(&format!("it cannot be written back: {error}"));
-        }
+        })
     }
 
     fn try_tend(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let used = checkpoint(connection, "NOOP")?.pages;
+        let used = progress(connection)?.pages;
         // Less than before is a log that has begun again.
         self.written += used.checked_sub(self.used).unwrap_or(used);
         self.used = used;
@@ -160,21 +162,57 @@ impl Wal {
     }
 }
 
+/// How much is in the log, and how much of that in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Pages in the log.
+    pub(super) pages: u64,
+    /// How many of them were written back.
+    written_back: u64,
+}
+
+impl Progress {
+    /// The size of the log at least, in bytes, where a page has so many, and a header of
+    /// 24 bytes.
+    pub(super) fn bytes(self, page: u64) -> u64 {
+        match self.pages {
+            0 => 0,
+            pages => WAL_HEADER as u64 + pages * (page + 24),
+        }
+    }
+
+    /// Has SQLite written to the file meanwhile, here or in another program? Commits alone
+    /// only make the log longer.
+    pub(super) fn has_written_back_since(self, before: Progress) -> bool {
+        self.written_back != before.written_back || self.pages < before.pages
+    }
+}
+
+/// Asks how far the log has come. Writes nothing.
+pub(super) fn progress(connection: &Connection) -> Result<Progress, StoreError> {
+    Ok(checkpoint(connection, "NOOP")?.progress)
+}
+
 struct Checkpoint {
     /// Was all done that was asked for?
     is_whole: bool,
-    /// Pages in the log.
-    pages: u64,
+    progress: Progress,
 }
 
 /// Does as much as can be done without waiting.
 fn checkpoint(connection: &Connection, mode: &str) -> Result<Checkpoint, StoreError> {
     let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
     let done = statement.query_row([], |row| {
-        let pages: i64 = row.get(1)?;
+        let pages = |column| {
+            row.get::<_, i64>(column)
+                .map(|it| it.try_into().unwrap_or(0))
+        };
         Ok(Checkpoint {
             is_whole: row.get::<_, i64>(0)? == 0,
-            pages: pages.try_into().unwrap_or(0),
+            progress: Progress {
+                pages: pages(1)?,
+                written_back: pages(2)?,
+            },
         })
     })?;
     Ok(done)
@@ -197,14 +235,14 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(3000000));")
             .expect("written");
-        wal.tend(&connection);
+        wal.tend(&connection).expect("written");
         let other = Connection::open(&path).expect("a file");
         other
             .execute_batch("BEGIN; SELECT count(*) FROM t;")
             .expect("read");
         for _ in 0..2 {
             wal.looked = Instant::now().checked_sub(LOOK).expect("a clock that runs");
-            wal.tend(&connection);
+            wal.tend(&connection).expect("written");
         }
         let size = || wal.path.metadata().expect("a log").len();
         assert!(size() > LEFT, "the other reads");

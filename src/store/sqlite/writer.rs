@@ -3,9 +3,12 @@
 //! It takes whatever waits as one transaction (group commit), so that many
 //! senders share the cost of one `fsync`, and answers after the commit.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 use tokio::{
     runtime::Runtime,
     sync::{mpsc, oneshot},
@@ -13,18 +16,23 @@ use tokio::{
 };
 
 use super::{
-    Ready, announcements, limited,
+    Database, Ready, announcements,
+    condition::{Cause, Condition, Trouble},
+    guard::Guard,
+    limited,
     load::{profile, standing},
+    place,
     reader::Unwritten,
     wal::Wal,
 };
 use crate::{
     board::{
-        Announcement, Applied, Fact, LogEntry, Profile, Rules, Score, Seq, Timestamp, UserId,
-        ranking::Standing,
+        Announcement, Applied, BoardId, Epoch, Fact, LogEntry, Profile, Rules, Score, Seq,
+        Timestamp, UserId, ranking::Standing,
     },
     clock,
-    store::{Action, Command, Fold, Outcome, Receipt, Refusal, StoreError},
+    limits::OnceAMinute,
+    store::{Action, Command, Fold, Health, Outcome, Receipt, Refusal, StoreError},
     vital::Pulse,
 };
 
@@ -33,6 +41,8 @@ use crate::{
 const BATCH: usize = 512;
 /// The longest time that it waits for requests without looking after anything else.
 const TURN: Duration = Duration::from_millis(500);
+/// So much must be free again on a disk that was full, in bytes: some thousand actions.
+const ROOM: u64 = 1 << 20;
 
 pub(super) enum Request {
     Append {
@@ -45,10 +55,18 @@ pub(super) enum Request {
 type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
 
 pub(super) struct Writer {
-    connection: Connection,
-    wal: Wal,
     /// Held until the thread ends.
-    _lock: File,
+    database: Database,
+    wal: Wal,
+    guard: Guard,
+    condition: Condition,
+    /// Why nothing can be written, if so.
+    trouble: Option<Trouble>,
+    /// When the files were looked at last.
+    looked: Instant,
+    warnings: OnceAMinute,
+    name: BoardId,
+    epoch: Epoch,
     board: i64,
     rules: Rules,
     /// The last entry that was committed.
@@ -72,12 +90,28 @@ enum Decision {
     Known(Receipt),
 }
 
+/// What was committed: a decision about each command, and the entries.
+type Written = (Vec<Decision>, Vec<LogEntry>);
+
 impl Writer {
-    pub(super) fn new(ready: Ready, wal: Wal, unwritten: Unwritten, fold: Box<dyn Fold>) -> Writer {
+    pub(super) fn new(
+        ready: Ready,
+        wal: Wal,
+        guard: Guard,
+        condition: Condition,
+        unwritten: Unwritten,
+        fold: Box<dyn Fold>,
+    ) -> Writer {
         Writer {
-            connection: ready.connection,
+            database: ready.database,
             wal,
-            _lock: ready.lock,
+            guard,
+            condition,
+            trouble: None,
+            looked: Instant::now(),
+            warnings: OnceAMinute::default(),
+            name: ready.name,
+            epoch: Epoch(ready.row.epoch.cast_unsigned()),
             board: ready.row.id,
             rules: ready.rules,
             seq: ready.seq,
@@ -93,11 +127,14 @@ impl Writer {
         clock: &Runtime,
         pulse: &Pulse,
     ) {
+        let condition = self.condition.clone();
+        condition.wait_for_disk(pulse, || self.note());
         let mut open = true;
         while open {
-            // Each turn ends within a fraction of a second, with requests or without.
+            // Each turn ends within a fraction of a second, with requests or without, but
+            // for the time that the disk takes.
             pulse.beat();
-            self.wal.tend(&self.connection);
+            condition.wait_for_disk(pulse, || self.tend());
             let received = clock.block_on(async { timeout(TURN, queue.recv()).await });
             let Ok(mut next) = received else {
                 continue;
@@ -121,19 +158,78 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.answer(batch);
+            if !batch.is_empty() {
+                self.answer(batch, pulse);
+            }
         }
-        if let Err(error) = self.write_last_ranks() {
-            // They are computed again when the store is opened.
-            tracing::warn!(%error, "the last ranks were not written");
+        condition.wait_for_disk(pulse, || self.end());
+    }
+
+    /// Looks after the files, and tries whether a trouble is over.
+    fn tend(&mut self) {
+        match self.trouble {
+            Some(Trouble::Lasting(_)) => return,
+            Some(Trouble::Passing(cause)) => {
+                if self.looked.elapsed() >= TURN {
+                    self.looked = Instant::now();
+                    let tried = self.look().and_then(|()| self.try_to_write(cause));
+                    self.found(tried.err());
+                }
+                return;
+            }
+            None => {}
+        }
+        if self.looked.elapsed() >= TURN {
+            self.looked = Instant::now();
+            if let Err(trouble) = self.look() {
+                return self.found(Some(trouble));
+            }
+        }
+        // A log that cannot be written back grows, and can still be written.
+        if let Err(error) = self.wal.tend(&self.database.connection)
+            && let trouble @ Trouble::Lasting(_) = Trouble::of(&error)
+        {
+            self.found(Some(trouble));
         }
     }
 
-    fn answer(&mut self, batch: Vec<(Vec<Command>, Reply)>) {
-        if batch.is_empty() {
+    /// Looks at the files, and remembers which log it is.
+    fn look(&mut self) -> Result<(), Trouble> {
+        let marker = &mut self.database.marker;
+        marker.note.wal = self.guard.look(&self.database.connection)?;
+        Ok(())
+    }
+
+    /// Notes beside the file how far the log has come.
+    fn note(&mut self) {
+        let marker = &mut self.database.marker;
+        marker.note.board(&self.name, self.epoch, self.seq);
+        if let Err(error) = marker.write() {
+            let what = "what the file holds was not noted";
+            self.warn(&error, what);
+        }
+    }
+
+    /// Tells what was found, if it is new.
+    fn found(&mut self, trouble: Option<Trouble>) {
+        if trouble == self.trouble {
             return;
         }
-        match self.commit(batch.iter().flat_map(|(commands, _)| commands)) {
+        self.condition.tell(match &trouble {
+            Some(trouble) => Health::Unwritable(trouble.words().into()),
+            None => Health::Open,
+        });
+        self.trouble = trouble;
+    }
+
+    fn warn(&self, error: &dyn std::error::Error, what: &str) {
+        if let Some(suppressed) = self.warnings.allow(Instant::now()) {
+            tracing::error!(%error, suppressed, "{what}");
+        }
+    }
+
+    fn answer(&mut self, batch: Vec<(Vec<Command>, Reply)>, pulse: &Pulse) {
+        match self.commit(batch.iter().flat_map(|(commands, _)| commands), pulse) {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
                 for (commands, reply) in batch {
@@ -142,11 +238,11 @@ impl Writer {
                     _ = reply.send(Ok(outcomes));
                 }
             }
-            Err(error) => {
-                tracing::error!(%error, "actions were refused because they could not be written");
-                let text = error.to_string();
+            Err(trouble) => {
+                let words: Arc<str> = trouble.words().into();
+                self.found(Some(trouble));
                 for (_, reply) in batch {
-                    _ = reply.send(Err(StoreError::Refused(text.clone())));
+                    _ = reply.send(Err(StoreError::Unwritable(words.clone())));
                 }
             }
         }
@@ -157,9 +253,57 @@ impl Writer {
     fn commit<'a>(
         &mut self,
         commands: impl Iterator<Item = &'a Command>,
-    ) -> Result<Vec<Outcome>, StoreError> {
+        pulse: &Pulse,
+    ) -> Result<Vec<Outcome>, Trouble> {
+        if let Some(trouble @ Trouble::Lasting(_)) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        let condition = self.condition.clone();
+        let (decisions, entries) =
+            condition.wait_for_disk(pulse, || self.write_safely(commands))?;
+        self.found(None);
+
+        let first = self.seq - entries.len() as u64;
+        let applied = self.fold.fold(&entries);
+        let ranks = entries
+            .iter()
+            .zip(&applied)
+            .filter_map(|(entry, applied)| Some((entry.seq, (*applied)?)));
+        *self.unwritten.lock() = Arc::new(ranks.collect());
+        Ok(decisions
+            .into_iter()
+            .map(|decision| decision.outcome(first, &applied))
+            .collect())
+    }
+
+    /// Writes a batch, and makes sure that it is in the file that is at the path, and that
+    /// it would be missed if it were not any more.
+    fn write_safely<'a>(
+        &mut self,
+        commands: impl Iterator<Item = &'a Command>,
+    ) -> Result<Written, Trouble> {
+        let written = self.write(commands).map_err(|error| {
+            self.warn(
+                &error,
+                "actions were refused because they could not be written",
+            );
+            Trouble::of(&error)
+        })?;
+        // Whether the files can be looked at just now is another matter: it is committed.
+        if let Err(trouble @ Trouble::Lasting(_)) = self.look() {
+            return Err(trouble);
+        }
+        self.seq += written.1.len() as u64;
+        self.note();
+        Ok(written)
+    }
+
+    fn write<'a>(
+        &mut self,
+        commands: impl Iterator<Item = &'a Command>,
+    ) -> Result<Written, StoreError> {
         let unwritten = self.unwritten.lock().clone();
-        let transaction = self.connection.transaction()?;
+        let transaction = self.database.connection.transaction()?;
         write_ranks(&transaction, self.board, &unwritten)?;
         let mut batch = Batch {
             transaction,
@@ -178,27 +322,43 @@ impl Writer {
             ..
         } = batch;
         transaction.commit()?;
-
-        let first = self.seq;
-        self.seq += entries.len() as u64;
-        let applied = self.fold.fold(&entries);
-        let ranks = entries
-            .iter()
-            .zip(&applied)
-            .filter_map(|(entry, applied)| Some((entry.seq, (*applied)?)));
-        *self.unwritten.lock() = Arc::new(ranks.collect());
-        Ok(decisions
-            .into_iter()
-            .map(|decision| decision.outcome(first, &applied))
-            .collect())
+        Ok((decisions, entries))
     }
 
+    /// Tries whether a trouble is over that this has caused.
+    fn try_to_write(&mut self, cause: Cause) -> Result<(), Trouble> {
+        let file = self.guard.path();
+        // A little might find room where much does not.
+        if cause == Cause::Full && place::free(file).is_ok_and(|bytes| bytes < ROOM) {
+            return Err(Trouble::Passing(cause));
+        }
+        self.write_last_ranks().map_err(|error| Trouble::of(&error))
+    }
+
+    /// Writes the ranks that are known, or that nothing has changed.
     fn write_last_ranks(&mut self) -> Result<(), StoreError> {
         let unwritten = self.unwritten.lock().clone();
-        let transaction = self.connection.transaction()?;
+        let transaction = self.database.connection.transaction()?;
         write_ranks(&transaction, self.board, &unwritten)?;
+        transaction.execute(
+            "UPDATE boards SET ranked_through = ranked_through WHERE id = ?1",
+            [self.board],
+        )?;
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Writes what is left to be written, unless the files are not to be touched.
+    fn end(&mut self) {
+        let trouble = self.trouble.clone().or_else(|| self.look().err());
+        if let Some(trouble) = trouble {
+            self.database.leave();
+            let why = trouble.words();
+            tracing::warn!("all files of the board are left as they are, because {why}");
+        } else if let Err(error) = self.write_last_ranks() {
+            // They are computed again when the store is opened.
+            tracing::warn!(%error, "the last ranks were not written");
+        }
     }
 }
 

@@ -1,0 +1,261 @@
+//! In what condition the writer is: whether it can write, and if not, why, in words for
+//! everybody who waits for it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use rusqlite::ErrorCode;
+use tokio::{sync::watch, time::sleep};
+
+use super::inspect::Problem;
+use crate::{
+    store::{Health, StoreError},
+    vital::Pulse,
+};
+
+/// How long the disk may take for one thing before it is said that it hangs. A busy disk
+/// takes a second at worst.
+const LONGEST_IO: Duration = Duration::from_secs(5);
+
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+const HANGS: &str = "the disk does not answer: whoever runs the server should look at it, and when \
+                     it answers again, writing goes on by itself";
+
+/// Why nothing can be written, in the words of [`Health::Unwritable`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It may be over when it is tried again.
+    Passing(Cause),
+    /// The file is not the one that was opened, or damaged: nothing is written to it any
+    /// more by this process.
+    Lasting(String),
+}
+
+/// What may be over when it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Full,
+    Failing,
+    ReadOnly,
+    Locked,
+    Other,
+}
+
+impl Trouble {
+    /// What an error says about the file.
+    pub(super) fn of(error: &StoreError) -> Trouble {
+        let StoreError::Database(error) = error else {
+            return Trouble::damaged();
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::damaged(),
+            // Entries are numbered by this process alone.
+            Some(ErrorCode::ConstraintViolation) => {
+                Trouble::replaced("another program has written to the log of the board")
+            }
+            Some(ErrorCode::DiskFull) => Trouble::Passing(Cause::Full),
+            Some(ErrorCode::SystemIoFailure) => Trouble::Passing(Cause::Failing),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Trouble::Passing(Cause::ReadOnly)
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Trouble::Passing(Cause::Locked)
+            }
+            Some(_) => Trouble::Passing(Cause::Other),
+            // A value that this program does not write.
+            None => Trouble::damaged(),
+        }
+    }
+
+    fn damaged() -> Trouble {
+        Trouble::Lasting(
+            "the board's file is damaged: whoever runs the server should keep it as it is and \
+             restore a backup"
+                .into(),
+        )
+    }
+
+    /// The file was replaced or changed by somebody else; `what` says how.
+    pub(super) fn replaced(what: &str) -> Trouble {
+        Trouble::Lasting(format!(
+            "{what}: whoever runs the server should put back what was there and start the server \
+             again"
+        ))
+    }
+
+    /// For everybody.
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Trouble::Lasting(words) => words,
+            Trouble::Passing(cause) => match cause {
+                Cause::Full => "the disk is full: make room, and writing goes on by itself",
+                Cause::Failing => {
+                    "the disk reports errors: whoever runs the server should look at it, and at \
+                     its quota; when they end, writing goes on by itself"
+                }
+                Cause::ReadOnly => {
+                    "the board's file or its folder cannot be written any more: make them \
+                     writable, and writing goes on by itself"
+                }
+                Cause::Locked => {
+                    "another program has locked the board's file: when it is done, writing goes \
+                     on by itself"
+                }
+                Cause::Other => "the database failed, as the server's log says",
+            },
+        }
+    }
+}
+
+/// What is wrong when a database is opened, if that can be told from an error.
+pub(super) fn problem(error: &StoreError) -> Option<Problem> {
+    match error {
+        StoreError::Damaged(what) => Some(Problem::Damaged((*what).to_owned())),
+        StoreError::Database(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Some(Problem::NoDatabase),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Some(Problem::ReadOnly),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => None,
+            // What this program does not write: a column of another type, a table that has
+            // other columns.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) | None => {
+                Some(Problem::Damaged(error.to_string()))
+            }
+            Some(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// The condition, which the writer tells and others hear of.
+#[derive(Clone)]
+pub(super) struct Condition(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    health: watch::Sender<Health>,
+}
+
+struct State {
+    /// What the writer has found.
+    found: Health,
+    /// Since when the disk has been asked for something.
+    waiting: Option<Instant>,
+}
+
+impl Condition {
+    pub(super) fn new() -> Condition {
+        Condition(Arc::new(Shared {
+            state: Mutex::new(State {
+                found: Health::Open,
+                waiting: None,
+            }),
+            health: watch::Sender::new(Health::Open),
+        }))
+    }
+
+    pub(super) fn health(&self) -> watch::Receiver<Health> {
+        self.0.health.subscribe()
+    }
+
+    /// Tells what the writer has found. The store stays closed once it is.
+    pub(super) fn tell(&self, health: Health) {
+        let mut state = self.0.state.lock();
+        state.found = health.clone();
+        self.publish(health);
+    }
+
+    /// Asks the disk for something that may take as long as the disk likes. That is no
+    /// fault of the writer's: to end the process would not make the disk answer, and
+    /// nobody could see the board.
+    pub(super) fn wait_for_disk<T>(&self, pulse: &Pulse, ask: impl FnOnce() -> T) -> T {
+        self.0.state.lock().waiting = Some(Instant::now());
+        pulse.rest();
+        let answer = ask();
+        pulse.beat();
+        let mut state = self.0.state.lock();
+        state.waiting = None;
+        self.publish(state.found.clone());
+        answer
+    }
+
+    /// Does the disk hang?
+    pub(super) fn hangs(&self) -> bool {
+        let waiting = self.0.state.lock().waiting;
+        waiting.is_some_and(|since| since.elapsed() >= LONGEST_IO)
+    }
+
+    /// Tells of a disk that hangs, until the store is closed.
+    pub(super) async fn watch(self) {
+        while *self.0.health.borrow() != Health::Closed {
+            self.look();
+            sleep(LOOK).await;
+        }
+    }
+
+    fn look(&self) {
+        let state = self.0.state.lock();
+        if state
+            .waiting
+            .is_some_and(|since| since.elapsed() >= LONGEST_IO)
+        {
+            self.publish(Health::Unwritable(HANGS.into()));
+        }
+    }
+
+    /// Why a command is refused that the disk keeps from being written.
+    pub(super) fn refusal() -> StoreError {
+        StoreError::Unwritable(HANGS.into())
+    }
+
+    /// To be called with the state locked, so that the last who knows is the last who tells.
+    fn publish(&self, health: Health) {
+        self.0.health.send_if_modified(|known| {
+            let is_new = *known != health && *known != Health::Closed;
+            if is_new {
+                if let Health::Unwritable(why) = &health {
+                    tracing::error!("nothing can be stored, because {why}");
+                } else if health == Health::Open {
+                    tracing::info!("the store can write again");
+                }
+                *known = health;
+            }
+            is_new
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_answers_again_is_said_to_be_as_the_writer_found_it() {
+        let condition = Condition::new();
+        let health = condition.health();
+        let pulse = Pulse::unwatched();
+        for found in [Health::Open, Health::Unwritable("it is full".into())] {
+            condition.tell(found.clone());
+            condition.wait_for_disk(&pulse, || {
+                assert!(!condition.hangs());
+                condition.look();
+                assert_eq!(*health.borrow(), found);
+                let mut state = condition.0.state.lock();
+                state.waiting = state.waiting.and_then(|it| it.checked_sub(LONGEST_IO));
+                drop(state);
+                condition.look();
+                assert!(condition.hangs());
+                assert_ne!(*health.borrow(), found);
+            });
+            assert!(!condition.hangs());
+            assert_eq!(*health.borrow(), found);
+        }
+        condition.tell(Health::Closed);
+        condition.tell(Health::Open);
+        assert_eq!(*health.borrow(), Health::Closed);
+    }
+}

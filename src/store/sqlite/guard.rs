@@ -1,0 +1,199 @@
+//! Looks after the files of a database that is in use: that they are the ones that were
+//! opened, and that nobody else has written them.
+//!
+//! SQLite goes on with files that were moved or deleted, and what it writes to them is
+//! lost; pages of a file that was overwritten it mixes with those that it remembers. A
+//! look is four `stat` calls and a short `read`, some microseconds: so it is done after each
+//! commit, before anybody is answered.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, ErrorKind},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    condition::{Cause, Trouble},
+    inspect::{WAL_HEADER, Wal},
+    place::{Identity, beside},
+    wal,
+};
+use crate::store::StoreError;
+
+/// How long another program may take to write the log back into the file: SQLite notes
+/// that when it is done.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub(super) struct Guard {
+    database: Watched,
+    log: Watched,
+    index: Watched,
+    /// The write-ahead log, open to look at its header.
+    header: File,
+    /// The size of a page, in bytes.
+    page: u64,
+    /// How the database was when it was written last by SQLite.
+    stamp: Stamp,
+    /// How much was in the log, and of that in the file, then.
+    progress: wal::Progress,
+}
+
+/// A file that must stay.
+struct Watched {
+    path: PathBuf,
+    name: &'static str,
+    identity: Identity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+}
+
+impl Watched {
+    fn new(path: PathBuf, name: &'static str) -> Result<Watched, StoreError> {
+        let metadata = path.metadata().map_err(|source| StoreError::File {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(Watched {
+            path,
+            name,
+            identity: Identity::of(&metadata),
+        })
+    }
+
+    fn look(&self) -> Result<Metadata, Trouble> {
+        let name = self.name;
+        match self.path.metadata() {
+            Ok(found) if Identity::of(&found) == self.identity => Ok(found),
+            Ok(_) => Err(Trouble::replaced(&format!(
+                "{name} was replaced by another"
+            ))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Trouble::replaced(&format!(
+                "{name} was deleted or moved away"
+            ))),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+fn unreadable(error: &io::Error) -> Trouble {
+    Trouble::Passing(match error.kind() {
+        ErrorKind::PermissionDenied => Cause::ReadOnly,
+        _ => Cause::Failing,
+    })
+}
+
+impl Guard {
+    /// Of a database in WAL mode that this connection has read from.
+    ///
+    /// # Errors
+    /// If its files are not there.
+    pub(super) fn new(database: &Path, connection: &Connection) -> Result<Guard, StoreError> {
+        let log = Watched::new(
+            beside(database, "-wal"),
+            "the write-ahead log of the board's file",
+        )?;
+        let header = File::open(&log.path).map_err(|source| StoreError::File {
+            path: log.path.display().to_string(),
+            source,
+        })?;
+        let file = Watched::new(database.to_owned(), "the board's file")?;
+        let stamp = file.path.metadata().map(|it| Stamp::of(&it));
+        Ok(Guard {
+            stamp: stamp.map_err(|source| StoreError::File {
+                path: database.display().to_string(),
+                source,
+            })?,
+            database: file,
+            log,
+            index: Watched::new(
+                beside(database, "-shm"),
+                "the index of the board's file (-shm)",
+            )?,
+            header,
+            page: connection.pragma_query_value(None, "page_size", |row| row.get(0))?,
+            progress: wal::progress(connection)?,
+        })
+    }
+
+    /// Where the database is.
+    pub(super) fn path(&self) -> &Path {
+        &self.database.path
+    }
+
+    /// Looks at all files, and says which write-ahead log it is now, if anything is in it.
+    pub(super) fn look(&mut self, connection: &Connection) -> Result<Option<Wal>, Trouble> {
+        let database = self.database.look()?;
+        self.index.look()?;
+        let log = self.log.look()?;
+        let progress = wal::progress(connection).map_err(|error| Trouble::of(&error))?;
+        if log.len() < progress.bytes(self.page) {
+            let what = "the write-ahead log of the board's file was cut short";
+            return Err(Trouble::replaced(what));
+        }
+        let stamp = Stamp::of(&database);
+        if stamp == self.stamp || progress.has_written_back_since(self.progress) {
+            (self.progress, self.stamp) = (progress, stamp);
+        } else {
+            self.wait_for_progress(connection)?;
+        }
+        self.read_header(progress)
+    }
+
+    /// The file has changed. If another program has written the log back into it, SQLite
+    /// will say so in a moment; nobody else may write it.
+    fn wait_for_progress(&mut self, connection: &Connection) -> Result<(), Trouble> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let progress = wal::progress(connection).map_err(|error| Trouble::of(&error))?;
+            let stamp = Stamp::of(&self.database.look()?);
+            if progress.has_written_back_since(self.progress) {
+                (self.progress, self.stamp) = (progress, stamp);
+                return Ok(());
+            }
+            if stamp.length < self.stamp.length {
+                return Err(Trouble::replaced("the board's file was cut short"));
+            }
+            if Instant::now() >= end {
+                return Err(Trouble::replaced("the board's file was overwritten"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn read_header(&self, progress: wal::Progress) -> Result<Option<Wal>, Trouble> {
+        if progress.pages == 0 {
+            return Ok(None);
+        }
+        let mut header = [0; WAL_HEADER];
+        match self.header.read_exact_at(&mut header, 0) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(unreadable(&error)),
+        }
+        match Wal::of_header(&header) {
+            Some(wal) => Ok(Some(wal)),
+            None => Err(Trouble::replaced(
+                "the write-ahead log of the board's file was overwritten",
+            )),
+        }
+    }
+}

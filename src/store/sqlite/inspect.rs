@@ -1,0 +1,338 @@
+//! What is looked at before a database is written to: that it is one of ours, whole, and
+//! not older than what was answered.
+//!
+//! SQLite itself takes what is there for what was meant. It deletes a write-ahead log
+//! beside an empty file, plays any log back that is sound in itself, whoever wrote it,
+//! and undoes by any journal. So what can be seen from outside is looked at before SQLite
+//! opens the file, and until the rest is known to be right, nothing is written back.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    marker::Note,
+    place::{READ_ONLY, beside, length, writable},
+    schema,
+};
+use crate::store::StoreError;
+
+/// Up to this size, in bytes, all of a file is read and checked when it is opened: half a
+/// second of work. Of a larger one only what is read anyway is checked.
+const CHECKED: u64 = 64 << 20;
+
+/// What SQLite files begin with, and the size of their header.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+const HEADER: usize = 100;
+
+/// The size of the header of a write-ahead log.
+pub(super) const WAL_HEADER: usize = 32;
+
+/// What is wrong with a database. Nothing was changed in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("it is no SQLite file")]
+    NoDatabase,
+    #[error("it is the SQLite file of another program")]
+    Foreign,
+    #[error("it is missing, and held {0} entries of the log")]
+    Missing(u64),
+    #[error("it is empty, and held {0} entries of the log")]
+    Empty(u64),
+    #[error("it is missing or empty, and beside it is what belongs to it, {0}")]
+    Left(&'static str),
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    #[error("it cannot be written")]
+    ReadOnly,
+    #[error("beside it is a journal by which changes would be undone that Podium did not make")]
+    Journal,
+    #[error("the write-ahead log beside it (-wal) is not the one that belongs to it")]
+    ForeignWal,
+    #[error(
+        "its log of the board {board} ends at {found}, and entries up to {noted} were \
+         confirmed: its write-ahead log (-wal) is lost, or it is an older copy"
+    )]
+    Older {
+        board: String,
+        found: u64,
+        noted: u64,
+    },
+    #[error("the board {0} in it is not the one that was there, but another of the same name")]
+    OtherBoard(String),
+    #[error("the board {0} is not in it any more")]
+    NoBoard(String),
+    #[error("it is not what Podium writes into such a file")]
+    NoNote,
+}
+
+/// What to do when what was there may be put back.
+const PUT_BACK: &str = "put back what was there, all files with this name together; or run podium \
+                        accept-store, which says what it would give up";
+
+impl Problem {
+    pub(super) fn in_file(self, path: &Path) -> StoreError {
+        let cure = match self {
+            Problem::NoDatabase | Problem::Foreign => "name another file in store.url",
+            Problem::Damaged(_) => {
+                "keep all files with this name as they are, and restore a backup under this name, \
+                 or save what can be read with sqlite3's .recover"
+            }
+            Problem::ReadOnly => READ_ONLY,
+            Problem::Journal => {
+                "open it with the program that wrote the journal, or move the journal (-journal) \
+                 away if it belongs to another file"
+            }
+            Problem::NoNote => "move it away if nobody needs it",
+            _ => PUT_BACK,
+        };
+        StoreError::Unfit {
+            path: path.display().to_string(),
+            problem: self.to_string(),
+            cure,
+        }
+    }
+}
+
+/// Which write-ahead log it is, by the salts in its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wal {
+    salts: [u32; 2],
+}
+
+impl Wal {
+    /// From the header of a write-ahead log; `None` if it is not one.
+    pub(super) fn of_header(header: &[u8; WAL_HEADER]) -> Option<Wal> {
+        let word = |at: usize| {
+            let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
+            u32::from_be_bytes(bytes)
+        };
+        // The last bit is the order of bytes in its checksums.
+        (word(0) & !1 == 0x377f_0682).then(|| Wal {
+            salts: [word(16), word(20)],
+        })
+    }
+
+    /// From its text.
+    pub(super) fn parse(text: &str) -> Option<Wal> {
+        let salts = u64::from_str_radix(text, 16).ok()?;
+        (text.len() == 16).then_some(Wal {
+            salts: [(salts >> 32) as u32, salts as u32],
+        })
+    }
+
+    /// Is it this one, or the next that SQLite has begun in the same file? It counts the
+    /// first salt up then; the process may have died before that was noted.
+    fn follows(self, noted: Wal) -> bool {
+        self == noted || self.salts[0] == noted.salts[0].wrapping_add(1)
+    }
+}
+
+impl fmt::Display for Wal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b] = self.salts;
+        write!(f, "{a:08x}{b:08x}")
+    }
+}
+
+/// What is at the path of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing yet, and nothing was there before.
+    Nothing,
+    /// An SQLite file.
+    Database,
+}
+
+/// Whether what is at a path may be opened for all that its first bytes say. Changes and
+/// makes nothing.
+pub(super) fn head(path: &Path) -> Result<(), StoreError> {
+    let header = read_header::<HEADER>(path)?;
+    match header {
+        Some(header) if header[68..72] == [0; 4] || header[68..72] == schema::APPLICATION => Ok(()),
+        Some(_) => Err(Problem::Foreign.in_file(path)),
+        None if length(path).map_err(|e| writable(path, e))? == 0 => Ok(()),
+        None => Err(Problem::NoDatabase.in_file(path)),
+    }
+}
+
+/// Whether what is there, of which this was noted, may be given to SQLite. Changes and makes
+/// nothing.
+pub(super) fn outside(path: &Path, note: &Note) -> Result<Result<Found, Problem>, StoreError> {
+    let size = |suffix: &str| {
+        let file = beside(path, suffix);
+        length(&file).map_err(|source| writable(&file, source))
+    };
+    let (database, wal, journal) = (size("")?, size("-wal")?, size("-journal")?);
+    if database == 0 {
+        return Ok(match (wal, journal, note.entries()) {
+            (0, 0, 0) => Ok(Found::Nothing),
+            (0, 0, entries) if path.exists() => Err(Problem::Empty(entries)),
+            (0, 0, entries) => Err(Problem::Missing(entries)),
+            (0, ..) => Err(Problem::Left("-journal")),
+            _ => Err(Problem::Left("-wal")),
+        });
+    }
+    let Some(header) = read_header::<HEADER>(path)? else {
+        return Ok(Err(Problem::NoDatabase));
+    };
+    if journal > 0 {
+        return Ok(Err(Problem::Journal));
+    }
+    if wal > 0 {
+        return Ok(wal_fits(path, note, &header)?.map(|()| Found::Database));
+    }
+    // Without a log the file must have all its pages; SQLite would go on with fewer.
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
+    if database < page * u64::from(pages) {
+        let problem = format!("of {pages} pages, {} are there", database / page.max(1));
+        return Ok(Err(Problem::Damaged(problem)));
+    }
+    Ok(Ok(Found::Database))
+}
+
+fn wal_fits(
+    path: &Path,
+    note: &Note,
+    database: &[u8; HEADER],
+) -> Result<Result<(), Problem>, StoreError> {
+    let path = beside(path, "-wal");
+    let Some(header) = read_header::<WAL_HEADER>(&path)? else {
+        // Cut off within its header: nothing in it was ever committed.
+        return Ok(Ok(()));
+    };
+    let Some(wal) = Wal::of_header(&header) else {
+        return Ok(Err(Problem::ForeignWal));
+    };
+    // Of the same size of pages: two bytes there, four here.
+    let page = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+    let is_alike = page == u32::from(u16::from_be_bytes([database[16], database[17]]));
+    let is_noted = note.wal.is_none_or(|noted| wal.follows(noted));
+    let is_ours = is_alike && is_noted && !note.is_closed;
+    Ok(if is_ours {
+        Ok(())
+    } else {
+        Err(Problem::ForeignWal)
+    })
+}
+
+/// The first bytes of a file, if it has so many; of a database, only if it is one.
+fn read_header<const N: usize>(path: &Path) -> Result<Option<[u8; N]>, StoreError> {
+    let error = |source| writable(path, source);
+    let mut header = [0; N];
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(source) if source.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(error(source)),
+    };
+    match file.read_exact(&mut header) {
+        Ok(()) if N == HEADER && header[..16] != MAGIC[..] => Ok(None),
+        Ok(()) => Ok(Some(header)),
+        Err(source) if source.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        Err(source) => Err(error(source)),
+    }
+}
+
+/// Whether a database is ours, whole, and as far as was noted. Reads only.
+pub(super) fn inside(
+    connection: &Connection,
+    path: &Path,
+    note: &Note,
+) -> Result<Result<(), Problem>, StoreError> {
+    if let Err(problem) = schema::identify(connection, path)? {
+        return Ok(Err(problem));
+    }
+    let error = |source| writable(path, source);
+    let size = length(path).map_err(error)? + length(&beside(path, "-wal")).map_err(error)?;
+    if size <= CHECKED
+        && let Some(damage) = damage(connection)?
+    {
+        return Ok(Err(Problem::Damaged(damage)));
+    }
+    if connection.is_readonly("main")? {
+        return Ok(Err(Problem::ReadOnly));
+    }
+    for noted in &note.boards {
+        let board = noted.name.to_string();
+        let found = connection
+            .query_row(
+                "SELECT epoch, max(ranked_through, coalesce(
+                     (SELECT max(seq) FROM log WHERE log.board = boards.id), 0))
+                 FROM boards WHERE name = ?1",
+                [&board],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?)),
+            )
+            .optional()?;
+        let problem = match found {
+            None if noted.seq == 0 => continue,
+            None => Problem::NoBoard(board),
+            Some((epoch, _)) if epoch.cast_unsigned() != noted.epoch.0 => {
+                Problem::OtherBoard(board)
+            }
+            Some((_, found)) if found < noted.seq => Problem::Older {
+                board,
+                found,
+                noted: noted.seq,
+            },
+            Some(_) => continue,
+        };
+        return Ok(Err(problem));
+    }
+    Ok(Ok(()))
+}
+
+/// What is wrong with the structure of a file or with what it says twice, if anything.
+/// Reads all of it.
+fn damage(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if said != "ok" {
+        return Ok(Some(said));
+    }
+    if !schema::is_latest(connection)? {
+        return Ok(None);
+    }
+    for (what, sql) in AUDITS {
+        let is_wrong: bool = connection.query_row(sql, params![], |row| row.get(0))?;
+        if is_wrong {
+            return Ok(Some((*what).to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// What an intact file says twice, with queries for where it does not. A board that is being
+/// migrated is not whole yet; one that came from Redis has entries that do not know what was
+/// before them.
+const AUDITS: &[(&str, &str)] = &[
+    (
+        "a user's score is not the one of the last entry about the user",
+        "SELECT EXISTS (
+             SELECT 1 FROM users
+             JOIN boards ON boards.id = users.board AND NOT boards.migrating
+             JOIN (SELECT board, user, max(seq) AS seq FROM log INDEXED BY log_user_actions
+                   WHERE kind = 'action' GROUP BY board, user) AS last
+                 ON last.board = users.board AND last.user = users.id
+             JOIN log ON log.board = last.board AND log.seq = last.seq
+             WHERE log.score IS NOT users.score
+                 AND NOT EXISTS (SELECT 1 FROM log AS gone INDEXED BY log_deleted
+                                 WHERE gone.board = last.board AND gone.user = last.user
+                                     AND gone.kind = 'deleted' AND gone.seq > last.seq))",
+    ),
+    (
+        "an action was not counted by the rule of its board",
+        "SELECT EXISTS (
+             SELECT 1 FROM log JOIN boards ON boards.id = log.board AND NOT boards.migrating
+             WHERE log.kind = 'action' AND boards.deciding = 'sum'
+                 AND log.score_before IS NOT NULL
+                 AND log.score <> log.score_before + log.increase)",
+    ),
+];
