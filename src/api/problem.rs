@@ -113,7 +113,7 @@ impl Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
     }
 
-    pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
+    pub(crate) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem {
             retry_after: Some(RETRY_SECONDS),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", detail)

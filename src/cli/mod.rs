@@ -1,7 +1,9 @@
 //! The command line: what each command takes, and what it does with the parts.
 
+mod adopt;
 mod import;
 mod migrate;
+mod reset;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -11,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     auth::{Role, Tokens},
     config::{Config, ConfigError},
-    serve::ServeError,
-    store::{self, StoreError, transfer::MigrateError},
+    serve::{ServeError, WaitError},
+    store::{self, StoreError, StoreUrl, redis::Place, transfer::MigrateError},
     text::{self, InvalidText},
     vital,
 };
@@ -34,6 +36,10 @@ enum Command {
     Import(import::Import),
     /// Move the board between an SQLite file and Redis.
     Migrate(migrate::Migrate),
+    /// Go on with what is left of a board in Redis, when something is missing there.
+    Adopt(adopt::Adopt),
+    /// Delete a board in Redis, and begin with an empty one.
+    Reset(reset::Reset),
     /// Check the configuration, and say what is wrong with it.
     CheckConfig(ConfigFile),
 }
@@ -49,6 +55,14 @@ struct ConfigFile {
 impl ConfigFile {
     fn load(&self) -> Result<Config, ConfigError> {
         Config::load(self.config.as_deref())
+    }
+}
+
+/// Where the board is in Redis that an operator decides about.
+fn redis_place(url: &StoreUrl) -> Result<&Place, CliError> {
+    match url {
+        StoreUrl::Redis(place) => Ok(place),
+        StoreUrl::Sqlite(_) => Err(CliError::NotRedis(url.clone())),
     }
 }
 
@@ -85,6 +99,12 @@ pub enum CliError {
     /// The board was not moved.
     #[error("{0}")]
     Migrate(#[from] MigrateError),
+    /// The command is for another kind of store.
+    #[error("{0} is no Redis, and this is for a board in Redis: see store.url")]
+    NotRedis(StoreUrl),
+    /// Nobody has said yes.
+    #[error("nothing was changed: to do this, run it again with --yes")]
+    Unconfirmed,
     /// The address cannot be listened on.
     #[error(
         "cannot listen on {address}: {source}; is another server running there? LEPTOS_SITE_ADDR chooses another address"
@@ -116,6 +136,15 @@ impl CliError {
     }
 }
 
+impl From<WaitError> for CliError {
+    fn from(error: WaitError) -> CliError {
+        match error {
+            WaitError::Store(error) => CliError::Store(error),
+            WaitError::System(error) => CliError::System(error),
+        }
+    }
+}
+
 /// Runs a command to its end.
 ///
 /// # Errors
@@ -126,6 +155,8 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Command::Token(token) => token.run(),
         Command::Import(import) => import.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Adopt(adopt) => adopt.run(),
+        Command::Reset(reset) => reset.run(),
         Command::CheckConfig(file) => check_config(&file),
     }
 }
@@ -154,7 +185,8 @@ fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    for risk in runtime.block_on(store::risks(&config.tables.store.url)) {
+    let tables = &config.tables;
+    for risk in runtime.block_on(store::risks(&tables.store.url, &tables.board_id())) {
         println!("Beware: {risk}.");
     }
     println!("The configuration is good.");

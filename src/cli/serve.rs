@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Secret, StoreTable},
     demo::Demo,
     live::LiveBoard,
-    serve::Server,
+    serve::{Server, wait_for_store},
     store::{self, StoreUrl},
     vital::Vitals,
     wire,
@@ -79,11 +79,22 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
         &config.tables.auth,
     );
     let tables = &config.tables;
-    for risk in store::risks(&tables.store.url).await {
-        tracing::warn!("{risk}");
-    }
-    let (opened, ready) =
-        store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
+    let (url, board, rules) = (&tables.store.url, tables.board_id(), tables.rules());
+    let address = config.leptos.site_addr;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.and_then(TcpListener::into_std);
+    let listener = listener.map_err(|source| CliError::Listen { address, source })?;
+    let place = url.to_string();
+    let opened = wait_for_store(&listener, &tables.limits, &place, async || {
+        let opened = store::open(url, &board, rules).await?;
+        for risk in store::risks(url, &board).await {
+            tracing::warn!("{risk}");
+        }
+        Ok(opened)
+    });
+    let Some((opened, ready)) = opened.await? else {
+        return Ok(());
+    };
     tracing::info!(
         store = ?tables.store.url,
         users = opened.board.len(),
@@ -103,10 +114,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
     _ = any_spawner::Executor::init_tokio();
     let server = Server::new(&config, live.clone(), tokens.clone(), vitals.clone())?;
 
-    let address = config.leptos.site_addr;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| CliError::Listen { address, source })?;
+    let listener = TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
     say(&format!("Podium is ready at http://{address}"));
     if demo {

@@ -15,6 +15,7 @@ mod origins;
 mod outage;
 mod site;
 mod slow_body;
+mod starting;
 
 use std::{
     sync::{
@@ -61,6 +62,7 @@ pub use departure::Departure;
 pub use engine_io::{Library, routes as engine_io};
 pub use listener::{Connections, accept};
 pub use open_files::raise_limit;
+pub use starting::{WaitError, wait_for_store};
 
 /// Between saying that no more work is wanted and taking none: balancers ask
 /// every second or so.

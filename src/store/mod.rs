@@ -394,10 +394,10 @@ impl fmt::Display for StoreUrl {
 /// What puts at risk what will be stored there, as a sentence for each; for example a
 /// network file system, which may lose what it has confirmed. It changes nothing, and says
 /// nothing of a store that cannot be reached.
-pub async fn risks(url: &StoreUrl) -> Vec<String> {
+pub async fn risks(url: &StoreUrl, board: &BoardId) -> Vec<String> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::risks(path),
-        StoreUrl::Redis(_) => Vec::new(),
+        StoreUrl::Redis(place) => redis::risks(place, board).await,
     }
 }
 

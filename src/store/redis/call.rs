@@ -7,9 +7,11 @@ use redis::Value;
 use super::{
     Retention,
     fault::Fault,
+    load::Following,
     recent::Recent,
     record::{
-        announcement_text, array, number, profile_text, some_number, some_score, split, text,
+        announcement_text, array, nonce_text, number, profile_text, some_number, some_score, split,
+        text,
     },
 };
 use crate::{
@@ -220,7 +222,7 @@ fn limit(oldest: &str, command: &Command, now: Timestamp) -> Result<LimitReached
 
 /// The beginning of the script's arguments.
 pub(super) fn begin(
-    epoch: &str,
+    following: &Following,
     nonce: u64,
     retention: &Retention,
     recent: &Recent,
@@ -231,8 +233,10 @@ pub(super) fn begin(
     let mut ranks = ranks.peekable();
     let first = ranks.peek().map_or(1, |folded| folded.seq());
     let mut arguments: Vec<Vec<u8>> = [
-        epoch.to_owned(),
-        format!("{nonce:016x}"),
+        following.epoch.to_string(),
+        nonce_text(nonce),
+        following.folded.to_string(),
+        following.nonce.map(nonce_text).unwrap_or_default(),
         retention.actions.as_millis().to_string(),
         retention.entries.to_string(),
         retention.history.to_string(),

@@ -23,6 +23,25 @@ pub(super) struct Link {
     pub(super) commands: MultiplexedConnection,
     /// May wait for entries.
     pub(super) tail: MultiplexedConnection,
+    /// What the server says of itself.
+    pub(super) info: Info,
+}
+
+/// What a server says of itself, by name.
+#[derive(Clone)]
+pub(super) struct Info(HashMap<String, String>);
+
+impl Info {
+    fn read(text: &str) -> Info {
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Info(fields.collect())
+    }
+
+    /// The value, or nothing if the server does not say it.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
 }
 
 /// Connects to the server that has the board: of a cluster, whichever that is; of a
@@ -31,16 +50,13 @@ pub(super) async fn connect(place: &Place, keys: &Keys) -> Result<Link, Fault> {
     let mut fault = Fault::Away("no server is named".into());
     for server in place.servers() {
         let found = timeout(2 * PATIENCE, connect_by(server, keys)).await;
-        match found.unwrap_or_else(|_| Err(silent(server.addr()))) {
+        match found.unwrap_or_else(|_| Err(Fault::Away("it does not answer".into()))) {
             Ok(link) => return Ok(link),
             Err(found) => fault = found,
         }
+        tracing::debug!(server = %server.addr(), %fault, "not this server");
     }
     Err(fault)
-}
-
-fn silent(address: &ConnectionAddr) -> Fault {
-    Fault::Away(format!("{address} does not answer"))
 }
 
 /// Asks one server where the board is, and connects to that.
@@ -52,26 +68,25 @@ async fn connect_by(server: &ConnectionInfo, keys: &Keys) -> Result<Link, Fault>
         (commands, about) = ask(&server).await?;
     }
     if about.is_replica {
-        return Err(Fault::Away(format!("{} is a replica", server.addr())));
+        return Err(Fault::Away("it is a replica".into()));
     }
     let (tail, other) = ask(&server).await?;
     if other.run != about.run {
         return Err(Fault::Away("the server is being replaced".into()));
     }
-    if about.evicts {
-        tracing::warn!(
-            "Redis throws data away when its memory is full: set its maxmemory-policy to noeviction"
-        );
-    }
-    Ok(Link { commands, tail })
+    Ok(Link {
+        commands,
+        tail,
+        info: about.info,
+    })
 }
 
 struct About {
     is_cluster: bool,
     is_replica: bool,
-    evicts: bool,
     /// Names one run of the server.
     run: String,
+    info: Info,
 }
 
 /// Connects to a server, and asks it what it is.
@@ -84,11 +99,8 @@ async fn ask(server: &ConnectionInfo) -> Result<(MultiplexedConnection, About), 
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
     let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
-    let info: HashMap<&str, &str> = info
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .collect();
-    let field = |name| info.get(name).copied().unwrap_or_default();
+    let info = Info::read(&info);
+    let field = |name| info.field(name);
     let version = field("redis_version");
     let major: u32 = version
         .split('.')
@@ -103,8 +115,8 @@ async fn ask(server: &ConnectionInfo) -> Result<(MultiplexedConnection, About), 
     let about = About {
         is_cluster: field("redis_mode") == "cluster",
         is_replica: field("role") == "slave",
-        evicts: field("maxmemory") != "0" && field("maxmemory_policy") != "noeviction",
         run: field("run_id").to_owned(),
+        info,
     };
     Ok((connection, about))
 }

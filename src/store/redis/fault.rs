@@ -2,7 +2,7 @@
 
 use redis::{ErrorKind, RedisError};
 
-use crate::store::StoreError;
+use crate::store::{Health, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -22,41 +22,114 @@ pub(super) enum Fault {
     #[error("the board has changed under this node")]
     Changed,
     /// Entries between those that were folded and those that are there are gone.
-    #[error("entries of the log are missing after {0}")]
+    #[error("entries of the log are missing in Redis after {0}")]
     Gap(u64),
     /// What was read cannot have been written by this program.
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
+    /// Something that was there is missing, or something is there that this program did
+    /// not write: an operator has to decide. Whoever looks sees it.
+    #[error("{0}")]
+    Lost(String),
+    /// The same of a key that nobody looks at before it is needed.
+    #[error("{0}")]
+    Broken(String),
 }
 
 impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Fault {
-        if error.kind() == ErrorKind::AuthenticationFailed {
-            return Fault::Unusable("the user or the password is wrong".into());
+        let detail = || error.detail().unwrap_or_default().to_owned();
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => {
+                return Fault::Unusable("the user or the password is wrong".into());
+            }
+            ErrorKind::Parse => return Fault::Unusable("it does not answer as Redis does".into()),
+            ErrorKind::InvalidClientConfig => return Fault::Unusable(error.to_string()),
+            _ => {}
         }
+        let refused = |words: &str| Fault::Refused(words.to_owned());
         match error.code() {
             Some("EPOCH") => Fault::Changed,
+            Some("DAMAGED") => Fault::Lost(detail()),
+            Some("BROKEN") => Fault::Broken(detail()),
+            Some("WRONGTYPE") => {
+                Fault::Lost("a key of the board is of another type in Redis".into())
+            }
             Some("WRONGPASS") => Fault::Unusable("the user or the password is wrong".into()),
             Some("NOAUTH") => Fault::Unusable("it wants a password".into()),
             Some("NOPERM") => Fault::Unusable(format!(
                 "the user may not do all that is needed: {}",
-                error.detail().unwrap_or_default()
+                detail()
             )),
+            Some("ERR") if detail().contains("DB index is out of range") => {
+                Fault::Unusable("it has no database of that number".into())
+            }
             Some("CLAIM") => Fault::Unusable("another podium migrate writes to it now".into()),
-            // Memory or disk is full, or too few replicas are there.
-            Some("OOM" | "MISCONF" | "NOREPLICAS") => Fault::Refused(error.to_string()),
+            Some("OOM") => {
+                refused("the memory of Redis is full: raise its maxmemory, or take away other data")
+            }
+            Some("MISCONF") => refused(
+                "Redis cannot save to its disk, as its log says: give it room there, and it goes on",
+            ),
+            Some("NOREPLICAS") => {
+                refused("Redis has too few replicas (min-replicas-to-write): connect them again")
+            }
             _ => Fault::Away(error.to_string()),
         }
     }
 }
 
 impl Fault {
+    /// Does an operator have to decide?
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            Fault::Lost(_)
+            | Fault::Broken(_)
+            | Fault::Gap(_)
+            | Fault::Damaged(_)
+            | Fault::Foreign(_) => true,
+            Fault::Away(_) | Fault::Unusable(_) | Fault::Refused(_) | Fault::Changed => false,
+        }
+    }
+
+    /// Why nothing is stored, and what to do.
+    fn words(&self) -> String {
+        match self {
+            Fault::Lost(_) | Fault::Broken(_) | Fault::Gap(_) | Fault::Damaged(_) => format!(
+                "{self}. Nothing in Redis is changed until an operator decides: put back what \
+                 was there, or run `podium adopt`, which goes on with what is left, or `podium \
+                 reset`, which begins with an empty board; both say first what they will do"
+            ),
+            _ => self.to_string(),
+        }
+    }
+
+    /// What a store is like that has met it.
+    pub(super) fn health(&self) -> Health {
+        if self.is_lasting() {
+            Health::Unwritable(self.words().into())
+        } else {
+            Health::Away
+        }
+    }
+
+    /// What is answered to those who send commands.
+    pub(super) fn refusal(&self) -> StoreError {
+        match self {
+            Fault::Refused(words) => StoreError::Unwritable(words.as_str().into()),
+            fault if fault.is_lasting() => StoreError::Unwritable(fault.words().into()),
+            fault => StoreError::Away(fault.to_string()),
+        }
+    }
+
     /// Why a store cannot be opened at this address.
     pub(super) fn at(self, address: String) -> StoreError {
         match self {
             Fault::Unusable(problem) => StoreError::Unusable { address, problem },
             Fault::Foreign(error) => error,
-            Fault::Damaged(problem) => StoreError::Damaged(problem),
+            Fault::Lost(_) | Fault::Broken(_) | Fault::Gap(_) | Fault::Damaged(_) => {
+                StoreError::Unwritable(self.words().into())
+            }
             fault => StoreError::Away(format!("{address}: {fault}")),
         }
     }

@@ -1,15 +1,16 @@
 //! A board as Redis keeps it: that it is there, of our kind, and of which epoch.
 
 use rand::RngExt;
-use redis::{Value, aio::MultiplexedConnection};
+use redis::{Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
 use super::{
     Place,
     connect::{Link, connect},
     fault::Fault,
     keys::Keys,
-    load::{Loaded, Meta, entry, load, meta},
+    load::{Loaded, Meta, load},
     record::{array, number, read_epoch, text},
+    scan::keys_page,
     scripts::Scripts,
     time::RedisClock,
 };
@@ -30,12 +31,6 @@ pub(super) struct KeptBoard {
     pub(super) clock: RedisClock,
 }
 
-/// A board that was found, or has just been made.
-pub(super) struct Found {
-    pub(super) meta: Meta,
-    pub(super) is_new: bool,
-}
-
 impl KeptBoard {
     pub(super) fn new(place: &Place, board: &BoardId, rules: Rules) -> KeptBoard {
         KeptBoard {
@@ -47,53 +42,102 @@ impl KeptBoard {
         }
     }
 
-    /// Connects, and loads the board.
+    /// Connects, and loads the board, which is made if nothing of it is there.
     pub(super) async fn open(&self) -> Result<(Link, Loaded), Fault> {
         let mut link = connect(&self.place, &self.keys).await?;
-        self.find(&mut link.commands).await?;
-        let loaded = self.load(&mut link.commands).await?;
+        let connection = &mut link.commands;
+        if self.find(connection).await?.is_none() {
+            self.create(connection).await?;
+        }
+        let loaded = load(connection, self).await?;
         Ok((link, loaded))
     }
 
-    /// Loads the board; if entries are gone that had no ranks yet, as of the last one.
-    pub(super) async fn load(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<Loaded, Fault> {
-        match load(connection, self).await {
-            Err(Fault::Gap(after)) => {
-                let now = meta(connection, &self.keys.meta).await?;
-                let next = entry(connection, &self.keys.log, after + 1).await?;
-                // What has ranks by now may be trimmed, while the board was being read.
-                if next.is_some() || !(now.ranked_through..now.seq).contains(&after) {
-                    return Err(Fault::Gap(after));
-                }
-                let fault = Fault::Gap(after);
-                tracing::error!(%fault, "some duplicates will be answered without their ranks");
-                self.renew(connection, now.epoch, true).await?;
-                load(connection, self).await
-            }
-            result => result,
-        }
-    }
-
-    /// Finds the board, and makes it if it is not there.
-    pub(super) async fn find(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<Found, Fault> {
-        let wanted = self.rules.deciding();
-        let new = random_epoch();
-        let mut call = self.scripts.begin.prepare_invoke();
+    /// A script with the keys that a board is made of.
+    pub(super) fn call<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
         for key in self.keys.all() {
             call.key(key);
         }
-        call.arg(SCHEMA).arg(new.to_string()).arg(wanted);
+        call
+    }
+
+    /// Finds the board, if it is there.
+    ///
+    /// # Errors
+    /// If it is not as it should be, or a part of it is there without the rest.
+    pub(super) async fn find(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Option<Meta>, Fault> {
+        let call = self.call(&self.scripts.find);
         let found: Value = call.invoke_async(connection).await?;
-        let [now, schema, epoch, deciding, seq, ranked_through, migrating] = array(&found)? else {
-            return Err(Fault::Damaged("a board of another form"));
+        self.read(&found)
+    }
+
+    /// Makes the board, unless another node is faster.
+    ///
+    /// # Errors
+    /// If Redis has any key of a board of this name.
+    pub(super) async fn create(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Meta, Fault> {
+        self.check_empty(connection).await?;
+        let mut call = self.call(&self.scripts.create);
+        call.arg(SCHEMA)
+            .arg(random_epoch().to_string())
+            .arg(self.rules.deciding());
+        let made = self.read(&call.invoke_async(connection).await?)?;
+        made.ok_or(Fault::Damaged("a board of another form"))
+    }
+
+    /// Has Redis no key of a board of this name? Another node may make one meanwhile.
+    pub(super) async fn check_empty(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), Fault> {
+        let mut cursor = Some("0".to_owned());
+        while let Some(from) = cursor {
+            let (found, next) = keys_page(connection, self.keys.prefix(), &from).await?;
+            let is_ours = |key: &&Vec<u8>| ***key != *self.keys.nodes.as_bytes();
+            if let Some(key) = found.iter().find(is_ours)
+                && self.find(connection).await?.is_none()
+            {
+                return Err(Fault::Lost(format!(
+                    "{} is missing in Redis, and there is {}",
+                    self.keys.meta,
+                    key.escape_ascii()
+                )));
+            }
+            cursor = next;
+        }
+        Ok(())
+    }
+
+    /// Reads what `begin.lua` says.
+    fn read(&self, found: &Value) -> Result<Option<Meta>, Fault> {
+        let (now, fields) = match array(found)? {
+            [now] => (now, None),
+            [now, fields @ ..] => (now, Some(fields)),
+            [] => return Err(Fault::Damaged("an answer of another form")),
         };
         self.clock.hear(Timestamp(number(text(now)?)?));
+        let Some(fields) = fields else {
+            return Ok(None);
+        };
+        let [
+            schema,
+            epoch,
+            deciding,
+            seq,
+            ranked_through,
+            decided,
+            migrating,
+        ] = fields
+        else {
+            return Err(Fault::Damaged("a board of another form"));
+        };
         let schema = number(text(schema)?)?;
         if schema > SCHEMA {
             return Err(self.too_new(schema));
@@ -103,22 +147,28 @@ impl KeptBoard {
                 self.place.to_string(),
             )));
         }
-        let deciding = text(deciding)?;
-        if deciding != wanted {
-            return Err(Fault::Foreign(StoreError::OtherRules {
-                found: deciding.to_owned(),
-                wanted,
-            }));
-        }
-        let epoch = read_epoch(text(epoch)?)?;
-        Ok(Found {
-            meta: Meta {
-                epoch,
-                seq: number(text(seq)?)?,
-                ranked_through: number(text(ranked_through)?)?,
+        self.check_rule(text(deciding)?)?;
+        Ok(Some(Meta {
+            epoch: read_epoch(text(epoch)?)?,
+            seq: number(text(seq)?)?,
+            ranked_through: number(text(ranked_through)?)?,
+            decided: match decided {
+                Value::Nil => 0,
+                decided => number(text(decided)?)?,
             },
-            is_new: epoch == new,
-        })
+        }))
+    }
+
+    /// Was the board played by the rule that is configured?
+    pub(super) fn check_rule(&self, found: &str) -> Result<(), Fault> {
+        let wanted = self.rules.deciding();
+        if found == wanted {
+            return Ok(());
+        }
+        Err(Fault::Foreign(StoreError::OtherRules {
+            found: found.to_owned(),
+            wanted,
+        }))
     }
 
     /// The fault of a board of a later schema.
@@ -130,19 +180,16 @@ impl KeptBoard {
         })
     }
 
-    /// Ends an epoch, if it has not ended yet. With `is_torn`, entries that have no
-    /// ranks yet are missing, and the board goes on from the last one.
-    pub(super) async fn renew(
+    /// Notes in Redis that nothing may be written until an operator has decided, for all
+    /// who cannot see why.
+    pub(super) async fn halt(
         &self,
         connection: &mut MultiplexedConnection,
-        old: Epoch,
-        is_torn: bool,
+        epoch: Epoch,
+        why: &str,
     ) -> Result<(), Fault> {
-        let mut call = self.scripts.renew.prepare_invoke();
-        call.key(&self.keys.meta)
-            .arg(old.to_string())
-            .arg(random_epoch().to_string())
-            .arg(u8::from(is_torn));
+        let mut call = self.scripts.halt.prepare_invoke();
+        call.key(&self.keys.meta).arg(epoch.to_string()).arg(why);
         Ok(call.invoke_async(connection).await?)
     }
 }

@@ -5,7 +5,10 @@ use crate::board::{BoardId, UserId};
 
 pub(super) struct Keys {
     prefix: String,
-    /// A hash: schema, epoch, rule, seq, ranked_through.
+    /// A hash: schema, epoch, rule, seq, ranked_through; what was there after which entry
+    /// (`counted`), from which entry on what belongs to entries is looked for (`audited`),
+    /// when an operator began the epoch (`decided`), and why nothing may be written until
+    /// one has decided (`halted`).
     pub(super) meta: String,
     /// A stream. An entry's id begins with its seq.
     pub(super) log: String,

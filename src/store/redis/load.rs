@@ -30,6 +30,8 @@ pub(super) struct Following {
     pub(super) folded: u64,
     /// The nonce of that entry, if it is known.
     pub(super) nonce: Option<u64>,
+    /// When the epoch was begun by a command, by Redis's clock; 0 if it was not.
+    pub(super) decided: u64,
 }
 
 /// A board that was loaded, and where its log goes on.
@@ -44,14 +46,16 @@ pub(super) struct Meta {
     pub(super) epoch: Epoch,
     pub(super) seq: u64,
     pub(super) ranked_through: u64,
+    /// When the epoch was begun by a command, by Redis's clock; 0 if it was not.
+    pub(super) decided: u64,
 }
 
 pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> Result<Meta, Fault> {
     let fields: Value = redis::cmd("HMGET")
-        .arg(&[key, "epoch", "seq", "ranked_through"])
+        .arg(&[key, "epoch", "seq", "ranked_through", "decided"])
         .query_async(connection)
         .await?;
-    let [epoch, seq, ranked_through] = array(&fields)? else {
+    let [epoch, seq, ranked_through, decided] = array(&fields)? else {
         return Err(Fault::Damaged("an answer of another form"));
     };
     if *epoch == Value::Nil {
@@ -61,6 +65,10 @@ pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> R
         epoch: read_epoch(text(epoch)?)?,
         seq: number(text(seq)?)?,
         ranked_through: number(text(ranked_through)?)?,
+        decided: match decided {
+            Value::Nil => 0,
+            decided => number(text(decided)?)?,
+        },
     })
 }
 
@@ -118,6 +126,7 @@ async fn try_load(
         epoch: from.epoch,
         folded: from.ranked_through,
         nonce: last.as_ref().map(|last| last.nonce),
+        decided: from.decided,
     };
     if let Some(last) = rest.last() {
         following.folded = last.entry.seq.get();

@@ -10,11 +10,15 @@
 //!
 //! A connection may break at any time, and what comes back may be another server that
 //! has not all that was folded. An entry says its epoch and which call wrote it, which
-//! tells. Whoever finds that the log is another one begins a new epoch, and all load
-//! the board anew.
+//! tells. Keys may also be deleted, evicted, restored from an older copy, or written by
+//! another program. No script writes to a board that is not as scripts left it
+//! (`scripts/check.lua`), and whoever finds that it is not stops writing, says so, and goes
+//! on to show what it has: an operator decides what becomes of it (`adopt`). A new epoch
+//! begins only by such a command.
 //!
 //! All clocks are Redis's.
 
+mod adopt;
 mod attendance;
 mod call;
 mod connect;
@@ -27,6 +31,8 @@ mod node;
 mod place;
 mod recent;
 mod record;
+mod risks;
+mod scan;
 mod scripts;
 mod session;
 mod time;
@@ -45,6 +51,7 @@ use crate::{
     board::{BoardId, Rules, Timestamp, UserId},
     vital::Pulse,
 };
+pub use adopt::{Reset, Survey};
 use attendance::Roll;
 use connect::Link;
 use history::Reader;
@@ -53,6 +60,7 @@ use load::Following;
 use node::{Node, Request};
 pub use place::{Place, Retention};
 use recent::Recent;
+pub(super) use risks::risks;
 pub(super) use transfer::{Source, Target};
 
 /// Requests that may wait for the node before senders are made to wait.

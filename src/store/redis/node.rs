@@ -15,7 +15,7 @@ use super::{
     connect::{Link, connect},
     fault::Fault,
     kept::KeptBoard,
-    load::{Following, entry},
+    load::{Following, entry, load},
     recent::Recent,
     session::Session,
 };
@@ -23,6 +23,9 @@ use crate::store::{Command, Fold, Health, Outcome, StoreError};
 
 /// Between two attempts to come back: the shortest time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How often the log says that Redis is still away, or that an operator has to decide.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) enum Request {
     Append {
@@ -64,8 +67,7 @@ impl Node {
                 return;
             };
             self.way.send_replace(None);
-            self.health.send_replace(Health::Away);
-            tracing::warn!(%fault, "Redis is away: actions are refused, and boards stay as they are");
+            self.is_lost(&fault);
             if began.elapsed() > PAUSES.1 {
                 pauses = Pauses::default();
             }
@@ -76,27 +78,39 @@ impl Node {
         }
     }
 
+    /// Says that nothing can be written, and why.
+    fn is_lost(&self, fault: &Fault) {
+        if let Health::Unwritable(why) = fault.health() {
+            tracing::error!("actions are refused, and boards stay as they are, because {why}");
+        } else {
+            tracing::warn!(%fault, "Redis is away: actions are refused, and boards stay as they are");
+        }
+        self.health.send_replace(fault.health());
+    }
+
     /// Tries until there is a way again, and refuses what is asked meanwhile. `None` if
     /// the store is closed first.
     async fn come_back(
         &mut self,
-        lost: Fault,
+        mut lost: Fault,
         pauses: &mut Pauses,
         queue: &mut mpsc::Receiver<Request>,
     ) -> Option<Link> {
         let mut reason = lost.to_string();
+        let mut said = Instant::now();
         loop {
             let pause = pauses.next();
             let result = {
+                let health = self.health.subscribe();
                 let attempt = async {
                     sleep(pause).await;
-                    self.attempt(&lost).await
+                    self.attempt(&mut lost).await
                 };
                 let mut attempt = std::pin::pin!(attempt);
                 loop {
                     tokio::select! {
                         result = &mut attempt => break result,
-                        request = queue.recv() => refuse(request?, &reason)?,
+                        request = queue.recv() => refuse(request?, &health, &reason)?,
                     }
                 }
             };
@@ -104,55 +118,70 @@ impl Node {
                 Ok(link) => return Some(link),
                 Err(fault) => fault,
             };
-            if fault.to_string() != reason {
+            if fault.to_string() != reason || said.elapsed() > SAY_AGAIN {
                 reason = fault.to_string();
-                tracing::warn!(%fault, "Redis is still away");
+                said = Instant::now();
+                self.is_lost(&fault);
             }
         }
     }
 
-    /// Connects, and makes sure that the log goes on where it was left.
-    async fn attempt(&mut self, lost: &Fault) -> Result<Link, Fault> {
+    /// Connects, and makes sure that the log goes on where it was left. Where it does not,
+    /// and no operator has decided that, nothing is changed.
+    async fn attempt(&mut self, lost: &mut Fault) -> Result<Link, Fault> {
         let mut link = connect(&self.board.place, &self.board.keys).await?;
         let connection = &mut link.commands;
-        let found = self.board.find(connection).await?;
         let Following {
             epoch,
             folded,
             nonce,
+            decided,
         } = self.following;
+        let found = match self.board.find(connection).await? {
+            Some(found) => found,
+            None if folded == 0 => self.board.create(connection).await?,
+            None => return Err(nothing_left()),
+        };
+        if found.epoch != epoch {
+            if folded > 0 && found.decided <= decided {
+                return Err(Fault::Lost(
+                    "Redis has another board than this server shows, and nobody has decided to \
+                     give this one up"
+                        .into(),
+                ));
+            }
+            tracing::warn!("a new epoch has begun: the board is loaded anew");
+            self.reload(connection).await?;
+            return Ok(link);
+        }
+        if let Fault::Broken(why) = lost {
+            return Err(self.halt(connection, std::mem::take(why), lost).await);
+        }
+        if found.seq < folded {
+            let why = format!(
+                "Redis has lost the latest entries: {folded} were shown, and it has {} (an older \
+                 copy was restored, or a replica took over that had less)",
+                found.seq
+            );
+            return Err(self.halt(connection, why, lost).await);
+        }
         let is_broken = matches!(lost, Fault::Gap(_) | Fault::Damaged(_));
-        if found.is_new {
-            tracing::error!(
-                "Redis had lost everything: the board is empty, and players have to be registered \
-                 again"
-            );
-        } else if found.meta.epoch != epoch {
-            tracing::warn!("another node began a new epoch: the board is loaded anew");
-        } else if found.meta.seq < folded {
-            tracing::warn!(
-                folded,
-                found = found.meta.seq,
-                "Redis has lost the latest entries: the board is loaded anew, in a new epoch"
-            );
-            self.board.renew(connection, epoch, false).await?;
-        } else if folded > 0 {
+        if folded > 0 {
             let last = entry(connection, &self.board.keys.log, folded).await?;
             let heard = self.recent.lock().ranked_through();
             match (last.map(|last| last.nonce), nonce) {
                 (Some(found), Some(known)) if found != known => {
-                    tracing::warn!(
-                        folded,
-                        "Redis has other entries than were folded: the board is loaded anew, in a \
-                         new epoch"
+                    let why = format!(
+                        "Redis has another entry {folded} than was shown: an older copy was \
+                         restored, or a replica took over that had less, and was written to"
                     );
-                    self.board.renew(connection, epoch, false).await?;
+                    return Err(self.halt(connection, why, lost).await);
                 }
                 (Some(_), Some(_)) if is_broken => {
                     tracing::warn!(%lost, "the board is loaded anew");
                 }
                 // Nobody would write them again who has heard that they are there.
-                (Some(_), Some(_)) if found.meta.ranked_through < heard => {
+                (Some(_), Some(_)) if found.ranked_through < heard => {
                     tracing::warn!("Redis has lost the latest ranks: the board is loaded anew");
                 }
                 (Some(_), Some(_)) => return Ok(link),
@@ -166,12 +195,39 @@ impl Node {
         } else {
             return Ok(link);
         }
-        let loaded = self.board.load(connection).await?;
+        self.reload(connection).await?;
+        Ok(link)
+    }
+
+    /// Has all nodes stop until an operator has decided; gives the fault that says so.
+    async fn halt(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        why: String,
+        lost: &mut Fault,
+    ) -> Fault {
+        let halted = self.board.halt(connection, self.following.epoch, &why);
+        if let Err(fault) = halted.await {
+            *lost = Fault::Broken(why);
+            return fault;
+        }
+        // From now on Redis says it, until the operator has decided.
+        *lost = Fault::Changed;
+        Fault::Lost(why)
+    }
+
+    async fn reload(&mut self, connection: &mut MultiplexedConnection) -> Result<(), Fault> {
+        let loaded = load(connection, &self.board).await?;
         *self.recent.lock() = loaded.recent;
         self.following = loaded.following;
         self.fold.reload(loaded.opened);
-        Ok(link)
+        Ok(())
     }
+}
+
+/// What is wrong if the board is gone that a node has shown.
+pub(super) fn nothing_left() -> Fault {
+    Fault::Lost("nothing of this board is in Redis any more".into())
 }
 
 /// How long is waited before each attempt to come back: not at all, then longer and
@@ -189,12 +245,16 @@ impl Pauses {
     }
 }
 
-/// Answers a request while Redis is away; `None` for the one to close.
-fn refuse(request: Request, reason: &str) -> Option<()> {
+/// Answers a request while nothing can be written; `None` for the one to close.
+fn refuse(request: Request, health: &watch::Receiver<Health>, reason: &str) -> Option<()> {
     match request {
         Request::Append { reply, .. } => {
+            let error = match &*health.borrow() {
+                Health::Unwritable(why) => StoreError::Unwritable(why.clone()),
+                _ => StoreError::Away(reason.to_owned()),
+            };
             // Whoever asked may have gone.
-            _ = reply.send(Err(StoreError::Away(reason.to_owned())));
+            _ = reply.send(Err(error));
             Some(())
         }
         Request::Close => None,

@@ -180,6 +180,11 @@ pub(super) fn read_epoch(text: &str) -> Result<Epoch, Fault> {
     epoch.map(Epoch).map_err(|_| Fault::Damaged("the epoch"))
 }
 
+/// A nonce as entries have it.
+pub(super) fn nonce_text(nonce: u64) -> String {
+    format!("{nonce:016x}")
+}
+
 pub(super) fn id_of(bytes: &[u8]) -> Result<[u8; 16], Fault> {
     bytes.try_into().map_err(|_| Fault::Damaged("an id"))
 }
@@ -349,7 +354,7 @@ pub(super) fn entry_fields(
     field("kind", kind.as_bytes());
     field("epoch", epoch.to_string().as_bytes());
     field("at", entry.at.0.to_string().as_bytes());
-    field("nonce", format!("{nonce:016x}").as_bytes());
+    field("nonce", nonce_text(nonce).as_bytes());
     match &entry.fact {
         Fact::UserChanged { user, profile } => {
             field("user", &user.0);

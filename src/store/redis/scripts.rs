@@ -8,14 +8,22 @@ pub(super) struct Scripts {
     pub(super) append: Script,
     /// Notes how many are connected to a node.
     pub(super) attendance: Script,
+    /// Begins a new epoch of what is left of a board.
+    pub(super) adopt: Script,
     /// Claims a place for a board that is moved there.
     pub(super) claim: Script,
-    /// Makes a board, or says what is known of it.
-    pub(super) begin: Script,
+    /// Makes a board where there is none.
+    pub(super) create: Script,
+    /// Says what is known of a board.
+    pub(super) find: Script,
+    /// Lets others open a board that was moved.
+    pub(super) free: Script,
+    /// Notes why nothing may be written.
+    pub(super) halt: Script,
     /// Reads a user's past.
     pub(super) history: Script,
-    /// Begins a new epoch.
-    pub(super) renew: Script,
+    /// Looks whether a board is as scripts left it.
+    pub(super) inspect: Script,
     /// Writes a part of a board that is moved there.
     pub(super) restore: Script,
 }
@@ -23,13 +31,28 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Scripts {
         Scripts {
-            append: Script::new(include_str!("scripts/append.lua")),
-            attendance: Script::new(include_str!("scripts/attendance.lua")),
-            claim: Script::new(include_str!("scripts/claim.lua")),
-            begin: Script::new(include_str!("scripts/begin.lua")),
-            history: Script::new(include_str!("scripts/history.lua")),
-            renew: Script::new(include_str!("scripts/renew.lua")),
-            restore: Script::new(include_str!("scripts/restore.lua")),
+            append: script("", include_str!("scripts/append.lua")),
+            attendance: script("", include_str!("scripts/attendance.lua")),
+            adopt: script(ALLOW_OOM, include_str!("scripts/adopt.lua")),
+            claim: script("", include_str!("scripts/claim.lua")),
+            create: script("", include_str!("scripts/begin.lua")),
+            find: script(NO_WRITES, include_str!("scripts/begin.lua")),
+            free: script(ALLOW_OOM, include_str!("scripts/free.lua")),
+            halt: script(ALLOW_OOM, include_str!("scripts/halt.lua")),
+            history: script(NO_WRITES, include_str!("scripts/history.lua")),
+            inspect: script(NO_WRITES, include_str!("scripts/inspect.lua")),
+            restore: script("", include_str!("scripts/restore.lua")),
         }
     }
+}
+
+/// Also while Redis cannot write.
+const NO_WRITES: &str = " flags=no-writes";
+/// Also while its memory is full.
+const ALLOW_OOM: &str = " flags=allow-oom";
+
+/// A script after what all of them begin with.
+fn script(flags: &str, text: &str) -> Script {
+    let check = include_str!("scripts/check.lua");
+    Script::new(&format!("#!lua{flags}\n{check}\n{text}"))
 }

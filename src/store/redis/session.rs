@@ -1,7 +1,7 @@
 //! One node between two losses of Redis: it asks for what senders want, reads the log,
 //! folds it, and answers.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use rand::RngExt;
@@ -15,14 +15,14 @@ use super::{
     call::{self, Answer, Decision},
     connect::Link,
     fault::Fault,
-    load::{Following, meta},
+    load::Following,
     node::{Node, Reply, Request},
     recent::Folded,
-    record::{Logged, array},
+    record::{Logged, array, number, read_epoch, text},
 };
 use crate::{
     board::LogEntry,
-    store::{Command, StoreError},
+    store::{Command, Health, StoreError},
 };
 
 /// Commands that are sent at once: Redis does nothing else meanwhile.
@@ -38,6 +38,12 @@ const PAGE: usize = 1000;
 const BLOCK: Duration = Duration::from_millis(500);
 /// How long ranks may wait for a call that takes them along.
 const FLUSH: Duration = Duration::from_millis(200);
+/// How long no call may be made: then one sees whether Redis still writes.
+const PROBE: Duration = Duration::from_secs(5);
+/// How often Redis is looked at, whether all is there that was.
+const INSPECT: Duration = Duration::from_millis(500);
+/// Entries that are looked at each time.
+const INSPECTED: usize = 100;
 
 /// See the module.
 pub(super) struct Session<'a> {
@@ -49,6 +55,10 @@ pub(super) struct Session<'a> {
     waiting: VecDeque<Waiting>,
     /// When ranks are written that no call has taken along.
     flush: Option<Instant>,
+    /// When the last call was made.
+    called: Instant,
+    /// When Redis is to be looked at, and after which entry.
+    inspection: (Instant, u64),
     is_closing: bool,
     /// The last entry whose ranks are to be written before the end.
     last: Option<u64>,
@@ -78,10 +88,17 @@ struct Waiting {
     replies: Vec<(Vec<Decision>, Reply)>,
 }
 
-/// What came from the log, or what Redis says after nothing came for a while.
-enum Tail {
-    Entries(Vec<Logged>),
-    Idle { ranked_through: u64 },
+/// What came from the log.
+struct Tail {
+    entries: Vec<Logged>,
+    inspected: Option<Inspected>,
+}
+
+/// What Redis says of a board that is as it should be.
+struct Inspected {
+    ranked_through: u64,
+    /// The last entry that was looked at, or 0 to begin again.
+    through: u64,
 }
 
 impl<'a> Session<'a> {
@@ -93,6 +110,8 @@ impl<'a> Session<'a> {
             waiting: VecDeque::new(),
             // What the session before left.
             flush: Some(Instant::now()),
+            called: Instant::now(),
+            inspection: (Instant::now(), 0),
             is_closing: false,
             last: None,
             is_refusing: false,
@@ -103,7 +122,6 @@ impl<'a> Session<'a> {
     pub(super) async fn run(mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
         let result = self.follow(queue).await;
         if let Err(fault) = &result {
-            let reason = fault.to_string();
             let called = self
                 .call
                 .take()
@@ -112,7 +130,7 @@ impl<'a> Session<'a> {
             let called = called.into_iter().map(|(_, reply)| reply);
             let waiting = self.waiting.drain(..).flat_map(|waiting| waiting.replies);
             for reply in called.chain(waiting.map(|(_, reply)| reply)) {
-                _ = reply.send(Err(StoreError::Away(reason.clone())));
+                _ = reply.send(Err(fault.refusal()));
             }
         }
         match result {
@@ -138,7 +156,9 @@ impl<'a> Session<'a> {
             }
             let is_free = self.call.is_none();
             let takes_more = is_free && !self.is_closing && self.waiting.len() < WAITING;
-            let flush = self.flush.filter(|_| is_free);
+            let probe = self.called + PROBE;
+            let flush = self.flush.map_or(probe, |flush| flush.min(probe));
+            let flush = is_free.then_some(flush);
             tokio::select! {
                 read = &mut tail => {
                     self.heard(read?)?;
@@ -151,9 +171,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What comes next on the log.
+    /// What comes next on the log, and now and then, whether all is there that was.
     fn read(&self) -> BoxFuture<'static, Result<Tail, Fault>> {
         let Following { epoch, folded, .. } = self.node.following;
+        let (inspect_at, after) = self.inspection;
         let board = self.node.board.clone();
         let mut connection = self.link.tail.clone();
         Box::pin(async move {
@@ -166,26 +187,50 @@ impl<'a> Session<'a> {
                 .arg(&[&board.keys.log, &format!("{folded}-0")])
                 .query_async(&mut connection)
                 .await?;
-            if read == Value::Nil {
-                let meta = meta(&mut connection, &board.keys.meta).await?;
-                if meta.epoch != epoch || meta.seq < folded {
-                    return Err(Fault::Changed);
+            let entries = match &read {
+                Value::Nil => Vec::new(),
+                read => {
+                    let streams = array(read)?.first().map(array).transpose()?;
+                    let [_, entries] = streams.unwrap_or_default() else {
+                        return Err(Fault::Damaged("an answer of another form"));
+                    };
+                    Logged::read_all(entries)?
                 }
-                let ranked_through = meta.ranked_through;
-                return Ok(Tail::Idle { ranked_through });
+            };
+            if Instant::now() < inspect_at {
+                return Ok(Tail {
+                    entries,
+                    inspected: None,
+                });
             }
-            let streams = array(&read)?.first().map(array).transpose()?;
-            let [_, entries] = streams.unwrap_or_default() else {
+            let mut call = board.call(&board.scripts.inspect);
+            let call = call.arg(after).arg(INSPECTED);
+            let found: Value = call.invoke_async(&mut connection).await?;
+            let [found_epoch, seq, ranked_through, through] = array(&found)? else {
                 return Err(Fault::Damaged("an answer of another form"));
             };
-            Ok(Tail::Entries(Logged::read_all(entries)?))
+            let seq: u64 = number(text(seq)?)?;
+            if read_epoch(text(found_epoch)?)? != epoch || seq < folded {
+                return Err(Fault::Changed);
+            }
+            let inspected = Inspected {
+                ranked_through: number(text(ranked_through)?)?,
+                through: number(text(through)?)?,
+            };
+            Ok(Tail {
+                entries,
+                inspected: Some(inspected),
+            })
         })
     }
 
     fn heard(&mut self, tail: Tail) -> Result<(), Fault> {
-        match tail {
-            Tail::Entries(entries) => self.fold(entries)?,
-            Tail::Idle { ranked_through } => self.node.recent.lock().hear(ranked_through),
+        if !tail.entries.is_empty() {
+            self.fold(tail.entries)?;
+        }
+        if let Some(inspected) = tail.inspected {
+            self.node.recent.lock().hear(inspected.ranked_through);
+            self.inspection = (Instant::now() + INSPECT, inspected.through);
         }
         self.settle();
         Ok(())
@@ -258,7 +303,7 @@ impl<'a> Session<'a> {
         let asked = self.call.as_ref().map(|call| call.ranked_through + 1);
         recent.forget(needed.into_iter().chain(asked).min().unwrap_or(u64::MAX));
         self.flush = match self.flush {
-            Some(flush) if recent.is_ahead() => Some(flush),
+            Some(flush) if recent.is_ahead() || self.is_refusing => Some(flush),
             None if recent.is_ahead() => Some(Instant::now() + FLUSH),
             _ => None,
         };
@@ -298,7 +343,7 @@ impl<'a> Session<'a> {
         let recent = self.node.recent.lock();
         let ranked_through = recent.ranked_through();
         let mut arguments = call::begin(
-            &self.node.following.epoch.to_string(),
+            &self.node.following,
             nonce,
             &board.place.retention,
             &recent,
@@ -310,14 +355,12 @@ impl<'a> Session<'a> {
         }
         let mut connection = self.link.commands.clone();
         let answer = Box::pin(async move {
-            let mut call = board.scripts.append.prepare_invoke();
-            for key in board.keys.all() {
-                call.key(key);
-            }
+            let mut call = board.call(&board.scripts.append);
             call.arg(arguments);
             Ok(call.invoke_async(&mut connection).await?)
         });
         self.flush = None;
+        self.called = Instant::now();
         self.call = Some(Call {
             answer,
             nonce,
@@ -336,6 +379,7 @@ impl<'a> Session<'a> {
         };
         if std::mem::replace(&mut self.is_refusing, false) {
             tracing::info!("Redis takes actions again");
+            self.node.health.send_replace(Health::Open);
         }
         self.node.board.clock.hear(answer.now);
         self.node.recent.lock().hear(answer.ranked_through);
@@ -369,16 +413,18 @@ impl<'a> Session<'a> {
     }
 
     /// Nothing was done, and the log can still be read.
-    fn refused(&mut self, reason: &str) {
+    fn refused(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_refusing, true) {
-            tracing::error!(
-                reason,
-                "actions are refused because Redis does not write them"
-            );
+            tracing::error!("actions are refused, because {why}");
+        }
+        let why: Arc<str> = why.into();
+        let health = Health::Unwritable(why.clone());
+        if *self.node.health.borrow() != health {
+            self.node.health.send_replace(health);
         }
         let batch = self.call.take().map(|call| call.batch).unwrap_or_default();
         for (_, reply) in batch.0 {
-            _ = reply.send(Err(StoreError::Refused(reason.to_owned())));
+            _ = reply.send(Err(StoreError::Unwritable(why.clone())));
         }
         self.flush = Some(Instant::now() + FLUSH);
     }

@@ -9,12 +9,12 @@ use super::{
     connect::connect,
     fault::Fault,
     kept::{KeptBoard, SCHEMA, random_epoch},
-    load::{self, load, meta},
-    recent::Recent,
+    load::{self, Loaded, load, meta},
     record::{
-        action_point, array, bytes, bytes_text, counted_text, entry_fields, id_of, kept_text,
-        member_text, number, pairs, read_counted, read_point, text,
+        action_point, array, bytes_text, counted_text, entry_fields, id_of, kept_text, member_text,
+        number, pairs, read_counted, read_point, text,
     },
+    scan::keys_page,
 };
 use crate::{
     board::{BoardId, Epoch, Fact, Rules, Timestamp, UserId},
@@ -26,8 +26,6 @@ use crate::{
 
 /// Ranks that are written at once.
 const RANKS: usize = 1024;
-/// Keys that are looked for at once: the histories of so many are in memory together.
-const KEYS: usize = 256;
 /// Words of commands that are sent at once.
 const WORDS: usize = 8192;
 /// Words of one command: a script can hand over no more than some thousands.
@@ -71,19 +69,13 @@ impl Source {
         with_ranks: bool,
     ) -> Result<Option<(Opened, Source)>, Fault> {
         let mut connection = connect(&board.place, &board.keys).await?.commands;
-        let is_there: bool = redis::cmd("EXISTS")
-            .arg(&board.keys.meta)
-            .query_async(&mut connection)
-            .await?;
-        // To find it would make it.
-        if !is_there {
+        if board.find(&mut connection).await?.is_none() {
             return Ok(None);
         }
-        board.find(&mut connection).await?;
-        let mut loaded = board.load(&mut connection).await?;
+        let mut loaded = load(&mut connection, &board).await?;
         let epoch = loaded.opened.epoch;
         if with_ranks {
-            write_ranks(&mut connection, &board, epoch, &mut loaded.recent).await?;
+            write_ranks(&mut connection, &board, &mut loaded).await?;
         }
         let source = Source {
             head: Head {
@@ -140,17 +132,14 @@ impl Source {
 async fn write_ranks(
     connection: &mut MultiplexedConnection,
     board: &KeptBoard,
-    epoch: Epoch,
-    recent: &mut Recent,
+    loaded: &mut Loaded,
 ) -> Result<(), Fault> {
+    let recent = &mut loaded.recent;
     while recent.is_ahead() {
         let nonce = rand::rng().random();
         let retention = &board.place.retention;
-        let arguments = call::begin(&epoch.to_string(), nonce, retention, recent, RANKS);
-        let mut call = board.scripts.append.prepare_invoke();
-        for key in board.keys.all() {
-            call.key(key);
-        }
+        let arguments = call::begin(&loaded.following, nonce, retention, recent, RANKS);
+        let mut call = board.call(&board.scripts.append);
         let answer: Value = call.arg(arguments).invoke_async(connection).await?;
         let known = recent.ranked_through();
         recent.hear(Answer::read(&answer)?.ranked_through);
@@ -291,31 +280,6 @@ fn limited_key(name: &[u8]) -> Result<(UserId, &str), Fault> {
     Ok((UserId(id_of(user)?), bytes_text(action_type)?))
 }
 
-/// Keys that begin with a prefix, from a cursor on, which is `0` at first, and where the
-/// next page begins. Some may come twice.
-async fn keys_page(
-    connection: &mut MultiplexedConnection,
-    prefix: &[u8],
-    cursor: &str,
-) -> Result<(Vec<Vec<u8>>, Option<String>), Fault> {
-    let mut pattern = prefix.to_vec();
-    pattern.push(b'*');
-    let page: Value = redis::cmd("SCAN")
-        .arg(cursor)
-        .arg("MATCH")
-        .arg(pattern)
-        .arg("COUNT")
-        .arg(KEYS)
-        .query_async(connection)
-        .await?;
-    let [next, found] = array(&page)? else {
-        return Err(Fault::Damaged("an answer of another form"));
-    };
-    let found = array(found)?.iter();
-    let found = found.map(|key| Ok(bytes(key)?.to_vec()));
-    Ok((found.collect::<Result<_, Fault>>()?, load::next_page(next)?))
-}
-
 /// A board that is written to Redis, and that nobody can open meanwhile.
 pub(in crate::store) struct Target {
     board: KeptBoard,
@@ -352,11 +316,17 @@ impl Target {
     ) -> Result<Option<Target>, Fault> {
         let mut connection = connect(&board.place, &board.keys).await?.commands;
         let claim = random_epoch().to_string();
-        let mut call = board.scripts.claim.prepare_invoke();
-        call.key(&board.keys.meta)
-            .arg(SCHEMA)
-            .arg(&claim)
-            .arg(u8::from(replace));
+        if !replace
+            && board
+                .find(&mut connection)
+                .await
+                .is_ok_and(|it| it.is_none())
+        {
+            // Nothing is thrown away that may be left of a board.
+            board.check_empty(&mut connection).await?;
+        }
+        let mut call = board.call(&board.scripts.claim);
+        call.arg(SCHEMA).arg(&claim).arg(u8::from(replace));
         let (schema, seq): (usize, u64) = call.invoke_async(&mut connection).await?;
         if schema > SCHEMA {
             return Err(board.too_new(schema));
@@ -559,14 +529,14 @@ impl Target {
 
     /// Lets others open the board.
     pub(in crate::store) async fn set_free(mut self) -> Result<(), StoreError> {
-        let meta = self.board.keys.meta.clone().into_bytes();
         let place = self.board.place.to_string();
         let freed = async {
-            self.send([b"HDEL".to_vec(), meta, b"migrating".to_vec()])
-                .await?;
-            self.flush().await
+            self.flush().await?;
+            let mut call = self.board.call(&self.board.scripts.free);
+            call.arg(&self.claim);
+            Ok(call.invoke_async(&mut self.connection).await?)
         };
-        freed.await.map_err(|fault| fault.at(place))
+        freed.await.map_err(|fault: Fault| fault.at(place))
     }
 
     /// Adds a command to those that are sent together.

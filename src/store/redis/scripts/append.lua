@@ -1,9 +1,14 @@
-#!lua
 -- Writes ranks that a node has computed, then decides about commands in their order
 -- and writes the accepted ones to the log: all of it at once, or nothing.
 --
+-- Nothing is written to a board that is not as scripts left it, or that has lost what
+-- the node has seen. Each part that is written is whole: should something turn out to be
+-- wrong further on, what was done so far stays, and is answered as it was when it is sent
+-- again.
+--
 -- KEYS: meta, log, users, announcements, revoked
--- ARGV: epoch, nonce, and how much is kept: milliseconds that action ids are
+-- ARGV: epoch, nonce, the last entry that the node has folded and its nonce ('' if that
+--       is not known), and how much is kept: milliseconds that action ids are
 --       remembered, entries of the log, points of a user's history;
 --       the seq of the first rank, how many ranks there are, and the ranks;
 --       the commands
@@ -21,26 +26,50 @@ local function take()
     return ARGV[taken]
 end
 
-local function text(number) return string.format('%.0f', number) end
-
 local epoch, nonce = take(), take()
+local folded, folded_nonce = take(), take()
 local remember, keep, longest = take(), tonumber(take()), tonumber(take())
 
-local state = redis.call('HMGET', meta, 'epoch', 'seq', 'deciding', 'ranked_through',
-    'migrating')
-if state[1] ~= epoch or state[5] then
+local wrong, state = damage(KEYS)
+if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
+if not state or state.epoch ~= epoch or state.migrating then
     return redis.error_reply('EPOCH the board has begun anew')
 end
-local seq, deciding, ranked = tonumber(state[2]), state[3], tonumber(state[4])
+local seq, deciding, ranked = tonumber(state.seq), state.deciding, tonumber(state.ranked_through)
 local first = seq
 
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+-- Has the log the entry that the node has folded?
+local function has_folded()
+    if tonumber(folded) > seq then return false end
+    local id = folded .. '-0'
+    local entry = folded_nonce ~= '' and redis.call('XRANGE', log, id, id)[1]
+    if not entry then return true end
+    for field = 1, #entry[2], 2 do
+        if entry[2][field] == 'nonce' then return entry[2][field + 1] == folded_nonce end
+    end
+    return false
+end
+if not has_folded() then return redis.error_reply('EPOCH the log is another one') end
+
+local now = clock()
+
+-- Ends this call, because of a key that is not as scripts left it.
+local function broken(words) error({ broken = readable(words) }) end
+
+-- The key that is looked at, which may be of another type.
+local looked_at
+local function look(key)
+    looked_at = key
+    return key
+end
 
 -- Score, reached, best rank ('-' for none), and how the user is shown.
 local function user(id)
     local record = redis.call('HGET', users, id)
-    if record then return string.match(record, '^(%S+) (%S+) (%S+) (.*)$') end
+    if not record then return nil end
+    local score, reached, best, profile = string.match(record, '^(%S+) (%S+) (%S+) (.*)$')
+    if not score then broken(users .. ' has a record in Redis that Podium did not write') end
+    return score, reached, best, profile
 end
 
 local function put_user(id, score, reached, best, profile)
@@ -61,11 +90,19 @@ local function write(kind, ...)
     return text(seq)
 end
 
--- Of the older half every second point is left out, never the first. Points are
--- numbered, so that they say how many there were.
+-- The number of a point, which says how many there were.
+local function point_number(point, history)
+    local number = string.match(point, '^(%d+) ')
+    if not number then broken(history .. ' has a point in Redis that Podium did not write') end
+    return tonumber(number)
+end
+
+-- Of the older half every second point is left out, never the first.
 local function thin(history)
     local points, kept = redis.call('LRANGE', history, 0, -1), {}
     for number, point in ipairs(points) do
+        -- What is not ours is not thrown away.
+        if not string.match(point, '^%d+ ') then return end
         if number > #points / 2 or number % 2 == 1 then kept[#kept + 1] = point end
     end
     redis.call('DEL', history)
@@ -74,50 +111,45 @@ local function thin(history)
     end
 end
 
-local function add_point(id, point)
-    local history = prefix .. 'history:' .. id
-    local last = redis.call('LINDEX', history, -1)
-    local number = last and tonumber(string.match(last, '^%d+')) or 0
-    local length = redis.call('RPUSH', history, text(number + 1) .. ' ' .. point)
-    if length > longest then thin(history) end
-end
-
 local function set_best(id, best)
     local score, reached, _, profile = user(id)
     if score then put_user(id, score, reached, best, profile) end
 end
 
--- By what an entry did: to write what follows from its ranks.
+-- By what an entry did: to write what follows from its ranks. Each looks at all its keys
+-- before it writes.
 local ranking = {}
 
-function ranking.action(id, who, best, ranks, point)
-    local action = prefix .. 'action:' .. id
-    if redis.call('EXISTS', action) == 1 then redis.call('APPEND', action, ranks) end
+function ranking.action(at, id, who, best, ranks, point)
+    local _, _, known_best = user(who)
+    local history = look(prefix .. 'history:' .. who)
+    local last = redis.call('LINDEX', history, -1)
+    -- A best rank is written together with the first point.
+    if not last and known_best and known_best ~= '-' then
+        broken(history .. ' is missing in Redis')
+    end
+    local number = last and point_number(last, history) or 0
+    local action = look(prefix .. 'action:' .. id)
+    local counted = redis.call('GET', action)
+    -- It may have been forgotten, and counted anew.
+    if counted and string.match(counted, '^(%d+) ') == text(at) then
+        redis.call('APPEND', action, ranks)
+    end
     if best ~= '' then set_best(who, best) end
-    add_point(who, point)
+    local length = redis.call('RPUSH', history, text(number + 1) .. ' ' .. point)
+    if length > longest then thin(history) end
 end
 
 -- Whoever has registered again meanwhile has had no rank yet.
-function ranking.deleted(who)
-    redis.call('DEL', prefix .. 'history:' .. who)
+function ranking.deleted(_, who)
+    local history = look(prefix .. 'history:' .. who)
+    local last = redis.call('LINDEX', history, -1)
+    if last then point_number(last, history) end
+    redis.call('DEL', history)
     set_best(who, '-')
 end
 
 function ranking.other() end
-
-local arguments = { action = 5, deleted = 1, other = 0 }
-local rank, ranks = tonumber(take()), tonumber(take())
-for at = rank, rank + ranks - 1 do
-    local kind = take()
-    local from = taken + 1
-    taken = taken + arguments[kind]
-    -- Each is written once and in order, whichever nodes send it.
-    if at == ranked + 1 then
-        ranking[kind](unpack(ARGV, from, taken))
-        ranked = at
-    end
-end
-redis.call('HSET', meta, 'ranked_through', text(ranked))
 
 -- The moment of the oldest action that fills a window, if it is full.
 local function full(limited, window, limit)
@@ -142,6 +174,7 @@ end
 local function again(counted, who, kind, declared, increase)
     local its_seq, its_score, its_increase, length, rest =
         string.match(counted, '^(%d+) (%S+) (%S+) (%d+) (.*)$')
+    if not its_seq then broken(looked_at .. ' was not written by Podium in Redis') end
     local ranks = 17 + tonumber(length)
     if string.sub(rest, 1, 16) ~= who or string.sub(rest, 17, ranks - 1) ~= kind
         or (declared == '0' and its_increase ~= increase) then
@@ -166,12 +199,13 @@ function decide.put(id, profile)
 end
 
 function decide.act(id, who, kind, declared, per_minute, per_day, increase, half, rest)
-    local action = prefix .. 'action:' .. id
+    local action = look(prefix .. 'action:' .. id)
     local counted = redis.call('GET', action)
     if counted then return again(counted, who, kind, declared, increase) end
     local old, reached, best, profile = user(who)
     if not old then return 'unknown' end
-    local limited = prefix .. 'limited:' .. who .. ':' .. kind
+    local limited = look(prefix .. 'limited:' .. who .. ':' .. kind)
+    local has_limits = per_minute ~= '0' or per_day ~= '0'
     local minute = full(limited, MINUTE, tonumber(per_minute))
     local day = full(limited, DAY, tonumber(per_day))
     if minute or day then return 'limited ' .. (minute or '-') .. ' ' .. (day or '-') end
@@ -181,10 +215,11 @@ function decide.act(id, who, kind, declared, per_minute, per_day, increase, half
     redis.call('SET', action, text(seq + 1) .. ' ' .. score .. ' ' .. increase .. ' ' .. #kind
         .. ' ' .. who .. kind, 'PX', remember)
     local number = write('action', 'user', who, 'before', standing(old, reached), 'id', id,
-        'type', kind, 'increase', increase, 'score', score)
+        'type', kind, 'increase', increase, 'score', score,
+        'known', text(now + tonumber(remember)), unpack(has_limits and { 'limited', '1' } or {}))
     -- A score that did not change was reached when it was reached first.
     if score ~= old then put_user(who, score, number, best, profile) end
-    if per_minute ~= '0' or per_day ~= '0' then
+    if has_limits then
         redis.call('ZREMRANGEBYSCORE', limited, '-inf', text(now - DAY))
         redis.call('ZADD', limited, text(now), number)
         redis.call('PEXPIRE', limited, DAY)
@@ -202,6 +237,9 @@ end
 -- A clock that was set back must not make tokens valid again.
 function decide.revoke(id, issued_until)
     local known = redis.call('HGET', revoked, id)
+    if known and not tonumber(known) then
+        broken(revoked .. ' has a record in Redis that Podium did not write')
+    end
     if not known or tonumber(known) < tonumber(issued_until) then
         redis.call('HSET', revoked, id, issued_until)
     end
@@ -210,7 +248,12 @@ end
 
 local function announced(id)
     local known = redis.call('HGET', announcements, id)
-    if known then return string.match(known, '^(%d+) (%d+) (%d+) (.*)$') end
+    if not known then return nil end
+    local number, from, ends, what = string.match(known, '^(%d+) (%d+) (%d+) (.*)$')
+    if not number then
+        broken(announcements .. ' has a record in Redis that Podium did not write')
+    end
+    return number, from, ends, what
 end
 
 -- Those that have ended are said to nobody any more.
@@ -237,17 +280,51 @@ function decide.announce(id, from, ends, what)
 end
 
 local reply = {}
-arguments = { put = 2, act = 9, delete = 1, revoke = 2, announce = 4 }
-while taken < #ARGV do
-    local kind = take()
-    local from = taken + 1
-    taken = taken + arguments[kind]
-    reply[#reply + 1] = decide[kind](unpack(ARGV, from, taken))
+
+local function write_ranks()
+    local arguments = { action = 5, deleted = 1, other = 0 }
+    local rank, ranks = tonumber(take()), tonumber(take())
+    for at = rank, rank + ranks - 1 do
+        local kind = take()
+        local from = taken + 1
+        taken = taken + arguments[kind]
+        -- Each is written once and in order, whichever nodes send it.
+        if at == ranked + 1 then
+            ranking[kind](at, unpack(ARGV, from, taken))
+            ranked = at
+        end
+    end
 end
+
+local function decide_all()
+    local arguments = { put = 2, act = 9, delete = 1, revoke = 2, announce = 4 }
+    while taken < #ARGV do
+        local kind = take()
+        local from = taken + 1
+        taken = taken + arguments[kind]
+        reply[#reply + 1] = decide[kind](unpack(ARGV, from, taken))
+    end
+end
+
+local is_done, failure = pcall(function()
+    write_ranks()
+    decide_all()
+end)
 
 -- Never beyond what has ranks: a board is loaded from there.
 local oldest = math.min(seq - keep + 1, ranked)
-if seq > first and oldest > 1 then
+if is_done and seq > first and oldest > 1 then
     redis.call('XTRIM', log, 'MINID', '~', text(oldest) .. '-0')
 end
-return { text(now), text(seq), text(ranked), reply }
+redis.call('HSET', meta, 'ranked_through', text(ranked))
+if seq > first or not is_counted(state) then
+    redis.call('HSET', meta, 'counted', count(KEYS, seq))
+end
+if is_done then return { text(now), text(seq), text(ranked), reply } end
+
+if type(failure) ~= 'table' then return redis.error_reply('ERR ' .. tostring(failure)) end
+if failure.broken then return redis.error_reply('BROKEN ' .. failure.broken) end
+if looked_at and string.find(failure.err or '', 'WRONGTYPE') then
+    return redis.error_reply('BROKEN ' .. readable(looked_at) .. ' is of another type in Redis')
+end
+return failure

@@ -1,4 +1,3 @@
-#!lua
 -- Notes how many are connected to a node, and sums what nodes have told lately.
 --
 -- KEYS: nodes
@@ -15,7 +14,7 @@ for field = 1, #told, 2 do
     local at, its_sockets, its_users = string.match(told[field + 1], '^(%d+) (%d+) (%d+)$')
     if at and now - tonumber(at) < tonumber(lasts) then
         sum = { sum[1] + 1, sum[2] + tonumber(its_sockets), sum[3] + tonumber(its_users) }
-    else
+    elseif at then
         redis.call('HDEL', nodes, told[field])
     end
 end

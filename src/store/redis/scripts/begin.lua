@@ -1,17 +1,20 @@
-#!lua flags=allow-oom
--- Says what is known of a board, which is made if there is none.
+-- Says what is known of a board, if it is whole. A board is made only where none of its
+-- keys is, and only if that is asked for.
 --
 -- KEYS: meta, log, users, announcements, revoked
--- ARGV: schema, epoch and rule of a new board
--- Returns the time in milliseconds, schema, epoch, rule, seq, ranked_through, and which
+-- ARGV: schema, epoch and rule of a new board, or nothing
+-- Returns the time in milliseconds, and then nothing if there is no board, or schema,
+-- epoch, rule, seq, ranked_through, when its epoch was begun by a command, and which
 -- migration writes it, if one does.
 local meta = KEYS[1]
-if redis.call('EXISTS', meta) == 0 then
-    redis.call('UNLINK', unpack(KEYS, 2))
+local wrong, state = damage(KEYS)
+if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
+if not state and ARGV[1] then
     redis.call('HSET', meta, 'schema', ARGV[1], 'epoch', ARGV[2], 'deciding', ARGV[3],
         'seq', 0, 'ranked_through', 0)
+    wrong, state = damage(KEYS)
 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-return { string.format('%.0f', now), unpack(redis.call('HMGET', meta, 'schema', 'epoch', 'deciding',
-    'seq', 'ranked_through', 'migrating')) }
+if not state then return { text(clock()) } end
+return { text(clock()), state.schema, state.epoch or false, state.deciding or false,
+    state.seq or false, state.ranked_through or false, state.decided or false,
+    state.migrating or false }

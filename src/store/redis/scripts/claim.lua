@@ -1,17 +1,22 @@
-#!lua
 -- Claims a place for a board that a migration writes, and says what was there. Until
 -- the board is whole nobody opens it.
 --
--- KEYS: meta
+-- KEYS: meta, log, users, announcements, revoked
 -- ARGV: schema, a name for this migration, and 1 if a whole board may be thrown away
 -- Returns the schema that was found, and the seq of the board if that is whole; 0 for
 -- none.
 local meta = KEYS[1]
-local found = redis.call('HMGET', meta, 'schema', 'seq', 'migrating')
-local schema = found[1] or '0'
-local seq = not found[3] and found[2] or '0'
-if tonumber(schema) <= tonumber(ARGV[1]) and (seq == '0' or ARGV[3] == '1') then
+local may_replace = ARGV[3] == '1'
+local wrong, state = damage(KEYS)
+-- What is no board of ours is not thrown away, whatever was asked.
+wrong = wrong and (wrong_kind(KEYS) or not may_replace and wrong)
+if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
+state = state or {}
+local schema = state.schema or '0'
+local seq = not state.migrating and state.seq or '0'
+if tonumber(schema) <= tonumber(ARGV[1]) and (seq == '0' or may_replace) then
+    local decided = math.max(clock(), tonumber(state.decided or 0) + 1)
     redis.call('DEL', meta)
-    redis.call('HSET', meta, 'schema', ARGV[1], 'migrating', ARGV[2])
+    redis.call('HSET', meta, 'schema', ARGV[1], 'migrating', ARGV[2], 'decided', text(decided))
 end
 return { schema, seq }

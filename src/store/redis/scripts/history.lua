@@ -1,4 +1,3 @@
-#!lua flags=no-writes
 -- What is known of one user's past, as of one moment.
 --
 -- KEYS: meta, log, users, history of the user

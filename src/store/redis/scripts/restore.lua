@@ -1,4 +1,3 @@
-#!lua
 -- Runs commands that write a part of a board, if its place is still claimed.
 --
 -- KEYS: meta
