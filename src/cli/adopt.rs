@@ -1,14 +1,19 @@
 //! `podium adopt`: an operator decides that a board goes on with what is left of it.
 
+use std::path::Path;
+
 use clap::Args;
 
-use super::{CliError, ConfigFile, redis_place};
-use crate::store::redis::Survey;
+use super::{CliError, ConfigFile};
+use crate::{
+    board::{BoardId, Rules},
+    store::{StoreUrl, redis, sqlite},
+};
 
-/// Where something of a board is missing in Redis, or is not what the servers have shown,
-/// they stop writing, and change nothing. This says what is left, and with --yes takes that
-/// as the board: a new epoch begins, and all servers load it, also those that run. Nothing
-/// is deleted.
+/// Where something of a board is missing in its store, or is not what the servers have
+/// shown, they stop writing, and change nothing. This says what is left, and with --yes
+/// takes that as the board: a new epoch begins, and nothing is deleted. Servers on Redis
+/// load it, also those that run; one with an SQLite file is to be stopped before.
 #[derive(Args, Debug)]
 pub(super) struct Adopt {
     /// Do it. Without this, it is only said what would be done.
@@ -21,19 +26,47 @@ pub(super) struct Adopt {
 impl Adopt {
     pub(super) fn run(self) -> Result<(), CliError> {
         let tables = self.config.load()?.tables;
-        let place = redis_place(&tables.store.url)?;
+        let (board, rules) = (tables.board_id(), tables.rules());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async {
-            let survey = Survey::take(place, &tables.board_id(), tables.rules()).await?;
-            println!("{survey}");
-            if !self.yes {
-                return Err(CliError::Unconfirmed);
-            }
-            survey.adopt().await?;
-            println!("Done: the board goes on.");
+        match &tables.store.url {
+            StoreUrl::Redis(place) => runtime.block_on(self.adopt_redis(place, &board, rules)),
+            StoreUrl::Sqlite(path) => self.adopt_file(path),
+        }
+    }
+
+    async fn adopt_redis(
+        &self,
+        place: &redis::Place,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<(), CliError> {
+        let survey = redis::Survey::take(place, board, rules).await?;
+        println!("{survey}");
+        self.confirm()?;
+        survey.adopt().await?;
+        println!("Done: the board goes on.");
+        Ok(())
+    }
+
+    fn adopt_file(&self, path: &Path) -> Result<(), CliError> {
+        let survey = sqlite::Survey::take(path)?;
+        println!("{survey}");
+        if survey.is_fine() {
+            return Ok(());
+        }
+        self.confirm()?;
+        survey.adopt()?;
+        println!("Done: start the server.");
+        Ok(())
+    }
+
+    fn confirm(&self) -> Result<(), CliError> {
+        if self.yes {
             Ok(())
-        })
+        } else {
+            Err(CliError::Unconfirmed)
+        }
     }
 }

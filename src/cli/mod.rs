@@ -36,7 +36,7 @@ enum Command {
     Import(import::Import),
     /// Move the board between an SQLite file and Redis.
     Migrate(migrate::Migrate),
-    /// Go on with what is left of a board in Redis, when something is missing there.
+    /// Go on with what is left of a board, when something of it is missing.
     Adopt(adopt::Adopt),
     /// Delete a board in Redis, and begin with an empty one.
     Reset(reset::Reset),

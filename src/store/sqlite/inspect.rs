@@ -73,7 +73,7 @@ pub(super) enum Problem {
 
 /// What to do when what was there may be put back.
 const PUT_BACK: &str = "put back what was there, all files with this name together; or run podium \
-                        accept-store, which says what it would give up";
+                        adopt, which says what it would give up";
 
 impl Problem {
     pub(super) fn in_file(self, path: &Path) -> StoreError {
@@ -257,9 +257,6 @@ pub(super) fn inside(
         && let Some(damage) = damage(connection)?
     {
         return Ok(Err(Problem::Damaged(damage)));
-    }
-    if connection.is_readonly("main")? {
-        return Ok(Err(Problem::ReadOnly));
     }
     for noted in &note.boards {
         let board = noted.name.to_string();

@@ -6,6 +6,7 @@
 //! folded again. So the first answer to an action is the same for ever, even if
 //! the process died right after giving it.
 
+mod adopt;
 mod announcements;
 mod condition;
 mod guard;
@@ -42,9 +43,10 @@ use crate::{
     clock,
     vital::Pulse,
 };
+pub use adopt::Survey;
 use condition::Condition;
 use guard::Guard;
-use inspect::Found;
+use inspect::{Found, Problem};
 use marker::Marker;
 pub(super) use place::risks;
 use place::writable;
@@ -140,6 +142,9 @@ impl Database {
         connection.pragma_update(None, "cell_size_check", true)?;
         let inside = inspect::inside(&connection, path, &marker.note)?;
         inside.map_err(|problem| problem.in_file(path))?;
+        if connection.is_readonly("main")? {
+            return Err(Problem::ReadOnly.in_file(path));
+        }
 
         marker.note.is_closed = false;
         // Whoever writes notes it.
