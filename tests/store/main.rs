@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod cluster;
+mod hurt_files;
+mod hurt_while_open;
 mod kill;
 mod migrate;
 mod program;
