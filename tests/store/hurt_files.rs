@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::suite::{Follower, Running, act, put};
 
-/// Users, and actions of each.
+/// Users, and actions of each at first.
 const USERS: u8 = 5;
 const ACTIONS: u8 = 30;
 
@@ -325,6 +325,25 @@ async fn a_directory_in_its_place_is_refused() {
     assert!(files.path("").is_dir());
 }
 
+/// SQLite follows links, and puts the log beside the file itself.
+#[tokio::test]
+async fn a_link_to_a_file_is_as_good_as_the_file() {
+    let files = Files::new();
+    let folder = TempDir::new().unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(files.path(""), &link).unwrap();
+    // It makes the file where the link points to.
+    let running = open(&link).await.unwrap();
+    play(&running, 0..1).await;
+    assert!(files.try_open().await.unwrap_err().contains("is in use"));
+    running.store.close().await;
+    let running = files.open().await;
+    assert_eq!(running.follower.rows().len(), usize::from(USERS));
+    running.store.close().await;
+    fs::remove_file(files.path("")).unwrap();
+    assert!(open(&link).await.unwrap_err().contains("it is missing"));
+}
+
 /// How many files are hurt at random, of each kind.
 const HURT: u64 = 200;
 
@@ -339,8 +358,12 @@ async fn expect_all_or_nothing(files: &Files, actions: u8, what: &str) -> bool {
         }
     };
     let total: i64 = (1..=i64::from(actions)).sum();
-    for (score, _) in scores(&running) {
+    for (name, score, _) in running.follower.rows() {
         assert_eq!(score, total, "{what}");
+        let number = name
+            .strip_prefix("user ")
+            .and_then(|it| it.parse::<u8>().ok());
+        assert!(number.is_some_and(|it| it < USERS), "{what}: {name}");
     }
     for n in 0..actions {
         for user in 0..USERS {

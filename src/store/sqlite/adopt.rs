@@ -14,7 +14,7 @@ use super::{
     inspect::{self, Found, Problem},
     marker::{Marker, Note},
     opening,
-    place::{beside, writable},
+    place::{beside, resolve, writable},
 };
 use crate::{board::BoardId, clock, store::StoreError};
 
@@ -44,6 +44,7 @@ impl Survey {
     /// # Errors
     /// If it is in use, or not a file that can be gone on with.
     pub fn take(path: &Path) -> Result<Survey, StoreError> {
+        let path = &resolve(path).map_err(|source| writable(path, source))?;
         inspect::head(path)?;
         let marker = Marker::lock(path)?;
         let mut steps = Vec::new();

@@ -12,13 +12,13 @@ use tokio::{sync::watch, time::sleep};
 
 use super::inspect::Problem;
 use crate::{
-    store::{Health, StoreError},
+    store::{Health, LONGEST_APPEND, StoreError},
     vital::Pulse,
 };
 
-/// How long the disk may take for one thing before it is said that it hangs. A busy disk
-/// takes a second at worst.
-const LONGEST_IO: Duration = Duration::from_secs(5);
+/// How long the disk may take for one thing before it is said that it hangs: as long as
+/// somebody waits for it. A slow card takes seconds to write back what is in the log.
+const LONGEST_IO: Duration = LONGEST_APPEND;
 
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -119,7 +119,8 @@ pub(super) fn problem(error: &StoreError) -> Option<Problem> {
         StoreError::Database(error) => match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Some(Problem::NoDatabase),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Some(Problem::ReadOnly),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => None,
+            Some(ErrorCode::DiskFull) => Some(Problem::NoRoom),
+            Some(ErrorCode::SystemIoFailure) => Some(Problem::Disk(error.to_string())),
             // What this program does not write: a column of another type, a table that has
             // other columns.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) | None => {

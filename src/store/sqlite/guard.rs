@@ -134,6 +134,14 @@ impl Guard {
         })
     }
 
+    /// Takes the database as it is now. To be called when to write the log back has failed:
+    /// a part of it may be in the file, and SQLite does not say so.
+    pub(super) fn take_as_it_is(&mut self) {
+        if let Ok(metadata) = self.database.look() {
+            self.stamp = Stamp::of(&metadata);
+        }
+    }
+
     /// Where the database is.
     pub(super) fn path(&self) -> &Path {
         &self.database.path

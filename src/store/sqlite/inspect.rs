@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     marker::Note,
-    place::{READ_ONLY, beside, length, writable},
+    place::{NO_ROOM, READ_ONLY, beside, length, writable},
     schema,
 };
 use crate::store::StoreError;
@@ -50,6 +50,10 @@ pub(super) enum Problem {
     Damaged(String),
     #[error("it cannot be written")]
     ReadOnly,
+    #[error("there is no room on its disk")]
+    NoRoom,
+    #[error("its disk reports an error ({0})")]
+    Disk(String),
     #[error("beside it is a journal by which changes would be undone that Podium did not make")]
     Journal,
     #[error("the write-ahead log beside it (-wal) is not the one that belongs to it")]
@@ -84,6 +88,8 @@ impl Problem {
                  or save what can be read with sqlite3's .recover"
             }
             Problem::ReadOnly => READ_ONLY,
+            Problem::NoRoom => NO_ROOM,
+            Problem::Disk(_) => "look at the disk, and start again",
             Problem::Journal => {
                 "open it with the program that wrote the journal, or move the journal (-journal) \
                  away if it belongs to another file"
@@ -323,6 +329,16 @@ const AUDITS: &[(&str, &str)] = &[
                  AND NOT EXISTS (SELECT 1 FROM log AS gone INDEXED BY log_deleted
                                  WHERE gone.board = last.board AND gone.user = last.user
                                      AND gone.kind = 'deleted' AND gone.seq > last.seq))",
+    ),
+    (
+        "a user is not called what the last entry about that says",
+        "SELECT EXISTS (
+             SELECT 1 FROM users
+             JOIN boards ON boards.id = users.board AND NOT boards.migrating
+             JOIN (SELECT board, user, username, avatar, max(seq) FROM log
+                   WHERE kind = 'user' GROUP BY board, user) AS last
+                 ON last.board = users.board AND last.user = users.id
+             WHERE last.username IS NOT users.username OR last.avatar IS NOT users.avatar)",
     ),
     (
         "an action was not counted by the rule of its board",

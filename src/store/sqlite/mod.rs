@@ -49,7 +49,7 @@ use guard::Guard;
 use inspect::{Found, Problem};
 use marker::Marker;
 pub(super) use place::risks;
-use place::writable;
+use place::{resolve, writable};
 use reader::{Reader, Unwritten};
 pub(super) use transfer::{Source, Target};
 use wal::{Gate, Wal};
@@ -86,6 +86,7 @@ struct BoardRow {
 /// # Errors
 /// If the file cannot be opened, is in use, or is not what it should be.
 pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready), StoreError> {
+    let path = &resolve(path).map_err(|source| writable(path, source))?;
     let mut database = Database::open(path)?;
     let load = |database: &mut Database| {
         let row = load::board_row(&mut database.connection, path, board, rules)?;

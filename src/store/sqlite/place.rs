@@ -64,6 +64,24 @@ fn file_system(_: &Path) -> Option<u32> {
     None
 }
 
+/// Where a file really is: SQLite follows links, and puts what belongs to a file beside it.
+/// It need not be there.
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    // As often as Linux does.
+    for _ in 0..40 {
+        match path.canonicalize() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => return found,
+        }
+        match path.read_link() {
+            Ok(target) => path = folder(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
 /// The file beside a database with this after its name, as in `podium.db-wal`.
 pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -114,11 +132,14 @@ pub(super) fn writable(path: &Path, source: io::Error) -> StoreError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Unfit {
             path,
             problem: format!("there is no room ({source})"),
-            cure: "make room and start again",
+            cure: NO_ROOM,
         },
         _ => StoreError::File { path, source },
     }
 }
+
+/// What to do about a disk that is full.
+pub(super) const NO_ROOM: &str = "make room and start again";
 
 /// What to do about a file or folder that cannot be written.
 pub(super) const READ_ONLY: &str = "let the user that runs Podium write the file and its folder, \

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{
     BoardRow, Database, announcements,
     load::{self, ENTRY, MEMBER, entry, member},
-    place::writable,
+    place::{resolve, writable},
     reader::{ACTIONS, DELETED, acted},
 };
 use crate::{
@@ -39,6 +39,7 @@ impl Source {
         if !path.exists() {
             return Ok(None);
         }
+        let path = &resolve(path).map_err(|source| writable(path, source))?;
         let mut database = Database::open(path)?;
         let connection = &mut database.connection;
         if find(connection, board)?.is_none() {
@@ -227,6 +228,7 @@ impl Target {
         mut head: Head,
         replace: bool,
     ) -> Result<Option<Target>, StoreError> {
+        let path = &resolve(path).map_err(|source| writable(path, source))?;
         let mut database = Database::open(path)?;
         let transaction = database.connection.transaction()?;
         if let Some((id, is_unfinished)) = find(&transaction, board)? {
@@ -528,6 +530,10 @@ impl Target {
         } = self;
         database.connection.execute(sql, [board])?;
         database.marker.note.board(&name, head.epoch, head.seq);
-        Ok(())
+        let noted = database.marker.sync();
+        noted.map_err(|source| StoreError::File {
+            path: "the lock of the file".into(),
+            source,
+        })
     }
 }

@@ -186,10 +186,11 @@ impl Writer {
             }
         }
         // A log that cannot be written back grows, and can still be written.
-        if let Err(error) = self.wal.tend(&self.database.connection)
-            && let trouble @ Trouble::Lasting(_) = Trouble::of(&error)
-        {
-            self.found(Some(trouble));
+        if let Err(error) = self.wal.tend(&self.database.connection) {
+            self.guard.take_as_it_is();
+            if let trouble @ Trouble::Lasting(_) = Trouble::of(&error) {
+                self.found(Some(trouble));
+            }
         }
     }
 
