@@ -335,13 +335,13 @@ async fn a_link_to_a_file_is_as_good_as_the_file() {
     // It makes the file where the link points to.
     let running = open(&link).await.unwrap();
     play(&running, 0..1).await;
-    assert!(files.try_open().await.unwrap_err().contains("is in use"));
+    assert!(files.try_open().await.err().unwrap().contains("is in use"));
     running.store.close().await;
     let running = files.open().await;
     assert_eq!(running.follower.rows().len(), usize::from(USERS));
     running.store.close().await;
     fs::remove_file(files.path("")).unwrap();
-    assert!(open(&link).await.unwrap_err().contains("it is missing"));
+    assert!(open(&link).await.err().unwrap().contains("it is missing"));
 }
 
 /// How many files are hurt at random, of each kind.
