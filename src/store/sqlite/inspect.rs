@@ -22,9 +22,12 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Up to this size, in bytes, all of a file is read and checked when it is opened: half a
-/// second of work. Of a larger one only what is read anyway is checked.
-const CHECKED: u64 = 64 << 20;
+/// Up to this size, in bytes, all that a file says is checked when it is opened: half a
+/// second of work.
+const AUDITED: u64 = 16 << 20;
+/// Up to this size the structure of its pages is: the same. Of a larger one only what is
+/// read anyway is checked.
+const CHECKED: u64 = 256 << 20;
 
 /// What SQLite files begin with, and the size of their header.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -260,7 +263,7 @@ pub(super) fn inside(
     let error = |source| writable(path, source);
     let size = length(path).map_err(error)? + length(&beside(path, "-wal")).map_err(error)?;
     if size <= CHECKED
-        && let Some(damage) = damage(connection)?
+        && let Some(damage) = damage(connection, size <= AUDITED)?
     {
         return Ok(Err(Problem::Damaged(damage)));
     }
@@ -293,14 +296,19 @@ pub(super) fn inside(
     Ok(Ok(()))
 }
 
-/// What is wrong with the structure of a file or with what it says twice, if anything.
+/// What is wrong with the structure of a file, and with what it says twice if that is audited.
 /// Reads all of it.
-fn damage(connection: &Connection) -> Result<Option<String>, StoreError> {
-    let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+fn damage(connection: &Connection, is_audited: bool) -> Result<Option<String>, StoreError> {
+    let check = if is_audited {
+        "PRAGMA integrity_check(1)"
+    } else {
+        "PRAGMA quick_check(1)"
+    };
+    let said: String = connection.query_row(check, [], |row| row.get(0))?;
     if said != "ok" {
         return Ok(Some(said));
     }
-    if !schema::is_latest(connection)? {
+    if !is_audited || !schema::is_latest(connection)? {
         return Ok(None);
     }
     for (what, sql) in AUDITS {
