@@ -12,8 +12,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = process.env.PODIUM_BIN ?? join(ROOT, 'target/release/podium');
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const PODIUM = process.env.PODIUM_BIN ?? join(ROOT, 'target/release/podium');
 const SECRET = 'end2end-only-4vR9qTz2LmW7cKp3NsY8bJd5FgU6aEo1iQr';
 
 const READY_LINE = /^Podium is ready at (http:\/\/\S+)$/;
@@ -41,7 +41,7 @@ export async function startPodium({
   database,
   redis,
   openFiles,
-  binary = BINARY,
+  binary = PODIUM,
   fails = false,
 } = {}) {
   if (redis === undefined) database ??= temporaryDatabase();
@@ -88,7 +88,7 @@ export async function importedDatabase(lines, env = {}) {
   const database = temporaryDatabase();
   const file = `${database}.ndjson`;
   writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
-  await promisify(execFile)(BINARY, ['import', file], {
+  await promisify(execFile)(PODIUM, ['import', file], {
     cwd: ROOT,
     env: { ...inheritedEnv(), ...defaultEnv(`sqlite:${database}`), ...env },
   });
@@ -105,6 +105,11 @@ function defaultEnv(store) {
     PODIUM_SHUTDOWN__NOTICE: '0s',
     RUST_LOG: 'warn',
   };
+}
+
+/** The environment of a command of `podium` whose board is in this store. */
+export function commandEnv(store) {
+  return { ...inheritedEnv(), ...defaultEnv(store) };
 }
 
 /** The environment without what would configure a server of the developer's own. */
@@ -143,7 +148,7 @@ async function readyUrl(child, exited) {
   child.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
   const ready = new Promise((resolve, reject) => {
     child.once('error', (error) => {
-      reject(new Error(`cannot run ${BINARY} (${error.message}): build it, or set PODIUM_BIN`));
+      reject(new Error(`cannot run ${PODIUM} (${error.message}): build it, or set PODIUM_BIN`));
     });
     child.once('close', (code, signal) => {
       reject(new Error(`podium ended before it listened (${signal ?? code}):\n${errors}`));

@@ -74,6 +74,11 @@ class Redis {
     return stdout.trimEnd();
   }
 
+  /** Runs a script; resolves to what it returns as text. */
+  lua(script) {
+    return this.command(['--raw', 'EVAL', script, '0']);
+  }
+
   /** Takes it down as a power cut would. */
   kill() {
     this.#child.kill('SIGKILL');

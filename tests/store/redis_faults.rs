@@ -13,7 +13,10 @@ use std::{
 
 use podium::{
     board::{BoardId, Rules},
-    store::{self, Health, Receipt, StoreError, redis::Retention},
+    store::{
+        self, Health, Receipt, StoreError, StoreUrl,
+        redis::{Reset, Retention, Survey},
+    },
 };
 
 use crate::{
@@ -41,6 +44,38 @@ async fn is_open(node: &Running) {
     tokio::time::timeout(DEADLINE, open).await.unwrap().unwrap();
 }
 
+/// Waits until nothing can be written, and gives the reason.
+async fn is_unwritable(node: &Running) -> String {
+    let mut health = node.store.health();
+    let unwritable = health.wait_for(|health| matches!(health, Health::Unwritable(_)));
+    let health = tokio::time::timeout(DEADLINE, unwritable).await.unwrap();
+    match &*health.unwrap() {
+        Health::Unwritable(why) => why.to_string(),
+        _ => unreachable!(),
+    }
+}
+
+fn place(url: &str) -> store::redis::Place {
+    match url.parse().unwrap() {
+        StoreUrl::Redis(place) => place,
+        StoreUrl::Sqlite(_) => unreachable!(),
+    }
+}
+
+/// What the operator is told who is asked whether to go on with what is left.
+async fn survey(url: &str) -> Result<Survey, StoreError> {
+    Survey::take(&place(url), &BoardId::default(), Rules::default()).await
+}
+
+async fn adopt(url: &str) {
+    survey(url).await.unwrap().adopt().await.unwrap();
+}
+
+async fn reset(url: &str) {
+    let plan = Reset::plan(&place(url), &BoardId::default(), Rules::default()).await;
+    plan.unwrap().run().await.unwrap();
+}
+
 /// Sends actions until it is told to stop, each again until it is answered, and
 /// gives the answers.
 async fn keep_sending(node: &Running, name: &str, stop: &AtomicBool) -> BTreeMap<String, Receipt> {
@@ -58,7 +93,7 @@ async fn keep_sending(node: &Running, name: &str, stop: &AtomicBool) -> BTreeMap
                     answers.insert(id, outcomes[0].unwrap());
                     break;
                 }
-                Err(StoreError::Away(_) | StoreError::Refused(_)) => {
+                Err(StoreError::Away(_) | StoreError::Unwritable(_)) => {
                     assert!(Instant::now() < until, "nothing is taken any more");
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
@@ -185,10 +220,10 @@ async fn memory_may_be_full_for_a_while() {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(error, StoreError::Refused(_)), "{error}");
+        assert!(matches!(error, StoreError::Unwritable(_)), "{error}");
         assert!(error.to_string().contains("memory"), "{error}");
+        assert!(is_unwritable(node).await.contains("memory"));
         // It can still be looked at.
-        assert_eq!(*node.store.health().borrow(), Health::Open);
         node.history(1, 9).await;
         server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     })
@@ -196,19 +231,59 @@ async fn memory_may_be_full_for_a_while() {
 }
 
 #[tokio::test]
-async fn everything_may_be_thrown_away() {
+async fn redis_may_be_emptied_and_the_board_stays_until_it_is_given_up() {
     let server = Server::new();
     let (one, other) = two_nodes(&server).await;
     one.one(act("a", 1, 5)).await.unwrap();
     agree(&[&one, &other]).await;
+    let rows = one.follower.rows();
     server.ask::<()>(&["FLUSHALL"]);
+    for node in [&one, &other] {
+        let why = is_unwritable(node).await;
+        assert!(why.contains("nothing of this board is in Redis"), "{why}");
+        let refused = node.store.append(vec![act("b", 1, 5)]).await;
+        assert!(matches!(refused, Err(StoreError::Unwritable(_))));
+        assert_eq!(
+            (node.follower.epoch(), node.follower.rows()),
+            (one.epoch, rows.clone())
+        );
+    }
+    assert_eq!(server.ask::<u64>(&["EXISTS", "podium:{main}:meta"]), 0);
+    // A node that has shown nothing takes it for a new place. The others do not follow.
+    let fresh = server.open(Rules::default()).await;
+    fresh.one(put(7)).await.unwrap();
+    let seen = async |node: &Running| {
+        let mut health = node.store.health();
+        let other = |health: &Health| matches!(health, Health::Unwritable(why) if why.contains("another board"));
+        tokio::time::timeout(DEADLINE, health.wait_for(other))
+            .await
+            .unwrap()
+            .unwrap();
+    };
+    seen(&one).await;
+    seen(&other).await;
+    assert_eq!(one.follower.rows(), rows);
+    reset(&server.url()).await;
     wait_for("the board is empty", || one.follower.seq() == 0).await;
-    agree(&[&one, &other]).await;
+    agree(&[&one, &other, &fresh]).await;
     assert_ne!(one.follower.epoch(), one.epoch);
-    assert!(one.follower.rows().is_empty());
-    // The board begins anew.
     assert_eq!(other.one(put(1)).await.unwrap().seq, 1);
     assert_eq!(one.one(act("a", 1, 3)).await.unwrap().seq, 2);
+    agree(&[&one, &other, &fresh]).await;
+}
+
+/// Nodes that have shown nothing may begin anew: there is nothing to lose.
+#[tokio::test]
+async fn an_empty_board_may_be_thrown_away() {
+    let server = Server::new();
+    let (one, other) = (
+        server.open(Rules::default()).await,
+        server.open(Rules::default()).await,
+    );
+    server.ask::<()>(&["FLUSHALL"]);
+    wait_for("a new epoch begins", || one.follower.epoch() != one.epoch).await;
+    agree(&[&one, &other]).await;
+    assert_eq!(other.one(put(1)).await.unwrap().seq, 1);
     agree(&[&one, &other]).await;
 }
 
@@ -224,27 +299,46 @@ async fn the_latest_entries_may_be_lost() {
             one.one(act(&format!("lost {i}"), 2, 1)).await.unwrap();
         }
         agree(&[&one, &other]).await;
+        let rows = one.follower.rows();
         server.kill();
         is_away(&one).await;
         is_away(&other).await;
         server.start_again();
+        let mut taken = 0;
         if more > 0 {
-            // Another node is there first, and goes on with what there is.
-            let third = server.open(Rules::default()).await;
-            for i in 0..more {
-                // Its calls fail if the epoch ends meanwhile.
-                let action = act(&format!("new {i}"), 3, 1);
-                while third.store.append(vec![action.clone()]).await.is_err() {
-                    is_open(&third).await;
+            // Another node may be there first, and go on with what there is, until one of
+            // those comes back that know better.
+            if let Ok(third) = open_at(&server.url(), Rules::default()).await {
+                for i in 0..more {
+                    let sent = third
+                        .store
+                        .append(vec![act(&format!("new {i}"), 3, 1)])
+                        .await;
+                    taken += i64::from(sent.is_ok());
                 }
+                is_unwritable(&third).await;
             }
-            agree(&[&one, &other, &third]).await;
         }
+        for node in [&one, &other] {
+            let why = is_unwritable(node).await;
+            assert!(
+                why.contains("than was shown") || why.contains("lost the latest entries"),
+                "{why}"
+            );
+            assert_eq!(
+                (node.follower.epoch(), node.follower.rows()),
+                (one.epoch, rows.clone())
+            );
+        }
+        // Nobody goes on with the older copy.
+        let why = refusal(&server.url()).await;
+        assert!(why.contains("podium adopt"), "{why}");
+        adopt(&server.url()).await;
         wait_for("a new epoch begins", || one.follower.epoch() != one.epoch).await;
         agree(&[&one, &other]).await;
         let rows = one.follower.rows();
         assert!(rows.iter().any(|row| row.0 == "user 1" && row.1 == 5));
-        assert_eq!(rows.iter().map(|row| row.1).sum::<i64>(), 5 + more);
+        assert_eq!(rows.iter().map(|row| row.1).sum::<i64>(), 5 + taken);
         assert!(one.one(act("kept", 1, 5)).await.unwrap().duplicate);
         // What was lost is counted when it is sent again.
         assert!(!other.one(act("lost 1", 2, 1)).await.unwrap().duplicate);
@@ -254,7 +348,7 @@ async fn the_latest_entries_may_be_lost() {
 
 /// A replica is promoted that had not heard of the last entries.
 #[tokio::test]
-async fn a_replica_may_take_over() {
+async fn a_replica_that_has_less_does_not_take_over_by_itself() {
     let mut primary = Server::new();
     let replica = Server::new();
     let port = primary.port.to_string();
@@ -282,6 +376,15 @@ async fn a_replica_may_take_over() {
     }
     agree(&[&one, &other]).await;
     primary.kill();
+    for node in [&one, &other] {
+        let why = is_unwritable(node).await;
+        assert!(why.contains("10 were shown, and it has 5"), "{why}");
+        assert_eq!(
+            (node.follower.epoch(), node.follower.seq()),
+            (one.epoch, 10)
+        );
+    }
+    adopt(&replica.url()).await;
     wait_for("a new epoch begins", || one.follower.epoch() != one.epoch).await;
     agree(&[&one, &other]).await;
     assert_eq!(one.follower.rows()[0], ("user 1".to_owned(), 5, 1));
@@ -359,20 +462,95 @@ async fn the_log_may_be_trimmed_before_it_is_read() {
 
 /// Somebody trims the log by hand, beyond what has ranks.
 #[tokio::test]
-async fn a_log_that_was_torn_is_mended() {
+async fn a_log_that_was_torn_is_not_mended_unasked() {
     let server = Server::new();
     let (one, other) = two_nodes(&server).await;
     for i in 0..10 {
         one.one(act(&format!("a{i}"), 2, 1)).await.unwrap();
     }
+    agree(&[&one, &other]).await;
+    let rows = one.follower.rows();
     one.store.close().await;
     other.store.close().await;
     server.ask::<()>(&["HSET", "podium:{main}:meta", "ranked_through", "3"]);
     server.ask::<u64>(&["XTRIM", "podium:{main}:log", "MINID", "9-0"]);
+    let why = refusal(&server.url()).await;
+    assert!(why.contains("missing in Redis after 3"), "{why}");
+    assert!(why.contains("podium adopt"), "{why}");
+    let ranked: u64 = server.ask(&["HGET", "podium:{main}:meta", "ranked_through"]);
+    assert_eq!(ranked, 3, "nothing was changed");
+    let plan = survey(&server.url()).await.unwrap();
+    assert!(
+        plan.to_string().contains("entries of the log after 3"),
+        "{plan}"
+    );
+    plan.adopt().await.unwrap();
     let node = server.open(Rules::default()).await;
     assert_ne!(node.epoch, one.epoch);
-    assert_eq!(node.follower.rows(), one.follower.rows());
+    assert_eq!(node.follower.rows(), rows);
     assert_eq!(node.one(act("b", 1, 50)).await.unwrap().rank, Some(1));
+}
+
+/// What an operator was shown is what is done, or nothing is.
+#[tokio::test]
+async fn a_board_that_has_changed_since_it_was_looked_at_is_not_adopted() {
+    let server = Server::new();
+    let node = server.open(Rules::default()).await;
+    node.one(put(1)).await.unwrap();
+    let plan = survey(&server.url()).await.unwrap();
+    node.one(put(2)).await.unwrap();
+    let error = plan.adopt().await.unwrap_err();
+    assert!(error.to_string().contains("changed meanwhile"), "{error}");
+    assert_eq!(node.one(put(3)).await.unwrap().seq, 3);
+    assert_eq!(node.follower.epoch(), node.epoch);
+}
+
+/// A node of a version that knows nothing of `counted` writes beside one that does.
+#[tokio::test]
+async fn an_older_version_may_write_too() {
+    let server = Server::new();
+    let node = server.open(Rules::default()).await;
+    node.store.append((1..=4).map(put).collect()).await.unwrap();
+    node.one(act("a", 1, 5)).await.unwrap();
+    // As it would: an entry, a user and seq, and no more.
+    let meta: BTreeMap<String, String> = server.ask(&["HGETALL", "podium:{main}:meta"]);
+    let id = "\u{9}".repeat(16);
+    let record = "0 6 - [\"user 9\",null]";
+    let mut pipe = redis::pipe();
+    pipe.atomic()
+        .cmd("XADD")
+        .arg(&[
+            "podium:{main}:log",
+            "6-0",
+            "kind",
+            "user",
+            "epoch",
+            &meta["epoch"],
+        ])
+        .arg(&[
+            "at",
+            "1",
+            "nonce",
+            "00000000000000ff",
+            "ranked",
+            "5",
+            "user",
+            &id,
+        ])
+        .arg(&["before", "", "profile", "[\"user 9\",null]"])
+        .cmd("HSET")
+        .arg(&["podium:{main}:users", &id, record])
+        .cmd("HSET")
+        .arg(&["podium:{main}:meta", "seq", "6"]);
+    let mut connection = redis::Client::open(server.url())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    pipe.exec(&mut connection).unwrap();
+    wait_for("it is on the board", || node.follower.seq() == 6).await;
+    assert_eq!(node.one(act("b", 9, 5)).await.unwrap().seq, 7);
+    assert_eq!(*node.store.health().borrow(), Health::Open);
+    assert_eq!(node.follower.rows().len(), 5);
 }
 
 async fn refusal(url: &str) -> String {
@@ -433,6 +611,12 @@ const PERMISSIONS: &[&str] = &[
     "+append",
     "+del",
     "+exists",
+    "+hexists",
+    "+hlen",
+    "+pttl",
+    "+scan",
+    "+type",
+    "+xrevrange",
     "+get",
     "+hdel",
     "+hget",
@@ -504,8 +688,12 @@ async fn a_user_needs_few_permissions() {
     let node = open_keeping(&url, Rules::default(), retention)
         .await
         .unwrap();
-    server.ask::<()>(&["FLUSHALL"]);
-    wait_for("it begins anew", || node.follower.seq() == 0).await;
+    // It may look at what is wrong, and sees when it is right again.
+    server.ask::<u64>(&["HINCRBY", "podium:{main}:meta", "seq", "-1"]);
+    let why = is_unwritable(&node).await;
+    assert!(why.contains("the last entry is"), "{why}");
+    server.ask::<u64>(&["HINCRBY", "podium:{main}:meta", "seq", "1"]);
+    is_open(&node).await;
     // Each of them is needed.
     server.ask::<()>(&["ACL", "SETUSER", "podium", "-hscan"]);
     let error = refusal(&url).await;

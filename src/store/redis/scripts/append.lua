@@ -322,9 +322,11 @@ if seq > first or not is_counted(state) then
 end
 if is_done then return { text(now), text(seq), text(ranked), reply } end
 
-if type(failure) ~= 'table' then return redis.error_reply('ERR ' .. tostring(failure)) end
-if failure.broken then return redis.error_reply('BROKEN ' .. failure.broken) end
-if looked_at and string.find(failure.err or '', 'WRONGTYPE') then
+local broken_words = type(failure) == 'table' and failure.broken
+if broken_words then return redis.error_reply('BROKEN ' .. broken_words) end
+-- What Redis says, as text or in a table by its version.
+local said = type(failure) == 'table' and failure.err or tostring(failure)
+if looked_at and string.find(said, 'WRONGTYPE') then
     return redis.error_reply('BROKEN ' .. readable(looked_at) .. ' is of another type in Redis')
 end
-return failure
+return redis.error_reply(string.match(said, '^%u+ ') and said or 'ERR ' .. said)
