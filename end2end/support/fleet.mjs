@@ -221,7 +221,7 @@ class Traffic {
       }
       if (answer !== undefined) {
         assert.equal(answer.status, 503, JSON.stringify(answer.body));
-        assert.equal(answer.retryAfter, '1');
+        assert.match(answer.retryAfter, /^[15]$/);
         this.refused += 1;
       }
       if (Date.now() > by) throw new Error(`not taken: ${JSON.stringify(answer?.body)}`);
@@ -335,6 +335,16 @@ class Fleet {
       if (other === undefined) return undefined;
       assert.equal(other.status, 200, 'a balancer goes on sending viewers');
       return `a node says ${other.body}, not ${wanted}`;
+    });
+  }
+
+  /** Waits until no node can write, and each says why: `words`. */
+  async storesRefuse(words) {
+    await eventually(async () => {
+      const answers = this.urls.map((url) => request(url, 'GET', '/readyz'));
+      const isOther = ({ status, body }) => status !== 503 || !words.test(body.detail);
+      const other = (await Promise.all(answers)).find(isOther);
+      return other && `a node says ${JSON.stringify(other.body)}`;
     });
   }
 
