@@ -60,12 +60,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let limits = Limits::new(&of_tests, serve::raise_limit(), Metrics::default());
     let limits = Arc::new(limits);
     let max_message = table.max_message.get();
+    let nobody: serve::SignedIn = Arc::new(|_| None);
     let socket_io = serve::engine_io(
         "/socket.io",
         layer.layer(any(async || StatusCode::NOT_FOUND)),
         max_message,
         limits.clone(),
         departure.clone(),
+        nobody.clone(),
     );
     let raw = serve::engine_io(
         "/engine.io",
@@ -73,6 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         max_message,
         limits.clone(),
         departure,
+        nobody,
     );
     let router = socket_io.merge(raw);
     let router = serve::guard(router, &HttpTable::default(), limits.clone());

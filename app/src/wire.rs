@@ -41,6 +41,10 @@ pub const SUBSCRIBE_USER_SCORE: &str = "subscribe_user_score";
 /// The board that is meant where none is named.
 pub const MAIN: &str = "main";
 
+/// The header of `/page/rows` that says after how many seconds the page may connect: 0
+/// for now, and no number where nobody knows.
+pub const LIVE_IN: &str = "live-in";
+
 /// Rows of a page of the board.
 pub const PAGE: usize = 50;
 

@@ -10,7 +10,7 @@ use socketioxide::{
 };
 
 use super::{Excess, Handlers, Joined, Peer, Session, actor::Request, received};
-use crate::auth::{Role, bearer};
+use crate::auth::{Identity, Role, bearer};
 
 /// How long a transport outlives the socket that has left it: what was said last may
 /// still arrive, and official clients end it by themselves.
@@ -38,7 +38,6 @@ pub(super) async fn authenticate(
     MaybeHttpExtension(session): MaybeHttpExtension<Session>,
     State(handlers): State<Handlers>,
 ) -> Result<(), Refused> {
-    let session = session.filter(Session::is_permitted);
     let session = session.ok_or(Refused::TooManyConnections)?;
     if !session.join() {
         return Err(Refused::TooManyConnections);
@@ -58,22 +57,13 @@ fn admit(
     session: &Session,
     handlers: &Handlers,
 ) -> Result<(), Refused> {
-    let header = socket.req_parts().headers.get(AUTHORIZATION);
-    let token = auth
-        .and_then(|auth| auth.get("token")?.as_str())
-        .filter(|token| !token.is_empty())
-        .or_else(|| bearer(header?.to_str().ok()?))
-        .ok_or(Refused::NoToken)?;
-    let identity = handlers
-        .tokens
-        .verify(token)
-        .map_err(|_| Refused::InvalidToken)?;
-    if identity.role == Role::Player && !handlers.live.knows(identity.user) {
-        return Err(Refused::UnknownUser);
+    let identity = identify(socket, auth, handlers);
+    let is_signed_in = identity.is_ok_and(|identity| identity.role != Role::Viewer);
+    // Whoever is refused for their address learns nothing of their token.
+    if !session.admits(is_signed_in) {
+        return Err(Refused::TooManyConnections);
     }
-    if handlers.live.is_revoked(&identity) {
-        return Err(Refused::InvalidToken);
-    }
+    let identity = identity?;
     let peer = socket.req_parts().extensions.get::<Peer>();
     let address = peer.map(|Peer(address)| *address);
     let place = handlers.limits.handshake(identity.user);
@@ -81,6 +71,7 @@ fn admit(
         handlers.limits.refused(reason, address);
         Refused::TooMuchOfUser
     })?;
+    session.joined(identity.user, is_signed_in);
     // The socket holds it until it is dropped itself, in whatever way it ended.
     socket.extensions.insert(place);
     socket.extensions.insert(Excess::default());
@@ -102,4 +93,29 @@ fn admit(
         _ = gone.send(Request::Disconnected(sid, identity.user)).await;
     });
     Ok(())
+}
+
+/// Whose token a client has shown, if it is one of somebody who may connect.
+fn identify(
+    socket: &SocketRef,
+    auth: Option<&Value>,
+    handlers: &Handlers,
+) -> Result<Identity, Refused> {
+    let header = socket.req_parts().headers.get(AUTHORIZATION);
+    let token = auth
+        .and_then(|auth| auth.get("token")?.as_str())
+        .filter(|token| !token.is_empty())
+        .or_else(|| bearer(header?.to_str().ok()?))
+        .ok_or(Refused::NoToken)?;
+    let identity = handlers
+        .tokens
+        .verify(token)
+        .map_err(|_| Refused::InvalidToken)?;
+    if identity.role == Role::Player && !handlers.live.knows(identity.user) {
+        return Err(Refused::UnknownUser);
+    }
+    if handlers.live.is_revoked(&identity) {
+        return Err(Refused::InvalidToken);
+    }
+    Ok(identity)
 }

@@ -85,13 +85,13 @@ impl Running {
     /// A client who has said who they are.
     async fn newcomer(&self, user: UserId, role: Role) -> Client {
         let address = [192, 0, 2, 1].into();
-        let Admission::Admitted(permit) = self.limits.connection(address) else {
+        let Admission::Opened(permit) = self.limits.session(address, None) else {
             panic!("there are few");
         };
         let traffic = Traffic::new(self.limits.clone(), address);
         let mut client = Client {
             router: self.router.clone(),
-            session: Session::new(Some(permit), traffic),
+            session: Session::new(permit, traffic),
             query: String::new(),
             packets: VecDeque::new(),
         };

@@ -6,7 +6,6 @@
 //! however that ends; so whatever is held here is given back by being dropped.
 
 use std::{
-    net::IpAddr,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +17,10 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::limits::{Place, Reason, Sent, Traffic, Verdict};
+use crate::{
+    board::UserId,
+    limits::{Reason, Sent, SessionPermit, Traffic, Verdict},
+};
 
 /// A session. Clones are the same.
 #[derive(Clone)]
@@ -36,10 +38,8 @@ impl WeakSession {
 }
 
 struct Shared {
-    /// Is its address within its limits? Otherwise the handshake refuses it.
-    is_permitted: bool,
     /// Given back when it is closed: the library keeps a session a few seconds longer.
-    permit: Mutex<Option<Place<IpAddr>>>,
+    permit: Mutex<Option<SessionPermit>>,
     traffic: Traffic,
     /// Has a client joined by it, or is about to?
     joined: AtomicBool,
@@ -84,11 +84,10 @@ pub(super) struct Backlog {
 }
 
 impl Session {
-    /// A new session of an address, which is over its limits without a permit.
-    pub fn new(permit: Option<Place<IpAddr>>, traffic: Traffic) -> Session {
+    /// A new session, by which clients may join as the permit says.
+    pub fn new(permit: SessionPermit, traffic: Traffic) -> Session {
         Session(Arc::new(Shared {
-            is_permitted: permit.is_some(),
-            permit: Mutex::new(permit),
+            permit: Mutex::new(Some(permit)),
             traffic,
             joined: AtomicBool::new(false),
             has_websocket: AtomicBool::new(false),
@@ -134,9 +133,33 @@ impl Session {
         !self.0.has_websocket.swap(true, Ordering::Relaxed)
     }
 
-    /// Is its address within its limits?
-    pub(super) fn is_permitted(&self) -> bool {
-        self.0.is_permitted
+    /// May a client join by it, as far as its address is concerned: a signed-in user's,
+    /// or anybody's?
+    pub(super) fn admits(&self, is_signed_in: bool) -> bool {
+        let mut permit = self.0.permit.lock();
+        let now = std::time::Instant::now();
+        permit
+            .as_mut()
+            .is_some_and(|permit| permit.admit(is_signed_in, now).is_ok())
+    }
+
+    /// The client of this user has joined.
+    pub(super) fn joined(&self, user: UserId, is_signed_in: bool) {
+        if let Some(permit) = &mut *self.0.permit.lock() {
+            permit.joined(user, is_signed_in, std::time::Instant::now());
+        }
+    }
+
+    /// Its link broke, if it was not closed before. The client will come back by another
+    /// session, which replaces this one if a client had joined.
+    pub fn lost(&self) {
+        let permit = self.0.permit.lock().take();
+        if let Some(permit) = permit
+            && self.0.joined.load(Ordering::Relaxed)
+            && !self.is_closed()
+        {
+            permit.lost(std::time::Instant::now());
+        }
     }
 
     /// A client joins by it. Answers whether it may: one does at a time.
@@ -256,10 +279,10 @@ pub(super) mod tests {
     pub(in crate::hub) fn session() -> Session {
         let limits = Arc::new(limits(LimitsTable::default()));
         let address = [192, 0, 2, 1].into();
-        let Admission::Admitted(permit) = limits.connection(address) else {
+        let Admission::Opened(permit) = limits.session(address, None) else {
             panic!("the first connection");
         };
-        Session::new(Some(permit), Traffic::new(limits, address))
+        Session::new(permit, Traffic::new(limits, address))
     }
 
     #[test]

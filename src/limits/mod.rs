@@ -7,12 +7,15 @@
 //! passed.
 
 mod answers;
+mod buckets;
 mod fair;
 mod once_a_minute;
 mod places;
 mod refusal;
+mod sessions;
 mod traffic;
 mod unread;
+mod waiting;
 mod work;
 
 use std::{
@@ -20,6 +23,7 @@ use std::{
     hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -32,21 +36,14 @@ pub use fair::{Client, FairLimit, NoPermit, Permit};
 pub use once_a_minute::OnceAMinute;
 pub use places::{Place, Places};
 pub use refusal::{Reason, Refusals};
+pub use sessions::{Admission, SessionPermit, Turn};
 pub use traffic::{Sent, Traffic, Verdict};
 pub use work::{Bounds, Unanswered, Work};
 
 use crate::{board::UserId, config::LimitsTable, metrics::Metrics};
+use buckets::Buckets;
+use sessions::SessionLimits;
 use traffic::TrafficLimits;
-
-/// What becomes of a new connection.
-pub enum Admission {
-    /// It is within the limits, and has a place for as long as it lasts.
-    Admitted(Place<IpAddr>),
-    /// It is beyond, and to be told so.
-    Refused,
-    /// It is so far beyond that, for this long, an answer is too much.
-    Flooded(Duration),
-}
 
 /// A TCP connection that was admitted, for as long as the last clone lives.
 #[derive(Clone)]
@@ -59,16 +56,13 @@ pub struct ConnectionPermit {
 pub struct Limits {
     allow: Vec<IpNet>,
     proxies: Vec<IpNet>,
-    connections: DefaultKeyedRateLimiter<IpAddr>,
-    /// Twice as many: beyond these an address is not even told why.
-    attempts: DefaultKeyedRateLimiter<IpAddr>,
-    places_of_address: Places<IpAddr>,
+    sessions: Arc<SessionLimits>,
     events: DefaultKeyedRateLimiter<UserId>,
     events_at_once: NonZeroU32,
     /// Until when these users may send nothing. A bucket cannot be asked whether
     /// it is empty without taking from it, so it is noted when one is.
     exhausted: Mutex<HashMap<UserId, Instant>>,
-    handshakes: DefaultKeyedRateLimiter<UserId>,
+    handshakes: Buckets<UserId>,
     places_of_user: Places<UserId>,
     traffic: TrafficLimits,
     connections_of_address: Places<IpAddr>,
@@ -82,25 +76,15 @@ impl Limits {
     pub fn new(table: &LimitsTable, most_connections: NonZeroU32, metrics: Metrics) -> Limits {
         let half = NonZeroU32::new(most_connections.get() / 2).unwrap_or(NonZeroU32::MIN);
         let of_address = table.connections_at_once_per_ip.min(half);
-        let connections = table.connections_per_ip;
-        let attempts = connections.saturating_mul(const { NonZeroU32::new(2).unwrap() });
-        let per_window = |burst: NonZeroU32| {
-            // A bucket needs a period longer than 0; a window that short is no limit.
-            let every = (table.connections_window / burst.get()).max(Duration::from_nanos(1));
-            Quota::with_period(every)
-                .map_or(Quota::per_second(burst), |quota| quota.allow_burst(burst))
-        };
         let per_minute = Quota::per_minute(table.events_per_minute);
         Limits {
             allow: table.allow.clone(),
             proxies: table.trusted_proxies.clone(),
-            connections: RateLimiter::keyed(per_window(connections)),
-            attempts: RateLimiter::keyed(per_window(attempts)),
-            places_of_address: Places::new(table.sockets_per_ip),
+            sessions: Arc::new(SessionLimits::new(table)),
             events: RateLimiter::keyed(per_minute),
             events_at_once: table.events_per_minute,
             exhausted: Mutex::default(),
-            handshakes: RateLimiter::keyed(per_minute),
+            handshakes: Buckets::new(table.events_per_minute, Duration::from_secs(60)),
             places_of_user: Places::new(table.sockets_per_user),
             traffic: TrafficLimits::new(table),
             connections_of_address: Places::new(of_address),
@@ -141,26 +125,38 @@ impl Limits {
         self.refusals.clone()
     }
 
-    /// May this address begin one more session? Asking counts.
-    pub fn connection(&self, address: IpAddr) -> Admission {
-        let Some(key) = self.limited(address) else {
-            return Admission::Admitted(Place::unlimited());
-        };
-        if let Err(until) = self.attempts.check_key(&key) {
-            self.refused(Reason::Sessions, Some(address));
-            return Admission::Flooded(until.wait_time_from(self.attempts.clock().now()));
+    /// May this address begin one more session, in the name of a user if one is signed
+    /// in? Asking counts.
+    pub fn session(&self, address: IpAddr, signed_in: Option<UserId>) -> Admission {
+        let key = self.limited(address);
+        let admission = self.sessions.open(key, signed_in, Instant::now());
+        match &admission {
+            Admission::Opened(_) => {}
+            Admission::Refused(_, reason) => self.refused(*reason, Some(address)),
+            Admission::Flooded(_) => self.refused(Reason::Sessions, Some(address)),
         }
-        if self.connections.check_key(&key).is_err() {
-            self.refused(Reason::Sessions, Some(address));
-            return Admission::Refused;
+        admission
+    }
+
+    /// When the page of this user may connect, who is signed in or a viewer.
+    pub fn turn(&self, address: IpAddr, user: UserId, is_signed_in: bool) -> Turn {
+        if let Some(wait) = self.handshake_wait(user) {
+            return Turn::After(wait);
         }
-        match self.places_of_address.take(key) {
-            Some(place) => Admission::Admitted(place),
-            None => {
-                self.refused(Reason::SessionsAtOnce, Some(address));
-                Admission::Refused
-            }
+        if is_signed_in {
+            return Turn::Now;
         }
+        self.sessions
+            .turn(self.limited(address), user, Instant::now())
+    }
+
+    /// For how long this user gets no new socket, if they have none left now.
+    fn handshake_wait(&self, user: UserId) -> Option<Duration> {
+        let now = Instant::now();
+        let until = self.exhausted.lock().get(&user).copied();
+        let events = until.map(|until| until.saturating_duration_since(now));
+        let wait = self.handshakes.wait(user, 1, now);
+        Some(wait.max(events.unwrap_or_default())).filter(|wait| !wait.is_zero())
     }
 
     /// May this user have one more socket? Asking counts, and takes nothing from
@@ -173,7 +169,7 @@ impl Limits {
         if until.is_some_and(|until| Instant::now() < until) {
             return Err(Reason::Events);
         }
-        if self.handshakes.check_key(&user).is_err() {
+        if self.handshakes.take(user, Instant::now()).is_err() {
             return Err(Reason::Handshakes);
         }
         self.places_of_user.take(user).ok_or(Reason::SocketsOfUser)
@@ -196,12 +192,11 @@ impl Limits {
 
     /// Forgets those who have been quiet, whose buckets are full again.
     pub fn forget_quiet(&self) {
-        forget_full(&self.connections);
-        forget_full(&self.attempts);
-        forget_full(&self.events);
-        forget_full(&self.handshakes);
-        self.traffic.forget_quiet();
         let now = Instant::now();
+        self.sessions.forget_quiet(now);
+        self.handshakes.forget_full(now);
+        forget_full(&self.events);
+        self.traffic.forget_quiet();
         let mut exhausted = self.exhausted.lock();
         exhausted.retain(|_, until| now < *until);
         exhausted.shrink_to_fit();
@@ -253,9 +248,9 @@ pub(crate) mod tests {
 
     /// What becomes of a connection that is closed at once.
     fn connect(limits: &Limits, from: &str) -> &'static str {
-        match limits.connection(address(from)) {
-            Admission::Admitted(_) => "admitted",
-            Admission::Refused => "refused",
+        match limits.session(address(from), None) {
+            Admission::Opened(_) => "admitted",
+            Admission::Refused(..) => "refused",
             Admission::Flooded(_) => "flooded",
         }
     }
@@ -294,9 +289,9 @@ pub(crate) mod tests {
             ..LimitsTable::default()
         });
         for _ in 0..6 {
-            limits.connection(address("192.0.2.1"));
+            limits.session(address("192.0.2.1"), None);
         }
-        let Admission::Flooded(wait) = limits.connection(address("192.0.2.1")) else {
+        let Admission::Flooded(wait) = limits.session(address("192.0.2.1"), None) else {
             panic!("the seventh of six attempts");
         };
         // Six in 900 s are one each 150 s.
@@ -315,16 +310,16 @@ pub(crate) mod tests {
             ["2001:db8::1", "2001:db8::2", "2001:db8::3"],
         ] {
             let [one, other, third] = network;
-            let held = [one, other].map(|text| limits.connection(address(text)));
-            assert!(held.iter().all(|a| matches!(a, Admission::Admitted(_))));
+            let held = [one, other].map(|text| limits.session(address(text), None));
+            assert!(held.iter().all(|a| matches!(a, Admission::Opened(_))));
             assert_eq!(connect(&limits, third), "refused");
             drop(held);
             assert_eq!(connect(&limits, third), "admitted");
         }
         let free: Vec<_> = (0..10)
-            .map(|_| limits.connection(address("10.1.2.3")))
+            .map(|_| limits.session(address("10.1.2.3"), None))
             .collect();
-        assert!(free.iter().all(|a| matches!(a, Admission::Admitted(_))));
+        assert!(free.iter().all(|a| matches!(a, Admission::Opened(_))));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 type Counts<K> = Arc<Mutex<HashMap<K, u32>>>;
 
 /// The places of all keys.
+#[derive(Debug)]
 pub struct Places<K> {
     each: NonZeroU32,
     counts: Counts<K>,
@@ -21,6 +22,14 @@ impl<K: Copy + Eq + Hash> Places<K> {
             each,
             counts: Arc::default(),
         }
+    }
+
+    /// Has this key no place left?
+    pub fn is_full(&self, key: K) -> bool {
+        let counts = self.counts.lock();
+        counts
+            .get(&key)
+            .is_some_and(|count| *count >= self.each.get())
     }
 
     /// A place for this key, if it has one left.
@@ -42,7 +51,7 @@ impl<K: Copy + Eq + Hash> Places<K> {
 }
 
 /// A place. It is given back when its last clone is dropped.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Place<K: Copy + Eq + Hash> {
     _taken: Option<Arc<Taken<K>>>,
 }
@@ -54,6 +63,7 @@ impl<K: Copy + Eq + Hash> Place<K> {
     }
 }
 
+#[derive(Debug)]
 struct Taken<K: Copy + Eq + Hash> {
     key: K,
     counts: Counts<K>,

@@ -120,8 +120,12 @@ impl Reason {
     /// Which key of the configuration allows more, if one does.
     fn key(self) -> Option<&'static str> {
         match self {
-            Reason::Sessions => Some("limits.connections_per_ip"),
-            Reason::SessionsAtOnce => Some("limits.sockets_per_ip"),
+            Reason::Sessions => {
+                Some("limits.connections_per_ip, or limits.allow for an address that many share")
+            }
+            Reason::SessionsAtOnce => {
+                Some("limits.sockets_per_ip, or limits.allow for an address that many share")
+            }
             Reason::ConnectionsOfAddress => Some("limits.connections_at_once_per_ip"),
             Reason::Packets => Some("limits.packets_per_second"),
             Reason::Bytes => Some("limits.bytes_per_second"),

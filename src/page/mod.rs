@@ -16,6 +16,7 @@ mod manifest;
 mod picture;
 mod policy;
 mod race;
+mod rows;
 mod share;
 mod sign_in;
 mod token;
@@ -30,7 +31,7 @@ use app::{
     files::PageFiles,
     server::{Document, Frame, document},
     texts::Language,
-    wire::{PAGE, PageSnapshot, ScoreRow, UserScore, View},
+    wire::{PageSnapshot, ScoreRow, UserScore, View},
 };
 use axum::{
     Extension, Json, Router,
@@ -51,7 +52,7 @@ use crate::{
     auth::{Identity, Tokens},
     board::{Ties, Timestamp},
     hub::Peer,
-    limits::{Answers, Client, Unanswered},
+    limits::{Answers, Client, Limits, Unanswered},
     live::{LiveBoard, MAX_QUERY_CHARS, Version},
     wire,
 };
@@ -109,6 +110,8 @@ pub struct Pages {
     pub pictures: Pictures,
     /// By which requests are answered in turn.
     pub answers: Answers,
+    /// When a page may connect.
+    pub limits: Arc<Limits>,
 }
 
 /// All routes of the page.
@@ -118,6 +121,7 @@ pub fn routes(pages: Pages) -> Router {
         .route("/players/{id}", get(player).post(sign_in::switch))
         .layer(from_fn_with_state(pages.clone(), sign_in::links))
         .route("/page/token", get(token::token))
+        .route("/page/rows", get(rows::rows))
         .route("/share.png", get(share::image))
         .route("/manifest.webmanifest", get(manifest::manifest))
         .route("/sign-out", post(sign_in::sign_out))
@@ -565,18 +569,7 @@ impl Pages {
         SocketToken { token, expires_in }: SocketToken,
     ) -> PageSnapshot {
         let (mut board, mut around, mut you, margin) = self.live.read(|epoch, board| {
-            let rows = match page {
-                None => wire::top(epoch, board),
-                Some(page) => {
-                    let start = usize::try_from(page)
-                        .unwrap_or(usize::MAX)
-                        .saturating_mul(PAGE);
-                    let mut rows =
-                        wire::leaderboard(epoch, board, start..start.saturating_add(PAGE));
-                    rows.page = Some(page);
-                    rows
-                }
-            };
+            let rows = rows::of(epoch, board, page);
             let around = you.and_then(|you| board.around(you.user, WINDOW));
             let around = around.map_or_else(Vec::new, |places| {
                 wire::leaderboard(epoch, board, places).top_scores

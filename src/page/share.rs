@@ -90,15 +90,22 @@ pub(super) async fn image(
             return response;
         }
     };
-    let known = headers.get_all(IF_NONE_MATCH).iter().any(|known| {
-        let known = known.to_str().unwrap_or_default().split(',');
-        known.map(str::trim).any(|tag| tag == "*" || tag == &*etag)
-    });
     let about = [(CACHE_CONTROL, "no-cache"), (ETAG, &*etag)];
-    if known {
+    if is_known(&headers, &etag) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
     (about, [(CONTENT_TYPE, "image/png")], png).into_response()
+}
+
+/// Has whoever asks the version of this tag already? One that was compressed on the way
+/// may be weak (RFC 9110, section 13.1.2).
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().any(|known| {
+        let known = known.to_str().unwrap_or_default().split(',');
+        known
+            .map(|tag| tag.trim().trim_start_matches("W/"))
+            .any(|tag| tag == "*" || tag == etag)
+    })
 }
 
 async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswered<Infallible>> {

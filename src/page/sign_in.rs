@@ -16,7 +16,10 @@ use axum::{
     extract::{Query, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode, Uri,
-        header::{ACCEPT, CACHE_CONTROL, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE},
+        header::{
+            ACCEPT, AUTHORIZATION, CACHE_CONTROL, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+            SET_COOKIE,
+        },
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -25,7 +28,8 @@ use serde::Deserialize;
 
 use super::{Pages, Visit, cookies, is_embedded};
 use crate::{
-    auth::{Identity, Role},
+    auth::{Identity, Role, bearer},
+    board::UserId,
     hub::Peer,
     origin::is_same_origin,
     wire,
@@ -209,6 +213,22 @@ impl Pages {
     fn signed_in(&self, headers: &HeaderMap) -> Option<Identity> {
         let is_secure = cookies::is_secure(&self.public_url, headers);
         self.player(&cookies::read(headers, is_secure, SESSION)?)
+    }
+
+    /// The registered player who is signed in by the cookie, or whoever has shown a token
+    /// that is no viewer's.
+    pub fn signed_in_user(&self, headers: &HeaderMap) -> Option<UserId> {
+        if let Some(player) = self.signed_in(headers) {
+            return Some(player.user);
+        }
+        let token = bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
+        let identity = self.tokens.verify(token).ok()?;
+        let is_known = match identity.role {
+            Role::Viewer => false,
+            Role::Player => self.live.knows(identity.user),
+            Role::Publisher | Role::Admin => true,
+        };
+        (is_known && !self.live.is_revoked(&identity)).then_some(identity.user)
     }
 
     /// The player of the link whose question is open, and its token.

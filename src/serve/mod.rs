@@ -59,7 +59,7 @@ use crate::{
 use origins::Origins;
 
 pub use departure::Departure;
-pub use engine_io::{Library, routes as engine_io};
+pub use engine_io::{Library, SignedIn, routes as engine_io};
 pub use listener::{Connections, accept};
 pub use open_files::raise_limit;
 pub use starting::{WaitError, wait_for_store};
@@ -173,6 +173,7 @@ impl Server {
             public_url: tables.http.public_url.as_str().into(),
             pictures: page::Pictures::new(limits.refusals()),
             answers: answers.clone(),
+            limits: limits.clone(),
         };
         let departure = Departure::default();
         let router = api::routes(api.clone())
@@ -185,6 +186,7 @@ impl Server {
                 tables.socket.max_message.get(),
                 limits.clone(),
                 departure.clone(),
+                signed_in(&pages),
             ))
             .fallback_service(files::routes(
                 config.leptos.site_root.as_ref().as_ref(),
@@ -310,6 +312,13 @@ async fn give_up(live: &LiveBoard, hub: &Hub, departure: &Departure) {
     departure.let_go(Duration::ZERO);
     wait_for_nobody(hub, Instant::now() + LAST_CALL).await;
     _ = tokio::time::timeout(LAST_WRITES, live.close()).await;
+}
+
+/// Who is signed in by the cookie of the page or by `Authorization`, as far as a request
+/// says so.
+fn signed_in(pages: &Pages) -> SignedIn {
+    let pages = pages.clone();
+    Arc::new(move |headers| pages.signed_in_user(headers))
 }
 
 /// Puts before a router, and the hub in it, what every request passes: who may

@@ -11,6 +11,8 @@ const MAX_HEADER: usize = 14;
 /// The opcodes of frames that carry a part of a message.
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
+/// The opcode of the frame with which a client says goodbye.
+const CLOSE: u8 = 8;
 
 /// What a message begins with that connects to a namespace: `4` is a message of
 /// Engine.IO, and `0` the CONNECT of Socket.IO.
@@ -32,9 +34,16 @@ pub(super) struct Frames {
     /// How the text message begins whose parts are being received.
     start: [u8; 2],
     start_len: usize,
+    /// Has the client said goodbye?
+    has_closed: bool,
 }
 
 impl Frames {
+    /// Has the client said goodbye? One whose link broke has not.
+    pub(super) fn has_closed(&self) -> bool {
+        self.has_closed
+    }
+
     /// Looks at the next bytes. A frame counts as a packet when its header is whole,
     /// so that empty ones and each fragment count too.
     pub(super) fn scan(&mut self, mut bytes: &[u8]) -> Sent {
@@ -114,6 +123,7 @@ impl Frames {
             CONTINUATION => self.is_text = true,
             opcode => {
                 self.is_text = false;
+                self.has_closed |= opcode == CLOSE;
                 // A control frame may stand between the parts of a message.
                 if opcode < 8 {
                     self.start_len = self.start.len();
@@ -197,6 +207,16 @@ mod tests {
             frame(true, TEXT, b"40", None),
         ];
         assert_eq!(scan(&bytes.concat()), (11, 5));
+    }
+
+    #[test]
+    fn a_goodbye_is_seen() {
+        for (opcode, has_closed) in [(TEXT, false), (9, false), (10, false), (CLOSE, true)] {
+            let mut frames = Frames::default();
+            frames.scan(&frame(true, opcode, b"40", MASK));
+            frames.scan(&text(b"3"));
+            assert_eq!(frames.has_closed(), has_closed, "{opcode}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ use tower::{Service, ServiceExt};
 
 use super::{client_stream::ClientStream, departure::Departure};
 use crate::{
+    board::UserId,
     hub::{Peer, Session},
     limits::{Admission, Limits, Traffic},
 };
@@ -79,16 +80,22 @@ struct Front<L> {
     departure: Departure,
     sessions: Sessions,
     max_message: usize,
+    signed_in: SignedIn,
 }
 
+/// Who is signed in by the headers of a request.
+pub type SignedIn = Arc<dyn Fn(&HeaderMap) -> Option<UserId> + Send + Sync>;
+
 /// The routes of a library that serves `path`, within limits. The largest body of a
-/// client is `max_message`, in bytes.
+/// client is `max_message`, in bytes. Whom `signed_in` knows does not count for the
+/// address.
 pub fn routes<L: Library>(
     path: &'static str,
     library: L,
     max_message: usize,
     limits: Arc<Limits>,
     departure: Departure,
+    signed_in: SignedIn,
 ) -> Router {
     let front = Front {
         path,
@@ -97,6 +104,7 @@ pub fn routes<L: Library>(
         departure,
         sessions: Sessions::default(),
         max_message,
+        signed_in,
     };
     Router::new()
         .route(path, any(serve::<L>))
@@ -139,9 +147,11 @@ impl<L: Library> Front<L> {
         // The listener says whose request it is.
         let peer = request.extensions().get::<Peer>();
         let address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
-        let permit = match self.limits.connection(address) {
-            Admission::Admitted(permit) => Some(permit),
-            Admission::Refused => None,
+        let permit = match self
+            .limits
+            .session(address, (self.signed_in)(request.headers()))
+        {
+            Admission::Opened(permit) | Admission::Refused(permit, _) => permit,
             Admission::Flooded(wait) => {
                 return Err(Box::new(come_back_after(
                     StatusCode::TOO_MANY_REQUESTS,

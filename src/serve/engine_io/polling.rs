@@ -185,6 +185,7 @@ struct Abandoned(Option<Session>);
 impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(session) = self.0.take() {
+            session.lost();
             session.close();
         }
     }

@@ -37,13 +37,19 @@ mod tests {
     use super::*;
     use crate::{
         config::LimitsTable,
-        limits::{Traffic, tests::limits},
+        limits::{Admission, Traffic, tests::limits},
     };
 
     #[test]
     fn sessions_that_ended_are_unknown() {
         let limits = Arc::new(limits(LimitsTable::default()));
-        let session = || Session::new(None, Traffic::new(limits.clone(), [192, 0, 2, 1].into()));
+        let session = || {
+            let address = [192, 0, 2, 1].into();
+            let Admission::Opened(permit) = limits.session(address, None) else {
+                panic!("one of the first connections");
+            };
+            Session::new(permit, Traffic::new(limits.clone(), address))
+        };
         let sessions = Sessions::default();
         let (open, closed) = (session(), session());
         let sids = [Sid::new(), Sid::new(), Sid::new()];

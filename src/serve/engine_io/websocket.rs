@@ -214,6 +214,9 @@ impl<S> Counted<S> {
 /// goes on by a WebSocket and did not.
 impl<S> Drop for Counted<S> {
     fn drop(&mut self) {
+        if !self.frames.has_closed() {
+            self.session.lost();
+        }
         self.session.close();
     }
 }
