@@ -63,8 +63,10 @@ pub(crate) enum Step {
 pub(crate) enum Closed {
     /// The transport was lost, or never opened.
     Lost,
-    /// The server ended the connection, or did not let the page in for now.
+    /// The server ended the connection.
     ByServer,
+    /// The server did not let the page in for now.
+    SentAway,
     /// The server did not take the token.
     TokenRefused,
 }
@@ -75,7 +77,7 @@ impl Closed {
         if TOKEN_REFUSALS.contains(&message) {
             Closed::TokenRefused
         } else {
-            Closed::ByServer
+            Closed::SentAway
         }
     }
 }
@@ -113,6 +115,8 @@ pub(crate) struct Session {
     /// Has the server refused it?
     is_refused: bool,
     is_fetching: bool,
+    /// Has the server sent the page away?
+    is_sent_away: bool,
     link: Link,
     /// Links that were replaced since the server was heard last.
     replaced: i32,
@@ -133,6 +137,7 @@ impl Session {
             expires_at: now,
             is_refused: false,
             is_fetching: false,
+            is_sent_away: false,
             link: Link::Down {
                 retry_at: now,
                 why: Closed::Lost,
@@ -216,6 +221,7 @@ impl Session {
 
     /// The server has let the socket in.
     pub(crate) fn connected(&mut self, now: f64) {
+        self.is_sent_away = false;
         if let Link::Up {
             since,
             is_connected,
@@ -321,10 +327,33 @@ impl Session {
         }
         let wait = match why {
             Closed::Lost => self.attempts.next(UNREACHABLE_WAIT, random),
-            Closed::ByServer | Closed::TokenRefused => self.refusals.next(REFUSED_WAIT, random),
+            Closed::ByServer | Closed::SentAway | Closed::TokenRefused => {
+                self.refusals.next(REFUSED_WAIT, random)
+            }
         };
         self.is_refused |= why == Closed::TokenRefused;
+        self.is_sent_away |= why == Closed::SentAway;
         self.retry_at(now + wait, why, now);
+    }
+
+    /// Has the server sent the page away, and not let it in since?
+    pub(crate) fn is_sent_away(&self) -> bool {
+        self.is_sent_away
+    }
+
+    /// The server has said after how many seconds the page may connect: so it does then,
+    /// and not before.
+    pub(crate) fn told(&mut self, live_in: f64, now: f64, random: f64) {
+        let Link::Down { retry_at, why } = self.link else {
+            return;
+        };
+        if live_in > 0.0 {
+            self.is_sent_away = true;
+            let at = now + live_in * 1_000.0 + FIRST_WAIT * random;
+            self.retry_at(at, Closed::SentAway, now);
+        } else if self.is_sent_away {
+            self.retry_at(retry_at.min(now), why, now);
+        }
     }
 
     /// The browser has a network again, as perhaps many others have at this moment, or
@@ -762,6 +791,41 @@ mod tests {
         run.session.reachable(run.now, false, run.now, 0.0);
         assert_eq!(run.steps(), [Step::Fetch]);
         assert_eq!(run.renew(Some((user("a"), HOUR))), [Step::Connect]);
+    }
+
+    #[test]
+    fn who_was_sent_away_comes_when_the_server_has_said() {
+        let mut run = Run::new(None, HOUR);
+        run.steps();
+        run.close(Closed::refused("Too many connection attempts from this IP"));
+        assert!(run.session.is_sent_away());
+        run.session.told(120.0, run.now, run.random);
+        assert_eq!(run.wake(), (120_500.0, vec![Step::Connect]));
+        run.close(Closed::refused("Too many connection attempts from this IP"));
+        // Its turn has come sooner.
+        run.session.told(60.0, run.now, run.random);
+        run.now += 5_000.0;
+        run.session.told(0.0, run.now, run.random);
+        assert_eq!(run.steps(), [Step::Connect]);
+        run.session.connected(run.now);
+        assert!(!run.session.is_sent_away());
+        // Nobody is sent away by an answer that comes late.
+        run.session.told(60.0, run.now, run.random);
+        assert_eq!(run.steps(), []);
+        assert!(!run.session.is_sent_away());
+    }
+
+    #[test]
+    fn who_has_lost_the_link_does_not_come_sooner_for_being_welcome() {
+        let mut run = Run::new(None, HOUR);
+        run.steps();
+        run.close(Closed::Lost);
+        let at = run.session.wake_at(run.now);
+        run.session.told(0.0, run.now, run.random);
+        assert_eq!(run.session.wake_at(run.now), at);
+        // It is refused before a session is opened.
+        run.session.told(9.0, run.now, run.random);
+        assert_eq!(run.wake(), (9_500.0, vec![Step::Connect]));
     }
 
     #[test]

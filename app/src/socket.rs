@@ -29,14 +29,16 @@ use web_sys::{AbortSignal, EventTarget, RequestInit, Response};
 use crate::{
     clock::{self, Clock},
     delta::Applied,
+    format::age,
     liveness::{Liveness, SILENCE},
     motion::Motion,
     reading::Read,
     resync::Resync,
     session::{Closed, Session, Step},
     state::{Connection, PageState, set_if_changed},
+    texts::Text,
     wire::{
-        HEARTBEAT, LEADERBOARD_REFRESH, LeaderboardData, PING, PageToken, REFRESH_TOKEN,
+        HEARTBEAT, LEADERBOARD_REFRESH, LIVE_IN, LeaderboardData, PING, PageToken, REFRESH_TOKEN,
         SCOREBOARD_DELTA, SESSION_EXPIRED, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE,
         SYSTEM_NOTIFICATION, ScoreboardDelta, Subscription, SystemNotification, USER_SCORE_UPDATE,
         UserScoreUpdate, View,
@@ -103,6 +105,9 @@ const ASK_SOON: f64 = 1_000.0;
 const ASK_LATER: f64 = 5_000.0;
 /// Between two figures of the delay, in milliseconds: nobody reads ten a second.
 const DELAY_SHOWN: f64 = 1_000.0;
+/// Between two times that a page which is not live asks for the board, in milliseconds;
+/// a part of it is left to chance.
+const REFRESH: f64 = 5_000.0;
 /// Between two looks at the clocks, and at how old the board is.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -123,6 +128,8 @@ struct Client {
     wake: Cell<Option<TimeoutHandle>>,
     /// Are heartbeats asked for? Not where the server has not understood that.
     asks_heartbeats: Cell<bool>,
+    /// When the board is to be asked for, while the page is not live.
+    rows_at: Cell<Option<f64>>,
     /// When the board was last known to be the newest, by the page's clock and by the
     /// server's.
     newest_at: Cell<(f64, f64)>,
@@ -156,6 +163,7 @@ pub(crate) fn connect(
         motion: Rc::default(),
         wake: Cell::new(None),
         asks_heartbeats: Cell::new(true),
+        rows_at: Cell::new(None),
         // The board is as old as the page, whose clock began with it.
         newest_at: Cell::new((0.0, state.server_time() - now)),
         delay_shown: Cell::new(f64::NEG_INFINITY),
@@ -399,6 +407,7 @@ impl Client {
             self.subscribe();
         }
         self.fetch_around();
+        self.fetch_rows();
 
         let around_at = self
             .around_at
@@ -408,6 +417,7 @@ impl Client {
         let at = at.min(self.resync.borrow().wake_at().unwrap_or(f64::INFINITY));
         let at = at.min(around_at.unwrap_or(f64::INFINITY));
         let at = at.min(self.liveness.borrow().wake_at(is_probing));
+        let at = at.min(self.rows_at.get().unwrap_or(f64::INFINITY));
         // A timer may be early by a part of a millisecond.
         let wait = (at - time).clamp(0.0, LONGEST_TIMER - 1.0) + 1.0;
         let client = self.clone();
@@ -444,15 +454,92 @@ impl Client {
         self.session.borrow_mut().closed(why, now, Math::random());
         self.resync.borrow_mut().closed();
         self.liveness.borrow_mut().closed();
+        if self.session.borrow().is_sent_away() {
+            // It is told at once when to come again.
+            self.ask_rows(0.0);
+        }
         self.show();
         self.drive();
+    }
+
+    /// Has the board asked for, unless it is already.
+    fn ask_rows(&self, wait: f64) {
+        let at = self.now() + wait * (0.75 + Math::random() / 2.0);
+        self.rows_at.set(self.rows_at.get().or(Some(at)));
+    }
+
+    /// Asks for the board when it is time, and when the page may connect.
+    fn fetch_rows(self: &Rc<Self>) {
+        if self.rows_at.get().is_none_or(|at| at > self.now()) {
+            return;
+        }
+        if document().hidden() {
+            self.rows_at.take();
+            return self.ask_rows(REFRESH);
+        }
+        // Later than any answer: there is one question at a time.
+        self.rows_at.set(Some(f64::INFINITY));
+        let client = self.clone();
+        spawn_local(async move {
+            let mut path = String::from("/page/rows?");
+            if client.state.view == View::Embed {
+                path.push_str("view=embed&");
+            }
+            if let Some(page) = client.state.page() {
+                path.push_str("page=");
+                path.push_str(&(page + 1).to_string());
+            }
+            let token = client.token.borrow().clone();
+            let answer = request(&path, &headers(Some(&token)), "no-cache", FETCH_TIMEOUT).await;
+            if client.rows_at.take().is_none() {
+                // It is live by now.
+                return;
+            }
+            client.ask_rows(REFRESH);
+            let live_in = answer.as_ref().and_then(live_in);
+            match read::<LeaderboardData>(answer).await {
+                Some(rows) => client.refreshed(rows, live_in),
+                None => {
+                    client.state.not_live.set(String::new());
+                    client.show();
+                }
+            }
+            client.drive();
+        });
+    }
+
+    /// What is shown is some seconds old at most, and is not live.
+    fn refreshed(self: &Rc<Self>, rows: LeaderboardData, live_in: Option<f64>) {
+        let (now, state) = (self.now(), self.state);
+        if let Some(live_in) = live_in {
+            let random = Math::random();
+            self.session.borrow_mut().told(live_in, now, random);
+        }
+        let mut why = String::new();
+        if self.session.borrow().is_sent_away() {
+            why.push_str(&state.text(Text::Crowded));
+            if let Some(live_in) = live_in.filter(|seconds| *seconds > 0.0) {
+                let time = age(live_in as u64);
+                why.push(' ');
+                why.push_str(&state.with(Text::LiveIn, &[("n", &time)]));
+            }
+        } else {
+            why = state.text(Text::Refreshing);
+        }
+        state.not_live.set(why);
+        self.newest_at.set((now, state.server_time()));
+        self.show();
+        if state.take(rows) {
+            self.refresh();
+        }
+        self.ask_around(ASK_LATER);
     }
 
     /// Tries whether the server can be reached by another way than the connection.
     fn probe(self: &Rc<Self>, begun: f64) {
         let client = self.clone();
         spawn_local(async move {
-            let response = request(PROBE, &JsValue::UNDEFINED, PROBE_TIMEOUT).await;
+            let response = request(PROBE, &headers(None), "no-store", PROBE_TIMEOUT).await;
             let is_doubtful = client.liveness.borrow().is_doubtful();
             let now = client.now();
             let mut session = client.session.borrow_mut();
@@ -555,7 +642,9 @@ impl Client {
         let is_shown = state.view == View::Whole && !state.paused.get_untracked();
         // What is wanted may be another's by now, or be on the board.
         let id = state.user_id().filter(|_| is_shown && state.wants_around());
-        let Some(id) = id.filter(|_| self.socket.connected()) else {
+        let can_ask = self.socket.connected()
+            || self.state.connection.get_untracked() == Connection::Refreshing;
+        let Some(id) = id.filter(|_| can_ask) else {
             return;
         };
         self.is_asking_around.set(true);
@@ -630,15 +719,20 @@ impl Client {
         let (newest_at, server_time) = self.newest_at.get();
         let age = now - newest_at;
         let connection = if is_live {
+            self.rows_at.set(None);
+            set_if_changed(&state.not_live, &String::new());
             Connection::Live
         } else if shown == Connection::Connecting && age < SILENCE {
             Connection::Connecting
         } else {
+            self.ask_rows(REFRESH);
             set_if_changed(&state.age, &((age / 1000.0) as u64));
-            if window().navigator().on_line() {
+            if !window().navigator().on_line() {
+                Connection::Offline
+            } else if state.not_live.with_untracked(String::is_empty) {
                 Connection::Reconnecting
             } else {
-                Connection::Offline
+                Connection::Refreshing
             }
         };
         if connection.is_stale() && !shown.is_stale() {
@@ -674,21 +768,36 @@ impl Client {
 
 /// Fetches what `path` leads to, in the name of a token or of nobody.
 async fn fetch<T: Read>(path: &str, token: Option<&str>) -> Option<T> {
-    let headers = token.map(|token| ("authorization", format!("Bearer {token}").into()));
-    let response = request(path, &object(headers.as_slice()), FETCH_TIMEOUT).await?;
-    let body = JsFuture::from(response.json().ok()?).await.ok()?;
-    T::read(&body)
+    read(request(path, &headers(token), "no-store", FETCH_TIMEOUT).await).await
 }
 
-/// The server's answer, if it comes within this time, in milliseconds.
-async fn request(path: &str, headers: &JsValue, within: u32) -> Option<Response> {
+/// The headers of a request in the name of a token or of nobody.
+fn headers(token: Option<&str>) -> JsValue {
+    let headers = token.map(|token| ("authorization", format!("Bearer {token}").into()));
+    object(headers.as_slice())
+}
+
+/// The server's answer, if it comes within this time, in milliseconds; `cache` is how the
+/// browser's is used.
+async fn request(path: &str, headers: &JsValue, cache: &str, within: u32) -> Option<Response> {
     let init = object(&[
-        ("cache", "no-store".into()),
+        ("cache", cache.into()),
         ("headers", headers.clone()),
         ("signal", AbortSignal::timeout_with_u32(within).into()),
     ]);
     let response = window().fetch_with_str_and_init(path, init.unchecked_ref::<RequestInit>());
     JsFuture::from(response).await.ok()?.dyn_into().ok()
+}
+
+/// What an answer says.
+async fn read<T: Read>(answer: Option<Response>) -> Option<T> {
+    let body = JsFuture::from(answer?.json().ok()?).await.ok()?;
+    T::read(&body)
+}
+
+/// After how many seconds the page may connect, if an answer says so.
+fn live_in(answer: &Response) -> Option<f64> {
+    answer.headers().get(LIVE_IN).ok()??.parse().ok()
 }
 
 /// When the server wrote this, by its own clock; not a number if it does not say.

@@ -54,6 +54,8 @@ pub(crate) struct PageState {
     pub(crate) clock: StoredValue<Clock>,
     /// Whether what is shown is live.
     pub(crate) connection: RwSignal<Connection>,
+    /// Why the page is not live and when it will be; nothing while it is.
+    pub(crate) not_live: RwSignal<String>,
     /// How old what is shown is, in seconds, while it gets older.
     pub(crate) age: RwSignal<u64>,
     /// Since when it does, as the reader writes it.
@@ -97,6 +99,8 @@ pub(crate) enum Connection {
     Connecting,
     /// Every change is shown at once.
     Live,
+    /// Not connected: the page asks for the board every few seconds.
+    Refreshing,
     /// Lost, and trying again: what is shown gets old.
     Reconnecting,
     /// Lost, and the browser knows that there is no network.
@@ -107,6 +111,11 @@ impl Connection {
     /// Does what is shown get old?
     pub(crate) fn is_stale(self) -> bool {
         matches!(self, Connection::Reconnecting | Connection::Offline)
+    }
+
+    /// Is what is shown some seconds old, or older?
+    pub(crate) fn is_lost(self) -> bool {
+        self.is_stale() || self == Connection::Refreshing
     }
 }
 
@@ -132,6 +141,7 @@ impl PageState {
             board: StoredValue::new(board),
             clock: StoredValue::new(Clock::default()),
             connection: RwSignal::new(Connection::Connecting),
+            not_live: RwSignal::new(String::new()),
             age: RwSignal::new(0),
             lost_at: RwSignal::new(String::new()),
             delay: RwSignal::new(0),
@@ -388,6 +398,7 @@ impl PageState {
         match self.connection.get_untracked() {
             Connection::Reconnecting => return self.text(Text::Reconnecting),
             Connection::Offline => return self.text(Text::Offline),
+            Connection::Refreshing => return self.not_live.get_untracked(),
             Connection::Connecting | Connection::Live => {}
         }
         let leader = self.rows.with_untracked(|rows| {

@@ -31,6 +31,10 @@ texts! {
     Live: "Live", "Live", "En directo";
     Reconnecting: "Not live", "Nicht live", "Sin directo";
     Offline: "Offline", "Offline", "Sin conexión";
+    NotLive: "Not live", "Nicht live", "No en directo";
+    Refreshing: "This page is not live. It refreshes itself every few seconds.", "Diese Seite ist nicht live. Sie aktualisiert sich alle paar Sekunden selbst.", "Esta página no está en directo. Se actualiza sola cada pocos segundos.";
+    Crowded: "Too many pages connect from here, so this one is not live. It refreshes itself every few seconds.", "Von hier verbinden sich zu viele Seiten, deshalb ist diese nicht live. Sie aktualisiert sich alle paar Sekunden selbst.", "Demasiadas páginas se conectan desde aquí, así que esta no está en directo. Se actualiza sola cada pocos segundos.";
+    LiveIn: "It will be live in about {n}.", "Live ist sie in etwa {n}.", "Estará en directo en unos {n}.";
     Paused: "Paused", "Angehalten", "En pausa";
     Old: "{n} old", "{n} alt", "hace {n}";
     NotLiveSince: "Not live since {n}", "Nicht live seit {n}", "Sin datos en directo desde las {n}";

@@ -14,6 +14,7 @@ impl Connection {
         match self {
             Connection::Connecting => "connecting",
             Connection::Live => "live",
+            Connection::Refreshing => "refreshing",
             Connection::Reconnecting => "reconnecting",
             Connection::Offline => "offline",
         }
@@ -23,6 +24,7 @@ impl Connection {
         match self {
             Connection::Connecting => Text::Connecting,
             Connection::Live => Text::Live,
+            Connection::Refreshing => Text::NotLive,
             Connection::Reconnecting => Text::Reconnecting,
             Connection::Offline => Text::Offline,
         }
@@ -48,11 +50,11 @@ pub(crate) fn Header(
         Connection::Live if state.delay.get() > 0 && !state.paused.get() => {
             format!("{} ms", state.delay.get())
         }
-        lost if lost.is_stale() => state.with(Text::Old, &[("n", &age(state.age.get()))]),
+        lost if lost.is_lost() => state.with(Text::Old, &[("n", &age(state.age.get()))]),
         _ => String::new(),
     };
     let title = move || match connection.get() {
-        lost if lost.is_stale() => state.with(Text::NotLiveSince, &[("n", &state.lost_at.get())]),
+        lost if lost.is_lost() => state.with(Text::NotLiveSince, &[("n", &state.lost_at.get())]),
         _ => state.text(Text::DelayTitle),
     };
     view! {
@@ -71,6 +73,9 @@ pub(crate) fn Header(
                 <span class="dot" aria-hidden="true"></span>
                 <span class="label" inner_html=words(label)></span>
                 <span class="age" inner_html=words(detail)></span>
+            </p>
+            <p class="why-not-live needs-scripts" hidden=move || state.not_live.with(String::is_empty)>
+                {move || state.not_live.get()}
             </p>
         </header>
     }
