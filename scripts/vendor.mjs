@@ -11,7 +11,7 @@ const name = `socket.io-${version}.esm.min.js`;
 
 // Both must be written out: one is read by a macro, the other by people.
 for (const source of ["app/src/files.rs", "app/src/socket.rs"]) {
-  if (!readFileSync(new URL(`../${source}`, import.meta.url), "utf8").includes(`"/vendor/${name}"`)) {
+  if (!readFileSync(new URL(`../${source}`, import.meta.url), "utf8").includes(`/vendor/${name}"`)) {
     throw new Error(`${source} loads another version of the Socket.IO client: write /vendor/${name}`);
   }
 }

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use app::pictures::normal_origin;
+use app::{base_path::BasePath, pictures::normal_origin};
 use ipnet::IpNet;
 use leptos_config::{LeptosOptions, errors::LeptosConfigError};
 use serde::{
@@ -202,6 +202,9 @@ pub struct HttpTable {
     /// The origin under which the page is known to others; empty for whichever they
     /// ask for.
     pub public_url: String,
+    /// Under which path it is there, as `/board`; empty for the root.
+    #[serde(deserialize_with = "from_text")]
+    pub base_path: BasePath,
 }
 
 /// `[socket]`

@@ -1,7 +1,7 @@
 //! Texts that people and programs send us, and what is taken of them. The API
 //! and `podium import` ask the same questions, so they are asked here.
 
-use app::pictures::is_own_page;
+use app::{base_path::BasePath, pictures::is_own_page};
 
 use crate::{
     board::{Profile, Score, UserId},
@@ -84,7 +84,7 @@ pub fn profile(
     if avatar.is_some_and(|avatar| !known(avatar)) {
         return Err(InvalidText::Avatar);
     }
-    if avatar.is_some_and(|avatar| is_own_page(avatar, own)) {
+    if avatar.is_some_and(|avatar| is_own_page(avatar, own, &BasePath::default())) {
         return Err(InvalidText::OwnAvatar);
     }
     Ok(Profile {

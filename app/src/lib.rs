@@ -11,6 +11,7 @@ compile_error!("`ssr` is for the server and `hydrate` for the browser: build wit
 
 mod backoff;
 mod banners;
+pub mod base_path;
 mod clock;
 mod components;
 mod delta;

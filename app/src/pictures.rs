@@ -1,6 +1,8 @@
 //! Which pictures are shown: the server asks before it renders, and the page before
 //! it asks the browser, which would refuse the others with a complaint each.
 
+use crate::base_path::BasePath;
+
 /// The first part of the paths at which our own server has something else than
 /// pictures: it would be asked for that by whoever sees the picture.
 const NOT_PICTURES: [&str; 10] = [
@@ -23,6 +25,8 @@ pub struct PictureOrigins {
     pub shown: Vec<String>,
     /// Under which origins our own server is known, as far as we know.
     pub own: Vec<String>,
+    /// Under which path it is there.
+    pub base: BasePath,
 }
 
 impl PictureOrigins {
@@ -30,7 +34,7 @@ impl PictureOrigins {
     pub fn allow(&self, address: &str) -> bool {
         let is_shown = is_local(address)
             || origin_of(address).is_some_and(|origin| self.shown.contains(&origin));
-        is_shown && !is_own_page(address, &self.own)
+        is_shown && !is_own_page(address, &self.own, &self.base)
     }
 }
 
@@ -43,7 +47,7 @@ fn is_local(address: &str) -> bool {
 /// Is this the address of something on our own server, as it is known under `own`, that
 /// is no picture? Whoever looks at a board asks for all pictures on it, so it must not
 /// be by one that somebody does something here, or that the server is kept busy.
-pub fn is_own_page(address: &str, own: &[impl AsRef<str>]) -> bool {
+pub fn is_own_page(address: &str, own: &[impl AsRef<str>], base: &BasePath) -> bool {
     let path = if is_local(address) {
         address
     } else {
@@ -59,6 +63,7 @@ pub fn is_own_page(address: &str, own: &[impl AsRef<str>]) -> bool {
             .map_or("", |end| &rest[end..])
     };
     let path = path.split('#').next().unwrap_or_default();
+    let path = base.strip(path).unwrap_or(path);
     let mut segments = path.split('/').skip(1);
     let first = segments.clone().next().unwrap_or_default();
     // Ours have no query. What browsers make another path of is not looked into.
@@ -140,6 +145,7 @@ mod tests {
         let origins = PictureOrigins {
             shown: origins(&["https://pictures.example", "http://localhost:8080"]),
             own: Vec::new(),
+            base: BasePath::default(),
         };
         for address in [
             "/a.png",
@@ -172,6 +178,7 @@ mod tests {
         let origins = PictureOrigins {
             shown: origins(&["https://board.example", "https://pictures.example"]),
             own: origins(&["https://board.example", ""]),
+            base: BasePath::default(),
         };
         for address in [
             "/a.png",
@@ -212,12 +219,43 @@ mod tests {
             "http://board.example:80/?token=a",
             "http://board.example:443/?token=a",
         ] {
-            assert!(is_own_page(address, &origins.own), "{address}");
+            assert!(
+                is_own_page(address, &origins.own, &origins.base),
+                "{address}"
+            );
         }
         assert!(!is_own_page(
             "http://board.example:8080/?token=a",
-            &origins.own
+            &origins.own,
+            &origins.base
         ));
+    }
+
+    #[test]
+    fn the_board_under_a_path_is_known_there_too() {
+        let origins = PictureOrigins {
+            shown: origins(&["https://board.example"]),
+            own: origins(&["https://board.example"]),
+            base: BasePath("/board".into()),
+        };
+        for address in [
+            "/board/a.png",
+            "/a.png",
+            "https://board.example/board/a.png",
+            "https://board.example/other/a.png",
+        ] {
+            assert!(origins.allow(address), "{address}");
+        }
+        for address in [
+            "/board",
+            "/board/",
+            "/board/players/7",
+            "/players/7",
+            "https://board.example/board/page/rows",
+            "https://board.example/board/sign-out",
+        ] {
+            assert!(!origins.allow(address), "{address}");
+        }
     }
 
     #[test]

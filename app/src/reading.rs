@@ -7,6 +7,7 @@ use js_sys::Reflect;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::{
+    base_path::BasePath,
     texts::Locale,
     wire::{
         LeaderboardData, NotificationKind, PageSnapshot, PageToken, RowChange, ScoreRow,
@@ -194,7 +195,15 @@ read!(Locale {
     texts: "texts",
 });
 
+/// What is not there is empty.
+impl Read for BasePath {
+    fn read(value: &JsValue) -> Option<BasePath> {
+        Some(BasePath(value.as_string().unwrap_or_default()))
+    }
+}
+
 read!(PageSnapshot {
+    base: "base",
     title: "title",
     view: "view",
     locale: "locale",

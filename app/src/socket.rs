@@ -45,7 +45,8 @@ use crate::{
     },
 };
 
-#[wasm_bindgen(raw_module = "/vendor/socket.io-4.8.4.esm.min.js")]
+// Beside the folder of the files that are built from this crate, wherever that is.
+#[wasm_bindgen(raw_module = "../vendor/socket.io-4.8.4.esm.min.js")]
 extern "C" {
     type Socket;
 
@@ -152,7 +153,7 @@ pub(crate) fn connect(
     let now = state.now();
     let session = Session::new(state.user_id(), expires_in, now, Math::random());
     let client = Rc::new(Client {
-        socket: io(&options(shown.clone())),
+        socket: io(&options(shown.clone(), &state.link("/socket.io/"))),
         state,
         board,
         token: RefCell::new(token),
@@ -274,7 +275,7 @@ pub(crate) fn connect(
 }
 
 /// `auth` is a function, so that every attempt brings the token of its moment.
-fn options(token: Rc<RefCell<String>>) -> JsValue {
+fn options(token: Rc<RefCell<String>>, path: &str) -> JsValue {
     let auth = Closure::<dyn FnMut(js_sys::Function)>::new(move |answer: js_sys::Function| {
         let auth = object(&[("token", JsValue::from_str(&token.borrow()))]);
         // What the client does with it is not ours to handle.
@@ -287,6 +288,7 @@ fn options(token: Rc<RefCell<String>>) -> JsValue {
     object(&[
         ("auth", auth.into_js_value()),
         ("autoConnect", JsValue::FALSE),
+        ("path", path.into()),
         ("reconnection", JsValue::FALSE),
         ("transports", transports.into()),
         ("tryAllTransports", JsValue::TRUE),
@@ -481,7 +483,7 @@ impl Client {
         self.rows_at.set(Some(f64::INFINITY));
         let client = self.clone();
         spawn_local(async move {
-            let mut path = String::from("/page/rows?");
+            let mut path = client.state.link("/page/rows?");
             if client.state.view == View::Embed {
                 path.push_str("view=embed&");
             }
@@ -539,7 +541,7 @@ impl Client {
     fn probe(self: &Rc<Self>, begun: f64) {
         let client = self.clone();
         spawn_local(async move {
-            let response = request(PROBE, &headers(None), "no-store", PROBE_TIMEOUT).await;
+            let response = request(&client.state.link(PROBE), &headers(None), "no-store", PROBE_TIMEOUT).await;
             let is_doubtful = client.liveness.borrow().is_doubtful();
             let now = client.now();
             let mut session = client.session.borrow_mut();
@@ -650,7 +652,7 @@ impl Client {
         self.is_asking_around.set(true);
         let client = self.clone();
         spawn_local(async move {
-            let path = format!("/api/v1/leaderboard/around/{id}?window=2");
+            let path = state.link(&format!("/api/v1/leaderboard/around/{id}?window=2"));
             let rows = fetch::<LeaderboardData>(&path, None).await;
             client.is_asking_around.set(false);
             match rows {
@@ -751,7 +753,7 @@ impl Client {
                 View::Embed => "/page/token?view=embed",
                 View::Whole | View::Kiosk => "/page/token",
             };
-            let page = fetch::<PageToken>(path, Some(&old)).await;
+            let page = fetch::<PageToken>(&client.state.link(path), Some(&old)).await;
             let token = page.map(|page| {
                 client.token.replace(page.token);
                 client.state.sign_in(page.you);

@@ -19,6 +19,7 @@ pub(crate) use you::You;
 
 use crate::{
     banners::Banners,
+    base_path::BasePath,
     clock::{self, Clock},
     delta::{self, Applied},
     pictures::{self, PictureOrigins},
@@ -34,6 +35,8 @@ const CELEBRATION: Duration = Duration::from_secs(4);
 pub(crate) struct PageState {
     /// What the board is called.
     pub(crate) title: StoredValue<String>,
+    /// Under which path the board is found.
+    base: StoredValue<BasePath>,
     /// How the page is looked at.
     pub(crate) view: View,
     /// How it is written.
@@ -131,7 +134,9 @@ impl PageState {
             avatar_origins: StoredValue::new(PictureOrigins {
                 shown: snapshot.avatar_origins,
                 own: pictures::own_origins(),
+                base: snapshot.base.clone(),
             }),
+            base: StoredValue::new(snapshot.base),
             leader: RwSignal::new(leader(&board)),
             crowned: RwSignal::new(String::new()),
             total: RwSignal::new(board.total_users),
@@ -165,6 +170,11 @@ impl PageState {
             link_failed: StoredValue::new(snapshot.link_failed),
             margin: snapshot.margin,
         }
+    }
+
+    /// The address of a path of the board's own.
+    pub(crate) fn link(self, path: &str) -> String {
+        self.base.with_value(|base| base.link(path))
     }
 
     /// What a text says.
@@ -241,10 +251,11 @@ impl PageState {
 
     /// The address of a picture, if pictures from there are shown.
     pub(crate) fn shown_picture(self, address: Option<String>) -> Option<String> {
-        address.filter(|address| {
+        let address = address.filter(|address| {
             self.avatar_origins
                 .with_value(|origins| origins.allow(address))
-        })
+        });
+        address.map(|address| self.base.with_value(|base| base.picture(address)))
     }
 
     /// The id of the signed-in user, if they are among the rows.

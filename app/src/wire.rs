@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use history::{FoundUser, FoundUsers, HistoryPoint, Race, RaceLine, RecentAction, UserHistory};
 
-use crate::texts::Locale;
+use crate::{base_path::BasePath, texts::Locale};
 
 /// The event that carries a [`LeaderboardData`].
 pub const LEADERBOARD_REFRESH: &str = "leaderboard_refresh";
@@ -313,6 +313,9 @@ pub enum Severity {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PageSnapshot {
+    /// Under which path the board is found.
+    #[serde(default, skip_serializing_if = "BasePath::is_empty")]
+    pub base: BasePath,
     /// What the board is called.
     pub title: String,
     /// How the page is looked at.

@@ -116,7 +116,11 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
 
     let listener = TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
-    say(&format!("Podium is ready at http://{address}"));
+    let page = format!("http://{address}{}", tables.http.base_path.link("/"));
+    say(&format!(
+        "Podium is ready at {}",
+        page.trim_end_matches('/')
+    ));
     if demo {
         let demo = Demo::start(live).await?;
         let token = |user, role| {
@@ -124,9 +128,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
             token.map_err(|_| CliError::Sign)
         };
         let player = token(demo.player(), Role::Player)?;
-        say(&format!(
-            "Watch as a player: http://{address}/?token={player}"
-        ));
+        say(&format!("Watch as a player: {page}?token={player}"));
         let publisher = token(demo.publisher(), Role::Publisher)?;
         say(&format!("A publisher's token: {publisher}"));
         say(&format!(

@@ -4,10 +4,14 @@
 //! this very host over TLS alone (RFC 6265bis, section 4.1.3.2), so neither another host
 //! of the same domain nor whoever sits on a line without TLS can put one in its place.
 
+use app::base_path::BasePath;
 use axum::http::{HeaderMap, HeaderValue, header::COOKIE};
 use cookie::{Cookie, SameSite, time::Duration};
 
-const PREFIX: &str = "__Host-";
+const OF_HOST: &str = "__Host-";
+/// Of those that are for one path of a host, browsers take no other prefix: then another
+/// host of the same domain can set them too.
+const OF_PATH: &str = "__Secure-";
 
 /// Is the page asked for with TLS: as configured, or as a proxy says?
 pub(super) fn is_secure(public_url: &str, headers: &HeaderMap) -> bool {
@@ -24,21 +28,23 @@ pub(super) fn is_forwarded_from_https(headers: &HeaderMap) -> bool {
 
 /// What a cookie of this name holds. With TLS only the one with the prefix is believed:
 /// others could have put the other in its place.
-pub(super) fn read(headers: &HeaderMap, is_secure: bool, name: &str) -> Option<String> {
+pub(super) fn read(
+    headers: &HeaderMap,
+    base: &BasePath,
+    is_secure: bool,
+    name: &str,
+) -> Option<String> {
     let plain = || find(headers, name).filter(|_| !is_secure);
-    find(headers, &prefixed(name)).or_else(plain)
+    find(headers, &prefixed(base, name)).or_else(plain)
 }
 
 /// Has a cookie to be set for it to be known no more? Then these are the values of
 /// `Set-Cookie`.
-pub(super) fn remove(headers: &HeaderMap, name: &str) -> Vec<HeaderValue> {
-    [prefixed(name), name.to_owned()]
+pub(super) fn remove(headers: &HeaderMap, base: &BasePath, name: &str) -> Vec<HeaderValue> {
+    [(prefixed(base, name), true), (name.to_owned(), false)]
         .into_iter()
-        .filter(|name| find(headers, name).is_some())
-        .filter_map(|name| {
-            let is_secure = name.starts_with(PREFIX);
-            value(name, String::new(), Duration::ZERO, is_secure)
-        })
+        .filter(|(name, _)| find(headers, name).is_some())
+        .filter_map(|(name, is_secure)| value(name, base, String::new(), Duration::ZERO, is_secure))
         .collect()
 }
 
@@ -46,6 +52,7 @@ pub(super) fn remove(headers: &HeaderMap, name: &str) -> Vec<HeaderValue> {
 /// many seconds.
 pub(super) fn set(
     headers: &HeaderMap,
+    base: &BasePath,
     is_secure: bool,
     name: &str,
     text: String,
@@ -53,19 +60,28 @@ pub(super) fn set(
 ) -> Vec<HeaderValue> {
     let max_age = Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
     let (name, other) = if is_secure {
-        (prefixed(name), name.to_owned())
+        (prefixed(base, name), name.to_owned())
     } else {
-        (name.to_owned(), prefixed(name))
+        (name.to_owned(), prefixed(base, name))
     };
-    let mut values: Vec<_> = value(name, text, max_age, is_secure).into_iter().collect();
+    let mut values: Vec<_> = value(name, base, text, max_age, is_secure)
+        .into_iter()
+        .collect();
     if find(headers, &other).is_some() {
-        values.extend(value(other, String::new(), Duration::ZERO, !is_secure));
+        values.extend(value(
+            other,
+            base,
+            String::new(),
+            Duration::ZERO,
+            !is_secure,
+        ));
     }
     values
 }
 
-fn prefixed(name: &str) -> String {
-    format!("{PREFIX}{name}")
+fn prefixed(base: &BasePath, name: &str) -> String {
+    let prefix = if base.is_empty() { OF_HOST } else { OF_PATH };
+    format!("{prefix}{name}")
 }
 
 fn find(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -78,9 +94,15 @@ fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(found.value().to_owned())
 }
 
-fn value(name: String, text: String, max_age: Duration, is_secure: bool) -> Option<HeaderValue> {
+fn value(
+    name: String,
+    base: &BasePath,
+    text: String,
+    max_age: Duration,
+    is_secure: bool,
+) -> Option<HeaderValue> {
     let cookie = Cookie::build((name, text))
-        .path("/")
+        .path(base.of_cookies().to_owned())
         .http_only(true)
         .secure(is_secure)
         // Not with what other sites ask for, but with links to here.
@@ -99,6 +121,32 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         map
+    }
+
+    fn root() -> BasePath {
+        BasePath::default()
+    }
+
+    #[test]
+    fn cookies_of_a_path_are_for_that_path() {
+        let base: BasePath = "/board".parse().unwrap();
+        let plain = asked(&[("cookie", "podium_token=old")]);
+        assert_eq!(
+            set(&plain, &base, true, "podium_token", "new".into(), 60),
+            [
+                "__Secure-podium_token=new; HttpOnly; SameSite=Lax; Secure; Path=/board; Max-Age=60",
+                "podium_token=; HttpOnly; SameSite=Lax; Path=/board; Max-Age=0",
+            ]
+        );
+        let safe = asked(&[("cookie", "__Secure-podium_token=new")]);
+        assert_eq!(
+            read(&safe, &base, true, "podium_token").as_deref(),
+            Some("new")
+        );
+        assert_eq!(
+            remove(&safe, &base, "podium_token"),
+            ["__Secure-podium_token=; HttpOnly; SameSite=Lax; Secure; Path=/board; Max-Age=0"]
+        );
     }
 
     #[test]
@@ -124,22 +172,31 @@ mod tests {
     #[test]
     fn a_cookie_of_either_name_is_read_and_the_safer_one_first() {
         let old = asked(&[("cookie", "other=1; podium_token=old")]);
-        assert_eq!(read(&old, false, "podium_token").as_deref(), Some("old"));
-        let both = asked(&[("cookie", "podium_token=old; __Host-podium_token=new")]);
-        assert_eq!(read(&both, false, "podium_token").as_deref(), Some("new"));
-        assert_eq!(read(&asked(&[]), false, "podium_token"), None);
         assert_eq!(
-            read(&old, true, "podium_token"),
+            read(&old, &root(), false, "podium_token").as_deref(),
+            Some("old")
+        );
+        let both = asked(&[("cookie", "podium_token=old; __Host-podium_token=new")]);
+        assert_eq!(
+            read(&both, &root(), false, "podium_token").as_deref(),
+            Some("new")
+        );
+        assert_eq!(read(&asked(&[]), &root(), false, "podium_token"), None);
+        assert_eq!(
+            read(&old, &root(), true, "podium_token"),
             None,
             "anybody could have set it"
         );
-        assert_eq!(read(&both, true, "podium_token").as_deref(), Some("new"));
+        assert_eq!(
+            read(&both, &root(), true, "podium_token").as_deref(),
+            Some("new")
+        );
     }
 
     #[test]
     fn of_two_names_only_one_is_left() {
         let old = asked(&[("cookie", "podium_token=old")]);
-        let set = |is_secure| set(&old, is_secure, "podium_token", "new".into(), 60);
+        let set = |is_secure| set(&old, &root(), is_secure, "podium_token", "new".into(), 60);
         assert_eq!(
             set(true),
             [
@@ -153,12 +210,12 @@ mod tests {
         );
         let both = asked(&[("cookie", "podium_token=a; __Host-podium_token=b")]);
         assert_eq!(
-            remove(&both, "podium_token"),
+            remove(&both, &root(), "podium_token"),
             [
                 "__Host-podium_token=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
                 "podium_token=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0",
             ]
         );
-        assert!(remove(&asked(&[]), "podium_token").is_empty());
+        assert!(remove(&asked(&[]), &root(), "podium_token").is_empty());
     }
 }

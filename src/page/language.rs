@@ -1,7 +1,7 @@
 //! In which language somebody is answered: the one that they chose, or the first
 //! that their browser asks for and the page has.
 
-use app::{texts::Language, wire::View};
+use app::{base_path::BasePath, texts::Language, wire::View};
 use axum::http::{
     HeaderMap, HeaderValue,
     header::{ACCEPT_LANGUAGE, COOKIE},
@@ -49,9 +49,9 @@ fn most_wanted(accepts: &str) -> Option<Language> {
 }
 
 /// Remembers a language.
-pub(super) fn cookie(language: Language, is_secure: bool) -> Option<HeaderValue> {
+pub(super) fn cookie(language: Language, base: &BasePath, is_secure: bool) -> Option<HeaderValue> {
     let cookie = Cookie::build((COOKIE_NAME, language.code()))
-        .path("/")
+        .path(base.of_cookies().to_owned())
         .http_only(true)
         .secure(is_secure)
         .same_site(SameSite::Lax)

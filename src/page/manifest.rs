@@ -15,13 +15,14 @@ const SHORT_NAME: usize = 12;
 
 /// `GET /manifest.webmanifest`.
 pub(super) async fn manifest(State(pages): State<Pages>) -> Response {
-    let icon = |src: &str, sizes: &str, kind: &str, purpose: &str| json!({ "src": src, "sizes": sizes, "type": kind, "purpose": purpose });
+    let home = pages.base.link("/");
+    let icon = |src: &str, sizes: &str, kind: &str, purpose: &str| json!({ "src": pages.base.link(src), "sizes": sizes, "type": kind, "purpose": purpose });
     let manifest = json!({
         "name": *pages.title,
         "short_name": short_name(&pages.title),
-        "id": "/",
-        "start_url": "/",
-        "scope": "/",
+        "id": home,
+        "start_url": home,
+        "scope": home,
         "display": "standalone",
         // Until the page has loaded, which knows the scheme: its ground in the light.
         "theme_color": app::server::THEME_LIGHT,

@@ -28,6 +28,7 @@ use std::{
 };
 
 use app::{
+    base_path::BasePath,
     files::PageFiles,
     server::{Document, Frame, document},
     texts::Language,
@@ -106,6 +107,8 @@ pub struct Pages {
     pub unavailable_pages: UnavailablePages,
     /// The origin under which the page is known, if it was configured.
     pub public_url: Arc<str>,
+    /// Under which path it is there.
+    pub base: BasePath,
     /// The picture for links.
     pub pictures: Pictures,
     /// By which requests are answered in turn.
@@ -498,7 +501,7 @@ impl Pages {
                 let page = snapshot.board.page;
                 let query = page.map(|page| format!("page={}&", page + 1));
                 (
-                    Some(share::sharing(origin, snapshot)),
+                    Some(share::sharing(origin, &self.base, snapshot)),
                     query.unwrap_or_default(),
                 )
             }
@@ -520,7 +523,11 @@ impl Pages {
         };
         let nonce = nonce.clone();
         // In place of the one that leptos has made.
-        let context = move || provide_context(nonce.clone());
+        let base = self.base.clone();
+        let context = move || {
+            provide_context(nonce.clone());
+            provide_context(base.clone());
+        };
         let options = self.leptos.clone();
         let shell = move || document(options.clone(), frame.clone(), page.clone());
         let render = leptos_axum::render_app_to_stream_with_context(context, shell);
@@ -548,8 +555,11 @@ impl Pages {
                 .insert(CONTENT_SECURITY_POLICY, policy);
         }
         if visit.is_chosen
-            && let Some(cookie) =
-                language::cookie(visit.language, cookies::is_secure(&self.public_url, asked))
+            && let Some(cookie) = language::cookie(
+                visit.language,
+                &self.base,
+                cookies::is_secure(&self.public_url, asked),
+            )
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
@@ -589,6 +599,7 @@ impl Pages {
         let starts = self.starts_later();
         let starts = starts.and_then(|starts| starts.duration_since(UNIX_EPOCH).ok());
         PageSnapshot {
+            base: self.base.clone(),
             title: self.title.to_string(),
             view: visit.view,
             locale: visit.language.locale(),

@@ -54,6 +54,7 @@ mod tests {
             avatars: PictureOrigins {
                 shown: vec!["https://pictures.example".into()],
                 own: Vec::new(),
+                base: Default::default(),
             },
             embedders: vec!["https://school.example".into()],
         };

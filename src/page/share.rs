@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use app::{pictures::normal_origin, sharing::Sharing, texts::Text, wire::PageSnapshot};
+use app::{
+    base_path::BasePath, pictures::normal_origin, sharing::Sharing, texts::Text, wire::PageSnapshot,
+};
 use axum::{
     Extension,
     body::Bytes,
@@ -132,13 +134,18 @@ async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswe
 
 /// What the page says of itself to those who show a link to it.
 /// `origin` is where the page is to be found.
-pub(super) fn sharing(origin: Option<String>, page: &PageSnapshot) -> Sharing {
+pub(super) fn sharing(origin: Option<String>, base: &BasePath, page: &PageSnapshot) -> Sharing {
     let seq = page.board.seq;
     Sharing {
         title: page.title.clone(),
         description: description(page),
-        url: origin.as_ref().map(|origin| format!("{origin}/")),
-        image: origin.map(|origin| format!("{origin}/share.png?seq={seq}")),
+        url: origin
+            .as_ref()
+            .map(|origin| format!("{origin}{}", base.link("/"))),
+        image: origin.map(|origin| {
+            let picture = base.link("/share.png");
+            format!("{origin}{picture}?seq={seq}")
+        }),
         image_width: picture::WIDTH,
         image_height: picture::HEIGHT,
     }

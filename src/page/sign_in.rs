@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 
-use app::server::Document;
+use app::{base_path::BasePath, server::Document};
 use axum::{
     Extension, Form,
     extract::{Query, Request, State},
@@ -115,21 +115,22 @@ pub(super) async fn switch(
     headers: HeaderMap,
     Form(answer): Form<Answer>,
 ) -> Response {
-    let mut cookies = cookies::remove(&headers, PENDING);
+    let mut cookies = cookies::remove(&headers, &pages.base, PENDING);
     let pending = pages.pending(&headers);
     let wanted = pending.filter(|(player, _)| wire::user_id(&answer.user) == Some(player.user));
     let Some((player, token)) = wanted.filter(|_| !is_embedded(&query_of(&uri))) else {
-        return redirect(&address(&uri, Some(Outcome::Failed)), cookies);
+        return redirect(&address(&pages.base, &uri, Some(Outcome::Failed)), cookies);
     };
     cookies.extend(pages.session(&headers, player, token));
-    redirect(&address(&uri, None), cookies)
+    redirect(&address(&pages.base, &uri, None), cookies)
 }
 
 /// `POST /sign-out`
-pub(super) async fn sign_out(headers: HeaderMap) -> Response {
-    let mut cookies = cookies::remove(&headers, SESSION);
-    cookies.extend(cookies::remove(&headers, PENDING));
-    redirect("/", cookies)
+pub(super) async fn sign_out(State(pages): State<Pages>, headers: HeaderMap) -> Response {
+    let base = &pages.base;
+    let mut cookies = cookies::remove(&headers, base, SESSION);
+    cookies.extend(cookies::remove(&headers, base, PENDING));
+    redirect(&base.link("/"), cookies)
 }
 
 /// Refuses what a page of another site sends: whatever a form of ours does, only a page
@@ -167,23 +168,27 @@ impl Pages {
         }
         let is_opened = request.method() == Method::GET && is_navigation(headers);
         if is_embedded(&query) || !is_opened {
-            return Some(redirect(&address(uri, None), Vec::new()));
+            return Some(redirect(&address(&self.base, uri, None), Vec::new()));
         }
         let Some(player) = self.player(token) else {
-            return Some(redirect(&address(uri, Some(Outcome::Failed)), Vec::new()));
+            return Some(redirect(
+                &address(&self.base, uri, Some(Outcome::Failed)),
+                Vec::new(),
+            ));
         };
         let token = token.clone();
         let (outcome, cookies) = match self.signed_in(headers) {
             Some(now) if now.user != player.user => {
                 let is_secure = cookies::is_secure(&self.public_url, headers);
-                let asked = cookies::set(headers, is_secure, PENDING, token, PENDING_FOR);
+                let asked =
+                    cookies::set(headers, &self.base, is_secure, PENDING, token, PENDING_FOR);
                 (Some(Outcome::Asks), asked)
             }
             // An older link of the same player takes nothing away.
             Some(now) if now.expires > player.expires => (None, Vec::new()),
             _ => (None, self.session(headers, player, token)),
         };
-        Some(redirect(&address(uri, outcome), cookies))
+        Some(redirect(&address(&self.base, uri, outcome), cookies))
     }
 
     /// The question whom to sign in, if there is one.
@@ -198,7 +203,7 @@ impl Pages {
             now: name(now)?,
             link: name(player)?,
             user: wire::user_text(player.user),
-            stay: address(uri, None),
+            stay: address(&self.base, uri, None),
         })
     }
 
@@ -206,13 +211,13 @@ impl Pages {
     fn session(&self, headers: &HeaderMap, player: Identity, token: String) -> Vec<HeaderValue> {
         let is_secure = cookies::is_secure(&self.public_url, headers);
         let remaining = self.tokens.remaining(&player).as_secs();
-        cookies::set(headers, is_secure, SESSION, token, remaining)
+        cookies::set(headers, &self.base, is_secure, SESSION, token, remaining)
     }
 
     /// The player whose token the cookie holds.
     fn signed_in(&self, headers: &HeaderMap) -> Option<Identity> {
         let is_secure = cookies::is_secure(&self.public_url, headers);
-        self.player(&cookies::read(headers, is_secure, SESSION)?)
+        self.player(&cookies::read(headers, &self.base, is_secure, SESSION)?)
     }
 
     /// The registered player who is signed in by the cookie, or whoever has shown a token
@@ -234,7 +239,7 @@ impl Pages {
     /// The player of the link whose question is open, and its token.
     fn pending(&self, headers: &HeaderMap) -> Option<(Identity, String)> {
         let is_secure = cookies::is_secure(&self.public_url, headers);
-        let token = cookies::read(headers, is_secure, PENDING)?;
+        let token = cookies::read(headers, &self.base, is_secure, PENDING)?;
         Some((self.player(&token)?, token))
     }
 
@@ -311,7 +316,7 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 
 /// Where somebody is sent who opened this address: the same page, without a token and
 /// with what became of it.
-fn address(uri: &Uri, outcome: Option<Outcome>) -> String {
+fn address(base: &BasePath, uri: &Uri, outcome: Option<Outcome>) -> String {
     // Two slashes would lead to another host.
     let path = uri.path().trim_start_matches(['/', '\\']);
     let outcome = outcome.map(|outcome| format!("{OUTCOME}={}", outcome.code()));
@@ -319,7 +324,7 @@ fn address(uri: &Uri, outcome: Option<Outcome>) -> String {
     pairs.extend(outcome.as_deref());
     let query = pairs.join("&");
     let mark = if query.is_empty() { "" } else { "?" };
-    format!("/{path}{mark}{query}")
+    base.link(&format!("/{path}{mark}{query}"))
 }
 
 /// The pairs of a query as they were written, but for those of these names.
@@ -418,7 +423,8 @@ mod tests {
 
     #[test]
     fn everything_of_an_address_stays_but_the_token() {
-        let after = |text: &str, outcome| address(&text.parse().unwrap(), outcome);
+        let after =
+            |text: &str, outcome| address(&BasePath::default(), &text.parse().unwrap(), outcome);
         for (before, expected) in [
             ("/?token=a", "/"),
             ("/?token=a&view=kiosk&lang=de", "/?view=kiosk&lang=de"),

@@ -4,6 +4,7 @@
 mod attendance;
 #[cfg(test)]
 mod away;
+mod base_path;
 mod client_address;
 mod client_stream;
 mod departure;
@@ -163,6 +164,7 @@ impl Server {
                 avatars: PictureOrigins {
                     shown: tables.http.picture_origins(),
                     own: [tables.http.public_url.clone()].into(),
+                    base: tables.http.base_path.clone(),
                 },
                 embedders: tables.http.embed_origins.clone(),
             }),
@@ -171,6 +173,7 @@ impl Server {
             cache: page::page_cache(&tables.limits, limits.refusals()),
             unavailable_pages: page::UnavailablePages::default(),
             public_url: tables.http.public_url.as_str().into(),
+            base: tables.http.base_path.clone(),
             pictures: page::Pictures::new(limits.refusals()),
             answers: answers.clone(),
             limits: limits.clone(),
@@ -325,7 +328,7 @@ fn signed_in(pages: &Pages) -> SignedIn {
 /// call, how slowly, and what browsers are told about the answers.
 pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
     let origins = Origins::new(http, limits);
-    router
+    let router = router
         .layer(axum::middleware::map_request(async |request| {
             slow_body::limit(request)
         }))
@@ -339,7 +342,8 @@ pub fn guard(router: Router, http: &HttpTable, limits: Arc<Limits>) -> Router {
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .layer(header(REFERRER_POLICY, "same-origin"))
                 .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'")),
-        )
+        );
+    base_path::serve_under(&http.base_path, router)
 }
 
 /// What everybody is told who is here, or comes while there is a way.

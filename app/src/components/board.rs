@@ -132,7 +132,7 @@ fn BoardRow(
             ></span>
             <Avatar user_id=user_id.clone() username=username.clone() avatar=picture />
             <span class="name">
-                <a href=format!("/players/{user_id}") target=state.target()>
+                <a href=state.link(&format!("/players/{user_id}")) target=state.target()>
                     <bdi
                         class="notranslate"
                         translate="no"

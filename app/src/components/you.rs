@@ -115,7 +115,7 @@ fn Standing(
                         }}
                     </ol>
                 </details>
-                <form method="post" action="/sign-out">
+                <form method="post" action=state.link("/sign-out")>
                     <button type="submit">{state.text(Text::SignOut)}</button>
                 </form>
             </div>

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use leptos::{html, nonce::use_nonce, prelude::*, tachys::html::InertElement};
 
 use crate::{
+    base_path,
     files::{PageFiles, SOCKET_CLIENT},
     texts::{Locale, Text},
     wire::View,
@@ -42,10 +43,12 @@ pub(super) fn Boot(
     /// Is the page refreshed where it is not alive?
     refreshes: bool,
 ) -> impl IntoView {
+    let files = files.map(|files| [&files.js, &files.wasm].map(|file| base_path::link(file)));
+    let [js, wasm] = files.clone().map_or([None, None], |files| files.map(Some));
     let script = html::script()
         .attr("nonce", use_nonce())
-        .attr("data-js", files.as_ref().map(|files| files.js.clone()))
-        .attr("data-wasm", files.as_ref().map(|files| files.wasm.clone()))
+        .attr("data-js", js)
+        .attr("data-wasm", wasm)
         .attr("data-refresh", refreshes.then_some(REFRESH))
         .inner_html(BOOT.as_str());
     let refresh = refreshes.then(|| {
@@ -55,10 +58,10 @@ pub(super) fn Boot(
     let styles = InertElement::new(format!("<style>{STYLES}{more}</style>"));
     // Browsers ask for what is preloaded here before the script does, and with the same
     // credentials: or they would ask twice.
-    let preloaded = files.map(|PageFiles { js, wasm, .. }| {
+    let preloaded = files.map(|[js, wasm]| {
         view! {
             <link rel="modulepreload" href=js />
-            <link rel="modulepreload" href=SOCKET_CLIENT />
+            <link rel="modulepreload" href=base_path::link(SOCKET_CLIENT) />
             <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="" />
         }
     });

@@ -10,6 +10,7 @@ use super::{
     search::Found,
 };
 use crate::{
+    base_path,
     components::{App, Mark},
     files::PageFiles,
     sharing::{Sharing, SharingTags},
@@ -128,12 +129,12 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
                 {frame.sharing.clone().map(|sharing| view! { <SharingTags sharing /> })}
                 {theme_color("light", THEME_LIGHT)}
                 {theme_color("dark", THEME_DARK)}
-                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
-                <link rel="apple-touch-icon" href="/apple-touch-icon.png" />
-                <link rel="manifest" href="/manifest.webmanifest" />
-                <link rel="stylesheet" href=files.css />
+                <link rel="icon" href=base_path::link("/favicon.svg") type="image/svg+xml" />
+                <link rel="apple-touch-icon" href=base_path::link("/apple-touch-icon.png") />
+                <link rel="manifest" href=base_path::link("/manifest.webmanifest") />
+                <link rel="stylesheet" href=base_path::link(&files.css) />
                 <AutoReload options />
-                <script type="module" src="/local-times.js"></script>
+                <script type="module" src=base_path::link("/local-times.js")></script>
             </head>
             <body class="page" data-view=view>
                 {body(frame, page)}
@@ -178,7 +179,7 @@ fn body(frame: Frame, page: Document) -> AnyView {
                         view! {
                             <PagesNav locale=locale.clone() total page=shown />
                             <SearchForm locale=locale.clone() query=String::new() />
-                            <a class="control without-scripts" href="/?q=">
+                            <a class="control without-scripts" href=base_path::link("/?q=")>
                                 {locale.text(Text::FindPlayer)}
                             </a>
                             <RaceChart locale=locale.clone() race />
@@ -287,7 +288,7 @@ fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
             <h1>{locale.text(what)}</h1>
             <p>{locale.text(more)}</p>
             <p>
-                <a href="/">{locale.text(Text::ToTheBoard)}</a>
+                <a href=base_path::link("/")>{locale.text(Text::ToTheBoard)}</a>
             </p>
         </main>
         <Languages language=frame.language query=frame.query.clone() locale />
@@ -318,7 +319,7 @@ fn Home(
 ) -> impl IntoView {
     view! {
         <header class="masthead home">
-            <a href="/">
+            <a href=base_path::link("/")>
                 <Mark />
                 <span>{frame.title}</span>
             </a>

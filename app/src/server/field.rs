@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    base_path,
     texts::{Language, Locale, Text},
     wire,
 };
@@ -21,7 +22,7 @@ pub(super) fn PagesNav(
     page: Option<u64>,
 ) -> impl IntoView {
     let last = total.div_ceil(PAGE).max(1);
-    let link = |page: u64| format!("/?page={page}");
+    let link = |page: u64| base_path::link(&format!("/?page={page}"));
     let Some(page) = page else {
         return view! {
             <nav class="pages" aria-label=locale.text(Text::Pages)>
@@ -65,7 +66,7 @@ pub(super) fn PagesNav(
     let ways = ways.collect_view();
     view! {
         <nav class="pages" aria-label=locale.text(Text::Pages)>
-            <a class="control" href="/">
+            <a class="control" href=base_path::link("/")>
                 {locale.text(Text::TheTop)}
             </a>
             {ways}
@@ -85,7 +86,7 @@ pub(super) fn SearchForm(
 ) -> impl IntoView {
     view! {
         <search>
-            <form class="search" action="/" method="get" role="search">
+            <form class="search" action=base_path::link("/") method="get" role="search">
                 <label for="q">{locale.text(Text::FindPlayer)}</label>
                 <input
                     id="q"

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::chart::{Chart, Line, Moment};
 use crate::{
+    base_path,
     components::Avatar,
     texts::{Locale, Text},
     wire::{UserHistory, UserScore},
@@ -120,7 +121,7 @@ fn Who(
     } = user;
     view! {
         <div class="who">
-            <Avatar user_id username=username.clone() avatar />
+            <Avatar user_id username=username.clone() avatar=avatar.map(base_path::picture) />
             <h1>
                 <bdi class="notranslate" translate="no">{username}</bdi>
             </h1>

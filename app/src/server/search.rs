@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    base_path,
     components::Avatar,
     texts::{Locale, Text},
     wire::FoundUsers,
@@ -40,10 +41,10 @@ pub(super) fn Found(
                 <Avatar
                     user_id=user.user_id.clone()
                     username=user.username.clone()
-                    avatar=user.avatar
+                    avatar=user.avatar.map(base_path::picture)
                 />
                 <span class="name">
-                    <a href=format!("/players/{}", user.user_id)>
+                    <a href=base_path::link(&format!("/players/{}", user.user_id))>
                         <bdi class="notranslate" translate="no">{user.username}</bdi>
                     </a>
                 </span>
