@@ -20,6 +20,9 @@ const isRoot = process.getuid() === 0;
 const BALANCERS = {
   nginx: {
     file: 'nginx.conf',
+    /** Before one board under a path, which it takes away if it is to. */
+    underPath: 'nginx-path.conf',
+    strip: (text) => text.replace('proxy_pass http://board;', 'proxy_pass http://board/;'),
     /** Its scratch folders are the system's otherwise. */
     configure: (text, folder) => {
       const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
@@ -35,6 +38,8 @@ const BALANCERS = {
   },
   haproxy: {
     file: 'haproxy.cfg',
+    underPath: 'haproxy-path.cfg',
+    strip: (text) => text.replace('# http-request replace-path', 'http-request replace-path'),
     /** Only root can become another user. */
     configure: (text) => (isRoot ? text : text.replace(/^ +(user|group) .*\n/gm, '')),
     listen: (port) => [/bind :80$/m, `bind 127.0.0.1:${port}`],
@@ -58,15 +63,20 @@ function withNodes(text, nodes) {
  *
  * @param {'nginx' | 'haproxy'} name
  * @param {{url: string}[]} nodes
+ * @param {object} [options]
+ * @param {'left' | 'stripped'} [options.path] with the file for one board under /board,
+ *   and what becomes of the path
  */
-export async function startBalancer(name, nodes) {
-  const { file, configure, listen, command } = BALANCERS[name];
+export async function startBalancer(name, nodes, { path: underPath } = {}) {
+  const { configure, listen, command, ...about } = BALANCERS[name];
+  const file = underPath === undefined ? about.file : about.underPath;
   const folder = mkdtempSync(join(tmpdir(), `podium-${name}-`));
   // Those who serve are not root.
   chmodSync(folder, 0o755);
   const port = await freePort();
   const published = readFileSync(new URL(`../../docs/balancers/${file}`, import.meta.url), 'utf8');
-  const configured = configure(withNodes(published, nodes), folder).replace(...listen(port));
+  const chosen = underPath === 'stripped' ? about.strip(published) : published;
+  const configured = configure(withNodes(chosen, nodes), folder).replace(...listen(port));
   const path = join(folder, file);
   writeFileSync(path, configured);
 
@@ -98,7 +108,7 @@ export async function startBalancer(name, nodes) {
   let isWaiting = true;
   const ready = async () => {
     while (isWaiting) {
-      const status = await fetch(`${url}/readyz`).then((response) => response.status, () => 0);
+      const status = await fetch(`${url}${underPath ? '/board' : ''}/readyz`).then((response) => response.status, () => 0);
       if (status === 200) return;
       await pause(20);
     }
