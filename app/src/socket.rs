@@ -373,6 +373,8 @@ impl Client {
                 Some(Step::Connect) => {
                     self.shown.replace(self.token.borrow().clone());
                     self.socket.connect();
+                    // It may hang for long where something drops what it sends.
+                    self.ask_rows(REFRESH);
                 }
                 Some(Step::Refresh) => {
                     let token = self.token.borrow().as_str().into();
