@@ -101,7 +101,8 @@ for (const balancer of balancers) {
         await page.getByText('Around you').click();
         await expect(page.locator('.around li')).toHaveCount(3);
         await act(podium.url, { userId: user, scoreIncrease: 2 });
-        await expect(page.locator('.around li').nth(1)).toContainText('Player 14');
+        const own = page.locator('.around li[aria-current=true]');
+        await expect(own).toContainText('#13', { timeout: 15_000 });
         await page.getByRole('button', { name: 'Sign out' }).click();
         await expect(page).toHaveURL(/\/board\/$/);
         await expect(page.locator('#you')).toBeHidden();
