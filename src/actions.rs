@@ -90,7 +90,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::config::DeclaredTable;
+    use crate::{config::DeclaredTable, text::Flaw};
 
     const USER: UserId = UserId([7; 16]);
 
@@ -130,7 +130,10 @@ mod tests {
         let none = types.action("a", USER, "goal", None);
         assert_eq!(none, Err(InvalidAction::NoPoints));
         let beyond = types.action("a", USER, "goal", Some(i64::MAX));
-        assert_eq!(beyond, Err(InvalidText::ScoreIncrease.into()));
+        assert!(matches!(
+            beyond,
+            Err(InvalidAction::Text(InvalidText::ScoreIncrease(_)))
+        ));
     }
 
     #[test]
@@ -141,7 +144,8 @@ mod tests {
         // A text that cannot be taken is not repeated to whoever sent it.
         let long = "x".repeat(65);
         let refused = types(true).action("a", USER, &long, Some(3));
-        assert_eq!(refused, Err(InvalidText::ActionType.into()));
+        let flaw = InvalidText::ActionType(Flaw::TooLong(64));
+        assert_eq!(refused, Err(flaw.into()));
     }
 
     #[test]

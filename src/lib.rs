@@ -23,4 +23,5 @@ pub mod serve;
 pub mod store;
 pub mod text;
 pub mod vital;
+pub mod whole;
 pub mod wire;

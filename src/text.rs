@@ -1,13 +1,18 @@
 //! Texts that people and programs send us, and what is taken of them. The API
 //! and `podium import` ask the same questions, so they are asked here.
 
+mod unicode;
+
 use app::{base_path::BasePath, pictures::is_own_page};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     board::{Profile, Score, UserId},
     store::{Action, ActionId},
+    whole::NotWhole,
     wire,
 };
+pub use unicode::Flaw;
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 64;
@@ -25,10 +30,8 @@ pub enum InvalidText {
     #[error("userId {0:?} is not a UUID")]
     UserId(String),
     /// A name is empty or too long, or would disturb the text around it.
-    #[error(
-        "username must have 1 to 64 characters that can be seen, and none that control or turn text"
-    )]
-    Username,
+    #[error("username {0}")]
+    Username(Flaw),
     /// An address is of no known kind.
     #[error("avatar must begin with https://, http:// or /, and have at most 1024 bytes")]
     Avatar,
@@ -39,19 +42,17 @@ pub enum InvalidText {
     )]
     OwnAvatar,
     /// A message is empty or too long, or would disturb the text around it.
-    #[error(
-        "message must have 1 to 500 characters that can be seen, and none that control or turn text"
-    )]
-    Message,
+    #[error("message {0}")]
+    Message(Flaw),
     /// An action id is empty or too long, or has control characters.
     #[error("actionId must have 1 to 128 bytes, and no control characters")]
     ActionId,
-    /// A type is empty or too long, or has control characters.
-    #[error("actionType must have 1 to 64 characters, and no control characters")]
-    ActionType,
+    /// A type is empty or too long, or would disturb the text around it.
+    #[error("actionType {0}")]
+    ActionType(Flaw),
     /// Points are no score.
-    #[error("scoreIncrease must be within ±9007199254740991")]
-    ScoreIncrease,
+    #[error("scoreIncrease {0}")]
+    ScoreIncrease(#[from] NotWhole),
 }
 
 /// Reads a user of a board that is to be found under the origins `own`.
@@ -63,17 +64,7 @@ pub fn profile(
     avatar: Option<&str>,
     own: &[impl AsRef<str>],
 ) -> Result<Profile, InvalidText> {
-    let username = username.trim();
-    let length = username.chars().count();
-    let seen = username.chars().filter(|&c| !is_combining(c)).count();
-    // A letter has few marks in any language; many would climb over other rows.
-    if !(1..=NAME_MAX_CHARS).contains(&length)
-        || seen == 0
-        || length - seen > 3 * seen
-        || username.contains(disturbs)
-    {
-        return Err(InvalidText::Username);
-    }
+    let username = name(username)?;
     let avatar = avatar.map(str::trim).filter(|avatar| !avatar.is_empty());
     let known = |avatar: &str| {
         let local = avatar.starts_with('/') && !avatar.starts_with("//");
@@ -88,9 +79,18 @@ pub fn profile(
         return Err(InvalidText::OwnAvatar);
     }
     Ok(Profile {
-        username: username.into(),
+        username,
         avatar: avatar.map(Into::into),
     })
+}
+
+/// Reads the name of a user: without space around it, and in the form of Unicode that
+/// joins letters with their marks (NFC), so that the same name is the same text.
+///
+/// # Errors
+/// If it is empty or too long, or would disturb the text around it.
+pub fn name(text: &str) -> Result<Box<str>, InvalidText> {
+    shown(text, NAME_MAX_CHARS).map_err(InvalidText::Username)
 }
 
 /// Reads the message of a notification.
@@ -98,56 +98,22 @@ pub fn profile(
 /// # Errors
 /// If it cannot be taken.
 pub fn message(text: &str) -> Result<Box<str>, InvalidText> {
+    shown(text, MESSAGE_MAX_CHARS).map_err(InvalidText::Message)
+}
+
+/// Reads a text of at most so many characters that others are shown.
+fn shown(text: &str, max_chars: usize) -> Result<Box<str>, Flaw> {
     let text = text.trim();
-    let length = text.chars().count();
-    let seen = text.chars().filter(|&c| !is_combining(c)).count();
-    if !(1..=MESSAGE_MAX_CHARS).contains(&length)
-        || seen == 0
-        || length - seen > 3 * seen
-        || text.contains(disturbs)
-    {
-        return Err(InvalidText::Message);
+    // No character of NFC comes of more than four; of what is far too long, no more is read.
+    if text.chars().nth(4 * max_chars).is_some() {
+        return Err(Flaw::TooLong(max_chars));
     }
+    let text: String = text.nfc().collect();
+    if text.chars().nth(max_chars).is_some() {
+        return Err(Flaw::TooLong(max_chars));
+    }
+    unicode::check(&text)?;
     Ok(text.into())
-}
-
-/// Would a character turn the text around it, break the line, or not be seen at
-/// all? Joiners stay: emoji and several scripts need them.
-fn disturbs(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{115f}'
-                | '\u{1160}'
-                | '\u{200b}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{ffa0}'
-                | '\u{feff}'
-        )
-}
-
-/// The blocks of combining marks that go with any letter, and what joins or
-/// chooses the shape of a character.
-fn is_combining(c: char) -> bool {
-    matches!(
-        c,
-        '\u{300}'..='\u{36f}'
-            | '\u{1ab0}'..='\u{1aff}'
-            | '\u{1dc0}'..='\u{1dff}'
-            | '\u{20d0}'..='\u{20ff}'
-            | '\u{fe20}'..='\u{fe2f}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{200c}'
-            | '\u{200d}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// Reads the id of a user.
@@ -163,10 +129,12 @@ pub fn user_id(text: &str) -> Result<UserId, InvalidText> {
 /// # Errors
 /// If it cannot be one.
 pub fn action_type(text: &str) -> Result<&str, InvalidText> {
-    let characters = text.chars().count();
-    if !(1..=ACTION_TYPE_MAX_CHARS).contains(&characters) || text.contains(char::is_control) {
-        return Err(InvalidText::ActionType);
+    if text.chars().nth(ACTION_TYPE_MAX_CHARS).is_some() {
+        return Err(InvalidText::ActionType(Flaw::TooLong(
+            ACTION_TYPE_MAX_CHARS,
+        )));
     }
+    unicode::check(text).map_err(InvalidText::ActionType)?;
     Ok(text)
 }
 
@@ -180,7 +148,7 @@ pub fn action(
     action_type: &str,
     increase: i64,
 ) -> Result<Action, InvalidText> {
-    Score::new(increase).ok_or(InvalidText::ScoreIncrease)?;
+    Score::new(increase).ok_or_else(|| NotWhole::new(&increase.to_string()))?;
     Ok(Action {
         id: ActionId::new(id).ok_or(InvalidText::ActionId)?,
         user,
@@ -215,23 +183,43 @@ mod tests {
     fn names_that_disturb_are_not() {
         let zalgo = format!("a{}", "\u{301}".repeat(40));
         let long = "x".repeat(65);
-        for name in [
-            "",
-            "   ",
-            "a\nb",
-            "a\0",
-            "\u{202e}kcah",
-            "\u{200b}\u{2060}",
-            "\u{200d}",
-            "\u{3164}",
-            "a\u{2028}b",
-            &zalgo,
-            &long,
+        let far_too_long = "x".repeat(1_000_000);
+        for (text, flaw) in [
+            ("", Flaw::Blank),
+            ("   ", Flaw::Blank),
+            ("a\nb", Flaw::Unseen('\n')),
+            ("\u{202e}kcah", Flaw::Unseen('\u{202e}')),
+            ("\u{3164}", Flaw::Unseen('\u{3164}')),
+            (&zalgo, Flaw::TooManyMarks),
+            (&long, Flaw::TooLong(64)),
+            (&far_too_long, Flaw::TooLong(64)),
         ] {
-            assert_eq!(
-                profile(name, None, NOWHERE),
-                Err(InvalidText::Username),
-                "{name:?}"
+            assert_eq!(name(text), Err(InvalidText::Username(flaw)), "{text:?}");
+        }
+        let refused = name("a\u{202e}b").unwrap_err().to_string();
+        assert!(
+            refused.starts_with("username has U+202E, which"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn the_same_name_is_the_same_text() {
+        let taken = |text| name(text).unwrap();
+        assert_eq!(taken(" zoe\u{308} "), taken("zoë"));
+        // As many letters as there may be, which are sent with two marks each.
+        assert_eq!(*taken(&"e\u{302}\u{323}".repeat(64)), *"ệ".repeat(64));
+    }
+
+    #[test]
+    fn types_of_actions_can_be_seen() {
+        for text in ["quiz_solved", "Quiz solved", "🏆"] {
+            assert_eq!(action_type(text), Ok(text));
+        }
+        for text in ["", " ", "a\u{202e}b", "a\0"] {
+            assert!(
+                matches!(action_type(text), Err(InvalidText::ActionType(_))),
+                "{text:?}"
             );
         }
     }
@@ -289,11 +277,14 @@ mod tests {
             action(&"a".repeat(129), user, "goal", 1),
             Err(InvalidText::ActionId)
         );
-        assert_eq!(action("a", user, "", 1), Err(InvalidText::ActionType));
         assert_eq!(
-            action("a", user, "goal", i64::MAX),
-            Err(InvalidText::ScoreIncrease)
+            action("a", user, "", 1),
+            Err(InvalidText::ActionType(Flaw::Blank))
         );
+        assert!(matches!(
+            action("a", user, "goal", i64::MAX),
+            Err(InvalidText::ScoreIncrease(_))
+        ));
         assert_eq!(user_id("me"), Err(InvalidText::UserId("me".into())));
     }
 }
