@@ -17,7 +17,8 @@ use crate::{
     actions::{ActionTypes, InvalidAction},
     board::{Score, UserId},
     store::{Action, Command, Outcome, Receipt, Refusal},
-    text,
+    text::{self, InvalidText},
+    whole::Written,
 };
 
 /// Actions in one request.
@@ -32,16 +33,17 @@ struct ActionBody {
     action_id: String,
     user_id: String,
     action_type: String,
-    score_increase: Option<i64>,
+    score_increase: Option<Written>,
 }
 
 impl ActionBody {
     fn action(&self, types: &ActionTypes) -> Result<Action, InvalidAction> {
+        let sent = self.score_increase.as_ref().map(Written::whole);
         types.action(
             &self.action_id,
             text::user_id(&self.user_id)?,
             &self.action_type,
-            self.score_increase,
+            sent.transpose().map_err(InvalidText::from)?,
         )
     }
 }

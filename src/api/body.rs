@@ -16,15 +16,18 @@ use serde_json::error::Category;
 use super::Problem;
 use crate::{board::UserId, wire};
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A body that is JSON, whatever its `Content-Type` says.
-pub(super) struct Body(Bytes);
+pub(super) struct Body(String);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
         match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Body(bytes)),
+            Ok(bytes) => text(bytes).map(Body),
             Err(rejection) if rejection.status() == 413 => {
                 Err(Problem::too_large("a body has at most 1 MiB"))
             }
@@ -33,24 +36,66 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
+/// The text of a body: UTF-8, which some programs begin with a byte order mark (RFC 8259,
+/// section 8.1, lets us ignore it).
+fn text(bytes: Bytes) -> Result<String, Problem> {
+    // JSON begins with two characters of ASCII, or is a lone digit (RFC 4627, section 3).
+    if matches!(
+        *bytes,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
+    ) {
+        return Err(Problem::bad_request(
+            "the body is UTF-16 or UTF-32: send it as UTF-8",
+        ));
+    }
+    let bytes = if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.slice(BYTE_ORDER_MARK.len()..)
+    } else {
+        bytes
+    };
+    String::from_utf8(bytes.into()).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        Problem::bad_request(format!(
+            "the body is not UTF-8 (byte {place}, counted from 0): send it as UTF-8"
+        ))
+    })
+}
+
 impl Body {
     /// Is it an array?
     pub(super) fn is_array(&self) -> bool {
-        self.0.trim_ascii_start().first() == Some(&b'[')
+        self.0.trim_ascii_start().starts_with('[')
     }
 
     /// Is it an object with this field, whatever that holds?
     pub(super) fn has_field(&self, name: &str) -> bool {
-        let fields = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&self.0);
+        let fields = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&self.0);
         fields.is_ok_and(|fields| fields.contains_key(name))
     }
 
     /// The value.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.0).map_err(|error| match error.classify() {
+        serde_json::from_str(&self.0).map_err(|error| match error.classify() {
             Category::Data => Problem::invalid(error.to_string()),
-            _ => Problem::bad_request(format!("the body is not JSON: {error}")),
+            _ => Problem::bad_request(format!(
+                "the body is not JSON: {error}{}",
+                self.advice(&error)
+            )),
         })
+    }
+
+    /// What to do about an error of syntax, if it is a usual one.
+    fn advice(&self, error: &serde_json::Error) -> &'static str {
+        let line = self.0.lines().nth(error.line().saturating_sub(1));
+        let from = error.column().saturating_sub(1);
+        let rest = line.and_then(|line| line.as_bytes().get(from..));
+        let rest = rest.unwrap_or_default();
+        let is_no_number = rest.starts_with(b"NaN") || rest.starts_with(b"Infinity");
+        if is_no_number {
+            ": JSON has no NaN and no Infinity"
+        } else {
+            ""
+        }
     }
 }
 

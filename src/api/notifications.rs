@@ -18,7 +18,9 @@ use crate::{
         Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp, UserId,
     },
     store::Command,
-    text, wire,
+    text,
+    whole::Written,
+    wire,
 };
 
 /// How long a notification without `duration` is shown to whoever comes.
@@ -37,7 +39,7 @@ struct NotificationBody {
     message: String,
     severity: Option<Seriousness>,
     /// Milliseconds.
-    duration: Option<u64>,
+    duration: Option<Written>,
     /// ISO 8601.
     at: Option<String>,
     role: Option<Role>,
@@ -116,13 +118,8 @@ impl NotificationBody {
             }
         };
         let from = self.at.map_or(Ok(now), |at| moment(&at, now))?;
-        let duration = self.duration.map(Duration::from_millis);
-        if duration.is_some_and(|duration| duration.is_zero() || duration > LONGEST) {
-            return Err(Problem::invalid(
-                "duration must be 1 to 604800000 milliseconds, a week",
-            ));
-        }
-        let valid = duration.unwrap_or(VALID).as_millis() as u64;
+        let duration = self.duration.as_ref().map(duration).transpose()?;
+        let valid = duration.unwrap_or(VALID.as_millis() as u64);
         Ok(Announcement {
             id: AnnouncementId(id),
             kind: match self.kind {
@@ -139,9 +136,17 @@ impl NotificationBody {
             audience,
             from,
             until: Timestamp(from.0 + valid),
-            duration: self.duration,
+            duration,
         })
     }
+}
+
+/// For how long something is shown, in milliseconds.
+fn duration(written: &Written) -> Result<u64, Problem> {
+    let milliseconds = written.whole().ok().and_then(|it| u64::try_from(it).ok());
+    milliseconds
+        .filter(|&it| it > 0 && u128::from(it) <= LONGEST.as_millis())
+        .ok_or_else(|| Problem::invalid("duration must be 1 to 604800000 milliseconds, a week"))
 }
 
 /// What has passed is now.

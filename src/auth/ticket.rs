@@ -19,6 +19,7 @@ use super::{
 use crate::{
     board::{Timestamp, UserId},
     config::{AuthTable, Secret},
+    whole::Written,
     wire,
 };
 
@@ -88,7 +89,7 @@ struct Claims {
     sub: Option<String>,
     jti: Option<String>,
     action_type: Option<String>,
-    score_increase: Option<i64>,
+    score_increase: Option<Written>,
     exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,
@@ -130,6 +131,9 @@ impl Tickets {
         let sub = sub.ok_or_else(|| missing("sub"))?;
         let action_id = jti.ok_or_else(|| missing("jti"))?;
         let action_type = action_type.ok_or_else(|| missing("actionType"))?;
+        let score_increase = score_increase.as_ref().map(Written::whole).transpose();
+        let score_increase = score_increase
+            .map_err(|error| RefusedTicket::Malformed(format!("scoreIncrease {error}")))?;
 
         let timely = Validity { iat, nbf, exp }.check(now, self.leeway);
         timely.map_err(|untimely| match untimely {
@@ -238,6 +242,8 @@ mod tests {
             ..ticket
         };
         assert_eq!(check(&without("scoreIncrease")), Ok(without_points));
+        let written_as_float = check(&claims(json!({ "scoreIncrease": 1e1 })));
+        assert_eq!(written_as_float.map(|it| it.score_increase), Ok(Some(10)));
     }
 
     #[test]

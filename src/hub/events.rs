@@ -12,7 +12,7 @@ use super::view::{Mode, View};
 use crate::{
     auth::Identity,
     board::{Epoch, UserId},
-    wire,
+    whole, wire,
 };
 use app::wire::{
     REFRESH_TOKEN, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, UNSUBSCRIBE_SCOREBOARD,
@@ -91,9 +91,9 @@ impl Subscribe {
                         _ => return None,
                     }
                 }
-                "page" => wanted.view = View::Page(value.as_u64()?),
+                "page" => wanted.view = View::Page(whole::natural(value)?),
                 "epoch" => epoch = Some(value.as_str()?),
-                "seq" => seq = Some(value.as_u64()?),
+                "seq" => seq = Some(whole::natural(value)?),
                 "heartbeat" => wanted.heartbeat = value.as_bool()?,
                 _ => return None,
             }
@@ -234,6 +234,14 @@ mod tests {
                 },
             ),
             (
+                json!({ "mode": "delta", "epoch": epoch, "seq": 7.0, "page": 1e1 }),
+                Subscribe {
+                    view: View::Page(10),
+                    mode: Mode::Delta,
+                    known,
+                },
+            ),
+            (
                 json!({ "mode": "delta", "epoch": epoch, "seq": 7 }),
                 Subscribe {
                     mode: Mode::Delta,
@@ -266,6 +274,8 @@ mod tests {
             json!({ "mode": 1 }),
             json!({ "page": -1 }),
             json!({ "page": 1.5 }),
+            json!({ "page": -1.0 }),
+            json!({ "page": 1e300 }),
             json!({ "page": "1" }),
             json!({ "mode": "delta", "seq": 7 }),
             json!({ "mode": "delta", "epoch": epoch }),
