@@ -75,7 +75,7 @@ describe('bodies', () => {
       assert.ok(refused.body.detail.endsWith('JSON has no NaN and no Infinity'), refused.body.detail);
     }
     const { body } = await request(podium.url, 'GET', `/api/v1/users/${userId}`);
-    assert.equal(body.score, null);
+    assert.equal(body.score, 0);
   });
 
   it('refuse other numbers in a ticket, and say which', async () => {

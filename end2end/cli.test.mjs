@@ -558,3 +558,80 @@ describe('podium import', () => {
     assert.match(err, /in use by another Podium/);
   });
 });
+
+describe('variables', () => {
+  it('that look like a key are named, with the key that is meant', async () => {
+    const env = { PODIUM_BOARD_TOP: '5', PODIUM_JWT_SECRET: 'x' };
+    const { code, out, err } = await podium(['check-config'], env);
+    assert.equal(code, 0, err);
+    assert.match(out, /The configuration is good/);
+    assert.match(err, /PODIUM_BOARD_TOP is not read: did you mean PODIUM_BOARD__TOP\?/);
+    assert.match(err, /PODIUM_JWT_SECRET is not read: did you mean JWT_SECRET\?/);
+  });
+
+  it('are named at the start too', async () => {
+    const { err } = await podium(['serve'], {
+      PODIUM_BOARD_TOP: '5',
+      PODIUM_STORE__URL: 'sqlite:/nowhere/podium.db',
+    });
+    assert.match(err, /PODIUM_BOARD_TOP is not read: did you mean PODIUM_BOARD__TOP\?/);
+  });
+
+  it('of no key stop the start, with the nearest one', async () => {
+    const { code, err } = await podium(['check-config'], { PODIUM_BORD__TOP: '5' });
+    assert.equal(code, 1);
+    assert.match(err, /PODIUM_BORD__TOP: there is no key bord\.top; did you mean PODIUM_BOARD__TOP\?/);
+  });
+
+  for (const text of ['0123', 'true', '1e3', 'null', '1.50', '0x10', ' ']) {
+    it(`keep the text ${JSON.stringify(text)}`, async () => {
+      const env = { PODIUM_AUTH__AUDIENCE: text, PODIUM_AUTH__ISSUER: text, PODIUM_BOARD__TITLE: text };
+      const { code, out, err } = await podium(['token', '--user', randomUUID()], env);
+      assert.equal(code, 0, err);
+      const claims = JSON.parse(Buffer.from(out.trim().split('.')[1], 'base64url'));
+      assert.deepEqual([claims.aud, claims.iss], [text, text]);
+    });
+  }
+
+  it('are numbers, truths and lists where a key is one', async () => {
+    const env = {
+      PODIUM_BOARD__TOP: '5',
+      PODIUM_ACTIONS__ONLY_DECLARED: 'true',
+      PODIUM_ACTIONS__QUIZ__POINTS: '10',
+      PODIUM_ACTIONS__QUIZ__PER_DAY: '6',
+      PODIUM_LIMITS__ALLOW: '10.0.0.0/8, 192.0.2.7',
+      PODIUM_HTTP__FRONTEND_URLS: 'https://a.example,https://b.example',
+    };
+    const { code, err } = await podium(['check-config'], env);
+    assert.equal(code, 0, err);
+    for (const top of ['5.5', '1e1', '0x5', '']) {
+      const refused = await podium(['check-config'], { PODIUM_BOARD__TOP: top });
+      assert.equal(refused.code, 1, top);
+      assert.match(refused.err, /board\.top/);
+    }
+  });
+});
+
+describe('the strength of a secret', () => {
+  for (const secret of [
+    'abcdefgh'.repeat(4),
+    'changeme-changeme-changeme-changeme',
+    '0123456789abcdef0123456789abcdef',
+    'please-change-this-secret-before-use',
+    'deadbeefdeadbeef',
+    randomUUID(),
+  ]) {
+    it(`is too little in ${secret}`, async () => {
+      const { code, err } = await podium(['check-config'], { JWT_SECRET: secret });
+      assert.equal(code, 1);
+      assert.match(err, /JWT_SECRET.*too weak.*openssl rand/);
+    });
+  }
+
+  for (const secret of ['9f86d081884c7d659a2feaa0c55ad015', 'pQ7vK2mXz9LwRt4YbN8sGd', SECRET]) {
+    it(`is enough in ${secret}`, async () => {
+      const { code, err } = await podium(['check-config'], { JWT_SECRET: secret });
+      assert.equal(code, 0, err);
+    });
+  }
+});

@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     println!("The suites can be run");
-    let no_proxies = Arc::new([]);
+    let no_proxies = Arc::new(serve::Proxies::new(&[]));
     serve::accept(listener, router, no_proxies, limits, pending()).await;
     Ok(())
 }

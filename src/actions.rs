@@ -8,6 +8,7 @@ use crate::{
     config::ActionsTable,
     store::{Action, ActionLimits},
     text::{self, InvalidText},
+    whole::NotWhole,
 };
 
 /// The types that are declared, and whether there may be others.
@@ -70,7 +71,7 @@ impl ActionTypes {
         id: &str,
         user: UserId,
         action_type: &str,
-        sent: Option<i64>,
+        sent: Option<Result<i64, NotWhole>>,
     ) -> Result<Action, InvalidAction> {
         text::action_type(action_type)?;
         let (increase, declared) = match self.declared.get(action_type) {
@@ -78,7 +79,10 @@ impl ActionTypes {
             None if self.only_declared => {
                 return Err(InvalidAction::Undeclared(action_type.into()));
             }
-            None => (sent.ok_or(InvalidAction::NoPoints)?, None),
+            None => {
+                let sent = sent.ok_or(InvalidAction::NoPoints)?;
+                (sent.map_err(InvalidText::from)?, None)
+            }
         };
         let action = text::action(id, user, action_type, increase)?;
         Ok(Action { declared, ..action })
@@ -108,10 +112,13 @@ mod tests {
 
     #[test]
     fn the_points_of_a_declared_type_are_the_servers() {
-        for sent in [None, Some(10), Some(1_000_000), Some(i64::MIN)] {
+        let no_number = || Some(Err(NotWhole::new("5.5")));
+        for sent in [None, Some(Ok(10)), Some(Ok(i64::MIN)), no_number()] {
             for only_declared in [false, true] {
                 let types = types(only_declared);
-                let action = types.action("a", USER, "quiz_solved", sent).unwrap();
+                let action = types
+                    .action("a", USER, "quiz_solved", sent.clone())
+                    .unwrap();
                 assert_eq!(action.increase, 10, "{sent:?}");
                 let limits = ActionLimits {
                     per_minute: NonZeroU32::new(6),
@@ -125,11 +132,15 @@ mod tests {
     #[test]
     fn the_points_of_any_other_type_are_sent() {
         let types = types(false);
-        let action = types.action("a", USER, "Quiz_Solved", Some(3)).unwrap();
+        let action = types.action("a", USER, "Quiz_Solved", Some(Ok(3))).unwrap();
         assert_eq!((action.increase, action.declared), (3, None));
         let none = types.action("a", USER, "goal", None);
         assert_eq!(none, Err(InvalidAction::NoPoints));
-        let beyond = types.action("a", USER, "goal", Some(i64::MAX));
+        let no_number = Err(NotWhole::new("5.5"));
+        let refused = types.action("a", USER, "goal", Some(no_number.clone()));
+        let reason = no_number.map_err(InvalidText::from);
+        assert_eq!(refused.unwrap_err(), reason.unwrap_err().into());
+        let beyond = types.action("a", USER, "goal", Some(Ok(i64::MAX)));
         assert!(matches!(
             beyond,
             Err(InvalidAction::Text(InvalidText::ScoreIncrease(_)))
@@ -138,12 +149,14 @@ mod tests {
 
     #[test]
     fn other_types_are_refused_where_all_must_be_declared() {
-        let refused = types(true).action("a", USER, "goal", Some(3)).unwrap_err();
+        let refused = types(true)
+            .action("a", USER, "goal", Some(Ok(3)))
+            .unwrap_err();
         assert_eq!(refused, InvalidAction::Undeclared("goal".into()));
         assert!(refused.to_string().contains("[actions]"), "{refused}");
         // A text that cannot be taken is not repeated to whoever sent it.
         let long = "x".repeat(65);
-        let refused = types(true).action("a", USER, &long, Some(3));
+        let refused = types(true).action("a", USER, &long, Some(Ok(3)));
         let flaw = InvalidText::ActionType(Flaw::TooLong(64));
         assert_eq!(refused, Err(flaw.into()));
     }

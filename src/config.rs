@@ -4,8 +4,11 @@
 //! and `FRONTEND_URLS` work as they stand, and each of them with `_FILE` names a file
 //! that holds the value. The `leptos` table is read by leptos itself.
 
+mod strength;
+mod variables;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     env,
     fmt::{self, Display},
     fs,
@@ -28,15 +31,16 @@ use serde::{
 use crate::{
     board::{BoardId, Direction, Operator, Rules, Score, Ties},
     store::{StoreUrl, redis::Retention},
-    text,
+    text, wire,
 };
+use variables::Variables;
 
 /// The file that is read when no other is named.
 pub const DEFAULT_FILE: &str = "Leptos.toml";
 
-/// The shortest secret that is taken, in bytes: the length of an HS256 key
-/// (RFC 7518, section 3.2).
-pub const SECRET_MIN_BYTES: usize = 32;
+/// The weakest secret that is taken, in bits: as much as the hash of HS256 withstands of
+/// guessing, by the strength that NIST SP 800-57, part 1, asks for beyond 2030.
+pub const SECRET_MIN_BITS: f64 = 128.0;
 
 /// The variables that hold secrets.
 const JWT_SECRET: &str = "JWT_SECRET";
@@ -74,6 +78,8 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
     /// The key that signs tickets, if it is one of its own.
     ticket_secret: Option<Secret>,
+    /// What is said at the start, because it is probably not meant as it is.
+    pub warnings: Vec<String>,
 }
 
 /// A value that is never printed.
@@ -498,6 +504,14 @@ pub enum ConfigError {
     /// A key is unknown or its value is not of the right form.
     #[error("{0}")]
     Tables(#[from] config::ConfigError),
+    /// A variable is for Podium, and cannot be taken.
+    #[error("{name}: {problem}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What to do about it.
+        problem: String,
+    },
     /// A value is of the right form and makes no sense.
     #[error("{key}: {problem}")]
     Value {
@@ -534,23 +548,23 @@ impl Config {
                 path: path.into(),
                 source,
             })?;
-        let mut tables: Tables = config::Config::builder()
+        let Variables {
+            values,
+            lists,
+            warnings,
+        } = Variables::read(env::vars_os())?;
+        let mut tables = config::Config::builder()
             .add_source(config::File::from_str(&text, config::FileFormat::Toml))
             .add_source(
                 config::Environment::with_prefix("PODIUM")
                     .prefix_separator("_")
                     .separator("__")
-                    .list_separator(",")
-                    .with_list_parse_key("limits.allow")
-                    .with_list_parse_key("limits.trusted_proxies")
-                    .with_list_parse_key("http.frontend_urls")
-                    .with_list_parse_key("http.avatar_origins")
-                    .with_list_parse_key("http.embed_origins")
-                    .try_parsing(true)
-                    .source(Some(overrides())),
-            )
-            .build()?
-            .try_deserialize()?;
+                    .source(Some(values)),
+            );
+        for (key, list) in lists {
+            tables = tables.set_override(key, list)?;
+        }
+        let mut tables: Tables = tables.build()?.try_deserialize()?;
         if let Some(urls) = variable("FRONTEND_URLS")? {
             tables.http.frontend_urls = urls.split(',').map(Into::into).collect();
         }
@@ -569,6 +583,7 @@ impl Config {
             tables,
             jwt_secret,
             ticket_secret,
+            warnings,
         })
     }
 
@@ -604,20 +619,19 @@ fn strong<'a>(key: &'static str, secret: &'a Secret) -> Result<&'a Secret, Confi
         key,
         problem: format!("{problem}, which is too weak: {}", advice(key)),
     };
-    let mut bytes: Vec<u8> = secret.0.bytes().collect();
-    if bytes.len() < SECRET_MIN_BYTES {
-        return Err(weak(&format!("has {} bytes", bytes.len())));
+    // Whatever it looks like, 122 bits of it are random (RFC 9562, section 5.4).
+    if wire::user_id(&secret.0).is_some() {
+        return Err(weak("is a UUID"));
     }
-    bytes.sort_unstable();
-    bytes.dedup();
-    if bytes.len() < 8 {
-        return Err(weak("repeats a few characters"));
+    let bits = strength::bits(&secret.0);
+    if bits < SECRET_MIN_BITS {
+        return Err(weak(&format!("has about {bits:.0} bits of 128")));
     }
     Ok(secret)
 }
 
 fn advice(key: &str) -> String {
-    format!("set it to at least 32 random bytes, for example {key}=$(openssl rand -hex 32)")
+    format!("set it to 32 random bytes, for example {key}=$(openssl rand -hex 32)")
 }
 
 impl Tables {
@@ -827,15 +841,6 @@ fn redis_url(url: &str) -> Result<StoreUrl, ConfigError> {
                 .into(),
         }),
     }
-}
-
-/// The variables that name a key: those with a table. Others that begin with
-/// `PODIUM_` belong to the scripts.
-fn overrides() -> HashMap<String, String> {
-    env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("PODIUM_") && name.contains("__"))
-        .collect()
 }
 
 /// A variable, or what the file holds that `NAME_FILE` names. An empty one is not

@@ -6,14 +6,65 @@ pub(crate) fn fitted(number: &str) -> String {
     format!("--characters: {}", number.chars().count())
 }
 
-/// One or two letters for somebody without a picture, as they stand in the name: the
-/// style makes capitals of them.
+/// One or two letters for somebody without a picture, as they stand in the name, each
+/// with all that belongs to it: the style makes capitals of them.
 pub(crate) fn initials(name: &str) -> String {
     let mut words = name
         .split(|c: char| c.is_whitespace() || c == '-')
-        .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
-    let first = words.next().or_else(|| name.chars().next());
-    first.into_iter().chain(words.next_back()).collect()
+        .filter_map(|word| Some(&word[word.find(char::is_alphanumeric)?..]));
+    let first = words.next().unwrap_or(name);
+    let letters = [Some(first), words.next_back()].into_iter().flatten();
+    letters.map(first_grapheme).collect()
+}
+
+/// What people take for the first character of a text: a flag is two of Unicode's (UAX #29).
+fn first_grapheme(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (None, _) => String::new(),
+        // Most names, without asking anybody.
+        (Some(first), None) => first.into(),
+        (Some(first), Some(next)) if first.is_ascii() && next.is_ascii() => first.into(),
+        (Some(first), _) => graphemes::first(text).unwrap_or_else(|| first.into()),
+    }
+}
+
+#[cfg(feature = "ssr")]
+mod graphemes {
+    use unicode_segmentation::UnicodeSegmentation;
+
+    /// The first grapheme cluster of a text.
+    pub(super) fn first(text: &str) -> Option<String> {
+        text.graphemes(true).next().map(str::to_owned)
+    }
+}
+
+/// Browsers know graphemes themselves, but Firefox before 125 (2024).
+#[cfg(feature = "hydrate")]
+mod graphemes {
+    use wasm_bindgen::prelude::*;
+
+    #[wasm_bindgen]
+    extern "C" {
+        #[wasm_bindgen(js_namespace = Intl)]
+        type Segmenter;
+        #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+        fn new() -> Result<Segmenter, JsValue>;
+        type Segments;
+        #[wasm_bindgen(method)]
+        fn segment(this: &Segmenter, text: &str) -> Segments;
+        type Segment;
+        #[wasm_bindgen(method)]
+        fn containing(this: &Segments, index: u32) -> Segment;
+        #[wasm_bindgen(method, getter)]
+        fn segment(this: &Segment) -> String;
+    }
+
+    /// The first grapheme cluster of a text that is not empty.
+    pub(super) fn first(text: &str) -> Option<String> {
+        let segments = Segmenter::new().ok()?.segment(text);
+        Some(segments.containing(0).segment())
+    }
 }
 
 /// A hue for somebody without a picture, in degrees; always the same one.
@@ -62,7 +113,12 @@ mod tests {
         assert_eq!(initials("Jean-Luc"), "JL");
         assert_eq!(initials("zoë"), "z");
         assert_eq!(initials("李小龍"), "李");
-        assert_eq!(initials("👩‍🚀"), "👩");
+        assert_eq!(initials("👩‍🚀"), "👩‍🚀");
+        assert_eq!(initials("🇩🇪"), "🇩🇪");
+        assert_eq!(initials("🇩🇪🇫🇷 team"), "t");
+        assert_eq!(initials("🏴󠁧󠁢󠁥󠁮󠁧󠁿"), "🏴󠁧󠁢󠁥󠁮󠁧󠁿");
+        assert_eq!(initials("नमस्ते किरण"), "नकि");
+        assert_eq!(initials("e\u{301}mile zola"), "e\u{301}z");
         assert_eq!(initials(""), "");
     }
 

@@ -17,7 +17,7 @@ use crate::{
     actions::{ActionTypes, InvalidAction},
     board::{Score, UserId},
     store::{Action, Command, Outcome, Receipt, Refusal},
-    text::{self, InvalidText},
+    text,
     whole::Written,
 };
 
@@ -43,7 +43,7 @@ impl ActionBody {
             &self.action_id,
             text::user_id(&self.user_id)?,
             &self.action_type,
-            sent.transpose().map_err(InvalidText::from)?,
+            sent,
         )
     }
 }

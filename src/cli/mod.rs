@@ -182,6 +182,9 @@ fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     let config = file.load()?;
     config.strong_secret()?;
     config.ticket_secret()?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

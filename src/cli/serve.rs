@@ -147,26 +147,8 @@ fn say(line: &str) {
 
 /// What is probably not meant, and harmless.
 fn warn_of_surprises(config: &Config) {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let table = [
-            "STORE",
-            "BOARD",
-            "RANKING",
-            "ACTIONS",
-            "ACHIEVEMENTS",
-            "AUTH",
-            "HTTP",
-            "SOCKET",
-            "LIMITS",
-            "SHUTDOWN",
-        ];
-        let meant = table
-            .iter()
-            .any(|table| name.starts_with(&format!("PODIUM_{table}_")));
-        if meant && !name.contains("__") {
-            tracing::warn!("{name} is not read: write two underscores after the table");
-        }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
     }
     let files = config.leptos.site_root.as_ref();
     if !std::path::Path::new(files).is_dir() {

@@ -6,12 +6,12 @@ use uuid::Uuid;
 use crate::{
     board::{
         Announcement, AnnouncementId, AnnouncementKind, Audience, Board, Climb, Epoch, Severity,
-        Timestamp,
+        Timestamp, UserId,
     },
     config::{AchievementsTable, ToldName},
 };
 
-/// What of a tick's climbs is an achievement, in their order. Of those who took
+/// What of a tick's climbs is an achievement, and whose, in their order. Of those who took
 /// first place, only whoever holds it now is told of it: the others have lost it
 /// before anybody saw.
 pub(super) fn achieved(
@@ -20,11 +20,11 @@ pub(super) fn achieved(
     board: &Board,
     climbs: &[Climb],
     now: Timestamp,
-) -> Vec<Announcement> {
+) -> Vec<(UserId, Announcement)> {
     let reached = |climb: &Climb, places: u64| {
         climb.to <= places && climb.from.is_none_or(|from| from > places)
     };
-    let mut achieved: Vec<Announcement> = Vec::new();
+    let mut achieved = Vec::new();
     for climb in climbs {
         let Some(row) = board.user(climb.user) else {
             continue;
@@ -59,7 +59,7 @@ pub(super) fn achieved(
         };
         let named = [&epoch.0.to_be_bytes(), &climb.user.0[..], what.as_bytes()].concat();
         let duration = table.duration.as_millis() as u64;
-        achieved.push(Announcement {
+        let announcement = Announcement {
             // The same on every node, and after a restart.
             id: AnnouncementId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &named).into_bytes()),
             kind: AnnouncementKind::Achievement,
@@ -69,7 +69,8 @@ pub(super) fn achieved(
             from: now,
             until: Timestamp(now.0 + duration),
             duration: Some(duration),
-        });
+        };
+        achieved.push((climb.user, announcement));
     }
     achieved
 }
@@ -77,7 +78,7 @@ pub(super) fn achieved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq, UserId};
+    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq};
 
     /// What is told of actions that all come in one tick: who, and which points
     /// they have then. `before` come first and are told of by nobody.
@@ -120,7 +121,7 @@ mod tests {
         }
         achieved(table, Epoch(1), &board, &changes.climbed, Timestamp(5))
             .into_iter()
-            .map(|it| {
+            .map(|(_, it)| {
                 let to = match it.audience {
                     Audience::All => "all".to_owned(),
                     Audience::User(user) => format!("P{}", user.0[0]),
@@ -196,7 +197,7 @@ mod tests {
         let table = AchievementsTable::default();
         let id = |epoch, now| {
             let achieved = achieved(&table, Epoch(epoch), &board, &[climb], Timestamp(now));
-            achieved[0].id
+            achieved[0].1.id
         };
         assert_eq!(id(1, 5), id(1, 9));
         assert_ne!(id(1, 5), id(2, 5));

@@ -689,7 +689,7 @@ fn own_rooms(identity: Identity) -> Vec<String> {
 
 fn notification(banner: &Banner) -> SystemNotification {
     let replaces = match banner.source {
-        Source::Log => None,
+        Source::Log | Source::Achievement(_) => None,
         Source::Server { replaces } => replaces,
     };
     SystemNotification {

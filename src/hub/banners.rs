@@ -7,7 +7,7 @@ use tokio::time::Duration;
 
 use crate::{
     auth::{Identity, Role},
-    board::{Announcement, AnnouncementId, Audience, Timestamp},
+    board::{Announcement, AnnouncementId, Audience, Timestamp, UserId},
 };
 
 /// Announcements that are kept for late joiners: a bound for an organiser that has
@@ -41,6 +41,8 @@ pub(super) enum Source {
         /// The announcement that does not hold any more because of this one.
         replaces: Option<AnnouncementId>,
     },
+    /// This server says it by itself of what this user has achieved.
+    Achievement(UserId),
 }
 
 impl Banners {
@@ -72,6 +74,13 @@ impl Banners {
                 self.add(announcement, Source::Log);
             }
         }
+    }
+
+    /// Somebody was deleted: what they achieved is not said any more.
+    pub(super) fn forget(&mut self, user: UserId) {
+        let is_of_others = |it: &Banner| it.source != Source::Achievement(user);
+        self.scheduled.retain(|_, it| is_of_others(it));
+        self.shown.retain(is_of_others);
     }
 
     /// How long until the next is due, if there is one.
@@ -139,7 +148,7 @@ pub(super) fn is_for(audience: Audience, identity: Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{AnnouncementKind, Severity, UserId};
+    use crate::board::{AnnouncementKind, Severity};
 
     fn announcement(n: u8, from: u64, until: u64, audience: Audience) -> Announcement {
         Announcement {
@@ -184,6 +193,20 @@ mod tests {
         assert_eq!(ids(&banners.take_due(Timestamp(30))), [3]);
         assert_eq!(ids(&banners.take_due(Timestamp(50))), [1]);
         assert_eq!(banners.wait(Timestamp(50)), None);
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_achievements_of_a_deleted_user() {
+        let mut banners = Banners::default();
+        let (gone, other) = (UserId([7; 16]), UserId([8; 16]));
+        for (n, from, user) in [(1, 0, gone), (2, 0, other), (3, 50, gone), (4, 50, other)] {
+            let announcement = announcement(n, from, 100, Audience::All);
+            banners.add(announcement, Source::Achievement(user));
+        }
+        banners.take_due(Timestamp(10));
+        banners.forget(gone);
+        assert_eq!(valid(&banners, 10), [2]);
+        assert_eq!(ids(&banners.take_due(Timestamp(60))), [4]);
     }
 
     #[test]

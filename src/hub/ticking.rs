@@ -137,6 +137,11 @@ impl<O: Outlet> Actor<O> {
         let ended = if replaced {
             self.online.users().collect()
         } else {
+            for it in &ended {
+                if let Ended::Deleted(user) = it {
+                    self.banners.forget(*user);
+                }
+            }
             let whose = |ended| match ended {
                 Ended::Deleted(user) | Ended::Revoked(user, _) => user,
             };
@@ -207,8 +212,8 @@ impl<O: Outlet> Actor<O> {
 
     fn congratulate(&mut self, now: Moment, board: &Board, climbed: &[Climb]) {
         let time = self.live.now();
-        for it in achieved(&self.achievements, now.epoch, board, climbed, time) {
-            self.banners.add(it, Source::Server { replaces: None });
+        for (user, it) in achieved(&self.achievements, now.epoch, board, climbed, time) {
+            self.banners.add(it, Source::Achievement(user));
         }
     }
 

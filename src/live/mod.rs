@@ -59,6 +59,9 @@ const CACHED_SEARCHES: u64 = 4 * 1024 * 1024;
 /// Bytes of histories in the cache: two hundred of the longest.
 const CACHED_HISTORIES: u64 = 16 * 1024 * 1024;
 
+/// Revocations that are written again in one call of the store.
+const REVOKED_AT_ONCE: usize = 1000;
+
 /// Why there is no history.
 pub type Unread = Unanswered<Arc<StoreError>>;
 
@@ -90,6 +93,9 @@ struct Shared {
     projection: RwLock<Projection>,
     changes: Mutex<Changes>,
     changed: Notify,
+    /// What was revoked on a log that is no more, and is not on the one that is.
+    lost_revocations: Mutex<HashMap<UserId, u64>>,
+    revocations_were_lost: Notify,
     /// Of which answers are made that many share.
     versions: Versions,
     started: Instant,
@@ -97,12 +103,13 @@ struct Shared {
     metrics: Metrics,
 }
 
-/// What follows from the log. All of it is under one lock, because nothing that one
-/// life of the log says holds for another.
+/// What follows from the log. All of it is under one lock, because what one life of the
+/// log says does not hold for another.
 struct Projection {
     epoch: Epoch,
     board: Board,
-    /// Up to when tokens of users are void, in seconds since 1970-01-01T00:00:00Z.
+    /// Up to when tokens of users are void, in seconds since 1970-01-01T00:00:00Z. What was
+    /// revoked is void for ever, whatever another log says.
     revoked: HashMap<UserId, u64>,
     /// How often the board was replaced: one that was is another board, even if the
     /// epoch is the same.
@@ -122,6 +129,19 @@ impl Projection {
             removals: 0,
         };
         (projection, opened.announcements)
+    }
+
+    /// Goes on to hold what was revoked before, and says what of it this log lacks.
+    fn keep_revoked(&mut self, before: &HashMap<UserId, u64>) -> Vec<(UserId, u64)> {
+        let mut lost = Vec::new();
+        for (&user, &issued_until) in before {
+            let until = self.revoked.entry(user).or_default();
+            if *until < issued_until {
+                *until = issued_until;
+                lost.push((user, issued_until));
+            }
+        }
+        lost
     }
 }
 
@@ -158,6 +178,7 @@ impl Fold for Folder {
         let mut projection = self.0.projection.write();
         let mut changes = self.0.changes.lock();
         next.reloads = projection.reloads + 1;
+        let lost = next.keep_revoked(&projection.revoked);
         // What was not told yet belongs to a board that is no more.
         *changes = Changes {
             replaced: true,
@@ -168,6 +189,10 @@ impl Fold for Folder {
         drop((changes, projection));
         self.0.metrics.store_reloads.inc();
         self.0.changed.notify_one();
+        if !lost.is_empty() {
+            self.0.lost_revocations.lock().extend(lost);
+            self.0.revocations_were_lost.notify_one();
+        }
         // Not while others wait for the lock, or for this worker: a large board takes its
         // time.
         if let Ok(runtime) = Handle::try_current() {
@@ -190,6 +215,8 @@ impl Shared {
             projection: RwLock::new(projection),
             changes: Mutex::new(changes),
             changed,
+            lost_revocations: Mutex::default(),
+            revocations_were_lost: Notify::new(),
             versions: Versions::new(version::PERIOD, version::BURST),
             started: Instant::now(),
             unread: OnceAMinute::default(),
@@ -283,6 +310,33 @@ impl LiveBoard {
             // Nobody can tell when a token was issued that does not say.
             identity.issued.is_none_or(|issued| issued <= *until)
         })
+    }
+
+    /// Waits until a log has replaced another and lacks what was revoked on it, and writes
+    /// that again, so that no other node and no restart takes those tokens. For one caller.
+    ///
+    /// # Errors
+    /// If nothing could be written; then it is still to be done.
+    pub async fn revoke_again(&self) -> Result<(), StoreError> {
+        let lost = loop {
+            let lost = self.shared.lost_revocations.lock().clone();
+            if !lost.is_empty() {
+                break lost;
+            }
+            self.shared.revocations_were_lost.notified().await;
+        };
+        let lost: HashMap<UserId, u64> = lost.into_iter().take(REVOKED_AT_ONCE).collect();
+        let commands = lost
+            .iter()
+            .map(|(&user, &issued_until)| Command::RevokeTokens { user, issued_until });
+        self.append(commands.collect()).await?;
+        tracing::warn!(
+            users = lost.len(),
+            "the log had lost that tokens were revoked: it has been written again"
+        );
+        let mut rest = self.shared.lost_revocations.lock();
+        rest.retain(|user, until| lost.get(user).is_none_or(|written| written < until));
+        Ok(())
     }
 
     /// Looks at the board, and at which life of the log it follows. It stands still
@@ -584,6 +638,28 @@ mod tests {
                 folder.reload(log(epoch, epoch, &[1]));
             }
         });
+    }
+
+    #[test]
+    fn what_was_revoked_is_revoked_on_every_log() {
+        let (live, mut folder) = live(log(1, 3, &[1]));
+        let is_revoked = |n, issued| {
+            live.is_revoked(&Identity {
+                user: user(n),
+                role: Role::Admin,
+                issued: Some(issued),
+                expires: u64::MAX,
+            })
+        };
+        folder.fold(&[revoked(4, 8, 100)]);
+        // It says that of user 9 all is void that was issued until its epoch.
+        folder.reload(log(50, 3, &[1]));
+        assert!(is_revoked(8, 100) && !is_revoked(8, 101));
+        assert!(is_revoked(9, 50) && !is_revoked(9, 51));
+        folder.reload(log(20, 3, &[1]));
+        assert!(is_revoked(8, 100) && is_revoked(9, 50));
+        let lost = live.shared.lost_revocations.lock().clone();
+        assert_eq!(lost, HashMap::from([(user(8), 100), (user(9), 50)]));
     }
 
     fn is_away(error: &StoreError) -> bool {

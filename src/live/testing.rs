@@ -85,6 +85,12 @@ pub(crate) fn deleted(seq: u64, n: u8) -> LogEntry {
     entry(seq, Fact::UserDeleted { user: user(n) })
 }
 
+/// The tokens of this user that were issued until then are revoked.
+pub(crate) fn revoked(seq: u64, n: u8, issued_until: u64) -> LogEntry {
+    let user = user(n);
+    entry(seq, Fact::TokensRevoked { user, issued_until })
+}
+
 fn entry(seq: u64, fact: Fact) -> LogEntry {
     LogEntry {
         seq: Seq::new(seq).expect("from 1"),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::wire::Race;
+use app::wire::{Race, RaceLine};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -37,11 +37,15 @@ pub(super) struct NumberedRace {
 }
 
 impl Races {
-    /// The race, as of a few seconds ago, and without users who were deleted since.
+    /// The race, as of a few seconds ago; but nobody is in it who was deleted since, and
+    /// all have the names of now.
     pub(super) async fn latest(&self, live: &LiveBoard) -> NumberedRace {
         let is_due = {
             let mut latest = self.0.lock();
-            let is_due = latest.asked_at.is_none_or(|it| it.elapsed() >= FRESH);
+            let racers = &latest.race.race.lines;
+            // Somebody else takes the place of whoever was deleted.
+            let is_due = latest.asked_at.is_none_or(|it| it.elapsed() >= FRESH)
+                || racers.iter().any(|line| name_of(live, line).is_none());
             if is_due {
                 latest.asked_at = Some(Instant::now());
             }
@@ -63,8 +67,18 @@ impl Races {
             _ = timeout(WAIT, asked).await;
         }
         let mut race = self.0.lock().race.clone();
-        let is_known = |id: &str| wire::user_id(id).is_some_and(|user| live.knows(user));
-        race.race.lines.retain(|line| is_known(&line.user_id));
+        race.race.lines.retain_mut(|line| {
+            let name = name_of(live, line);
+            let is_known = name.is_some();
+            line.username = name.unwrap_or_default();
+            is_known
+        });
         race
     }
+}
+
+/// What the user of a line is called now, if they are on the board.
+fn name_of(live: &LiveBoard, line: &RaceLine) -> Option<String> {
+    let user = wire::user_id(&line.user_id)?;
+    live.user_score(user).map(|user| user.username)
 }

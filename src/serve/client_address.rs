@@ -4,16 +4,75 @@
 //! request came to it. So the list is read from its end, for as long as whoever
 //! wrote an entry is trusted: what is further left may be a client's invention.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
+use parking_lot::Mutex;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// As many addresses are warned of: any client may send these headers.
+const WARNED_OF: usize = 16;
+
+/// The proxies that are believed, and who was not.
+#[derive(Debug)]
+pub struct Proxies {
+    trusted: Box<[IpNet]>,
+    warned_of: Mutex<HashSet<IpAddr>>,
+}
+
+impl Proxies {
+    /// Those of `limits.trusted_proxies`.
+    pub fn new(trusted: &[IpNet]) -> Proxies {
+        Proxies {
+            trusted: trusted.into(),
+            warned_of: Mutex::default(),
+        }
+    }
+
+    /// Whose request it is that came from `peer`. Of anybody who is no trusted proxy, what
+    /// is said of the scheme is dropped, if there are proxies to say it.
+    pub(super) fn client(&self, peer: IpAddr, headers: &mut HeaderMap) -> IpAddr {
+        let is_trusted = self.trust(peer.to_canonical());
+        if !is_trusted && headers.contains_key(FORWARDED_FOR) {
+            self.warn_of(peer.to_canonical());
+        }
+        if !is_trusted && !self.trusted.is_empty() {
+            headers.remove(FORWARDED_PROTO);
+        }
+        client_address(peer, headers, &self.trusted)
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&address))
+    }
+
+    /// Says once of an address that it is not believed.
+    fn warn_of(&self, address: IpAddr) {
+        if self.is_new(address) {
+            tracing::warn!(
+                %address,
+                "{address} sends X-Forwarded-For, and is not believed: if it is your proxy, \
+                 all its clients count as one until limits.trusted_proxies has its address \
+                 (PODIUM_LIMITS__TRUSTED_PROXIES={address})"
+            );
+        }
+    }
+
+    fn is_new(&self, address: IpAddr) -> bool {
+        let mut warned_of = self.warned_of.lock();
+        warned_of.len() < WARNED_OF && warned_of.insert(address)
+    }
+}
 
 /// The nearest address that is no trusted proxy. If there is none, because all
 /// entries are proxies or because one cannot be read, the furthest proxy.
-pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
@@ -57,6 +116,32 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line).unwrap());
         }
         client_address(peer.parse().unwrap(), &headers, &proxies).to_string()
+    }
+
+    #[test]
+    fn only_a_proxy_says_with_which_scheme() {
+        let scheme = |peer: &str, trusted: &[IpNet]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https, http"));
+            Proxies::new(trusted).client(peer.parse().unwrap(), &mut headers);
+            headers.contains_key(FORWARDED_PROTO)
+        };
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        assert!(scheme(PROXY, &trusted));
+        assert!(scheme("::ffff:10.0.0.1", &trusted));
+        assert!(!scheme("192.0.2.7", &trusted));
+        // Where no proxy is named, whoever asks is believed as with `Host`.
+        assert!(scheme("192.0.2.7", &[]));
+    }
+
+    #[test]
+    fn an_address_is_warned_of_once_and_not_all_are() {
+        let proxies = Proxies::new(&[]);
+        let is_new = |n: u8| proxies.is_new([192, 0, 2, n].into());
+        assert!(is_new(1) && !is_new(1));
+        let warned_of = (2..=255).filter(|n| is_new(*n)).count();
+        assert_eq!(warned_of, WARNED_OF - 1);
+        assert!(!is_new(1));
     }
 
     #[test]

@@ -21,7 +21,6 @@ use axum::{
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ipnet::IpNet;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -29,7 +28,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::{client_address::client_address, client_stream::ClientStream};
+use super::{client_address::Proxies, client_stream::ClientStream};
 use crate::{
     hub::Peer,
     limits::{ConnectionPermit, Limits, OnceAMinute, Reason},
@@ -74,7 +73,7 @@ impl Connections {
 pub async fn accept(
     listener: TcpListener,
     router: Router,
-    proxies: Arc<[IpNet]>,
+    proxies: Arc<Proxies>,
     limits: Arc<Limits>,
     stop: impl Future<Output = ()>,
 ) -> Connections {
@@ -128,7 +127,7 @@ fn refuse(stream: &TcpStream) {
 struct Connection {
     router: Router,
     peer: IpAddr,
-    proxies: Arc<[IpNet]>,
+    proxies: Arc<Proxies>,
     permit: ConnectionPermit,
     limits: Arc<Limits>,
     stopped: watch::Receiver<bool>,
@@ -149,7 +148,7 @@ impl Connection {
                 limits.refused(Reason::Heads, Some(peer));
             }
             // For each request anew: a proxy has one connection for many clients.
-            let client = client_address(peer, request.headers(), &proxies);
+            let client = proxies.client(peer, request.headers_mut());
             request.extensions_mut().insert(Peer(client));
             if request.headers().contains_key(UPGRADE) {
                 request.extensions_mut().insert(permit.clone());

@@ -14,6 +14,7 @@ mod listener;
 mod open_files;
 mod origins;
 mod outage;
+mod revocations;
 mod site;
 mod slow_body;
 mod starting;
@@ -35,7 +36,6 @@ use axum::{
     },
     routing::any,
 };
-use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -59,6 +59,7 @@ use crate::{
 };
 use origins::Origins;
 
+pub use client_address::Proxies;
 pub use departure::Departure;
 pub use engine_io::{Library, SignedIn, routes as engine_io};
 pub use listener::{Connections, accept};
@@ -93,7 +94,7 @@ pub struct Server {
     live: LiveBoard,
     hub: Hub,
     router: Router,
-    proxies: Arc<[IpNet]>,
+    proxies: Arc<Proxies>,
     limits: Arc<Limits>,
     departure: Departure,
     ready: Arc<AtomicBool>,
@@ -203,6 +204,8 @@ impl Server {
             async move |announcement, replaces| voice.announce(announcement, replaces).await;
         let follow = attendance::follow(live.clone());
         tokio::spawn(watch("the presence follower").keep(follow));
+        let follow = revocations::follow(live.clone());
+        tokio::spawn(watch("the follower of lost revocations").keep(follow));
         let time = {
             let live = live.clone();
             move || live.now()
@@ -220,7 +223,7 @@ impl Server {
             live,
             hub,
             router,
-            proxies: tables.limits.trusted_proxies.as_slice().into(),
+            proxies: Arc::new(Proxies::new(&tables.limits.trusted_proxies)),
             limits,
             departure,
             ready,

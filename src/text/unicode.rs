@@ -27,7 +27,7 @@ const CANCEL_TAG: char = '\u{e007f}';
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// There are more characters than there may be.
-    #[error("must have at most {0} characters")]
+    #[error("must have 1 to {0} characters")]
     TooLong(usize),
     /// Nothing in it can be seen.
     #[error("must have at least one character that can be seen")]
