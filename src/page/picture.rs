@@ -18,6 +18,7 @@ use resvg::{
     tiny_skia::{Pixmap, Transform},
     usvg::{Options, Tree, fontdb::Database},
 };
+use unicode_segmentation::UnicodeSegmentation;
 
 /// The size that Open Graph and Twitter's large cards ask for.
 pub(super) const WIDTH: u32 = 1200;
@@ -176,17 +177,23 @@ fn moment(iso: &str) -> Option<String> {
 /// The beginning of a text that is about as wide as so many letters.
 fn shortened(text: &str, letters: u32) -> String {
     // Letters of East Asia and emoji are as wide as two others.
-    let widths = text.chars().map(|c| if c < '\u{1100}' { 1 } else { 2 });
-    if widths.clone().sum::<u32>() <= letters {
+    let width = |grapheme: &str| {
+        if grapheme.chars().all(|c| c < '\u{1100}') {
+            1
+        } else {
+            2
+        }
+    };
+    if text.graphemes(true).map(width).sum::<u32>() <= letters {
         return text.to_owned();
     }
     let mut left = letters.saturating_sub(1);
-    let kept = text.chars().zip(widths).take_while(|(_, width)| {
-        let fits = left >= *width;
-        left = left.saturating_sub(*width);
+    let kept = text.graphemes(true).take_while(|grapheme| {
+        let fits = left >= width(grapheme);
+        left = left.saturating_sub(width(grapheme));
         fits
     });
-    let kept: String = kept.map(|(c, _)| c).collect();
+    let kept: String = kept.collect();
     format!("{}…", kept.trim_end())
 }
 
@@ -283,6 +290,8 @@ mod tests {
         assert_eq!(shortened("Ada Lovelace", 5), "Ada…");
         assert_eq!(shortened("山田太郎", 8), "山田太郎");
         assert_eq!(shortened("山田太郎", 6), "山田…");
+        assert_eq!(shortened("👩‍🚀👩‍🚀🇩🇪🇫🇷", 8), "👩‍🚀👩‍🚀🇩🇪🇫🇷");
+        assert_eq!(shortened("👩‍🚀👩‍🚀🇩🇪🇫🇷", 7), "👩‍🚀👩‍🚀🇩🇪…");
     }
 
     #[test]
