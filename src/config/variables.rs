@@ -140,7 +140,10 @@ fn nearest(rest: &str, known: &BTreeMap<String, Kind>) -> String {
         .map(|key| format!("{PREFIX}{}", key.to_uppercase().replace('.', SEPARATOR)));
     let names = keys.chain(OTHERS.map(str::to_owned));
     let distance = |name: &String| {
-        strsim::damerau_levenshtein(rest, name.strip_prefix(PREFIX).unwrap_or(name))
+        let bare = [PREFIX, "LEPTOS_"]
+            .iter()
+            .find_map(|it| name.strip_prefix(it));
+        strsim::damerau_levenshtein(rest, bare.unwrap_or(name))
     };
     names.min_by_key(distance).unwrap_or_default()
 }
