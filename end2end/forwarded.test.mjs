@@ -1,0 +1,36 @@
+// What proxies say of whom they forward.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+
+import { podiumForTest } from './support/suite.mjs';
+
+const FORWARDED = { 'x-forwarded-for': '192.0.2.7', 'x-forwarded-proto': 'https, http' };
+
+/** With which scheme the page begins its own address. */
+async function scheme(podium, headers) {
+  const page = await (await fetch(podium.url, { headers })).text();
+  return /property="og:url" content="(\w+):/.exec(page)?.[1];
+}
+
+it('the first hop says with which scheme a page is asked for', async (t) => {
+  const trusting = await podiumForTest(t, { env: { PODIUM_LIMITS__TRUSTED_PROXIES: '127.0.0.0/8' } });
+  assert.equal(await scheme(trusting, FORWARDED), 'https');
+  assert.equal(await scheme(trusting, { 'x-forwarded-proto': 'http, https' }), 'http');
+});
+
+it('nobody but a proxy says so where proxies are named', async (t) => {
+  const podium = await podiumForTest(t, { env: { PODIUM_LIMITS__TRUSTED_PROXIES: '10.0.0.1' } });
+  assert.equal(await scheme(podium, FORWARDED), 'http');
+});
+
+it('a proxy that is not trusted is named once, with what to set', async (t) => {
+  const podium = await podiumForTest(t);
+  let log = '';
+  podium.process.stderr.on('data', (text) => (log += text));
+  for (let n = 0; n < 5; n += 1) await scheme(podium, FORWARDED);
+  await podium.stop();
+  const lines = log.split('\n').filter((line) => line.includes('X-Forwarded-For'));
+  assert.equal(lines.length, 1, log);
+  assert.match(lines[0], /127\.0\.0\.1.*PODIUM_LIMITS__TRUSTED_PROXIES=127\.0\.0\.1/);
+});
