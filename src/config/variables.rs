@@ -64,7 +64,7 @@ impl Variables {
             };
             if !rest.contains(SEPARATOR) {
                 let begins = |other: &&str| rest.starts_with(*other);
-                if !SCRIPTS.iter().chain(&SERVICE).any(|other| begins(other)) {
+                if !SCRIPTS.iter().chain(&SERVICE).any(begins) {
                     let nearest = nearest(rest, &known);
                     let warning = format!("{name} is not read: did you mean {nearest}?");
                     read.warnings.push(warning);
