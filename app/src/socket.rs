@@ -373,8 +373,6 @@ impl Client {
                 Some(Step::Connect) => {
                     self.shown.replace(self.token.borrow().clone());
                     self.socket.connect();
-                    // It may hang for long where something drops what it sends.
-                    self.ask_rows(REFRESH);
                 }
                 Some(Step::Refresh) => {
                     let token = self.token.borrow().as_str().into();
@@ -543,7 +541,13 @@ impl Client {
     fn probe(self: &Rc<Self>, begun: f64) {
         let client = self.clone();
         spawn_local(async move {
-            let response = request(&client.state.link(PROBE), &headers(None), "no-store", PROBE_TIMEOUT).await;
+            let response = request(
+                &client.state.link(PROBE),
+                &headers(None),
+                "no-store",
+                PROBE_TIMEOUT,
+            )
+            .await;
             let is_doubtful = client.liveness.borrow().is_doubtful();
             let now = client.now();
             let mut session = client.session.borrow_mut();
@@ -739,7 +743,7 @@ impl Client {
                 Connection::Refreshing
             }
         };
-        if connection.is_stale() && !shown.is_stale() {
+        if connection.is_lost() && !shown.is_lost() {
             state.lost_at.set(state.time(&clock::iso(server_time)));
         }
         set_if_changed(&state.connection, &connection);

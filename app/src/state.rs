@@ -407,7 +407,7 @@ impl PageState {
     /// can tell.
     fn standing(self) -> String {
         match self.connection.get_untracked() {
-            Connection::Reconnecting => return self.text(Text::Reconnecting),
+            Connection::Reconnecting => return self.text(Text::NotLive),
             Connection::Offline => return self.text(Text::Offline),
             Connection::Refreshing => return self.not_live.get_untracked(),
             Connection::Connecting | Connection::Live => {}

@@ -29,7 +29,6 @@ texts! {
     Players: "{n} players", "{n} spielen mit", "{n} participantes";
     Connecting: "Connecting", "Verbindet", "Conectando";
     Live: "Live", "Live", "En directo";
-    Reconnecting: "Not live", "Nicht live", "Sin directo";
     Offline: "Offline", "Offline", "Sin conexión";
     NotLive: "Not live", "Nicht live", "No en directo";
     Refreshing: "This page is not live. It refreshes itself every few seconds.", "Diese Seite ist nicht live. Sie aktualisiert sich alle paar Sekunden selbst.", "Esta página no está en directo. Se actualiza sola cada pocos segundos.";
@@ -102,7 +101,7 @@ texts! {
     Unavailable: "The page cannot be shown now", "Die Seite kann gerade nicht gezeigt werden", "La página no se puede mostrar ahora";
     StopRefreshing: "Stop refreshing", "Nicht mehr neu laden", "Dejar de recargar";
     KeepRefreshing: "Refresh every {n} seconds", "Alle {n} Sekunden neu laden", "Recargar cada {n} segundos";
-    NotLive: "Not live. This page refreshes itself every {n} seconds.", "Nicht live. Diese Seite lädt sich alle {n} Sekunden neu.", "No es en directo. Esta página se recarga sola cada {n} segundos.";
+    NotLiveRefreshed: "Not live. This page refreshes itself every {n} seconds.", "Nicht live. Diese Seite lädt sich alle {n} Sekunden neu.", "No es en directo. Esta página se recarga sola cada {n} segundos.";
     NotLiveNorRefreshed: "Not live. The board is not refreshed here.", "Nicht live. Die Rangliste wird hier nicht erneuert.", "No es en directo. Aquí la clasificación no se actualiza.";
     TriesAgain: "This page tries again by itself in a moment.", "Diese Seite versucht es gleich von selbst noch einmal.", "Esta página lo vuelve a intentar sola en un momento.";
     Language: "Language", "Sprache", "Idioma";

@@ -239,6 +239,7 @@ mod tests {
                     view: View::Page(10),
                     mode: Mode::Delta,
                     known,
+                    ..plain.clone()
                 },
             ),
             (

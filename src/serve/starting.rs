@@ -25,7 +25,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{listener::accept, open_files::raise_limit};
+use super::{client_address::Proxies, listener::accept, open_files::raise_limit};
 use crate::{
     api::Problem, config::LimitsTable, limits::Limits, metrics::Metrics, store::StoreError,
 };
@@ -62,7 +62,7 @@ pub async fn wait_for_store<T>(
         tokio::spawn(accept(
             TcpListener::from_std(listener)?,
             router(why.clone()),
-            limits.trusted_proxies.as_slice().into(),
+            Arc::new(Proxies::new(&limits.trusted_proxies)),
             Arc::new(Limits::new(limits, raise_limit(), Metrics::default())),
             async {
                 _ = stopped.await;

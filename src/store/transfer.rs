@@ -478,7 +478,7 @@ impl Peek {
     ) -> Result<Option<(Opened, Peek)>, StoreError> {
         let found = match url {
             StoreUrl::Sqlite(path) => sqlite::Source::open(path, board, rules)?
-                .map(|(opened, source)| (opened, Source::Sqlite(source))),
+                .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
             StoreUrl::Redis(place) => redis::Source::peek(place, board, rules)
                 .await?
                 .map(|(opened, source)| (opened, Source::Redis(Box::new(source)))),

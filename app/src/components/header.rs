@@ -24,8 +24,7 @@ impl Connection {
         match self {
             Connection::Connecting => Text::Connecting,
             Connection::Live => Text::Live,
-            Connection::Refreshing => Text::NotLive,
-            Connection::Reconnecting => Text::Reconnecting,
+            Connection::Refreshing | Connection::Reconnecting => Text::NotLive,
             Connection::Offline => Text::Offline,
         }
     }

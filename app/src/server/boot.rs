@@ -87,7 +87,7 @@ pub(super) fn NotLive(
 ) -> impl IntoView {
     let seconds = [("n", REFRESH)];
     let (said, way, value) = if refreshes {
-        (Text::NotLive, Text::StopRefreshing, "off")
+        (Text::NotLiveRefreshed, Text::StopRefreshing, "off")
     } else {
         (Text::NotLiveNorRefreshed, Text::KeepRefreshing, "on")
     };

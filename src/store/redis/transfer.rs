@@ -11,8 +11,8 @@ use super::{
     kept::{KeptBoard, SCHEMA, random_epoch},
     load::{self, Loaded, load, meta},
     record::{
-        action_point, array, bytes_text, counted_text, entry_fields, id_of, kept_text, member_text,
-        number, pairs, read_counted, read_point, text,
+        action_point, array, bytes, bytes_text, counted_text, entry_fields, id_of, kept_text,
+        member_text, number, pairs, read_counted, read_point, text,
     },
     scan::keys_page,
 };

@@ -63,7 +63,7 @@ impl Source {
         &self,
         ids: &[ActionId],
     ) -> Result<Vec<Option<Counted>>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.database.connection.prepare_cached(
             "SELECT action_id, seq, at, user, action_type, increase, score, rank, old_rank
              FROM log WHERE board = ?1 AND action_id = ?2
              UNION ALL
