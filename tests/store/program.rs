@@ -111,7 +111,7 @@ fn what_is_no_address_is_refused_and_not_shown() {
 #[test]
 fn a_ticket_must_not_be_valid_for_longer_than_redis_knows_it() {
     let folder = folder();
-    let secret = ("JWT_SECRET", "0123456789abcdef0123456789abcdef");
+    let secret = ("JWT_SECRET", "b7e0c41d9a5f3826e1704fbc92d8a365");
     let redis = ("PODIUM_STORE__URL", "redis://127.0.0.1:1");
     let remember = ("PODIUM_STORE__REMEMBER_ACTIONS", "1m");
     for command in ["check-config", "serve"] {
