@@ -195,6 +195,6 @@ describe('GET /api/v1/users?q', () => {
       expectProblem(await get(podium, `/api/v1/users${query}`), 400);
     }
     expectProblem(await get(podium, `/api/v1/users?q=${encodeURIComponent('ä'.repeat(101))}`), 400);
-    expectProblem(await request(podium.url, 'POST', '/api/v1/users', { body: {} }), 405);
+    expectProblem(await request(podium.url, 'PATCH', '/api/v1/users', { body: {} }), 405);
   });
 });

@@ -453,7 +453,13 @@ impl<O: Outlet> Actor<O> {
     }
 
     fn tell_banner(&self, sid: Sid, id: AnnouncementId) {
-        if let Some(banner) = self.banners.valid(id, self.live.now()) {
+        // Whoever has just been deleted is forgotten with the next tick.
+        let is_of_the_deleted = |banner: &Banner| match banner.source {
+            Source::Achievement(user) => !self.live.knows(user),
+            Source::Log | Source::Server { .. } => false,
+        };
+        let banner = self.banners.valid(id, self.live.now());
+        if let Some(banner) = banner.filter(|banner| !is_of_the_deleted(banner)) {
             self.tell(sid, SYSTEM_NOTIFICATION, &notification(banner));
         }
     }
