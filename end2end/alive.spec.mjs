@@ -137,7 +137,7 @@ for (const [name, hinder] of Object.entries(HINDRANCES)) {
     await expectFollows(podium, page, ids);
     await expect(page.locator('[data-connection=live]')).toBeVisible(REBUILT);
     await podium.kill();
-    await expect(page.locator('.status .label')).toHaveText('Reconnecting');
+    await expect(page.locator('.status .label')).toHaveText('Not live');
   });
 }
 

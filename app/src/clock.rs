@@ -8,6 +8,11 @@ use std::time::Duration;
 #[cfg_attr(feature = "ssr", allow(dead_code, reason = "the browser's alone"))]
 const SLEPT: f64 = 2_000.0;
 
+/// An answer that took longer says too little of the server's time to replace a better one,
+/// in milliseconds.
+#[cfg_attr(feature = "ssr", allow(dead_code, reason = "the browser's alone"))]
+const LONG_WAY: f64 = 500.0;
+
 /// What both of the browser's clocks say, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "ssr", allow(dead_code, reason = "the browser's alone"))]
@@ -29,6 +34,8 @@ pub(crate) struct Clock {
     has_woken: bool,
     /// How far the server's clock is ahead of the monotonic one, once that is known.
     ahead: Option<f64>,
+    /// How long the answer took from which that is known; 0 for none.
+    way: f64,
 }
 
 #[cfg_attr(feature = "ssr", allow(dead_code, reason = "the browser's alone"))]
@@ -42,6 +49,8 @@ impl Clock {
             if gained >= SLEPT {
                 self.slept += gained;
                 self.has_woken = true;
+                // Any answer is better than what was known before.
+                self.way = f64::INFINITY;
             }
         }
         at.monotonic + self.slept
@@ -63,10 +72,15 @@ impl Clock {
     }
 
     /// The server has answered what its time is, asked at that monotonic time: it wrote
-    /// the answer in the middle, give or take half of the way (Cristian, 1989).
+    /// the answer in the middle, give or take half of the way (Cristian, 1989). An answer
+    /// that was held up, as by a server that was stopped, is at least not from the future.
     pub(crate) fn answered(&mut self, time: f64, asked_at: f64, at: Reading) {
-        if time.is_finite() {
+        let way = at.monotonic - asked_at;
+        if self.ahead.is_some() && way > LONG_WAY.max(self.way) {
+            self.told(time, at);
+        } else if time.is_finite() {
             self.ahead = Some(time - (asked_at + at.monotonic) / 2.0);
+            self.way = way;
         }
     }
 
@@ -249,6 +263,21 @@ mod tests {
                 assert_eq!(clock.server_time(at(2_000.0, wall + set)), server + 1_000.0);
             }
         }
+    }
+
+    #[test]
+    fn an_answer_that_was_held_up_replaces_no_better_one() {
+        let mut clock = Clock::default();
+        clock.answered(HOUR, 0.0, at(20.0, 0.0));
+        assert_eq!(clock.server_time(at(10.0, 0.0)), HOUR);
+        // The server was stopped for nine seconds, and wrote then.
+        clock.answered(HOUR + 10_000.0, 1_000.0, at(10_010.0, 0.0));
+        assert_eq!(clock.server_time(at(10_010.0, 0.0)), HOUR + 10_000.0);
+        // After a sleep, during which the clock stood still, it is better than nothing.
+        clock.now(at(11_000.0, 0.0));
+        clock.now(at(12_000.0, HOUR));
+        clock.answered(3.0 * HOUR, 13_000.0, at(15_000.0, HOUR));
+        assert_eq!(clock.server_time(at(14_000.0, HOUR)), 3.0 * HOUR);
     }
 
     #[test]

@@ -373,6 +373,8 @@ impl Client {
                 Some(Step::Connect) => {
                     self.shown.replace(self.token.borrow().clone());
                     self.socket.connect();
+                    // It may hang for long where something drops what it sends.
+                    self.ask_rows(REFRESH);
                 }
                 Some(Step::Refresh) => {
                     let token = self.token.borrow().as_str().into();
@@ -456,18 +458,22 @@ impl Client {
         self.session.borrow_mut().closed(why, now, Math::random());
         self.resync.borrow_mut().closed();
         self.liveness.borrow_mut().closed();
-        if self.session.borrow().is_sent_away() {
-            // It is told at once when to come again.
-            self.ask_rows(0.0);
-        }
+        // Whoever is sent away is told at once when to come again.
+        let is_sent_away = self.session.borrow().is_sent_away();
+        self.ask_rows(if is_sent_away { 0.0 } else { REFRESH });
         self.show();
         self.drive();
     }
 
-    /// Has the board asked for, unless it is already.
+    /// Has the board asked for after this time, unless it is on its way or will be sooner.
     fn ask_rows(&self, wait: f64) {
         let at = self.now() + wait * (0.75 + Math::random() / 2.0);
-        self.rows_at.set(self.rows_at.get().or(Some(at)));
+        let at = match self.rows_at.get() {
+            // It is on its way.
+            Some(f64::INFINITY) => f64::INFINITY,
+            known => known.unwrap_or(at).min(at),
+        };
+        self.rows_at.set(Some(at));
     }
 
     /// Asks for the board when it is time, and when the page may connect.
@@ -730,7 +736,10 @@ impl Client {
             self.rows_at.set(None);
             set_if_changed(&state.not_live, &String::new());
             Connection::Live
-        } else if shown == Connection::Connecting && age < SILENCE {
+        } else if shown == Connection::Connecting
+            && age < SILENCE
+            && state.not_live.with_untracked(String::is_empty)
+        {
             Connection::Connecting
         } else {
             self.ask_rows(REFRESH);
