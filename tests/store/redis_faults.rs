@@ -12,9 +12,9 @@ use std::{
 };
 
 use podium::{
-    board::{BoardId, Rules},
+    board::{BoardId, Rules, UserId},
     store::{
-        self, Health, Receipt, StoreError, StoreUrl,
+        self, Command, Health, Receipt, StoreError, StoreUrl,
         redis::{Reset, Retention, Survey},
     },
 };
@@ -489,6 +489,65 @@ async fn a_log_that_was_torn_is_not_mended_unasked() {
     assert_ne!(node.epoch, one.epoch);
     assert_eq!(node.follower.rows(), rows);
     assert_eq!(node.one(act("b", 1, 50)).await.unwrap().rank, Some(1));
+}
+
+/// More users than a script can hand over to a command at once have lost their past.
+#[tokio::test]
+async fn many_pasts_may_be_lost() {
+    const USERS: u32 = 9000;
+    let id = |n: u32| {
+        let mut id = [7; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        UserId(id)
+    };
+    let of_user = |mut command: Command, n: u32| {
+        match &mut command {
+            Command::PutUser { user, .. } => *user = id(n),
+            Command::Act(action) => action.user = id(n),
+            _ => unreachable!(),
+        }
+        command
+    };
+    let server = Server::new();
+    let node = server.open(Rules::default()).await;
+    for first in (0..USERS).step_by(250) {
+        let users = first..first + 250;
+        let put = users.clone().map(|n| of_user(put(1), n));
+        let act = users.map(|n| of_user(act(&format!("a{n}"), 1, i64::from(n)), n));
+        node.store.append(put.chain(act).collect()).await.unwrap();
+    }
+    node.store.close().await;
+    let gone: u32 = server.ask(&[
+        "EVAL",
+        "local gone = 0
+        for _, key in ipairs(redis.call('KEYS', 'podium:{main}:history:*')) do
+            gone = gone + redis.call('DEL', key)
+        end
+        return gone",
+        "0",
+    ]);
+    assert_eq!(gone, USERS);
+    let plan = survey(&server.url()).await.unwrap();
+    assert!(
+        plan.to_string().contains("the past of 9000 users"),
+        "{plan}"
+    );
+    plan.adopt().await.unwrap();
+    let plan = survey(&server.url()).await.unwrap();
+    assert!(!plan.to_string().contains("the past of"), "{plan}");
+    let again = server.open(Rules::default()).await;
+    assert_ne!(again.epoch, node.epoch);
+    assert_eq!(again.follower.rows(), node.follower.rows());
+    // The past of each begins anew.
+    for n in [0, USERS - 1] {
+        again
+            .one(of_user(act(&format!("b{n}"), 1, 1), n))
+            .await
+            .unwrap();
+        agree(&[&again]).await;
+        let history = again.store.history(id(n), 9).await.unwrap().unwrap();
+        assert_eq!(history.points.len(), 1, "of user {n}");
+    }
 }
 
 /// What an operator was shown is what is done, or nothing is.

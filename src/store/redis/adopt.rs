@@ -18,6 +18,10 @@ use crate::{
     store::StoreError,
 };
 
+/// How many users one call of a script is told of: while it runs, Redis serves nobody else,
+/// and it has to end before a call is given up.
+const AT_ONCE: usize = 1000;
+
 /// What is left of a board, and what it would be if it went on with that.
 pub struct Survey {
     board: KeptBoard,
@@ -49,8 +53,8 @@ impl Survey {
     /// Looks at what is left. Nothing is changed.
     ///
     /// # Errors
-    /// If Redis cannot be reached, nothing is there, or what is there is of another
-    /// program, of a later version, under other rules or being migrated.
+    /// If Redis cannot be reached, or what is there is of another program, of a later
+    /// version, under other rules or being migrated.
     pub async fn take(place: &Place, board: &BoardId, rules: Rules) -> Result<Survey, StoreError> {
         let board = KeptBoard::new(place, board, rules);
         let survey = Survey::try_take(board).await;
@@ -110,6 +114,23 @@ impl Survey {
     }
 
     async fn try_adopt(&mut self) -> Result<(), Fault> {
+        let changed = || {
+            Err(Fault::Unusable(
+                "the board has changed meanwhile: look again at what would be done".into(),
+            ))
+        };
+        // Before the new epoch: should this end halfway, the next attempt finds the rest.
+        for users in self.without_past.chunks(AT_ONCE) {
+            let mut call = self.board.call(&self.board.scripts.forget);
+            call.arg(&self.found);
+            for user in users {
+                call.arg(&user.0[..]);
+            }
+            let is_same: bool = call.invoke_async(&mut self.connection).await?;
+            if !is_same {
+                return changed();
+            }
+        }
         let mut call = self.board.call(&self.board.scripts.adopt);
         call.arg(&self.found)
             .arg(SCHEMA)
@@ -117,14 +138,9 @@ impl Survey {
             .arg(self.board.rules.deciding())
             .arg(self.last)
             .arg(self.ranked_through);
-        for user in &self.without_past {
-            call.arg(&user.0[..]);
-        }
         let adopted: bool = call.invoke_async(&mut self.connection).await?;
         if !adopted {
-            return Err(Fault::Unusable(
-                "the board has changed meanwhile: look again at what would be done".into(),
-            ));
+            return changed();
         }
         // A node could not either, if this fails.
         load(&mut self.connection, &self.board).await.map(|_| ())

@@ -16,6 +16,8 @@ pub(super) struct Scripts {
     pub(super) create: Script,
     /// Says what is known of a board.
     pub(super) find: Script,
+    /// Has pasts that are gone begin anew.
+    pub(super) forget: Script,
     /// Lets others open a board that was moved.
     pub(super) free: Script,
     /// Notes why nothing may be written.
@@ -37,6 +39,7 @@ impl Scripts {
             claim: script("", include_str!("scripts/claim.lua")),
             create: script("", include_str!("scripts/begin.lua")),
             find: script(NO_WRITES, include_str!("scripts/begin.lua")),
+            forget: script(ALLOW_OOM, include_str!("scripts/forget.lua")),
             free: script(ALLOW_OOM, include_str!("scripts/free.lua")),
             halt: script(ALLOW_OOM, include_str!("scripts/halt.lua")),
             history: script(NO_WRITES, include_str!("scripts/history.lua")),
