@@ -637,6 +637,47 @@ async fn who_may_not_come_in_is_told_why() {
     node.one(put(1)).await.unwrap();
 }
 
+/// A record that no script wrote makes one fail while it runs. Redis is there, so nobody
+/// is told that it is away.
+#[tokio::test]
+async fn a_script_that_fails_is_no_outage() {
+    let server = Server::new();
+    let node = server.open(Rules::default()).await;
+    node.store.append(vec![put(1), put(2)]).await.unwrap();
+    let id = "\u{1}".repeat(16);
+    let record = |words: &[&str]| -> String {
+        let command = [words[0], "podium:{main}:users", &id];
+        server.ask::<redis::Value>(&[&command[..], &words[1..]].concat());
+        server.ask(&["HGET", "podium:{main}:users", &id])
+    };
+    let whole = record(&["HGET"]);
+    let (_, rest) = whole.split_once(' ').unwrap();
+    record(&["HSET", &format!("many {rest}")]);
+    // Together, because the next call, which asks nothing of this user, is taken again.
+    let refused = node.store.append(vec![act("a", 1, 1)]);
+    let (refused, why) = futures_util::join!(refused, is_unwritable(&node));
+    let error = refused.unwrap_err();
+    assert!(matches!(error, StoreError::Unwritable(_)), "{error}");
+    for why in [error.to_string(), why] {
+        assert!(why.contains("user_script"), "{why}");
+        assert!(why.contains("not as it was written"), "{why}");
+        assert!(!why.contains("cannot be reached"), "{why}");
+    }
+    is_open(&node).await;
+    node.one(act("b", 2, 1)).await.unwrap();
+    record(&["HSET", &whole]);
+    node.one(act("a", 1, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_lacks_a_command_is_there() {
+    let server = Server::with(&["--save", "", "--rename-command", "HMGET", ""]);
+    let error = refusal(&server.url()).await;
+    assert!(error.contains("cannot use redis://"), "{error}");
+    assert!(error.contains("nknown Redis command"), "{error}");
+    assert!(!error.contains("cannot be reached"), "{error}");
+}
+
 #[tokio::test]
 async fn a_password_may_change_and_change_back() {
     let server = Server::new();

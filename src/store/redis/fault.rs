@@ -18,6 +18,13 @@ pub(super) enum Fault {
     /// Redis did nothing of what it was asked, and is there.
     #[error("{0}")]
     Refused(String),
+    /// Redis is there, and answered with an error that nothing explains but a fault of this
+    /// program or data that it did not write. It may have done a part of what it was asked.
+    #[error(
+        "Redis could not do what it was asked: Podium has a fault, or something in Redis is not \
+         as it was written, or Redis lacks a command ({0}). Please report it with these words"
+    )]
+    Failed(String),
     /// The board is not the one that was followed, or no longer.
     #[error("the board has changed under this node")]
     Changed,
@@ -44,6 +51,7 @@ impl From<RedisError> for Fault {
                 return Fault::Unusable("the user or the password is wrong".into());
             }
             ErrorKind::Parse => return Fault::Unusable("it does not answer as Redis does".into()),
+            ErrorKind::UnexpectedReturnType => return Fault::Failed(error.to_string()),
             ErrorKind::InvalidClientConfig => return Fault::Unusable(error.to_string()),
             _ => {}
         }
@@ -74,6 +82,11 @@ impl From<RedisError> for Fault {
             Some("NOREPLICAS") => {
                 refused("Redis has too few replicas (min-replicas-to-write): connect them again")
             }
+            // That passes.
+            Some("ERR") if detail().contains("max number of clients") => {
+                Fault::Away(error.to_string())
+            }
+            Some("ERR") => Fault::Failed(detail()),
             _ => Fault::Away(error.to_string()),
         }
     }
@@ -88,7 +101,11 @@ impl Fault {
             | Fault::Gap(_)
             | Fault::Damaged(_)
             | Fault::Foreign(_) => true,
-            Fault::Away(_) | Fault::Unusable(_) | Fault::Refused(_) | Fault::Changed => false,
+            Fault::Away(_)
+            | Fault::Unusable(_)
+            | Fault::Refused(_)
+            | Fault::Failed(_)
+            | Fault::Changed => false,
         }
     }
 
@@ -106,10 +123,10 @@ impl Fault {
 
     /// What a store is like that has met it.
     pub(super) fn health(&self) -> Health {
-        if self.is_lasting() {
-            Health::Unwritable(self.words().into())
-        } else {
-            Health::Away
+        match self {
+            Fault::Failed(_) => Health::Unwritable(self.words().into()),
+            fault if fault.is_lasting() => Health::Unwritable(fault.words().into()),
+            _ => Health::Away,
         }
     }
 
@@ -117,6 +134,7 @@ impl Fault {
     pub(super) fn refusal(&self) -> StoreError {
         match self {
             Fault::Refused(words) => StoreError::Unwritable(words.as_str().into()),
+            Fault::Failed(_) => StoreError::Unwritable(self.words().into()),
             fault if fault.is_lasting() => StoreError::Unwritable(fault.words().into()),
             fault => StoreError::Away(fault.to_string()),
         }
@@ -126,6 +144,10 @@ impl Fault {
     pub(super) fn at(self, address: String) -> StoreError {
         match self {
             Fault::Unusable(problem) => StoreError::Unusable { address, problem },
+            Fault::Failed(_) => StoreError::Unusable {
+                address,
+                problem: self.to_string(),
+            },
             Fault::Foreign(error) => error,
             Fault::Lost(_) | Fault::Broken(_) | Fault::Gap(_) | Fault::Damaged(_) => {
                 StoreError::Unwritable(self.words().into())

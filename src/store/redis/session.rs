@@ -372,8 +372,8 @@ impl<'a> Session<'a> {
 
     fn answered(&mut self, answer: Result<Value, Fault>) -> Result<(), Fault> {
         let answer = match answer {
-            Err(Fault::Refused(reason)) => {
-                self.refused(&reason);
+            Err(fault @ (Fault::Refused(_) | Fault::Failed(_))) => {
+                self.refused(&fault.to_string());
                 return Ok(());
             }
             answer => Answer::read(&answer?)?,
