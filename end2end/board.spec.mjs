@@ -146,7 +146,7 @@ test('what is read out sums up, and errors are alerts', async ({ podium, open })
   await players(podium, { Ada: 30, Grace: 20 });
   const page = await open();
   await live(page);
-  await expect(page.locator('p[role=status]')).toContainText('Ada leads: 30 points.', { timeout: 15_000 });
+  await expect(page.locator('p.sr-only[role=status]')).toContainText('Ada leads: 30 points.', { timeout: 15_000 });
 });
 
 test.describe('a wall and a frame', () => {
