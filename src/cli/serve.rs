@@ -85,7 +85,8 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
     let listener = listener.and_then(TcpListener::into_std);
     let listener = listener.map_err(|source| CliError::Listen { address, source })?;
     let place = url.to_string();
-    let opened = wait_for_store(&listener, &tables.limits, &place, async || {
+    let (limits, base) = (&tables.limits, &tables.http.base_path);
+    let opened = wait_for_store(&listener, limits, base, &place, async || {
         let opened = store::open(url, &board, rules).await?;
         for risk in store::risks(url, &board).await {
             tracing::warn!("{risk}");

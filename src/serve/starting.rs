@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use app::base_path::BasePath;
 use axum::{
     Router,
     extract::State,
@@ -25,7 +26,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{client_address::Proxies, listener::accept, open_files::raise_limit};
+use super::{
+    base_path::serve_under, client_address::Proxies, listener::accept, open_files::raise_limit,
+};
 use crate::{
     api::Problem, config::LimitsTable, limits::Limits, metrics::Metrics, store::StoreError,
 };
@@ -44,13 +47,15 @@ type Why = Arc<Mutex<String>>;
 
 /// Opens a store, again and again while it cannot be reached, and meanwhile answers that
 /// the server is not ready: health is good, readiness and all else say why not. `None` if
-/// the process is asked to end first. `at` is where the store is, which is for the log.
+/// the process is asked to end first. `base` is where the board is on its host, and `at`
+/// where the store is, which is for the log.
 ///
 /// # Errors
 /// If the store cannot be opened, and waiting does not help.
 pub async fn wait_for_store<T>(
     listener: &StdListener,
     limits: &LimitsTable,
+    base: &BasePath,
     at: &str,
     open: impl AsyncFn() -> Result<T, StoreError>,
 ) -> Result<Option<T>, WaitError> {
@@ -61,7 +66,7 @@ pub async fn wait_for_store<T>(
         listener.set_nonblocking(true)?;
         tokio::spawn(accept(
             TcpListener::from_std(listener)?,
-            router(why.clone()),
+            serve_under(base, router(why.clone())),
             Arc::new(Proxies::new(&limits.trusted_proxies)),
             Arc::new(Limits::new(limits, raise_limit(), Metrics::default())),
             async {
@@ -168,6 +173,9 @@ const PAGE: &str = include_str!("starting.html");
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use axum::{body::Body, extract::Request, http::header::CONTENT_TYPE};
+    use tower::ServiceExt;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -194,5 +202,24 @@ mod tests {
             Err::<(), _>(StoreError::Unwritable("it is another board".into()))
         });
         assert!(matches!(opened.await, Err(StoreError::Unwritable(_))));
+    }
+
+    #[tokio::test]
+    async fn all_is_answered_under_the_base_path_too() {
+        let base = "/board".parse().unwrap();
+        let router = serve_under(&base, router(Why::default()));
+        for (path, status, media_type) in [
+            ("/healthz", 200, "text/plain; charset=utf-8"),
+            ("/readyz", 503, "application/problem+json"),
+            ("/api/v1/users", 503, "application/problem+json"),
+            ("/", 503, "text/html; charset=utf-8"),
+        ] {
+            for path in [path.to_owned(), format!("/board{path}")] {
+                let request = Request::get(&path).body(Body::empty()).unwrap();
+                let response = router.clone().oneshot(request).await.unwrap();
+                assert_eq!(response.status().as_u16(), status, "{path}");
+                assert_eq!(response.headers()[CONTENT_TYPE], media_type, "{path}");
+            }
+        }
     }
 }
