@@ -31,10 +31,10 @@ const OTHERS: [&str; 5] = [
 ];
 
 /// What follows the prefix in variables of the project's own scripts and tests.
-const SCRIPTS: [&str; 5] = ["BIN", "TOOLS", "SEED", "BENCH_", "TEST_"];
+const SCRIPTS: [&str; 3] = ["BIN", "TOOLS", "SEED"];
 
-/// The same in those that Kubernetes and Docker make for a service of the name `podium`.
-const SERVICE: [&str; 2] = ["PORT", "SERVICE_"];
+/// What it begins with in others of them.
+const GROUPS: [&str; 2] = ["BENCH_", "TEST_"];
 
 /// What variables say.
 #[derive(Debug, Default, PartialEq)]
@@ -63,8 +63,9 @@ impl Variables {
                 continue;
             };
             if !rest.contains(SEPARATOR) {
-                let begins = |other: &&str| rest.starts_with(*other);
-                if !SCRIPTS.iter().chain(&SERVICE).any(begins) {
+                let is_ours =
+                    SCRIPTS.contains(&rest) || GROUPS.iter().any(|group| rest.starts_with(group));
+                if !is_ours && !is_of_a_service(rest, &value.to_string_lossy()) {
                     let nearest = nearest(rest, &known);
                     let warning = format!("{name} is not read: did you mean {nearest}?");
                     read.warnings.push(warning);
@@ -101,6 +102,25 @@ impl Variables {
         read.warnings.sort();
         Ok(read)
     }
+}
+
+/// Is it one of those that Kubernetes and Docker make for a service whose name is `podium`,
+/// or begins so? `rest` is what follows `PODIUM_`.
+fn is_of_a_service(rest: &str, value: &str) -> bool {
+    let words: Vec<&str> = rest.split('_').collect();
+    let is_port = |words: &[&str]| {
+        let [port, number, protocol] = words else {
+            return false;
+        };
+        *port == "PORT"
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && ["TCP", "UDP", "SCTP"].contains(protocol)
+    };
+    words.ends_with(&["SERVICE", "HOST"])
+        || words.windows(2).any(|words| words == ["SERVICE", "PORT"])
+        || words.windows(3).any(is_port)
+        // Somebody who means a port writes a number alone.
+        || (words.ends_with(&["PORT"]) && value.contains("://"))
 }
 
 /// What a key holds.
@@ -215,15 +235,45 @@ mod tests {
     /// Kubernetes makes variables for each service; a service may have our name.
     #[test]
     fn variables_of_others_are_no_mistake() {
-        for name in [
-            "PODIUM_SERVICE_HOST",
-            "PODIUM_SERVICE_PORT_HTTP",
-            "PODIUM_PORT",
-            "PODIUM_PORT_3000_TCP_ADDR",
-            "PODIUM_BIN",
-            "PODIUMS",
+        for (name, value) in [
+            ("PODIUM_SERVICE_HOST", "10.0.0.1"),
+            ("PODIUM_SERVICE_PORT", "3000"),
+            ("PODIUM_SERVICE_PORT_HTTP", "3000"),
+            ("PODIUM_PORT", "tcp://10.0.0.1:3000"),
+            ("PODIUM_PORT_3000_TCP", "tcp://10.0.0.1:3000"),
+            ("PODIUM_PORT_3000_TCP_ADDR", "10.0.0.1"),
+            ("PODIUM_REDIS_SERVICE_HOST", "10.0.0.1"),
+            ("PODIUM_REDIS_PORT", "tcp://10.0.0.1:6379"),
+            ("PODIUM_BIN", "target/debug/podium"),
+            ("PODIUM_TEST_KILL_STORE", "1"),
+            ("PODIUMS", "x"),
         ] {
-            assert_eq!(read(&[(name, "x")]), Ok(Variables::default()), "{name}");
+            let read = read(&[(name, value)]);
+            assert_eq!(read, Ok(Variables::default()), "{name}");
+        }
+    }
+
+    #[test]
+    fn variables_that_look_like_those_of_others_are_told() {
+        for (name, value) in [
+            ("PODIUM_PORT", "8080"),
+            ("PODIUM_PORTS", "tcp://10.0.0.1:3000"),
+            ("PODIUM_PORT_NUMBER", "3000"),
+            ("PODIUM_BIND", "0.0.0.0"),
+            ("PODIUM_BINARY", "x"),
+            ("PODIUM_SEEDED", "1"),
+            ("PODIUM_TOOLSET", "x"),
+            ("PODIUM_SERVICE_URL", "http://h"),
+            ("PODIUM_SERVICE_HOSTNAME", "h"),
+        ] {
+            let warnings = read(&[(name, value)]).unwrap().warnings;
+            let [warning] = &warnings[..] else {
+                panic!("{name}: {warnings:?}");
+            };
+            assert!(
+                warning.starts_with(&format!("{name} is not read")),
+                "{warning}"
+            );
         }
     }
 }
