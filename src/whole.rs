@@ -34,45 +34,69 @@ impl NotWhole {
 /// # Errors
 /// If it is no such number.
 pub fn read(text: &str) -> Result<i64, NotWhole> {
-    decimal(text).ok_or_else(|| NotWhole::new(text))
+    match decimal(text) {
+        Decimal::Whole(number) => Ok(number),
+        _ => Err(NotWhole::new(text)),
+    }
 }
 
-fn decimal(text: &str) -> Option<i64> {
-    let (is_negative, unsigned) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
+/// What a text is as a decimal number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decimal {
+    /// A whole number within ±[`FARTHEST`].
+    Whole(i64),
+    /// A number that is not whole.
+    Fraction,
+    /// A whole number that is farther from 0.
+    Beyond,
+    /// No decimal number.
+    None,
+}
+
+/// Reads digits with a sign, a point and an exponent, exactly. White space is not part of
+/// them.
+pub fn decimal(text: &str) -> Decimal {
+    let (is_negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent),
-        None => (unsigned, "0"),
-    };
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.len() + fraction.len() == 0 || !are_digits(whole) || !are_digits(fraction) {
-        return None;
-    }
-    // Of one that cannot be read, only an exponent that is no number is wrong: others are
-    // so large that only 0 is within the range.
-    let sign_and_digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    if sign_and_digits.is_empty() || !are_digits(sign_and_digits) {
-        return None;
-    }
     let digits = [whole, fraction].concat();
-    let significant = digits.trim_start_matches('0').trim_end_matches('0');
-    if significant.is_empty() {
-        return Some(0);
+    let power = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(&digits) || !is_number(power) {
+        return Decimal::None;
     }
+    let significant = digits.trim_matches('0');
+    if significant.is_empty() {
+        return Decimal::Whole(0);
+    }
+    // An exponent that is no i32 is far beyond, or a very small fraction: no text is so long
+    // that its digits make up for it.
+    let Ok(exponent) = exponent.parse::<i32>() else {
+        return match exponent.starts_with('-') {
+            true => Decimal::Fraction,
+            false => Decimal::Beyond,
+        };
+    };
     let zeros = digits.len() - digits.trim_end_matches('0').len();
-    let exponent: i64 = exponent.parse().ok()?;
-    let zeros = exponent
-        .checked_add(i64::try_from(zeros).ok()?)?
-        .checked_sub(i64::try_from(fraction.len()).ok()?)?;
-    // Fewer than none is a fraction.
-    let scale = 10_u64.checked_pow(u32::try_from(zeros).ok()?)?;
-    let number = significant.parse::<u64>().ok()?.checked_mul(scale)?;
-    let number = i64::try_from(number).ok().filter(|_| number <= FARTHEST)?;
-    Some(if is_negative { -number } else { number })
+    // Fewer zeros than none are a fraction.
+    let zeros = i64::from(exponent) + zeros as i64 - fraction.len() as i64;
+    let Ok(zeros) = u32::try_from(zeros) else {
+        return match zeros < 0 {
+            true => Decimal::Fraction,
+            false => Decimal::Beyond,
+        };
+    };
+    let scale = 10_i64.checked_pow(zeros);
+    let number = significant.parse::<i64>().ok().zip(scale);
+    number
+        .and_then(|(significant, scale)| significant.checked_mul(scale))
+        .filter(|number| number.unsigned_abs() <= FARTHEST)
+        .map_or(Decimal::Beyond, |number| {
+            Decimal::Whole(if is_negative { -number } else { number })
+        })
 }
 
 /// A value of JSON that should be a number, as it was written.
@@ -120,6 +144,7 @@ mod tests {
             ("1e3", 1000),
             ("1E3", 1000),
             ("1.5e1", 15),
+            (".5e1", 5),
             ("120e-1", 12),
             ("9.00E+15", 9_000_000_000_000_000),
             ("0005", 5),
@@ -169,6 +194,25 @@ mod tests {
             "true",
         ] {
             assert_eq!(read(text), Err(NotWhole::new(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_is_told_why_a_number_is_none_of_these() {
+        for (text, what) in [
+            (".5e1", Decimal::Whole(5)),
+            (".5", Decimal::Fraction),
+            ("5e-1", Decimal::Fraction),
+            ("-1e-99999999999999999999", Decimal::Fraction),
+            ("99999999999999999999.5", Decimal::Fraction),
+            ("9007199254740992", Decimal::Beyond),
+            ("-1e400", Decimal::Beyond),
+            ("1e99999999999999999999", Decimal::Beyond),
+            (".e1", Decimal::None),
+            ("", Decimal::None),
+            ("٥", Decimal::None),
+        ] {
+            assert_eq!(decimal(text), what, "{text}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! Reading a whole number as people and spreadsheets write it.
 
-use crate::board::Score;
+use crate::{
+    board::Score,
+    whole::{Decimal, decimal},
+};
 
 /// Reads a whole number within the range of scores: also 5.0, 1E3 and 9.00E+15, as
 /// spreadsheets write them.
@@ -37,59 +40,11 @@ pub(super) fn whole_f64(number: f64) -> Result<i64, String> {
     whole(&format!("{number:e}"))
 }
 
-enum Decimal {
-    Whole(i64),
-    Fraction,
-    Beyond,
-    None,
-}
-
 fn shown(decimal: Decimal) -> String {
     match decimal {
         Decimal::Whole(number) => number.to_string(),
         _ => "a fraction".into(),
     }
-}
-
-/// Digits with a point and an exponent, exactly.
-fn decimal(text: &str) -> Decimal {
-    let (is_negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = [integer, fraction].concat();
-    let power = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(&digits) || !is_number(power) || integer.is_empty() {
-        return Decimal::None;
-    }
-    let significant = digits.trim_matches('0');
-    if significant.is_empty() {
-        return Decimal::Whole(0);
-    }
-    // An exponent that is no i32 is far beyond, or a very small fraction.
-    let Ok(exponent) = exponent.parse::<i32>() else {
-        return match exponent.starts_with('-') {
-            true => Decimal::Fraction,
-            false => Decimal::Beyond,
-        };
-    };
-    let zeros = digits.len() - digits.trim_end_matches('0').len();
-    let scale = i64::from(exponent) + zeros as i64 - fraction.len() as i64;
-    if scale < 0 {
-        return Decimal::Fraction;
-    }
-    if significant.len() as i64 + scale > 16 {
-        return Decimal::Beyond;
-    }
-    let number = significant.parse::<i64>().ok();
-    let number = number.and_then(|number| number.checked_mul(10_i64.pow(scale as u32)));
-    let number = number.filter(|number| Score::new(*number).is_some());
-    number.map_or(Decimal::Beyond, |number| {
-        Decimal::Whole(if is_negative { -number } else { number })
-    })
 }
 
 /// `1.000` without its points: one, or a thousand, as one counts.
@@ -174,6 +129,7 @@ mod tests {
             ("1E3", 1000),
             ("1.5e3", 1500),
             ("1500E-2", 15),
+            (".5e1", 5),
             ("9.00E+15", 9_000_000_000_000_000),
             ("9007199254740991", 9_007_199_254_740_991),
             ("-9.007199254740991E15", -9_007_199_254_740_991),
@@ -210,7 +166,7 @@ mod tests {
             ("inf", "digits alone"),
             ("10%", "digits alone"),
             ("1e", "digits alone"),
-            (".5", "digits alone"),
+            (".5", "whole"),
             ("--5", "digits alone"),
             ("+-5", "digits alone"),
             ("5 points", "digits alone"),
