@@ -401,6 +401,37 @@ test('who types is not disturbed by a page that comes back', async ({ podium, op
   await live(page);
 });
 
+test('a page that has died leaves the server alone', async ({ podium, open }) => {
+  test.slow();
+  const { Ada } = await players(podium, { Ada: 30 });
+  const links = [];
+  const page = await open({
+    expectErrors: true,
+    prepare: (page) => {
+      page.on('websocket', (link) => link.url().includes('/socket.io/') && links.push(link));
+    },
+  });
+  await live(page);
+  await expect.poll(() => links.length).toBe(1);
+  // It does not come back while somebody types.
+  await page.getByRole('searchbox').fill('Ad');
+  await page.evaluate(() => {
+    Element.prototype.getBoundingClientRect = () => undefined.missing;
+  });
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  await expect(page.getByText('Not live.')).toBeVisible();
+  await expect.poll(() => links[0].isClosed()).toBe(true);
+  // What the browser tells the page does not wake it.
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  for (let second = 0; second < 5; second++) {
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await page.waitForTimeout(1_000);
+  }
+  expect(links.length).toBe(1);
+  expect(asked.filter((path) => path !== '/')).toEqual([]);
+});
+
 test('errors of others do not end the page', async ({ podium, open }) => {
   const { Ada } = await players(podium, { Ada: 30 });
   const page = await open({ expectErrors: true });

@@ -24,7 +24,7 @@ use leptos::{
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, EventTarget, RequestInit, Response};
+use web_sys::{AbortSignal, Element, EventTarget, RequestInit, Response};
 
 use crate::{
     clock::{self, Clock},
@@ -116,6 +116,8 @@ const WATCH: Duration = Duration::from_secs(1);
 struct Client {
     socket: Socket,
     state: PageState,
+    /// What is alive. Another is in its place where the page has panicked.
+    app: Option<Element>,
     board: NodeRef<html::Ol>,
     /// The newest token.
     token: RefCell<String>,
@@ -155,6 +157,7 @@ pub(crate) fn connect(
     let client = Rc::new(Client {
         socket: io(&options(shown.clone(), &state.link("/socket.io/"))),
         state,
+        app: document().get_element_by_id("app"),
         board,
         token: RefCell::new(token),
         shown,
@@ -171,6 +174,11 @@ pub(crate) fn connect(
         around_at: Cell::new(None),
         is_asking_around: Cell::new(false),
     });
+    // Whoever notices that the page has panicked ends the link by it, and replaces the element.
+    if let Some(app) = &client.app {
+        // Nobody has closed it to new properties.
+        _ = js_sys::Reflect::set(app, &"socket".into(), &client.socket);
+    }
 
     let any = client.clone();
     let any = Closure::<dyn FnMut()>::new(move || any.heard());
@@ -346,6 +354,11 @@ impl Client {
         if self.socket.connected() && self.liveness.borrow_mut().look_again(now) {
             self.compare_clocks();
         }
+        self.show();
+        // Where it is not live, somebody waits for rows. Those that are asked for come.
+        if self.rows_at.get().is_some_and(f64::is_finite) {
+            self.rows_at.set(Some(now));
+        }
         self.watch();
     }
 
@@ -365,6 +378,9 @@ impl Client {
 
     /// Does what is to be done now, and comes back when there is more.
     fn drive(self: &Rc<Self>) {
+        if self.app.as_ref().is_some_and(|app| !app.is_connected()) {
+            return;
+        }
         loop {
             // What is done may lead back here.
             let step = self.session.borrow_mut().next(self.now(), Math::random());

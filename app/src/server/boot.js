@@ -46,6 +46,7 @@
       page.hydrate();
     } catch {
       // What has panicked is not called again.
+      endLink();
       page = await load(`${js}?anew`);
       const sent = await ask();
       // At once, before anybody changes this too.
@@ -54,12 +55,17 @@
     }
   }
 
+  // The page has put it there. Without its handlers nothing that has panicked is called.
+  const endLink = () => app()?.socket?.off().disconnect();
+
   function fail(error) {
     if (hasFailed) return;
     hasFailed = true;
     console.warn('The page is not live:', error);
     history.replaceState({ ...history.state, failures: [...failures(), Date.now()] }, '');
-    // What goes on in a page that has panicked is not seen any more.
+    endLink();
+    // What goes on in a page that has panicked is not seen any more, and it asks for nothing
+    // once its element is gone.
     if (isAlive) app()?.replaceWith(app().cloneNode(true));
     goOn(isAlive ? REFRESH / 6 : REFRESH, new Date());
   }
