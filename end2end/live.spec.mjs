@@ -34,12 +34,19 @@ const test = base.extend({
 
 test.beforeEach(() => test.slow());
 
-/** Waits until the page says that it is not live, and how old what it shows is. */
+/** How old the page says that what it shows is, in seconds. */
+const ageOf = async (page) => {
+  const [, age] = /(\d+) s old/.exec(await page.locator('.status').textContent()) ?? [];
+  return Number(age);
+};
+
+/** Waits until the page says that it is not live, and how old what it shows is: returns that. */
 async function notLive(page, age = /Not live\s*\d+ s old/) {
   const status = page.locator('.status');
   await expect(status).toHaveAttribute('data-connection', 'reconnecting', NOTICED);
   await expect(status).toHaveText(age);
   await expect(page.locator('ol.board')).toHaveAttribute('data-stale', '');
+  return ageOf(page);
 }
 
 const backLive = (page) =>
@@ -68,15 +75,18 @@ test('a server that is stopped is noticed, and the link of before goes on', asyn
   podium.process.kill('SIGSTOP');
   try {
     // What is shown is as old as the last word of the server.
-    await notLive(page, /[5-9] s old/);
-    await expect(page.locator('.status')).toHaveText(/1\d s old/, NOTICED);
+    const age = await notLive(page);
+    expect(age).toBeGreaterThanOrEqual(5);
+    await expect.poll(() => ageOf(page), NOTICED).toBeGreaterThan(age);
   } finally {
     podium.process.kill('SIGCONT');
   }
   await backLive(page);
   await act(podium.url, { userId: Ada, scoreIncrease: 1 });
   await expectBoard(page, ['1 Ada 31']);
-  expect(count.sockets).toBe(1);
+  // From the first answer on the link has half a second to speak, of which a machine that
+  // is busy may need more: then there is one other.
+  expect(count.sockets).toBeLessThanOrEqual(2);
 });
 
 test('a network that drops all packets is noticed, and another link is made', async ({
@@ -321,6 +331,29 @@ test('a hidden page asks nothing of a server that is away, and is quick when it 
   await expectBoard(page, ['1 Ada 31']);
 });
 
+test('a page that is not live asks for the board at once when it is seen', async ({ podium, open }) => {
+  const { Ada } = await players(podium, { Ada: 30 });
+  let asked = 0;
+  const page = await open({
+    expectErrors: true,
+    prepare: async (page) => {
+      page.on('request', (it) => (asked += it.url().includes('/page/rows') ? 1 : 0));
+      await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+      await page.route('**/socket.io/**', (route) => route.abort());
+      await page.clock.install();
+    },
+  });
+  await expect.poll(() => asked, NOTICED).toBeGreaterThan(0);
+  await setHidden(page, true);
+  await page.clock.runFor(60_000);
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  const before = asked;
+  // The page's clock stands still: no timer helps.
+  await setHidden(page, false);
+  await expect.poll(() => asked).toBeGreaterThan(before);
+  await expectBoard(page, ['1 Ada 31']);
+});
+
 for (const shift of [-HOUR, HOUR]) {
   const wrong = shift < 0 ? 'an hour late' : 'an hour early';
 
@@ -355,11 +388,13 @@ for (const shift of [-HOUR, HOUR]) {
     expect(near(since)).toBeLessThanOrEqual(5);
 
     // Somebody sets it: back, which changes nothing, and ahead, which may be a sleep.
+    // A heartbeat that a busy machine sends late is told, as some seconds.
     const before = (await connections(page)).length;
     await setClock(page, -2 * HOUR);
     await page.waitForTimeout(3_000);
     const said = (await connections(page)).slice(before);
-    expect(said.filter((it) => !it.startsWith('live'))).toEqual([]);
+    expect(said.filter((it) => !/^live|: \d{1,2} s old$/.test(it))).toEqual([]);
+    await backLive(page);
     await setClock(page, 2 * HOUR);
     await expect
       .poll(async () => (await connections(page)).some((it) => it.endsWith('h old')), NOTICED)
