@@ -27,7 +27,7 @@ test.describe('behind an address with too many connections', () => {
       const page = await open();
       await expect(status(page)).toHaveAttribute('data-connection', 'refreshing');
       await expect(status(page)).toContainText('Not live');
-      await expect(words(page)).toContainText('Too many pages connect from here');
+      await expect(words(page)).toContainText('Too many pages are open here');
       await expect(words(page)).toContainText(/It will be live in about \d+ s\./);
       await act(podium.url, { userId: Grace, scoreIncrease: 15 });
       await expect(status(page)).toHaveAttribute('data-connection', 'refreshing');

@@ -21,7 +21,8 @@ const GOOD_AFTER: f64 = 10_000.0;
 /// 20 s.
 const CONNECT_WITHIN: f64 = 30_000.0;
 /// How long a silent link may take to speak when the server has answered another request,
-/// before another one takes its place. It doubles with each that was replaced in vain.
+/// before another one takes its place, beside a part of [`SPREAD`]: a network that fails
+/// silences all of its pages at once. It doubles with each that was replaced in vain.
 const GRACE: f64 = 500.0;
 /// How long an attempt may take when the server has answered a request that was begun
 /// later, beside four times as long as that took: as many ways there and back it takes.
@@ -117,6 +118,9 @@ pub(crate) struct Session {
     is_fetching: bool,
     /// Has the server sent the page away?
     is_sent_away: bool,
+    /// Has the page tried because the server had said that it may, and was not let in
+    /// since?
+    has_tried: bool,
     link: Link,
     /// Links that were replaced since the server was heard last.
     replaced: i32,
@@ -138,6 +142,7 @@ impl Session {
             is_refused: false,
             is_fetching: false,
             is_sent_away: false,
+            has_tried: false,
             link: Link::Down {
                 retry_at: now,
                 why: Closed::Lost,
@@ -222,6 +227,7 @@ impl Session {
     /// The server has let the socket in.
     pub(crate) fn connected(&mut self, now: f64) {
         self.is_sent_away = false;
+        self.has_tried = false;
         if let Link::Up {
             since,
             is_connected,
@@ -281,7 +287,8 @@ impl Session {
                 ..
             } => {
                 if is_doubtful {
-                    *replace_at = replace_at.min(now + GRACE * times);
+                    let grace = (GRACE + SPREAD * random) * times;
+                    *replace_at = replace_at.min(now + grace);
                 }
             }
             // One that began before the link was back may have lost what it sent.
@@ -342,16 +349,18 @@ impl Session {
     }
 
     /// The server has said after how many seconds the page may connect: so it does then,
-    /// and not before.
+    /// and not before. One that was told that it may, and was refused all the same, comes
+    /// later and later, as ever.
     pub(crate) fn told(&mut self, live_in: f64, now: f64, random: f64) {
         let Link::Down { retry_at, why } = self.link else {
             return;
         };
         if live_in > 0.0 {
             self.is_sent_away = true;
+            self.has_tried = false;
             let at = now + live_in * 1_000.0 + FIRST_WAIT * random;
             self.retry_at(at, Closed::SentAway, now);
-        } else if self.is_sent_away {
+        } else if self.is_sent_away && !std::mem::replace(&mut self.has_tried, true) {
             self.retry_at(retry_at.min(now), why, now);
         }
     }
@@ -725,7 +734,10 @@ mod tests {
         run.session
             .reachable(run.now + 400.0, true, run.now + 450.0, 0.5);
         let wait = run.wake();
-        assert_eq!(wait, (GRACE, vec![Step::Close, Step::Connect]));
+        assert_eq!(
+            wait,
+            (GRACE + SPREAD / 2.0, vec![Step::Close, Step::Connect])
+        );
         // One that speaks meanwhile is not.
         run.session.connected(run.now);
         run.session.heard();
@@ -760,7 +772,7 @@ mod tests {
             run.session.connected(run.now);
         }
         assert!(waits.is_sorted());
-        assert_eq!(waits[7], GRACE * 64.0);
+        assert_eq!(waits[7], (GRACE + SPREAD / 2.0) * 64.0);
     }
 
     #[test]
@@ -813,6 +825,25 @@ mod tests {
         run.session.told(60.0, run.now, run.random);
         assert_eq!(run.steps(), []);
         assert!(!run.session.is_sent_away());
+    }
+
+    #[test]
+    fn who_is_refused_though_the_server_said_come_comes_later_and_later() {
+        let mut run = Run::new(None, HOUR);
+        run.steps();
+        run.close(Closed::SentAway);
+        run.session.told(0.0, run.now, run.random);
+        assert_eq!(run.steps(), [Step::Connect]);
+        for expected in [1_500.0, 3_000.0, 6_000.0, 12_000.0] {
+            run.close(Closed::SentAway);
+            run.session.told(0.0, run.now, run.random);
+            assert_eq!(run.wake(), (expected, vec![Step::Connect]));
+        }
+        run.close(Closed::SentAway);
+        run.session.told(5.0, run.now, run.random);
+        run.now += 1_000.0;
+        run.session.told(0.0, run.now, run.random);
+        assert_eq!(run.steps(), [Step::Connect], "a turn of its own");
     }
 
     #[test]

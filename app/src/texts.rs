@@ -32,7 +32,7 @@ texts! {
     Offline: "Offline", "Offline", "Sin conexión";
     NotLive: "Not live", "Nicht live", "No en directo";
     Refreshing: "This page is not live. It refreshes itself every few seconds.", "Diese Seite ist nicht live. Sie aktualisiert sich alle paar Sekunden selbst.", "Esta página no está en directo. Se actualiza sola cada pocos segundos.";
-    Crowded: "Too many pages connect from here, so this one is not live. It refreshes itself every few seconds.", "Von hier verbinden sich zu viele Seiten, deshalb ist diese nicht live. Sie aktualisiert sich alle paar Sekunden selbst.", "Demasiadas páginas se conectan desde aquí, así que esta no está en directo. Se actualiza sola cada pocos segundos.";
+    Crowded: "Too many pages are open here, so this one is not live. It refreshes itself every few seconds.", "Hier sind zu viele Seiten offen, deshalb ist diese nicht live. Sie aktualisiert sich alle paar Sekunden selbst.", "Hay demasiadas páginas abiertas aquí, así que esta no está en directo. Se actualiza sola cada pocos segundos.";
     LiveIn: "It will be live in about {n}.", "Live ist sie in etwa {n}.", "Estará en directo en unos {n}.";
     Paused: "Paused", "Angehalten", "En pausa";
     Old: "{n} old", "{n} alt", "hace {n}";

@@ -60,7 +60,7 @@ fn admit(
     let identity = identify(socket, auth, handlers);
     let is_signed_in = identity.is_ok_and(|identity| identity.role != Role::Viewer);
     // Whoever is refused for their address learns nothing of their token.
-    if !session.admits(is_signed_in) {
+    if !session.admits(identity.ok().map(|it| it.user), is_signed_in) {
         return Err(Refused::TooManyConnections);
     }
     let identity = identity?;

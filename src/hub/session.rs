@@ -59,8 +59,18 @@ type Closer = Box<dyn FnOnce() + Send>;
 /// A session that the library ended is to be forgotten like one that was closed.
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.give_back(false);
         if let Some(closer) = self.closer.get_mut().take() {
             closer();
+        }
+    }
+}
+
+impl Shared {
+    fn give_back(&self, has_broken: bool) {
+        let permit = self.permit.lock().take();
+        if let Some(permit) = permit {
+            permit.ended(has_broken, std::time::Instant::now());
         }
     }
 }
@@ -133,14 +143,14 @@ impl Session {
         !self.0.has_websocket.swap(true, Ordering::Relaxed)
     }
 
-    /// May a client join by it, as far as its address is concerned: a signed-in user's,
-    /// or anybody's?
-    pub(super) fn admits(&self, is_signed_in: bool) -> bool {
+    /// May the client of this user join by it, as far as its address is concerned? If it
+    /// has not said who it is, of nobody.
+    pub(super) fn admits(&self, user: Option<UserId>, is_signed_in: bool) -> bool {
         let mut permit = self.0.permit.lock();
         let now = std::time::Instant::now();
         permit
             .as_mut()
-            .is_some_and(|permit| permit.admit(is_signed_in, now).is_ok())
+            .is_some_and(|permit| permit.admit(user, is_signed_in, now).is_ok())
     }
 
     /// The client of this user has joined.
@@ -150,16 +160,10 @@ impl Session {
         }
     }
 
-    /// Its link broke, if it was not closed before. The client will come back by another
-    /// session, which replaces this one if a client had joined.
+    /// Its link broke, if it was not closed before. Some client will come back by another
+    /// session, which replaces this one if one had joined.
     pub fn lost(&self) {
-        let permit = self.0.permit.lock().take();
-        if let Some(permit) = permit
-            && self.0.joined.load(Ordering::Relaxed)
-            && !self.is_closed()
-        {
-            permit.lost(std::time::Instant::now());
-        }
+        self.0.give_back(!self.is_closed());
     }
 
     /// A client joins by it. Answers whether it may: one does at a time.
@@ -231,7 +235,7 @@ impl Session {
     /// clients come back by themselves.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
-        self.0.permit.lock().take();
+        self.0.give_back(false);
         self.0.reader.wake();
         self.0.writer.wake();
         let closer = self.0.closer.lock().take();
@@ -376,6 +380,31 @@ pub(super) mod tests {
         assert!(gone.upgrade().is_none());
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert!(stays.is_closed());
+    }
+
+    #[test]
+    fn however_a_session_ends_its_user_comes_back() {
+        let table = LimitsTable {
+            connections_per_ip: const { std::num::NonZeroU32::MIN },
+            ..LimitsTable::default()
+        };
+        let ends: [fn(Session); 3] = [|it| it.lost(), |it| it.close(), drop];
+        for end in ends {
+            let limits = Arc::new(limits(table.clone()));
+            let address = [192, 0, 2, 1].into();
+            let open = || match limits.session(address, None) {
+                Admission::Opened(permit) | Admission::Refused(permit, _) => {
+                    Session::new(permit, Traffic::new(limits.clone(), address))
+                }
+                Admission::Flooded(_) => panic!("the second attempt of two"),
+            };
+            let user = UserId([1; 16]);
+            let session = open();
+            assert!(session.admits(Some(user), false));
+            session.joined(user, false);
+            end(session);
+            assert!(open().admits(Some(user), false));
+        }
     }
 
     #[test]

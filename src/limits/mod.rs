@@ -12,6 +12,7 @@ mod fair;
 mod once_a_minute;
 mod places;
 mod refusal;
+mod replaceable;
 mod sessions;
 mod traffic;
 mod unread;
@@ -143,11 +144,15 @@ impl Limits {
         if let Some(wait) = self.handshake_wait(user) {
             return Turn::After(wait);
         }
-        if is_signed_in {
-            return Turn::Now;
+        if self.places_of_user.is_full(user) {
+            return Turn::Unknown;
         }
-        self.sessions
-            .turn(self.limited(address), user, Instant::now())
+        let (key, now) = (self.limited(address), Instant::now());
+        if is_signed_in {
+            self.sessions.turn_of_user(key, user, now)
+        } else {
+            self.sessions.turn(key, user, now)
+        }
     }
 
     /// For how long this user gets no new socket, if they have none left now.
@@ -422,5 +427,19 @@ pub(crate) mod tests {
         assert!(limits.handshake(OTHER).is_ok());
         drop(held);
         assert!(limits.handshake(ONE).is_ok());
+    }
+
+    #[test]
+    fn a_page_of_a_user_who_has_all_their_sockets_is_not_told_to_come() {
+        let limits = limits(LimitsTable {
+            sockets_per_user: number(1),
+            ..LimitsTable::default()
+        });
+        let turn = || limits.turn(address("192.0.2.1"), ONE, true);
+        assert_eq!(turn(), Turn::Now);
+        let held = limits.handshake(ONE);
+        assert_eq!(turn(), Turn::Unknown);
+        drop(held);
+        assert_eq!(turn(), Turn::Now);
     }
 }

@@ -4,30 +4,30 @@
 //! address is no attack:
 //! - those of signed-in users, who have limits of their own. Whoever shows who they are
 //!   only when a client joins is counted first, and what was taken is then given back;
-//! - one for each session whose link broke less than a minute ago: when a network fails
-//!   for a moment, all of its clients come back at once;
+//! - one for each that replaces another: when a network fails for a moment, all of its
+//!   clients come back at once. See [`Replaceable`];
 //! - those of addresses in `limits.allow`.
 //!
 //! Of the second kind nobody gains: only a session by which a client had joined can be
-//! replaced, and only one that was itself counted, or has held for as long as a good
-//! connection does. So whoever breaks links on purpose begins at most twice as many
-//! sessions, and never has more of them at once.
+//! replaced, once, and only one that was itself counted, or has held for as long as a good
+//! connection does. So whoever ends sessions on purpose begins at most twice as many,
+//! and never has more of them at once.
 
 use std::{
-    collections::{HashMap, VecDeque},
     net::IpAddr,
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-
-use super::{Place, Places, Reason, buckets::Buckets, waiting::Waiting};
+use super::{
+    Place, Places, Reason,
+    buckets::Buckets,
+    replaceable::{Ended, Replaceable},
+    waiting::Waiting,
+};
 use crate::{board::UserId, config::LimitsTable};
 
-/// For how long a session whose link broke can be replaced.
-const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 /// A session that replaces another can be replaced itself once it has held for so long;
 /// to the page, too, a connection is good from then on (`app/src/session.rs`).
 const GOOD_AFTER: Duration = Duration::from_secs(10);
@@ -40,10 +40,7 @@ pub(super) struct SessionLimits {
     attempts: Buckets<IpAddr>,
     at_once: Places<IpAddr>,
     of_user: Buckets<UserId>,
-    /// When links broke by which sessions went that have not been replaced yet.
-    lost: Mutex<HashMap<IpAddr, VecDeque<Instant>>>,
-    /// How many of one address are remembered.
-    most_lost: usize,
+    replaceable: Replaceable,
     waiting: Waiting,
 }
 
@@ -62,9 +59,10 @@ enum Counts {
     OfAddress {
         key: IpAddr,
         _place: Place<IpAddr>,
-        /// Does it count, or replace one that was lost?
-        replaces: bool,
-        since: Instant,
+        /// The session that it replaces; without one it counts.
+        replaced: Option<Ended>,
+        /// Whose client has joined by it, and from when on it may be replaced itself.
+        joined: Option<(UserId, Instant)>,
     },
     /// It was opened in the name of a signed-in user.
     OfUser { key: IpAddr },
@@ -104,8 +102,7 @@ impl SessionLimits {
             attempts: Buckets::new(twice, table.connections_window),
             at_once: Places::new(table.sockets_per_ip),
             of_user: Buckets::new(table.events_per_minute, Duration::from_secs(60)),
-            lost: Mutex::default(),
-            most_lost: size.get() as usize,
+            replaceable: Replaceable::new(size.get() as usize),
             waiting: Waiting::default(),
         }
     }
@@ -125,36 +122,59 @@ impl SessionLimits {
         {
             return Admission::Opened(self.permit(Counts::OfUser { key }));
         }
-        if self.replace(key, now) {
-            return match self.at_once.take(key) {
-                Some(place) => Admission::Opened(self.of_address(key, place, true, now)),
-                None => self.refuse(key, Reason::SessionsAtOnce),
+        let place = self.at_once.take(key);
+        if let Some(place) = place {
+            if let Some(broken) = self.replaceable.take_broken(key, now) {
+                return Admission::Opened(self.of_address(key, place, Some(broken)));
+            }
+            return match self.attempts.take(key, now) {
+                Err(wait) => Admission::Flooded(wait),
+                Ok(()) if self.begun.take(key, now).is_ok() => {
+                    Admission::Opened(self.of_address(key, place, None))
+                }
+                Ok(()) => self.refuse(key, Reason::Sessions),
             };
         }
-        if let Err(wait) = self.attempts.take(key, now) {
-            return Admission::Flooded(wait);
-        }
-        match self.count(key, now) {
-            Ok(place) => Admission::Opened(self.of_address(key, place, false, now)),
-            Err(reason) => self.refuse(key, reason),
+        match self.attempts.take(key, now) {
+            Err(wait) => Admission::Flooded(wait),
+            Ok(()) => self.refuse(key, Reason::SessionsAtOnce),
         }
     }
 
-    /// When the page of this user may connect from an address.
-    pub(super) fn turn(&self, key: Option<IpAddr>, user: UserId, now: Instant) -> Turn {
+    /// When the page of this viewer may connect from an address.
+    pub(super) fn turn(&self, key: Option<IpAddr>, viewer: UserId, now: Instant) -> Turn {
         let Some(key) = key else {
             return Turn::Now;
         };
         if self.at_once.is_full(key) {
             return Turn::Unknown;
         }
-        let before = self.waiting.position(key, user, now);
-        let count = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
-        let begun = self.begun.wait(key, count, now);
-        match begun.max(self.attempts.wait(key, count, now)) {
-            Duration::ZERO => Turn::Now,
-            wait => Turn::After(wait),
+        let (is_own, broken) = self.replaceable.count(key, viewer, now);
+        if is_own {
+            return after(self.attempts.wait(key, 1, now));
         }
+        let before = self.waiting.position(key, viewer, now);
+        let turn = if before < broken {
+            Turn::Now
+        } else {
+            let count = u32::try_from(before - broken).unwrap_or(u32::MAX);
+            let count = count.saturating_add(1);
+            let begun = self.begun.wait(key, count, now);
+            after(begun.max(self.attempts.wait(key, count, now)))
+        };
+        if turn == Turn::Now {
+            self.waiting.told(key, viewer, now);
+        }
+        turn
+    }
+
+    /// When the page of this user may connect from an address, who is signed in: by what
+    /// is theirs, or by what is left of their address.
+    pub(super) fn turn_of_user(&self, key: Option<IpAddr>, user: UserId, now: Instant) -> Turn {
+        key.map_or(Turn::Now, |key| {
+            let own = self.of_user.wait(user, 1, now);
+            after(own.min(self.attempts.wait(key, 1, now)))
+        })
     }
 
     pub(super) fn forget_quiet(&self, now: Instant) {
@@ -162,31 +182,13 @@ impl SessionLimits {
         self.attempts.forget_full(now);
         self.of_user.forget_full(now);
         self.waiting.forget_gone(now);
-        let mut lost = self.lost.lock();
-        lost.retain(|_, moments| {
-            forget_old(moments, now);
-            !moments.is_empty()
-        });
-        lost.shrink_to_fit();
+        self.replaceable.forget_old(now);
     }
 
     fn count(&self, key: IpAddr, now: Instant) -> Result<Place<IpAddr>, Reason> {
+        let place = self.at_once.take(key).ok_or(Reason::SessionsAtOnce)?;
         self.begun.take(key, now).map_err(|_| Reason::Sessions)?;
-        self.at_once.take(key).ok_or(Reason::SessionsAtOnce)
-    }
-
-    /// Is there a session that was lost, for another to replace it?
-    fn replace(&self, key: IpAddr, now: Instant) -> bool {
-        let mut lost = self.lost.lock();
-        let Some(moments) = lost.get_mut(&key) else {
-            return false;
-        };
-        forget_old(moments, now);
-        let found = moments.pop_front().is_some();
-        if moments.is_empty() {
-            lost.remove(&key);
-        }
-        found
+        Ok(place)
     }
 
     fn permit(self: &Arc<Self>, counts: Counts) -> SessionPermit {
@@ -200,14 +202,13 @@ impl SessionLimits {
         self: &Arc<Self>,
         key: IpAddr,
         place: Place<IpAddr>,
-        replaces: bool,
-        since: Instant,
+        replaced: Option<Ended>,
     ) -> SessionPermit {
         self.permit(Counts::OfAddress {
             key,
             _place: place,
-            replaces,
-            since,
+            replaced,
+            joined: None,
         })
     }
 
@@ -216,73 +217,110 @@ impl SessionLimits {
     }
 }
 
-fn forget_old(moments: &mut VecDeque<Instant>, now: Instant) {
-    moments.retain(|lost_at| now.saturating_duration_since(*lost_at) < REPLACED_WITHIN);
+fn after(wait: Duration) -> Turn {
+    if wait.is_zero() {
+        Turn::Now
+    } else {
+        Turn::After(wait)
+    }
 }
 
 impl SessionPermit {
-    /// May a client join by it: a signed-in user's, or anybody's?
+    /// May a client join by it: the one of this viewer, or of a signed-in user, or of
+    /// somebody who is none of them?
     ///
     /// # Errors
     /// Why they may not.
-    pub fn admit(&mut self, is_signed_in: bool, now: Instant) -> Result<(), Reason> {
-        match (&self.counts, is_signed_in) {
-            (Counts::Refused { .. }, false) => Err(Reason::Sessions),
-            // Opened in the name of a user, and used by nobody in particular.
-            (Counts::OfUser { key }, false) => {
-                let place = self.limits.count(*key, now)?;
-                *self = self.limits.of_address(*key, place, false, now);
+    pub fn admit(
+        &mut self,
+        user: Option<UserId>,
+        is_signed_in: bool,
+        now: Instant,
+    ) -> Result<(), Reason> {
+        if is_signed_in {
+            return Ok(());
+        }
+        let limits = self.limits.clone();
+        let own = |key| limits.replaceable.take_own(key, user?, now);
+        match &mut self.counts {
+            Counts::Nowhere => Ok(()),
+            Counts::OfAddress { key, replaced, .. } => {
+                let key = *key;
+                let Some(own) = own(key) else {
+                    return Ok(());
+                };
+                match replaced.replace(own) {
+                    Some(of_other) => limits.replaceable.add(key, of_other, now),
+                    None => {
+                        limits.begun.give_back(key, now);
+                        limits.attempts.give_back(key, now);
+                    }
+                }
                 Ok(())
             }
-            _ => Ok(()),
+            // Opened in the name of a user, and used by nobody in particular.
+            Counts::OfUser { key } => {
+                let place = limits.count(*key, now)?;
+                *self = limits.of_address(*key, place, None);
+                Ok(())
+            }
+            Counts::Refused { key } => {
+                let key = *key;
+                let place = limits.at_once.take(key).ok_or(Reason::SessionsAtOnce)?;
+                let own = own(key).ok_or(Reason::Sessions)?;
+                limits.attempts.give_back(key, now);
+                *self = limits.of_address(key, place, Some(own));
+                Ok(())
+            }
         }
     }
 
     /// A client has joined by it. What was counted for its address is given back if it
     /// is of a signed-in user.
     pub fn joined(&mut self, user: UserId, is_signed_in: bool, now: Instant) {
-        let limits = &self.limits;
+        let limits = self.limits.clone();
         let key = match self.counts {
             Counts::OfAddress { key, .. } | Counts::Refused { key } => key,
             Counts::OfUser { .. } | Counts::Nowhere => return,
         };
         limits.waiting.remove(key, user);
-        if !is_signed_in {
-            return;
-        }
-        match self.counts {
-            Counts::OfAddress { replaces: true, .. } => limits.note_lost(key, now),
-            Counts::OfAddress { .. } => {
-                limits.begun.give_back(key, now);
-                limits.attempts.give_back(key, now);
+        match &mut self.counts {
+            Counts::OfAddress {
+                replaced, joined, ..
+            } if !is_signed_in => {
+                let good_at = replaced.as_ref().map_or(now, |_| now + GOOD_AFTER);
+                *joined = Some((user, good_at));
+                return;
             }
+            _ if !is_signed_in => return,
+            Counts::OfAddress { replaced, .. } => match replaced.take() {
+                Some(broken) => limits.replaceable.add(key, broken, now),
+                None => {
+                    limits.begun.give_back(key, now);
+                    limits.attempts.give_back(key, now);
+                }
+            },
             _ => limits.attempts.give_back(key, now),
         }
         self.counts = Counts::OfUser { key };
     }
 
-    /// The link broke by which a client had joined: another session may replace this one.
-    pub fn lost(self, now: Instant) {
+    /// The session has ended. If a client had joined by it, another one of its user may
+    /// replace it, and anybody's if its link broke.
+    pub fn ended(self, has_broken: bool, now: Instant) {
         if let Counts::OfAddress {
             key,
-            replaces,
-            since,
+            joined: Some((user, good_at)),
             ..
         } = self.counts
-            && (!replaces || now.saturating_duration_since(since) >= GOOD_AFTER)
+            && good_at <= now
         {
-            self.limits.note_lost(key, now);
-        }
-    }
-}
-
-impl SessionLimits {
-    fn note_lost(&self, key: IpAddr, now: Instant) {
-        let mut lost = self.lost.lock();
-        let moments = lost.entry(key).or_default();
-        forget_old(moments, now);
-        if moments.len() < self.most_lost {
-            moments.push_back(now);
+            let ended = Ended {
+                user,
+                at: now,
+                has_broken,
+            };
+            self.limits.replaceable.add(key, ended, now);
         }
     }
 }
@@ -290,7 +328,10 @@ impl SessionLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::tests::{address, number};
+    use crate::limits::{
+        replaceable::REPLACED_WITHIN,
+        tests::{address, number},
+    };
 
     const ONE: UserId = UserId([1; 16]);
     const OTHER: UserId = UserId([2; 16]);
@@ -300,6 +341,7 @@ mod tests {
     struct Run {
         limits: Arc<SessionLimits>,
         now: Instant,
+        viewers: std::cell::Cell<u128>,
     }
 
     impl Run {
@@ -315,6 +357,7 @@ mod tests {
             Run {
                 limits: Arc::new(SessionLimits::new(&table)),
                 now: Instant::now(),
+                viewers: std::cell::Cell::new(0),
             }
         }
 
@@ -323,16 +366,21 @@ mod tests {
             self.limits.open(key, signed_in, self.now)
         }
 
-        /// A session by which this user has joined, or nobody in particular.
+        /// A session by which this user has joined, or a viewer who comes once.
         fn join(&self, signed_in: Option<UserId>) -> Option<SessionPermit> {
+            self.viewers.set(self.viewers.get() + 1);
+            let viewer = UserId(self.viewers.get().to_be_bytes());
+            self.join_as(signed_in.unwrap_or(viewer), signed_in.is_some())
+        }
+
+        fn join_as(&self, user: UserId, is_signed_in: bool) -> Option<SessionPermit> {
             let (Admission::Opened(mut permit) | Admission::Refused(mut permit, _)) =
                 self.open(None)
             else {
                 return None;
             };
-            permit.admit(signed_in.is_some(), self.now).ok()?;
-            let user = signed_in.unwrap_or(OTHER);
-            permit.joined(user, signed_in.is_some(), self.now);
+            permit.admit(Some(user), is_signed_in, self.now).ok()?;
+            permit.joined(user, is_signed_in, self.now);
             Some(permit)
         }
 
@@ -341,9 +389,21 @@ mod tests {
             (0..count).filter_map(|_| self.join(None)).collect()
         }
 
+        /// Pages, of which each remains the same viewer.
+        fn pages(&self, users: std::ops::Range<u8>) -> Vec<SessionPermit> {
+            let join = |n| self.join_as(UserId([n; 16]), false);
+            users.filter_map(join).collect()
+        }
+
+        fn leave(&self, sessions: Vec<SessionPermit>) {
+            for session in sessions {
+                session.ended(false, self.now);
+            }
+        }
+
         fn break_links(&self, sessions: Vec<SessionPermit>) {
             for session in sessions {
-                session.lost(self.now);
+                session.ended(true, self.now);
             }
         }
 
@@ -398,8 +458,98 @@ mod tests {
     #[test]
     fn a_session_that_ended_otherwise_counts() {
         let run = Run::new();
-        drop(run.crowd(3));
+        run.leave(run.crowd(3));
         assert!(run.crowd(1).is_empty());
+    }
+
+    #[test]
+    fn pages_that_said_goodbye_come_back_and_nobody_else() {
+        let mut run = Run::new();
+        let mut pages = run.pages(1..4);
+        assert_eq!(pages.len(), 3);
+        for _ in 0..20 {
+            run.leave(pages);
+            assert!(run.crowd(1).is_empty());
+            run.now += SECOND;
+            pages = run.pages(1..4);
+            assert_eq!(pages.len(), 3);
+            run.now += GOOD_AFTER;
+        }
+        run.leave(pages);
+        run.now += REPLACED_WITHIN;
+        assert!(run.pages(1..4).is_empty());
+    }
+
+    #[test]
+    fn pages_that_come_back_and_do_not_hold_come_twice_as_often_at_most() {
+        let mut run = Run::new();
+        let mut begun = 0;
+        for _ in 0..100 {
+            let pages = run.pages(1..11);
+            begun += pages.len();
+            run.leave(pages);
+            run.now += Duration::from_millis(10);
+        }
+        assert_eq!(begun, 6);
+    }
+
+    #[test]
+    fn whoever_comes_back_takes_no_chance_of_another() {
+        let mut run = Run::new();
+        let mut pages = run.pages(1..4);
+        let gone = pages.split_off(1);
+        run.break_links(pages);
+        run.leave(gone);
+        run.now += SECOND;
+        // The chance of the first is anybody's, until it is known who comes.
+        assert_eq!(run.pages(2..4).len(), 2);
+        assert_eq!(run.pages(1..2).len(), 1);
+        assert!(run.crowd(1).is_empty());
+    }
+
+    #[test]
+    fn a_page_whose_link_broke_is_told_that_it_may_come() {
+        let run = Run::new();
+        let mut pages = run.pages(1..4);
+        let last = pages.split_off(2);
+        run.leave(last);
+        assert_eq!(run.turn(UserId([3; 16])), Turn::Now);
+        assert_eq!(run.turn(UserId([9; 16])), Turn::After(300 * SECOND));
+        run.break_links(pages);
+        assert_eq!(run.turn(UserId([9; 16])), Turn::Now);
+        assert_eq!(
+            run.turn(UserId([8; 16])),
+            Turn::Now,
+            "there are two chances"
+        );
+        assert_eq!(run.turn(UserId([7; 16])), Turn::After(300 * SECOND));
+    }
+
+    #[test]
+    fn users_beyond_what_is_theirs_wait_for_what_is_left_of_their_address() {
+        let run = Run::new();
+        let key = Some(address("192.0.2.1"));
+        let turn = || run.limits.turn_of_user(key, ONE, run.now);
+        for _ in 0..4 {
+            assert_eq!(turn(), Turn::Now);
+            run.open(Some(ONE));
+        }
+        assert_eq!(turn(), Turn::Now);
+        for _ in 0..6 {
+            run.open(None);
+        }
+        assert_eq!(turn(), Turn::After(15 * SECOND));
+    }
+
+    #[test]
+    fn too_many_at_once_take_nothing_of_what_may_begin() {
+        let mut run = Run::new();
+        let mut held = run.crowd(3);
+        run.now += Duration::from_secs(900);
+        held.extend(run.crowd(2));
+        assert!(run.crowd(3).is_empty(), "there are five");
+        run.leave(held);
+        assert_eq!(run.crowd(3).len(), 1, "of three that begin");
     }
 
     #[test]
@@ -425,7 +575,7 @@ mod tests {
             let Admission::Opened(mut permit) = run.open(Some(ONE)) else {
                 panic!("a user of their own limits");
             };
-            assert_eq!(permit.admit(true, run.now), Ok(()));
+            assert_eq!(permit.admit(Some(ONE), true, run.now), Ok(()));
             permit.joined(ONE, true, run.now);
         }
         // Beyond their own limits they are one of the crowd.
@@ -439,7 +589,7 @@ mod tests {
             let Admission::Opened(mut permit) = run.open(Some(ONE)) else {
                 return None;
             };
-            permit.admit(false, run.now).ok()?;
+            permit.admit(None, false, run.now).ok()?;
             permit.joined(OTHER, false, run.now);
             Some(permit)
         };
@@ -485,13 +635,14 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_those_who_are_quiet() {
         let mut run = Run::new();
-        let sessions = run.crowd(3);
+        let mut sessions = run.crowd(3);
+        drop(sessions.pop());
         run.break_links(sessions);
         run.turn(ONE);
         run.open(Some(ONE));
         run.now += Duration::from_secs(1000);
         run.limits.forget_quiet(run.now);
-        assert!(run.limits.lost.lock().is_empty());
+        assert!(run.limits.replaceable.is_empty());
         assert_eq!(run.limits.begun.len() + run.limits.attempts.len(), 0);
         assert_eq!(run.limits.of_user.len(), 0);
     }

@@ -14,8 +14,11 @@ use crate::board::UserId;
 
 /// A page that has not asked for so long waits no more; pages ask every few seconds.
 const GONE_AFTER: Duration = Duration::from_secs(20);
+/// A page whose turn it was for so long, and that has not come, lets the others pass:
+/// something else keeps it from connecting.
+const PASSED_AFTER: Duration = Duration::from_secs(20);
 /// Pages of one address that are kept in order: far more than become live before they
-/// are closed again. 32 bytes each.
+/// are closed again. 48 bytes each.
 const MOST_OF_ADDRESS: usize = 256;
 /// Addresses whose pages are kept in order.
 const MOST_ADDRESSES: usize = 1024;
@@ -24,8 +27,15 @@ const MOST_ADDRESSES: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Mutex<HashMap<IpAddr, Queue>>);
 
-/// Who waits, and when they asked last.
-type Queue = VecDeque<(UserId, Instant)>;
+type Queue = VecDeque<Page>;
+
+#[derive(Debug)]
+struct Page {
+    user: UserId,
+    asked_at: Instant,
+    /// Since when it is its turn.
+    turn_since: Option<Instant>,
+}
 
 impl Waiting {
     /// How many pages of its address come before the one of this user, which waits from
@@ -36,16 +46,24 @@ impl Waiting {
             return 0;
         }
         let queue = queues.entry(key).or_default();
-        for (waiting, asked_at) in queue.iter_mut() {
-            if *waiting == user {
-                *asked_at = now;
-            }
+        for page in queue.iter_mut().filter(|page| page.user == user) {
+            page.asked_at = now;
         }
-        queue.retain(|(_, asked_at)| is_there(*asked_at, now));
-        let place = queue.iter().position(|(waiting, _)| *waiting == user);
+        queue.retain(|page| page.is_there(now));
+        let (passed, stay): (Queue, Queue) = queue.drain(..).partition(|page| page.is_passed(now));
+        queue.extend(stay);
+        queue.extend(passed.into_iter().map(|page| Page {
+            turn_since: None,
+            ..page
+        }));
+        let place = queue.iter().position(|page| page.user == user);
         place.unwrap_or_else(|| {
             if queue.len() < MOST_OF_ADDRESS {
-                queue.push_back((user, now));
+                queue.push_back(Page {
+                    user,
+                    asked_at: now,
+                    turn_since: None,
+                });
                 queue.len() - 1
             } else {
                 queue.len()
@@ -53,11 +71,20 @@ impl Waiting {
         })
     }
 
+    /// The page of this user was told that it is its turn.
+    pub(super) fn told(&self, key: IpAddr, user: UserId, now: Instant) {
+        let mut queues = self.0.lock();
+        let queue = queues.get_mut(&key).into_iter().flatten();
+        for page in queue.filter(|page| page.user == user) {
+            page.turn_since.get_or_insert(now);
+        }
+    }
+
     /// The page of this user does not wait any more.
     pub(super) fn remove(&self, key: IpAddr, user: UserId) {
         let mut queues = self.0.lock();
         if let Some(queue) = queues.get_mut(&key) {
-            queue.retain(|(waiting, _)| *waiting != user);
+            queue.retain(|page| page.user != user);
             if queue.is_empty() {
                 queues.remove(&key);
             }
@@ -68,15 +95,22 @@ impl Waiting {
     pub(super) fn forget_gone(&self, now: Instant) {
         let mut queues = self.0.lock();
         queues.retain(|_, queue| {
-            queue.retain(|(_, asked_at)| is_there(*asked_at, now));
+            queue.retain(|page| page.is_there(now));
             !queue.is_empty()
         });
         queues.shrink_to_fit();
     }
 }
 
-fn is_there(asked_at: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(asked_at) < GONE_AFTER
+impl Page {
+    fn is_there(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.asked_at) < GONE_AFTER
+    }
+
+    fn is_passed(&self, now: Instant) -> bool {
+        self.turn_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= PASSED_AFTER)
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +148,29 @@ mod tests {
         assert_eq!(waiting.position(here, user(2), now + GONE_AFTER), 0);
         waiting.forget_gone(later + 2 * GONE_AFTER);
         assert!(waiting.0.lock().is_empty());
+    }
+
+    #[test]
+    fn who_does_not_come_when_it_is_their_turn_is_passed() {
+        let (waiting, start) = (Waiting::default(), Instant::now());
+        let here = address("192.0.2.1");
+        for n in 0..3 {
+            waiting.position(here, user(n), start);
+        }
+        for seconds in (0..20).step_by(5) {
+            let now = start + Duration::from_secs(seconds);
+            for n in 0..3 {
+                assert_eq!(waiting.position(here, user(n), now), n);
+            }
+            waiting.told(here, user(0), now);
+        }
+        let now = start + PASSED_AFTER;
+        assert_eq!(waiting.position(here, user(0), now), 2);
+        assert_eq!(waiting.position(here, user(1), now), 0);
+        // It has another turn.
+        waiting.remove(here, user(1));
+        waiting.remove(here, user(2));
+        assert_eq!(waiting.position(here, user(0), now), 0);
     }
 
     #[test]

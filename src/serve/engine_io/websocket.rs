@@ -210,7 +210,7 @@ impl<S> Counted<S> {
     }
 }
 
-/// However the stream ends, so does the session: also one whose client has said that it
+/// However the stream ends, so does the session, whose user may come back: also one whose client has said that it
 /// goes on by a WebSocket and did not.
 impl<S> Drop for Counted<S> {
     fn drop(&mut self) {

@@ -1,0 +1,102 @@
+//! Which sessions of an address that have ended another one may replace without counting:
+//! one of the same user, and anybody's where the link broke. Each is replaced once, within
+//! a minute. Pure: the time is an argument.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use crate::board::UserId;
+
+/// For how long a session that has ended can be replaced.
+pub(super) const REPLACED_WITHIN: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Replaceable {
+    sessions: Mutex<HashMap<IpAddr, Vec<Ended>>>,
+    /// How many of one address are remembered. 40 bytes each.
+    most_of_address: usize,
+}
+
+/// A session by which a client of this user had joined.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) user: UserId,
+    pub(super) at: Instant,
+    pub(super) has_broken: bool,
+}
+
+impl Ended {
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) >= REPLACED_WITHIN
+    }
+}
+
+impl Replaceable {
+    pub(super) fn new(most_of_address: usize) -> Replaceable {
+        Replaceable {
+            sessions: Mutex::default(),
+            most_of_address,
+        }
+    }
+
+    /// This one may be replaced from now on; or after all, if none did that took it.
+    pub(super) fn add(&self, key: IpAddr, session: Ended, now: Instant) {
+        let mut sessions = self.sessions.lock();
+        let of_address = sessions.entry(key).or_default();
+        of_address.retain(|it| !it.is_over(now));
+        if of_address.len() < self.most_of_address {
+            of_address.push(session);
+        }
+    }
+
+    /// Takes one whose link broke, for anybody to replace it.
+    pub(super) fn take_broken(&self, key: IpAddr, now: Instant) -> Option<Ended> {
+        self.take(key, now, |it| it.has_broken)
+    }
+
+    /// Takes one of this user, for another of theirs to replace it.
+    pub(super) fn take_own(&self, key: IpAddr, user: UserId, now: Instant) -> Option<Ended> {
+        self.take(key, now, |it| it.user == user)
+    }
+
+    /// Is there one of this user, and how many are there whose links broke?
+    pub(super) fn count(&self, key: IpAddr, user: UserId, now: Instant) -> (bool, usize) {
+        let sessions = self.sessions.lock();
+        let of_address = sessions.get(&key).map_or(&[][..], Vec::as_slice);
+        let there = || of_address.iter().filter(|it| !it.is_over(now));
+        let is_own = there().any(|it| it.user == user);
+        (is_own, there().filter(|it| it.has_broken).count())
+    }
+
+    pub(super) fn forget_old(&self, now: Instant) {
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|_, of_address| {
+            of_address.retain(|it| !it.is_over(now));
+            !of_address.is_empty()
+        });
+        sessions.shrink_to_fit();
+    }
+
+    fn take(&self, key: IpAddr, now: Instant, is_it: impl Fn(&Ended) -> bool) -> Option<Ended> {
+        let mut sessions = self.sessions.lock();
+        let of_address = sessions.get_mut(&key)?;
+        of_address.retain(|it| !it.is_over(now));
+        let index = of_address.iter().position(is_it);
+        let taken = index.map(|index| of_address.remove(index));
+        if of_address.is_empty() {
+            sessions.remove(&key);
+        }
+        taken
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.sessions.lock().is_empty()
+    }
+}
