@@ -100,7 +100,11 @@ pub enum CliError {
     #[error("{0}")]
     Migrate(#[from] MigrateError),
     /// The command is for another kind of store.
-    #[error("{0} is no Redis, and this is for a board in Redis: see store.url")]
+    #[error(
+        "{0} is no Redis, and this is for a board in Redis. A board in a file begins anew when \
+         the server is stopped and all files of its name are moved away, also those that end in \
+         -wal, -shm and .lock"
+    )]
     NotRedis(StoreUrl),
     /// Nobody has said yes.
     #[error("nothing was changed: to do this, run it again with --yes")]

@@ -477,7 +477,7 @@ impl Peek {
         rules: Rules,
     ) -> Result<Option<(Opened, Peek)>, StoreError> {
         let found = match url {
-            StoreUrl::Sqlite(path) => sqlite::Source::open(path, board, rules)?
+            StoreUrl::Sqlite(path) => sqlite::Source::peek(path, board, rules)?
                 .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
             StoreUrl::Redis(place) => redis::Source::peek(place, board, rules)
                 .await?

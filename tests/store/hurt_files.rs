@@ -208,6 +208,25 @@ async fn the_log_of_another_file_is_refused() {
         .await;
 }
 
+/// The process died after a commit, and before it noted which log that began.
+#[tokio::test]
+async fn a_log_that_was_begun_and_not_noted_is_played_back() {
+    let files = closed_board().await;
+    let running = files.open().await;
+    play(&running, ACTIONS..2 * ACTIONS - 1).await;
+    let noted = fs::read(files.path(".lock")).unwrap();
+    let other = Connection::open(files.path("")).unwrap();
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    other.query_row(sql, [], |_| Ok(())).unwrap();
+    play(&running, 2 * ACTIONS - 1..2 * ACTIONS).await;
+    let crashed = files.all();
+    drop(other);
+    running.store.close().await;
+    files.put_back(&crashed);
+    fs::write(files.path(".lock"), noted).unwrap();
+    assert!(expect_all_or_nothing(&files, 2 * ACTIONS, "the log is its own").await);
+}
+
 #[tokio::test]
 async fn a_file_that_is_gone_is_not_made_anew() {
     let (files, crashed) = crashed_board().await;

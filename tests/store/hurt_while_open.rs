@@ -4,11 +4,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use podium::{
     board::{BoardId, Rules},
-    store::{self, Health, Receipt, StoreError, StoreUrl, sqlite::Survey},
+    store::{self, Health, Receipt, StoreError, StoreUrl, sqlite::Survey, transfer::Peek},
 };
 use tempfile::TempDir;
 
@@ -175,6 +179,75 @@ async fn what_sqlite_does_in_another_program_is_no_harm() {
     assert!(!files.path("-wal").exists());
 }
 
+/// Has another connection do with the log what a program that makes backups does.
+fn checkpoint(path: &Path, mode: &str) {
+    let other = rusqlite::Connection::open(path).unwrap();
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    other.query_row(&sql, [], |_| Ok(())).unwrap();
+}
+
+/// The log was empty for a moment, and is longer than before at the next look.
+#[tokio::test]
+async fn a_log_that_begins_again_and_is_longer_at_once_is_no_harm() {
+    let files = Files::new();
+    let running = files.open().await;
+    running.one(put(1)).await.unwrap();
+    for round in 0..5 {
+        let mut said = Vec::new();
+        for (many, mode) in [(1, "TRUNCATE"), (400, "RESTART"), (400, "TRUNCATE")] {
+            let commands = (0..many).map(|n| act(&format!("{round}-{mode}-{many}-{n}"), 1, 1));
+            said.push(running.store.append(commands.collect()).await);
+            checkpoint(&files.path(""), mode);
+        }
+        said.push(
+            running
+                .store
+                .append(vec![act(&format!("{round}"), 1, 1)])
+                .await,
+        );
+        for outcomes in said {
+            assert!(outcomes.unwrap().iter().all(Result::is_ok));
+        }
+    }
+    assert_eq!(*running.store.health().borrow(), Health::Open);
+    running.store.close().await;
+}
+
+/// Without a pause, so that it meets every moment of a commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_writes_the_log_back_all_the_time_is_no_harm() {
+    let files = Files::new();
+    let running = files.open().await;
+    running.one(put(1)).await.unwrap();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let other = std::thread::spawn({
+        let (path, is_over) = (files.path(""), is_over.clone());
+        move || {
+            let other = rusqlite::Connection::open(path).unwrap();
+            for mode in ["TRUNCATE", "PASSIVE", "RESTART", "TRUNCATE"]
+                .iter()
+                .cycle()
+            {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // It may be in use just now.
+                let sql = format!("PRAGMA wal_checkpoint({mode})");
+                _ = other.query_row(&sql, [], |_| Ok(()));
+            }
+        }
+    });
+    for n in 0..300 {
+        let commands = (0..=n % 40).map(|k| act(&format!("{n}-{k}"), 1, 1));
+        let outcomes = running.store.append(commands.collect()).await;
+        assert!(outcomes.unwrap().iter().all(Result::is_ok));
+    }
+    is_over.store(true, Ordering::Relaxed);
+    other.join().unwrap();
+    assert_eq!(*running.store.health().borrow(), Health::Open);
+    running.store.close().await;
+}
+
 /// Whoever waits is told, and what was refused is counted once when it is sent again.
 #[tokio::test]
 async fn a_trouble_that_passes_is_over_by_itself() {
@@ -242,6 +315,58 @@ async fn an_operator_may_go_on_without_the_log() {
     assert_eq!(running.follower.rows(), [("user 1".to_owned(), 5, 1)]);
     assert!(!running.one(act("b", 1, 7)).await.unwrap().duplicate);
     running.store.close().await;
+}
+
+/// Until the board is in its new epoch, no start takes what is left.
+#[tokio::test]
+async fn what_was_adopted_by_half_is_still_to_be_decided() {
+    let files = crashed().await;
+    fs::remove_file(files.path("-wal")).unwrap();
+    let refused = files.try_open().await.err().unwrap().to_string();
+    let other = rusqlite::Connection::open(files.path("")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(survey(&files).adopt().is_err(), "it is locked");
+    drop(other);
+    let still = files.try_open().await.err().map(|error| error.to_string());
+    assert_eq!(still, Some(refused));
+    survey(&files).adopt().unwrap();
+    files.open().await.store.close().await;
+}
+
+#[tokio::test]
+async fn where_nothing_was_nothing_is_made() {
+    let files = Files::new();
+    for path in [files.path(""), files.path("-none/podium.db")] {
+        let said = Survey::take(&path).err().unwrap().to_string();
+        assert!(said.contains("there is no board"), "{said}");
+        assert!(said.contains(&format!("{}:", path.display())), "{said}");
+    }
+    assert_eq!(fs::read_dir(files.0.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_look_at_a_board_leaves_it_as_it_is() {
+    let peek = async |files: &Files| {
+        let url = StoreUrl::Sqlite(files.path(""));
+        let peek = Peek::open(&url, &BoardId::default(), Rules::default()).await;
+        peek.map(|found| found.map(|(opened, _)| opened.board.seq()))
+    };
+    let files = crashed().await;
+    let left = fs::read(files.path("")).unwrap();
+    assert!(peek(&files).await.unwrap().is_some());
+    assert_eq!(fs::read(files.path("")).unwrap(), left);
+    assert!(files.path("-wal").exists());
+    files.open().await.store.close().await;
+    // As it was closed.
+    let left = bytes(&files);
+    assert!(peek(&files).await.unwrap().is_some());
+    assert_eq!(bytes(&files), left);
+    fs::remove_file(files.path("")).unwrap();
+    let refused = peek(&files).await.err().unwrap().to_string();
+    assert!(refused.contains("it is missing"), "{refused}");
+    let none = Files::new();
+    assert!(peek(&none).await.unwrap().is_none());
+    assert_eq!(fs::read_dir(none.0.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

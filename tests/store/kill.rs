@@ -5,6 +5,11 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
     process::{Command as Process, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use podium::{
@@ -87,6 +92,38 @@ async fn every_answered_action_is_there_once() {
         .unwrap();
     assert_eq!(entries, last, "seq has no gaps");
     assert!(entries >= answered);
+}
+
+/// As programs do that make backups.
+#[tokio::test]
+async fn every_answered_action_is_there_once_beside_a_program_that_writes_the_log_back() {
+    if is_child().await {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("podium.db");
+    let url = format!("sqlite:{}", path.display());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let other = std::thread::spawn({
+        let is_over = is_over.clone();
+        move || {
+            let mut checkpoints = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+                let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+                let Ok(other) = rusqlite::Connection::open_with_flags(&path, flags) else {
+                    continue;
+                };
+                let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+                checkpoints += i32::from(other.query_row(sql, [], |_| Ok(())).is_ok());
+            }
+            checkpoints
+        }
+    });
+    let test = "every_answered_action_is_there_once_beside_a_program_that_writes_the_log_back";
+    die_again_and_again(test, &url).await;
+    is_over.store(true, Ordering::Relaxed);
+    assert!(other.join().unwrap() > 0);
 }
 
 #[tokio::test]

@@ -10,7 +10,6 @@ use rand::RngExt;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::{
-    Database,
     inspect::{self, Found, Problem},
     marker::{Marker, Note},
     opening,
@@ -45,13 +44,25 @@ impl Survey {
     /// If it is in use, or not a file that can be gone on with.
     pub fn take(path: &Path) -> Result<Survey, StoreError> {
         let path = &resolve(path).map_err(|source| writable(path, source))?;
+        if inspect::is_nothing(path)? {
+            return Err(Problem::Nothing.in_file(path));
+        }
         inspect::head(path)?;
         let marker = Marker::lock(path)?;
         let mut steps = Vec::new();
         let mut note = marker.note.clone();
-        let found = inspect::outside(path, &note)?;
+        let mut found = inspect::outside(path, &note)?;
+        if found == Ok(Found::WithUnknownLog) {
+            let inside = connect(path)
+                .and_then(|connection| {
+                    inspect::inside(&connection, path, &note, Found::WithUnknownLog)
+                })
+                .map_err(|error| opening(path, error))?;
+            found = inside.map(|()| Found::WithUnknownLog);
+        }
         match found {
-            Ok(Found::Nothing) => {}
+            Ok(Found::Nothing) => return Err(Problem::Nothing.in_file(path)),
+            Ok(Found::WithUnknownLog) => {}
             Ok(Found::Database) => {
                 let connection = connect(path).map_err(|error| opening(path, error))?;
                 look_inside(&connection, path, &mut note, &mut steps)?;
@@ -102,27 +113,36 @@ impl Survey {
                     std::fs::rename(&file, aside).map_err(|source| writable(&file, source))?;
                 }
                 Step::Forget => marker.note = Note::default(),
-                Step::Renew(board) => {
-                    marker.note.forget(&board);
-                    renewed.push(board);
-                }
+                Step::Renew(board) => renewed.push(board),
             }
         }
-        marker.sync().map_err(|source| writable(&path, source))?;
-        if renewed.is_empty() {
-            return Ok(());
+        // The note last: until then no start takes what is left for the board that was there.
+        if !renewed.is_empty() {
+            renew(&path, &renewed).map_err(|error| opening(&path, error))?;
+            marker.note.wal = None;
         }
-        let database = Database::connect(&path, marker, Found::Database);
-        let database = database.map_err(|error| opening(&path, error))?;
-        for board in renewed {
-            let epoch: i64 = rand::rng().random();
-            database.connection.execute(
-                "UPDATE boards SET epoch = ?2 WHERE name = ?1",
-                params![board.as_str(), epoch],
-            )?;
+        for board in &renewed {
+            marker.note.forget(board);
         }
-        Ok(())
+        marker.sync().map_err(|source| writable(&path, source))
     }
+}
+
+/// Begins new epochs of boards.
+fn renew(path: &Path, boards: &[BoardId]) -> Result<(), StoreError> {
+    let mut connection = connect(path)?;
+    let transaction = connection.transaction()?;
+    for board in boards {
+        let epoch: i64 = rand::rng().random();
+        transaction.execute(
+            "UPDATE boards SET epoch = ?2 WHERE name = ?1",
+            params![board.as_str(), epoch],
+        )?;
+    }
+    transaction.commit()?;
+    // To close it writes the log back.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
 }
 
 impl Step {
@@ -140,7 +160,7 @@ fn look_inside(
     steps: &mut Vec<(Problem, Step)>,
 ) -> Result<(), StoreError> {
     loop {
-        let inside = inspect::inside(connection, path, note);
+        let inside = inspect::inside(connection, path, note, Found::Database);
         let problem = match inside.map_err(|error| opening(path, error))? {
             Ok(()) => return Ok(()),
             Err(problem) => problem,
@@ -163,6 +183,7 @@ fn look_inside(
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }

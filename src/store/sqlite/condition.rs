@@ -23,6 +23,9 @@ const LONGEST_IO: Duration = LONGEST_APPEND;
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long the same trouble, when it comes again, is not logged.
+const QUIET: Duration = Duration::from_secs(60);
+
 const HANGS: &str = "the disk does not answer: whoever runs the server should look at it, and when \
                      it answers again, writing goes on by itself";
 
@@ -146,6 +149,51 @@ struct State {
     found: Health,
     /// Since when the disk has been asked for something.
     waiting: Option<Instant>,
+    logged: Logged,
+}
+
+/// What of the condition was logged.
+#[derive(Default)]
+struct Logged {
+    /// Why nothing can be stored, and whether that is over, as the log says.
+    last: Option<(Arc<str>, bool)>,
+    /// When that was said.
+    at: Option<Instant>,
+}
+
+/// A line of the log.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Unwritable(Arc<str>),
+    Open,
+}
+
+impl Logged {
+    /// What is to be logged in this condition, if anything. A disk with just a little room
+    /// is full and not full many times in a minute: the log says so once, and how it is in
+    /// the end.
+    fn next(&mut self, health: &Health, now: Instant) -> Option<Line> {
+        match (health, &mut self.last) {
+            (Health::Unwritable(why), Some((last, is_over))) if last == why => {
+                let is_early = |at| now.saturating_duration_since(at) < QUIET;
+                if !*is_over || self.at.is_some_and(is_early) {
+                    return None;
+                }
+            }
+            (Health::Unwritable(_), _) => {}
+            (Health::Open, Some((_, is_over))) if !*is_over => {
+                *is_over = true;
+                return Some(Line::Open);
+            }
+            _ => return None,
+        }
+        let Health::Unwritable(why) = health else {
+            return None;
+        };
+        self.last = Some((why.clone(), false));
+        self.at = Some(now);
+        Some(Line::Unwritable(why.clone()))
+    }
 }
 
 impl Condition {
@@ -154,6 +202,7 @@ impl Condition {
             state: Mutex::new(State {
                 found: Health::Open,
                 waiting: None,
+                logged: Logged::default(),
             }),
             health: watch::Sender::new(Health::Open),
         }))
@@ -167,7 +216,7 @@ impl Condition {
     pub(super) fn tell(&self, health: Health) {
         let mut state = self.0.state.lock();
         state.found = health.clone();
-        self.publish(health);
+        self.publish(&mut state, health);
     }
 
     /// Asks the disk for something that may take as long as the disk likes. That is no
@@ -180,7 +229,8 @@ impl Condition {
         pulse.beat();
         let mut state = self.0.state.lock();
         state.waiting = None;
-        self.publish(state.found.clone());
+        let found = state.found.clone();
+        self.publish(&mut state, found);
         answer
     }
 
@@ -199,13 +249,15 @@ impl Condition {
     }
 
     fn look(&self) {
-        let state = self.0.state.lock();
-        if state
-            .waiting
-            .is_some_and(|since| since.elapsed() >= LONGEST_IO)
-        {
-            self.publish(Health::Unwritable(HANGS.into()));
-        }
+        let mut state = self.0.state.lock();
+        let hangs = state.waiting.is_some_and(|it| it.elapsed() >= LONGEST_IO);
+        let health = if hangs {
+            Health::Unwritable(HANGS.into())
+        } else {
+            self.0.health.borrow().clone()
+        };
+        // Also if it is not new: it may not have been logged yet.
+        self.publish(&mut state, health);
     }
 
     /// Why a command is refused that the disk keeps from being written.
@@ -214,17 +266,20 @@ impl Condition {
     }
 
     /// To be called with the state locked, so that the last who knows is the last who tells.
-    fn publish(&self, health: Health) {
+    fn publish(&self, state: &mut State, health: Health) {
         self.0.health.send_if_modified(|known| {
-            let is_new = *known != health && *known != Health::Closed;
-            if is_new {
-                if let Health::Unwritable(why) = &health {
-                    tracing::error!("nothing can be stored, because {why}");
-                } else if health == Health::Open {
-                    tracing::info!("the store can write again");
-                }
-                *known = health;
+            if *known == Health::Closed {
+                return false;
             }
+            match state.logged.next(&health, Instant::now()) {
+                Some(Line::Unwritable(why)) => {
+                    tracing::error!("nothing can be stored, because {why}");
+                }
+                Some(Line::Open) => tracing::info!("the store can write again"),
+                None => {}
+            }
+            let is_new = *known != health;
+            *known = health;
             is_new
         });
     }
@@ -233,6 +288,33 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trouble_that_comes_and_goes_is_logged_once_a_minute() {
+        let start = Instant::now();
+        let mut logged = Logged::default();
+        let full = Health::Unwritable("it is full".into());
+        let mut lines = Vec::new();
+        // Half of a second each, of two minutes and a half; it is full in the end.
+        for n in 0..300 {
+            let health = if n % 2 == 0 { &Health::Open } else { &full };
+            let now = start + n * Duration::from_millis(500);
+            lines.extend(logged.next(health, now));
+        }
+        let said = || Line::Unwritable("it is full".into());
+        assert_eq!(
+            lines,
+            [said(), Line::Open, said(), Line::Open, said(), Line::Open]
+        );
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(logged.next(&full, after(160)), None);
+        assert_eq!(logged.next(&full, after(200)), Some(said()));
+        assert_eq!(logged.next(&full, after(300)), None, "it was said");
+        let other = Health::Unwritable("it is broken".into());
+        assert!(logged.next(&other, after(301)).is_some());
+        assert_eq!(logged.next(&Health::Open, after(302)), Some(Line::Open));
+        assert_eq!(logged.next(&Health::Open, after(303)), None);
+    }
 
     #[test]
     fn a_disk_that_answers_again_is_said_to_be_as_the_writer_found_it() {

@@ -18,6 +18,7 @@ use rusqlite::Connection;
 
 use super::{
     condition::{Cause, Trouble},
+    index::{self, Index},
     inspect::{WAL_HEADER, Wal},
     place::{Identity, beside},
     wal,
@@ -42,6 +43,19 @@ pub(super) struct Guard {
     stamp: Stamp,
     /// How much was in the log, and of that in the file, then.
     progress: wal::Progress,
+    /// The index of the log, and what it said then.
+    indexed: Index,
+    state: index::State,
+    /// What it said when the database was opened. After a crash SQLite takes all of the log
+    /// for begun to be written back then.
+    opened: index::State,
+}
+
+/// Something that only the database's own programs may do, and that none may have done.
+struct Doubt {
+    what: &'static str,
+    /// How long they may take until it is seen that one has.
+    patience: Duration,
 }
 
 /// A file that must stay.
@@ -116,6 +130,17 @@ impl Guard {
             source,
         })?;
         let file = Watched::new(database.to_owned(), "the board's file")?;
+        let index = Watched::new(
+            beside(database, "-shm"),
+            "the index of the board's file (-shm)",
+        )?;
+        let unread = |source| StoreError::File {
+            path: index.path.display().to_string(),
+            source,
+        };
+        let indexed = Index::open(&index.path).map_err(unread)?;
+        let state = indexed.read().map_err(unread)?;
+        let progress = wal::progress(connection)?;
         let stamp = file.path.metadata().map(|it| Stamp::of(&it));
         Ok(Guard {
             stamp: stamp.map_err(|source| StoreError::File {
@@ -124,13 +149,13 @@ impl Guard {
             })?,
             database: file,
             log,
-            index: Watched::new(
-                beside(database, "-shm"),
-                "the index of the board's file (-shm)",
-            )?,
+            index,
             header,
             page: connection.pragma_query_value(None, "page_size", |row| row.get(0))?,
-            progress: wal::progress(connection)?,
+            progress,
+            indexed,
+            state,
+            opened: state,
         })
     }
 
@@ -149,59 +174,60 @@ impl Guard {
 
     /// Looks at all files, and says which write-ahead log it is now, if anything is in it.
     pub(super) fn look(&mut self, connection: &Connection) -> Result<Option<Wal>, Trouble> {
-        let database = self.database.look()?;
-        self.index.look()?;
-        let log = self.log.look()?;
-        let progress = wal::progress(connection).map_err(|error| Trouble::of(&error))?;
-        if log.len() < progress.bytes(self.page) {
-            let what = "the write-ahead log of the board's file was cut short";
-            return Err(Trouble::replaced(what));
-        }
-        let stamp = Stamp::of(&database);
-        if stamp == self.stamp || progress.has_written_back_since(self.progress) {
-            (self.progress, self.stamp) = (progress, stamp);
-        } else {
-            self.wait_for_progress(connection)?;
-        }
-        self.read_header(progress)
-    }
-
-    /// The file has changed. If another program has written the log back into it, SQLite
-    /// will say so in a moment; nobody else may write it.
-    fn wait_for_progress(&mut self, connection: &Connection) -> Result<(), Trouble> {
-        let end = Instant::now() + PATIENCE;
+        let began = Instant::now();
         loop {
-            let progress = wal::progress(connection).map_err(|error| Trouble::of(&error))?;
-            let stamp = Stamp::of(&self.database.look()?);
-            if progress.has_written_back_since(self.progress) {
-                (self.progress, self.stamp) = (progress, stamp);
-                return Ok(());
+            match self.look_once(connection)? {
+                Ok(wal) => return Ok(wal),
+                Err(doubt) if began.elapsed() >= doubt.patience => {
+                    return Err(Trouble::replaced(doubt.what));
+                }
+                Err(_) => std::thread::sleep(PAUSE),
             }
-            if stamp.length < self.stamp.length {
-                return Err(Trouble::replaced("the board's file was cut short"));
-            }
-            if Instant::now() >= end {
-                return Err(Trouble::replaced("the board's file was overwritten"));
-            }
-            std::thread::sleep(PAUSE);
         }
     }
 
-    fn read_header(&self, progress: wal::Progress) -> Result<Option<Wal>, Trouble> {
-        if progress.pages == 0 {
-            return Ok(None);
+    /// Another program may write the log back at any moment, and empty it. So what that
+    /// changes last is read first, and the stamp after the progress that explains it.
+    fn look_once(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<Result<Option<Wal>, Doubt>, Trouble> {
+        self.index.look()?;
+        let length = self.log.look()?.len();
+        let header = self.read_header()?;
+        let state = self.indexed.read().map_err(|error| unreadable(&error))?;
+        let progress = wal::progress(connection).map_err(|error| Trouble::of(&error))?;
+        let stamp = Stamp::of(&self.database.look()?);
+        let doubt = |what, patience| Ok(Err(Doubt { what, patience }));
+        if length < progress.bytes(self.page) {
+            let what = "the write-ahead log of the board's file was cut short";
+            return doubt(what, PAUSE);
         }
+        let is_explained = progress.written_back != self.progress.written_back
+            || state.salts != self.state.salts
+            || (state.attempted > progress.written_back && state != self.opened);
+        if stamp != self.stamp && !is_explained {
+            let what = if stamp.length < self.stamp.length {
+                "the board's file was cut short"
+            } else {
+                "the board's file was overwritten"
+            };
+            return doubt(what, PATIENCE);
+        }
+        if progress.pages > 0 && header.is_none() {
+            let what = "the write-ahead log of the board's file was overwritten";
+            return doubt(what, PAUSE);
+        }
+        (self.stamp, self.progress, self.state) = (stamp, progress, state);
+        Ok(Ok(header.filter(|_| progress.pages > 0)))
+    }
+
+    fn read_header(&self) -> Result<Option<Wal>, Trouble> {
         let mut header = [0; WAL_HEADER];
         match self.header.read_exact_at(&mut header, 0) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
-            Err(error) => return Err(unreadable(&error)),
-        }
-        match Wal::of_header(&header) {
-            Some(wal) => Ok(Some(wal)),
-            None => Err(Trouble::replaced(
-                "the write-ahead log of the board's file was overwritten",
-            )),
+            Ok(()) => Ok(Wal::of_header(&header)),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(unreadable(&error)),
         }
     }
 }

@@ -16,6 +16,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    condition::problem,
     marker::Note,
     place::{NO_ROOM, READ_ONLY, beside, length, writable},
     schema,
@@ -39,6 +40,8 @@ pub(super) const WAL_HEADER: usize = 32;
 /// What is wrong with a database. Nothing was changed in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Problem {
+    #[error("there is no board, and none was there")]
+    Nothing,
     #[error("it is no SQLite file")]
     NoDatabase,
     #[error("it is the SQLite file of another program")]
@@ -85,6 +88,9 @@ const PUT_BACK: &str = "put back what was there, all files with this name togeth
 impl Problem {
     pub(super) fn in_file(self, path: &Path) -> StoreError {
         let cure = match self {
+            Problem::Nothing => {
+                "name the file of the board in store.url; podium serve makes a new one"
+            }
             Problem::NoDatabase | Problem::Foreign => "name another file in store.url",
             Problem::Damaged(_) => {
                 "keep all files with this name as they are, and restore a backup under this name, \
@@ -134,12 +140,6 @@ impl Wal {
             salts: [(salts >> 32) as u32, salts as u32],
         })
     }
-
-    /// Is it this one, or the next that SQLite has begun in the same file? It counts the
-    /// first salt up then; the process may have died before that was noted.
-    fn follows(self, noted: Wal) -> bool {
-        self == noted || self.salts[0] == noted.salts[0].wrapping_add(1)
-    }
 }
 
 impl fmt::Display for Wal {
@@ -156,6 +156,10 @@ pub(super) enum Found {
     Nothing,
     /// An SQLite file.
     Database,
+    /// An SQLite file with a write-ahead log of which it was not noted that it belongs to it.
+    /// It may: SQLite begins the log again, with salts at random after another program has
+    /// written it back, and the process may have died before that was noted.
+    WithUnknownLog,
 }
 
 /// Whether what is at a path may be opened for all that its first bytes say. Changes and
@@ -168,6 +172,12 @@ pub(super) fn head(path: &Path) -> Result<(), StoreError> {
         None if length(path).map_err(|e| writable(path, e))? == 0 => Ok(()),
         None => Err(Problem::NoDatabase.in_file(path)),
     }
+}
+
+/// Whether nothing is there, not even a note. Changes and makes nothing.
+pub(super) fn is_nothing(path: &Path) -> Result<bool, StoreError> {
+    let is_noted = beside(path, ".lock").exists();
+    Ok(!is_noted && !path.exists() && outside(path, &Note::default())? == Ok(Found::Nothing))
 }
 
 /// Whether what is there, of which this was noted, may be given to SQLite. Changes and makes
@@ -194,7 +204,7 @@ pub(super) fn outside(path: &Path, note: &Note) -> Result<Result<Found, Problem>
         return Ok(Err(Problem::Journal));
     }
     if wal > 0 {
-        return Ok(wal_fits(path, note, &header)?.map(|()| Found::Database));
+        return Ok(wal_fits(path, note, &header)?);
     }
     // Without a log the file must have all its pages; SQLite would go on with fewer.
     let page = match u16::from_be_bytes([header[16], header[17]]) {
@@ -213,11 +223,11 @@ fn wal_fits(
     path: &Path,
     note: &Note,
     database: &[u8; HEADER],
-) -> Result<Result<(), Problem>, StoreError> {
+) -> Result<Result<Found, Problem>, StoreError> {
     let path = beside(path, "-wal");
     let Some(header) = read_header::<WAL_HEADER>(&path)? else {
         // Cut off within its header: nothing in it was ever committed.
-        return Ok(Ok(()));
+        return Ok(Ok(Found::Database));
     };
     let Some(wal) = Wal::of_header(&header) else {
         return Ok(Err(Problem::ForeignWal));
@@ -225,12 +235,11 @@ fn wal_fits(
     // Of the same size of pages: two bytes there, four here.
     let page = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
     let is_alike = page == u32::from(u16::from_be_bytes([database[16], database[17]]));
-    let is_noted = note.wal.is_none_or(|noted| wal.follows(noted));
-    let is_ours = is_alike && is_noted && !note.is_closed;
-    Ok(if is_ours {
-        Ok(())
-    } else {
-        Err(Problem::ForeignWal)
+    let is_noted = note.wal.is_none_or(|noted| wal == noted) && !note.is_closed;
+    Ok(match (is_alike, is_noted) {
+        (true, true) => Ok(Found::Database),
+        (true, false) => Ok(Found::WithUnknownLog),
+        (false, _) => Err(Problem::ForeignWal),
     })
 }
 
@@ -251,19 +260,39 @@ fn read_header<const N: usize>(path: &Path) -> Result<Option<[u8; N]>, StoreErro
     }
 }
 
-/// Whether a database is ours, whole, and as far as was noted. Reads only.
+/// Whether a database is ours, whole, and as far as was noted. Reads only, and all of it if it
+/// has a log that is not known.
 pub(super) fn inside(
     connection: &Connection,
     path: &Path,
     note: &Note,
+    found: Found,
+) -> Result<Result<(), Problem>, StoreError> {
+    if found != Found::WithUnknownLog {
+        return fits(connection, path, note, false);
+    }
+    match fits(connection, path, note, true) {
+        Ok(Err(_)) => Ok(Err(Problem::ForeignWal)),
+        Err(error) if let Some(Problem::Damaged(_) | Problem::NoDatabase) = problem(&error) => {
+            Ok(Err(Problem::ForeignWal))
+        }
+        fits => fits,
+    }
+}
+
+fn fits(
+    connection: &Connection,
+    path: &Path,
+    note: &Note,
+    is_doubtful: bool,
 ) -> Result<Result<(), Problem>, StoreError> {
     if let Err(problem) = schema::identify(connection, path)? {
         return Ok(Err(problem));
     }
     let error = |source| writable(path, source);
     let size = length(path).map_err(error)? + length(&beside(path, "-wal")).map_err(error)?;
-    if size <= CHECKED
-        && let Some(damage) = damage(connection, size <= AUDITED)?
+    if (size <= CHECKED || is_doubtful)
+        && let Some(damage) = damage(connection, size <= AUDITED || is_doubtful)?
     {
         return Ok(Err(Problem::Damaged(damage)));
     }

@@ -10,6 +10,7 @@ mod adopt;
 mod announcements;
 mod condition;
 mod guard;
+mod index;
 mod inspect;
 mod limited;
 mod load;
@@ -141,7 +142,7 @@ impl Database {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        let inside = inspect::inside(&connection, path, &marker.note)?;
+        let inside = inspect::inside(&connection, path, &marker.note, found)?;
         inside.map_err(|problem| problem.in_file(path))?;
         if connection.is_readonly("main")? {
             return Err(Problem::ReadOnly.in_file(path));

@@ -6,9 +6,11 @@ use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    BoardRow, Database, announcements,
+    BoardRow, Database, announcements, inspect,
     load::{self, ENTRY, MEMBER, entry, member},
-    place::{resolve, writable},
+    marker::Marker,
+    opening,
+    place::{beside, length, resolve, writable},
     reader::{ACTIONS, DELETED, acted},
 };
 use crate::{
@@ -35,20 +37,60 @@ impl Source {
         board: &BoardId,
         rules: Rules,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
-        // Opening would make the file.
-        if !path.exists() {
+        Source::find(path, board, rules, false)
+    }
+
+    /// As [`Source::open`], of a board that is only looked at: what a crash has left in the
+    /// write-ahead log stays there.
+    pub(in crate::store) fn peek(
+        path: &Path,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<Option<(Opened, Source)>, StoreError> {
+        let path = &resolve(path).map_err(|source| writable(path, source))?;
+        let has_log = length(&beside(path, "-wal")).is_ok_and(|bytes| bytes > 0);
+        Source::find(path, board, rules, has_log)
+    }
+
+    fn find(
+        path: &Path,
+        board: &BoardId,
+        rules: Rules,
+        leaves: bool,
+    ) -> Result<Option<(Opened, Source)>, StoreError> {
+        let path = &resolve(path).map_err(|source| writable(path, source))?;
+        if inspect::is_nothing(path)? {
             return Ok(None);
         }
-        let path = &resolve(path).map_err(|source| writable(path, source))?;
+        // To open what was never there would make it.
+        if !path.exists() {
+            let marker = Marker::lock(path)?;
+            let found = inspect::outside(path, &marker.note)?;
+            found.map_err(|problem| problem.in_file(path))?;
+            return Ok(None);
+        }
         let mut database = Database::open(path)?;
+        if leaves {
+            database.leave();
+        }
+        let found = Source::load(&mut database, path, board, rules);
+        let found = found.inspect_err(|_| database.leave());
+        let found = found.map_err(|error| opening(path, error))?;
+        Ok(found.map(|(opened, row)| (opened, Source { database, row })))
+    }
+
+    fn load(
+        database: &mut Database,
+        path: &Path,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<Option<(Opened, BoardRow)>, StoreError> {
         let connection = &mut database.connection;
         if find(connection, board)?.is_none() {
             return Ok(None);
         }
         let row = load::board_row(connection, path, board, rules)?;
-        let (opened, row) = load::load(connection, row, rules)?;
-        let source = Source { database, row };
-        Ok(Some((opened, source)))
+        load::load(connection, row, rules).map(Some)
     }
 
     pub(in crate::store) async fn read(

@@ -168,7 +168,7 @@ pub(super) struct Progress {
     /// Pages in the log.
     pub(super) pages: u64,
     /// How many of them were written back.
-    written_back: u64,
+    pub(super) written_back: u64,
 }
 
 impl Progress {
@@ -179,12 +179,6 @@ impl Progress {
             0 => 0,
             pages => WAL_HEADER as u64 + pages * (page + 24),
         }
-    }
-
-    /// Has SQLite written to the file meanwhile, here or in another program? Commits alone
-    /// only make the log longer.
-    pub(super) fn has_written_back_since(self, before: Progress) -> bool {
-        self.written_back != before.written_back || self.pages < before.pages
     }
 }
 
