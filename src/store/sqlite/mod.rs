@@ -30,7 +30,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::sleep,
@@ -160,6 +160,9 @@ impl Database {
         // 64 MiB: the lookups by action id and user meet pages in no order.
         connection.pragma_update(None, "cache_size", -65_536)?;
         connection.set_prepared_statement_cache_capacity(32);
+        // A log that another program begins again between reading and writing would end a
+        // transaction that has only read until then.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
         schema::migrate(&mut connection, path)?;
         Ok(Database {
             connection,

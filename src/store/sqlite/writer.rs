@@ -322,6 +322,11 @@ impl Writer {
             entries,
             ..
         } = batch;
+        // Ranks do so too. Each log has the row of its board, and so the epoch, in its first
+        // transaction: by that it is known whose it is.
+        if unwritten.is_empty() && !entries.is_empty() {
+            touch(&transaction, self.board)?;
+        }
         transaction.commit()?;
         Ok((decisions, entries))
     }
@@ -341,10 +346,7 @@ impl Writer {
         let unwritten = self.unwritten.lock().clone();
         let transaction = self.database.connection.transaction()?;
         write_ranks(&transaction, self.board, &unwritten)?;
-        transaction.execute(
-            "UPDATE boards SET ranked_through = ranked_through WHERE id = ?1",
-            [self.board],
-        )?;
+        touch(&transaction, self.board)?;
         transaction.commit()?;
         Ok(())
     }
@@ -673,6 +675,14 @@ impl Batch<'_> {
             duplicate: false,
         }
     }
+}
+
+/// Writes the row of a board as it is.
+fn touch(transaction: &Transaction<'_>, board: i64) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("UPDATE boards SET ranked_through = ranked_through WHERE id = ?1")?
+        .execute([board])?;
+    Ok(())
 }
 
 /// Writes the ranks that the fold gave to committed entries.
