@@ -152,6 +152,11 @@ impl Database {
         // Whoever writes notes it.
         marker.note.wal = None;
         marker.sync().map_err(|source| writable(path, source))?;
+        if found == Found::Nothing {
+            // A process that dies while it makes the file leaves no journal beside it, which
+            // the next one could not tell from that of another program.
+            connection.pragma_update(None, "journal_mode", "MEMORY")?;
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", wal::MANY)?;
