@@ -5,10 +5,6 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
     process::{Command as Process, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 
@@ -26,6 +22,9 @@ use crate::{
 const STORE: &str = "PODIUM_TEST_KILL_STORE";
 /// Set for the child: the number of its first action.
 const FIRST: &str = "PODIUM_TEST_KILL_FIRST";
+
+/// Set for the other program: the path of the file.
+const OTHER: &str = "PODIUM_TEST_KILL_OTHER";
 
 const ROUNDS: u64 = 25;
 const USERS: u8 = 8;
@@ -103,27 +102,40 @@ async fn every_answered_action_is_there_once_beside_a_program_that_writes_the_lo
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("podium.db");
     let url = format!("sqlite:{}", path.display());
-    let is_over = Arc::new(AtomicBool::new(false));
-    let other = std::thread::spawn({
-        let is_over = is_over.clone();
-        move || {
-            let mut checkpoints = 0;
-            while !is_over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(1));
-                let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-                let Ok(other) = rusqlite::Connection::open_with_flags(&path, flags) else {
-                    continue;
-                };
-                let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-                checkpoints += i32::from(other.query_row(sql, [], |_| Ok(())).is_ok());
-            }
-            checkpoints
-        }
-    });
     let test = "every_answered_action_is_there_once_beside_a_program_that_writes_the_log_back";
+    // Another process: SQLite's locks are those of a process.
+    let mut other = child(test).env(OTHER, &path).spawn().unwrap();
     die_again_and_again(test, &url).await;
-    is_over.store(true, Ordering::Relaxed);
-    assert!(other.join().unwrap() > 0);
+    assert!(
+        other.try_wait().unwrap().is_none(),
+        "it has written back until now"
+    );
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+/// Writes the log back again and again, until it is killed.
+fn write_back_for_ever(path: &str) {
+    loop {
+        std::thread::sleep(Duration::from_millis(1));
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+        if let Ok(other) = rusqlite::Connection::open_with_flags(path, flags) {
+            // The file may be just opened, or closed.
+            _ = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
+}
+
+/// This test, in a process of its own.
+fn child(test: &str) -> Process {
+    let mut process = Process::new(std::env::current_exe().unwrap());
+    process.args([
+        &format!("kill::{test}"),
+        "--exact",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    process
 }
 
 #[tokio::test]
@@ -144,6 +156,9 @@ async fn every_answered_action_is_there_once_in_redis() {
 
 /// The child is the test again, in a process of its own, and this is all that it does.
 async fn is_child() -> bool {
+    if let Ok(path) = std::env::var(OTHER) {
+        write_back_for_ever(&path);
+    }
     let (Ok(url), Ok(first)) = (std::env::var(STORE), std::env::var(FIRST)) else {
         return false;
     };
@@ -164,13 +179,7 @@ async fn die_again_and_again(test: &str, url: &str) -> u64 {
     let mut answered: HashMap<u64, (u64, i64, u64, u64)> = HashMap::new();
     let mut first = 0;
     for round in 0..ROUNDS {
-        let mut child = Process::new(std::env::current_exe().unwrap())
-            .args([
-                &format!("kill::{test}"),
-                "--exact",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+        let mut child = child(test)
             .env(STORE, url)
             .env(FIRST, first.to_string())
             .stdout(Stdio::piped())

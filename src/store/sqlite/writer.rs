@@ -677,11 +677,14 @@ impl Batch<'_> {
     }
 }
 
-/// Writes the row of a board as it is.
+/// Writes the row of a board as it is. SQLite writes no page in which nothing changes, so it
+/// changes there and back.
 fn touch(transaction: &Transaction<'_>, board: i64) -> Result<(), StoreError> {
-    transaction
-        .prepare_cached("UPDATE boards SET ranked_through = ranked_through WHERE id = ?1")?
-        .execute([board])?;
+    for change in [1, -1] {
+        transaction
+            .prepare_cached("UPDATE boards SET ranked_through = ranked_through + ?2 WHERE id = ?1")?
+            .execute(params![board, change])?;
+    }
     Ok(())
 }
 
