@@ -204,7 +204,7 @@ pub(super) fn outside(path: &Path, note: &Note) -> Result<Result<Found, Problem>
         return Ok(Err(Problem::Journal));
     }
     if wal > 0 {
-        return Ok(wal_fits(path, note, &header)?);
+        return wal_fits(path, note, &header);
     }
     // Without a log the file must have all its pages; SQLite would go on with fewer.
     let page = match u16::from_be_bytes([header[16], header[17]]) {
