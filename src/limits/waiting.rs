@@ -71,12 +71,12 @@ impl Waiting {
         })
     }
 
-    /// The page of this user was told that it is its turn.
-    pub(super) fn told(&self, key: IpAddr, user: UserId, now: Instant) {
+    /// The page of this user was told that it is its turn, or is not.
+    pub(super) fn told(&self, key: IpAddr, user: UserId, is_its_turn: bool, now: Instant) {
         let mut queues = self.0.lock();
         let queue = queues.get_mut(&key).into_iter().flatten();
         for page in queue.filter(|page| page.user == user) {
-            page.turn_since.get_or_insert(now);
+            page.turn_since = is_its_turn.then(|| page.turn_since.unwrap_or(now));
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
             for n in 0..3 {
                 assert_eq!(waiting.position(here, user(n), now), n);
             }
-            waiting.told(here, user(0), now);
+            waiting.told(here, user(0), true, now);
         }
         let now = start + PASSED_AFTER;
         assert_eq!(waiting.position(here, user(0), now), 2);
