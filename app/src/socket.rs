@@ -274,6 +274,11 @@ pub(crate) fn connect(
         if document().hidden() {
             client.settle();
         } else {
+            client.show();
+            // Where it is not live, somebody waits for rows. Those that are asked for come.
+            if client.rows_at.get().is_some_and(f64::is_finite) {
+                client.rows_at.set(Some(client.now()));
+            }
             client.look_again();
         }
     });
@@ -353,11 +358,6 @@ impl Client {
         self.session.borrow_mut().look_again(now, Math::random());
         if self.socket.connected() && self.liveness.borrow_mut().look_again(now) {
             self.compare_clocks();
-        }
-        self.show();
-        // Where it is not live, somebody waits for rows. Those that are asked for come.
-        if self.rows_at.get().is_some_and(f64::is_finite) {
-            self.rows_at.set(Some(now));
         }
         self.watch();
     }
