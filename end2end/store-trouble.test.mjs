@@ -156,21 +156,25 @@ describe('a disk', () => {
     const userId = await newUser(podium);
     let log = '';
     podium.process.stderr.on('data', (text) => (log += text));
-    // More than is left in the log when all is quiet.
-    for (let i = 0; i < 40; i++) {
-      await Promise.all(Array.from({ length: 5 }, () => newUser(podium, `Ben ${i}`)));
-      await act(podium.url, { userId, scoreIncrease: 1 });
-    }
-    const makeRoom = fill(seenFromHere(podium, disk));
-    const end = Date.now() + COMES_WITHIN_MS;
-    while (!/cannot be written back/.test(log)) {
+    let score = 0;
+    let makeRoom;
+    const isSaid = () => /cannot be written back/.test(log);
+    for (const end = Date.now() + COMES_WITHIN_MS; !isSaid(); ) {
       assert.ok(Date.now() < end, `the log was written back\n${log}`);
-      await sleep(50);
+      makeRoom?.();
+      // More than is left in the log when all is quiet. It may have been written back before
+      // the disk is full, where the machine is slow.
+      for (let i = 0; i < 40; i++) {
+        await Promise.all(Array.from({ length: 5 }, () => newUser(podium, `Ben ${i}`)));
+        ({ score } = await act(podium.url, { userId, scoreIncrease: 1 }));
+      }
+      makeRoom = fill(seenFromHere(podium, disk));
+      for (const until = Date.now() + 5000; !isSaid() && Date.now() < until; ) await sleep(50);
     }
     await ready(podium);
     makeRoom();
     await act(podium.url, { userId, scoreIncrease: 1 });
-    assert.equal((await leaderboard(podium.url)).topScores[0].score, 41);
+    assert.equal((await leaderboard(podium.url)).topScores[0].score, score + 1);
   });
 
   it('that hangs is said, and whoever waits for it waits for a bounded time', async (t) => {
