@@ -150,7 +150,10 @@ test('a page whose first connection hangs says that it is not live', async ({ po
         else held.push(socket);
       }),
   });
-  await notLive(page);
+  // It refreshes itself over HTTP meanwhile, so what it shows is not old.
+  const status = page.locator('.status');
+  await expect(status).toHaveAttribute('data-connection', /reconnecting|refreshing/, NOTICED);
+  await expect(status).toHaveText(/Not live/);
   mayConnect = true;
   await backLive(page);
   expect(held.length).toBeGreaterThan(0);
