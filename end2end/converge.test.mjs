@@ -173,8 +173,8 @@ class Viewer extends Client {
   view = new BoardView();
   lossy = true;
   counts = { refreshes: 0, deltas: 0, lost: 0, gaps: 0, overlapping: 0 };
-  /** Where the view was at one time or another. */
-  #positions = [];
+  /** The view as it was at one time or another. */
+  #earlier = [];
   /** Of a connection that has not asked for deltas: no rule protects it. */
   #order = new Order();
 
@@ -197,23 +197,25 @@ class Viewer extends Client {
 
   #forget() {
     this.view = new BoardView();
-    this.#positions = [];
+    this.#earlier = [];
   }
 
-  /** Subscribes from where the view is, unless told otherwise. */
-  #subscribe(from = this.view.position) {
+  /** Subscribes from where the view is. */
+  #subscribe() {
     // Whoever is not connected subscribes when they are.
     if (!this.wire.connected) return;
     const inDeltas = this.watched.mode === 'delta';
     if (inDeltas) this.#order = undefined;
-    const position = inDeltas ? from : {};
+    const position = inDeltas ? this.view.position : {};
     this.wire.emit('subscribe_scoreboard', { ...this.watched, ...position });
   }
 
-  /** Asks for what was missed, or for more: that must be right for it too. */
+  /** Asks for what was missed, at times with what it showed long ago, as a tab that slept. */
   #resume() {
-    const more = this.#positions.length > 0 && this.random.chance(30);
-    this.#subscribe(more ? this.random.pick(this.#positions) : undefined);
+    if (this.#earlier.length > 0 && this.random.chance(30)) {
+      this.view = this.random.pick(this.#earlier).copy();
+    }
+    this.#subscribe();
   }
 
   onConnect() {
@@ -231,7 +233,7 @@ class Viewer extends Client {
       if (!ours) return;
       this.counts.refreshes += 1;
       this.view.refresh(payload);
-      this.#positions.push(this.view.position);
+      this.#earlier.push(this.view.copy());
     } else if (name === 'scoreboard_delta') {
       if (!ours || this.watched.mode !== 'delta') return;
       if (this.lossy && this.random.chance(LOST_OF_100)) {
@@ -246,7 +248,7 @@ class Viewer extends Client {
         this.#resume();
       } else if (outcome === 'applied') {
         if (payload.from < seq) this.counts.overlapping += 1;
-        this.#positions.push(this.view.position);
+        this.#earlier.push(this.view.copy());
       }
     }
   }
@@ -339,8 +341,9 @@ class World {
 
   async addUser() {
     const user = randomUUID();
+    await putUser(this.url, user, `Player ${user.slice(0, 8)}`);
+    // Nobody acts for whom the server does not know yet.
     this.users.push(user);
-    await putUser(this.url, user, `Player ${this.users.length}`);
     return user;
   }
 

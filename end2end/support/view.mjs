@@ -13,6 +13,11 @@ export class BoardView {
   /** The last entry of the log that the rows hold. */
   seq;
 
+  /** The view as it is now, whatever becomes of this one. */
+  copy() {
+    return Object.assign(new BoardView(), this);
+  }
+
   /** Where to resume: what `subscribe_scoreboard` takes beside `mode` and `page`. */
   get position() {
     return this.epoch === undefined ? {} : { epoch: this.epoch, seq: this.seq };
