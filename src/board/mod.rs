@@ -20,4 +20,4 @@ pub use ranking::{Direction, Ranking, Ties};
 pub use rules::{Operator, Rules};
 pub use score::Score;
 pub use sweep::{RankSweep, Watched};
-pub use tick::{Changes, Climb, Ended, Tick, UserChange};
+pub use tick::{Changes, Climb, Tick, UserChange};

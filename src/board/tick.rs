@@ -49,8 +49,10 @@ pub struct Changes {
     pub climbed: Vec<Climb>,
     /// What organisers had to say.
     pub announced: Vec<Announcement>,
-    /// Whose sockets are to be closed.
-    pub ended: Vec<Ended>,
+    /// Users who were deleted.
+    pub deleted: Vec<UserId>,
+    /// Users whose tokens were revoked.
+    pub revoked: Vec<UserId>,
 }
 
 /// A user is ranked better than after any earlier action.
@@ -62,16 +64,6 @@ pub struct Climb {
     pub from: Option<u64>,
     /// The best rank now.
     pub to: u64,
-}
-
-/// Somebody's sessions have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The user is not on the board any more.
-    Deleted(UserId),
-    /// The user's tokens that were issued until then, in seconds since
-    /// 1970-01-01T00:00:00Z, are void.
-    Revoked(UserId, u64),
 }
 
 /// What one user did since the last tick.
@@ -113,10 +105,8 @@ impl Changes {
                     self.climbed.push(Climb { user, from, to });
                 }
             }
-            Fact::UserDeleted { user } => self.ended.push(Ended::Deleted(*user)),
-            Fact::TokensRevoked { user, issued_until } => {
-                self.ended.push(Ended::Revoked(*user, *issued_until));
-            }
+            Fact::UserDeleted { user } => self.deleted.push(*user),
+            Fact::TokensRevoked { user, .. } => self.revoked.push(*user),
             Fact::Announced(announcement) => self.announced.push(announcement.clone()),
             Fact::UserChanged { .. } => {}
         }

@@ -3,29 +3,32 @@
 use std::{convert::Infallible, sync::Arc};
 
 use serde::Serialize;
-use serde_json::value::to_raw_value;
+use serde_json::value::RawValue;
 use socketioxide::{
     adapter::Adapter,
     extract::AckSender,
     handler::{FromMessageParts, Value},
-    socket::{Sid, Socket},
+    socket::Socket,
 };
 use tokio::time::Instant;
 
 use super::{
-    outlet::{Outlet, ack_size, event_size},
+    message::{Payload, ack_size, encode},
     session::Session,
 };
-use crate::{live::LiveBoard, wire};
+use crate::{
+    board::{Epoch, Timestamp},
+    wire,
+};
 
 /// An answer to one event.
 pub(super) struct Answer<A> {
-    /// By what it is acknowledged, if its client asked for that.
+    /// What it is acknowledged with, if its client asked for that.
     pub(super) ack: Option<A>,
     pub(super) outcome: Result<Reply, EventError>,
 }
 
-/// What an event got that was done.
+/// What a client is sent for an event that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// Nothing but the acknowledgement.
@@ -33,8 +36,8 @@ pub(super) enum Reply {
     Pong,
 }
 
-/// By what an event is acknowledged, if its client asked for that. The library's own
-/// extractor does not say whether it did, and what is not sent must not count.
+/// What an event is acknowledged with, if its client asked for that. The library's own
+/// extractor does not say whether it did, and what is not sent must not be counted.
 pub(super) struct Acknowledgement<A: Adapter>(pub(super) Option<AckSender<A>>);
 
 impl<A: Adapter> FromMessageParts<A> for Acknowledgement<A> {
@@ -79,13 +82,13 @@ impl EventError {
     }
 }
 
-/// What an event says that has only words.
+/// The data of an event that has a message for its user and nothing else.
 #[derive(Serialize)]
 pub(super) struct ErrorMessage {
     pub(super) message: &'static str,
 }
 
-/// The acknowledgement of an event that was done.
+/// The acknowledgement of an event that succeeded.
 #[derive(Serialize)]
 struct Done {
     ok: bool,
@@ -95,7 +98,7 @@ struct Done {
     time: String,
 }
 
-/// The acknowledgement of one that was not.
+/// The acknowledgement of an event that failed.
 #[derive(Serialize)]
 struct Failed {
     ok: bool,
@@ -108,67 +111,54 @@ struct AckError {
     message: &'static str,
 }
 
+/// An answer as it is sent: an event, and then the acknowledgement.
+pub(super) struct EncodedAnswer<A> {
+    pub(super) event: Option<Payload>,
+    pub(super) ack: Option<(A, Arc<RawValue>)>,
+}
+
 impl<A> Answer<A> {
-    /// Sends it to a client whose session this is.
-    pub(super) fn send<O: Outlet<Ack = A>>(
-        self,
-        outlet: &O,
-        (sid, session): (Sid, &Session),
-        live: &LiveBoard,
-        now: Instant,
-    ) {
-        match self.outcome {
+    /// Encodes it, as of this entry of the log and this time.
+    pub(super) fn encode(self, (epoch, seq): (Epoch, u64), time: Timestamp) -> EncodedAnswer<A> {
+        let (event, data) = match self.outcome {
             Ok(reply) => {
-                if reply == Reply::Pong {
-                    emit(outlet, (sid, session), "pong", &(), now);
-                }
-                let (epoch, seq) = live.read(|epoch, board| (epoch, board.seq()));
                 let done = Done {
                     ok: true,
                     epoch: epoch.to_string(),
                     seq,
-                    time: wire::timestamp(live.now()),
+                    time: wire::timestamp(time),
                 };
-                acknowledge(outlet, session, self.ack, &done, now);
+                let event = match reply {
+                    Reply::Done => None,
+                    Reply::Pong => Payload::new("pong", &()),
+                };
+                (event, self.ack.is_some().then(|| encode(&done)))
             }
             Err(error) => {
                 let (code, message) = (error.code(), error.message());
-                let said = ErrorMessage { message };
-                emit(outlet, (sid, session), "error", &said, now);
                 let failed = Failed {
                     ok: false,
                     error: AckError { code, message },
                 };
-                acknowledge(outlet, session, self.ack, &failed, now);
+                let event = Payload::new("error", &ErrorMessage { message });
+                (event, self.ack.is_some().then(|| encode(&failed)))
             }
+        };
+        EncodedAnswer {
+            event,
+            ack: self.ack.zip(data.flatten()),
         }
     }
 }
 
-fn emit<O: Outlet, T: Serialize>(
-    outlet: &O,
-    (sid, session): (Sid, &Session),
-    event: &str,
-    data: &T,
-    now: Instant,
-) {
-    if let Ok(data) = to_raw_value(data) {
-        session.sent(event_size(event, &data), now);
-        outlet.emit(sid, event, &data);
-    }
-}
-
-fn acknowledge<O: Outlet, T: Serialize>(
-    outlet: &O,
-    session: &Session,
-    ack: Option<O::Ack>,
-    data: &T,
-    now: Instant,
-) {
-    if let Some(ack) = ack
-        && let Ok(data) = to_raw_value(data)
-    {
-        session.sent(ack_size(&data), now);
-        outlet.acknowledge(ack, &data);
+impl<A> EncodedAnswer<A> {
+    /// Counts it as sent by a session. To be called before it is sent.
+    pub(super) fn count_sent(&self, session: &Session, now: Instant) {
+        if let Some(event) = &self.event {
+            session.sent(event.packet_size(), now);
+        }
+        if let Some((_, data)) = &self.ack {
+            session.sent(ack_size(data), now);
+        }
     }
 }

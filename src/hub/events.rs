@@ -1,4 +1,4 @@
-//! What a client may say.
+//! What a client may send.
 
 use std::fmt;
 
@@ -50,27 +50,27 @@ pub(super) enum ClientEvent {
     SubscribeScoreboard(Subscribe),
     UnsubscribeScoreboard,
     SubscribeUserScore(UserId),
-    /// A later token, and what it says; none if it is not valid. Tokens are long, so they
-    /// do not wait for the actor themselves.
+    /// What a later token says; `None` if it is not valid. Tokens are long, so they are
+    /// verified before the event waits for the actor.
     RefreshToken(Option<Identity>),
     Ping,
     /// The name is unknown, or the arguments do not fit it.
     Malformed,
 }
 
-/// Which rows a client wants to see, and how.
+/// Which rows a client subscribes to, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subscribe {
     pub(super) view: View,
     pub(super) mode: Mode,
     /// The epoch and `seq` of the rows that the client has.
     pub(super) known: Option<(Epoch, u64)>,
-    /// Is it to be sent something every few seconds, whatever happens?
+    /// Is it to be sent something every few seconds, even if nothing happens?
     pub(super) heartbeat: bool,
 }
 
 impl Subscribe {
-    /// What a client wants that says nothing.
+    /// Of a client that sends no fields.
     const PLAIN: Subscribe = Subscribe {
         view: View::Top,
         mode: Mode::Full,
@@ -78,7 +78,7 @@ impl Subscribe {
         heartbeat: false,
     };
 
-    /// Reads what a client says; a field that is `null` is none.
+    /// Reads the fields that a client sends; one that is `null` counts as absent.
     fn read(fields: &Map<String, Value>) -> Option<Subscribe> {
         let mut wanted = Subscribe::PLAIN;
         let (mut epoch, mut seq) = (None, None);
@@ -100,7 +100,7 @@ impl Subscribe {
         }
         wanted.known = match (epoch, seq, wanted.mode) {
             (None, None, _) => None,
-            // Rows of an epoch that is none are not known here.
+            // Rows of an epoch that is not written like one are not known here.
             (Some(epoch), Some(seq), Mode::Delta) => read_epoch(epoch).map(|epoch| (epoch, seq)),
             _ => return None,
         };
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_says_what_and_how() {
+    fn a_subscription_names_its_rows_and_its_mode() {
         let subscribe = |fields| read("subscribe_scoreboard", &[fields]);
         let plain = Subscribe::PLAIN;
         let epoch = Epoch(0x2a).to_string();

@@ -1,6 +1,6 @@
-//! The handshake: who may connect. The texts of the refusals are a contract.
+//! The handshake: who may connect. The messages of the refusals are a contract.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
@@ -9,14 +9,20 @@ use socketioxide::{
     socket::DisconnectReason,
 };
 
-use super::{Excess, Handlers, Joined, Peer, Session, actor::Request, received};
+use super::{
+    Peer,
+    excess::Excess,
+    handlers::{Handlers, received},
+    session::Session,
+    state::Event,
+};
 use crate::auth::{Identity, Role, bearer};
 
-/// How long a transport outlives the socket that has left it: what was said last may
+/// How long a transport outlives the socket that was disconnected: the last packets may
 /// still arrive, and official clients end it by themselves.
-const GOODBYE: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
 
-/// Why a client was not let in; each is shown as the message of `connect_error`.
+/// Why a client may not connect; each is the message of its `connect_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error("Authentication token required")]
@@ -31,7 +37,19 @@ pub(super) enum Refused {
     TooMuchOfUser,
 }
 
-/// Lets a client in, or refuses it. A session has one client at a time.
+/// What is known of a socket that was admitted.
+#[derive(Clone)]
+pub(super) struct Connection {
+    /// What its token says.
+    pub(super) identity: Identity,
+    pub(super) session: Session,
+    /// Of its client, if the listener has said it.
+    pub(super) address: Option<IpAddr>,
+    /// The key by which the address is limited; `None` if it is not.
+    pub(super) limited_as: Option<IpAddr>,
+}
+
+/// Admits a client, or refuses it. A session has one client at a time.
 pub(super) async fn authenticate(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
@@ -49,8 +67,8 @@ pub(super) async fn authenticate(
     admitted
 }
 
-/// Sets the handler of a client that may connect, before the client is told that it is
-/// connected: no event is too early for that.
+/// Sets the handlers of a client that may connect, before it is told that it is connected:
+/// so none of its events is too early for them.
 fn admit(
     socket: &SocketRef,
     auth: Option<&Value>,
@@ -59,43 +77,45 @@ fn admit(
 ) -> Result<(), Refused> {
     let identity = identify(socket, auth, handlers);
     let is_signed_in = identity.is_ok_and(|identity| identity.role != Role::Viewer);
-    // Whoever is refused for their address learns nothing of their token.
+    // A client that is refused for its address learns nothing of its token.
     if !session.admits(identity.ok().map(|it| it.user), is_signed_in) {
         return Err(Refused::TooManyConnections);
     }
     let identity = identity?;
     let peer = socket.req_parts().extensions.get::<Peer>();
     let address = peer.map(|Peer(address)| *address);
-    let place = handlers.limits.handshake(identity.user);
-    let place = place.map_err(|reason| {
+    let permit = handlers.limits.handshake(identity.user);
+    let permit = permit.map_err(|reason| {
         handlers.limits.refused(reason, address);
         Refused::TooMuchOfUser
     })?;
     session.joined(identity.user, is_signed_in);
     // The socket holds it until it is dropped itself, in whatever way it ended.
-    socket.extensions.insert(place);
+    socket.extensions.insert(permit);
     socket.extensions.insert(Excess::default());
-    socket.on_fallback(received);
-    let (sid, gone) = (socket.id, handlers.requests.clone());
-    let left = session.clone();
-    socket.extensions.insert(Joined {
+    socket.extensions.insert(Connection {
         identity,
         session: session.clone(),
         address,
+        limited_as: address.and_then(|address| handlers.limits.limited(address)),
     });
+    socket.on_fallback(received);
+    let (sid, requests) = (socket.id, handlers.requests.clone());
+    let session = session.clone();
     socket.on_disconnect(async move |reason: DisconnectReason| {
         use DisconnectReason::{ClientNSDisconnect, ServerNSDisconnect};
         if matches!(reason, ClientNSDisconnect | ServerNSDisconnect) {
-            left.close_after(GOODBYE);
+            session.close_after(LINGER);
         }
-        drop(left);
-        // Waits for a place: who left must not count as present for ever.
-        _ = gone.send(Request::Disconnected(sid, identity.user)).await;
+        drop(session);
+        // Waits for a slot: a socket that has disconnected must not be online for ever.
+        let event = Event::Disconnected(sid, identity.user);
+        _ = requests.send(event.into()).await;
     });
     Ok(())
 }
 
-/// Whose token a client has shown, if it is one of somebody who may connect.
+/// What the token of a client says, if its user may connect.
 fn identify(
     socket: &SocketRef,
     auth: Option<&Value>,

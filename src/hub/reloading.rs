@@ -1,5 +1,5 @@
-//! What clients of a hub hear when the board is replaced. They speak Socket.IO with
-//! it by polling, within this process.
+//! What clients of a hub receive when the log is replaced. They speak Socket.IO with it by
+//! polling, within this process.
 
 use std::{collections::VecDeque, num::NonZeroU32};
 
@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::*;
+use super::{message::Payload, *};
 use crate::{
     auth::Role,
     board::{Epoch, UserId},
     config::{AuthTable, LimitsTable, Secret},
-    limits::{Admission, Traffic},
+    limits::{Admission, Reason, Traffic},
     live::testing::{acted, live, log, user},
     metrics::Metrics,
     store::Fold,
@@ -34,7 +34,7 @@ const TTL: Duration = Duration::from_secs(600);
 /// How long an event may take that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A hub over a board that the test fills.
+/// A hub with a board that the test fills.
 struct Running {
     router: Router,
     tokens: Arc<Tokens>,
@@ -72,9 +72,9 @@ impl Running {
         }
     }
 
-    /// A client who is connected, and has sent these events.
+    /// A client that is connected and has sent these events.
     async fn client(&self, user: UserId, role: Role, events: &[Value]) -> Client {
-        let mut client = self.newcomer(user, role).await;
+        let mut client = self.connecting(user, role).await;
         while !client.packet().await.starts_with("40") {}
         for event in events {
             client.send(format!("42{event}")).await;
@@ -82,11 +82,11 @@ impl Running {
         client
     }
 
-    /// A client who has said who they are.
-    async fn newcomer(&self, user: UserId, role: Role) -> Client {
+    /// A client that has sent its token.
+    async fn connecting(&self, user: UserId, role: Role) -> Client {
         let address = [192, 0, 2, 1].into();
         let Admission::Opened(permit) = self.limits.session(address, None) else {
-            panic!("there are few");
+            panic!("the limit is not reached");
         };
         let traffic = Traffic::new(self.limits.clone(), address);
         let mut client = Client {
@@ -183,7 +183,7 @@ impl Client {
     }
 }
 
-/// The `seq` of what an event tells, or the number that is the id of a banner.
+/// The `seq` of an event, or the number that is the id of a banner.
 fn number_of(payload: &Value) -> Option<u64> {
     let seq = payload.get("seq").or_else(|| payload.get("to"));
     seq.map_or_else(
@@ -195,11 +195,12 @@ fn number_of(payload: &Value) -> Option<u64> {
     )
 }
 
-/// The names of events, and whether they tell of the second log.
-fn told(events: &[(String, Value)]) -> Vec<(&str, bool)> {
+/// The names of events, and whether they are of the second log.
+fn received(events: &[(String, Value)]) -> Vec<(&str, bool)> {
     let epoch = Epoch(2).to_string();
-    let told = events.iter();
-    told.filter(|(name, _)| name != SYSTEM_NOTIFICATION)
+    let events = events.iter();
+    events
+        .filter(|(name, _)| name != SYSTEM_NOTIFICATION)
         .map(|(name, payload)| (name.as_str(), payload["epoch"] == epoch))
         .collect()
 }
@@ -213,7 +214,7 @@ fn banners(events: &[(String, Value)]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn whoever_is_here_begins_anew_with_another_log() {
+async fn connected_clients_are_resynchronised_with_another_log() {
     let (live, mut folder) = live(log(1, 3, &[1, 2]));
     let running = Running::start(live);
     let subscribe = json!([SUBSCRIBE_SCOREBOARD]);
@@ -227,11 +228,11 @@ async fn whoever_is_here_begins_anew_with_another_log() {
     let mut revoked = running.client(user(9), Role::Viewer, &[]).await;
     viewer.until(LEADERBOARD_REFRESH, 3).await;
     player.until(USER_SCORE_UPDATE, 3).await;
-    // It is shown when the hub starts, to them or as they come.
+    // It is published when the hub starts, and sent to clients that connect later.
     let mut late = running.client(user(51), Role::Viewer, &[]).await;
     late.until(SYSTEM_NOTIFICATION, 1).await;
 
-    // The player stands there as before.
+    // The player has the same rank there.
     let mut other = log(2, 9, &[3, 2]);
     other.announcements.extend(log(1, 1, &[1]).announcements);
     other.revoked = vec![(user(9), running.tokens.seconds() + 60)];
@@ -245,7 +246,7 @@ async fn whoever_is_here_begins_anew_with_another_log() {
     to_viewer.extend(viewer.until(LEADERBOARD_REFRESH, 10).await);
     to_player.extend(player.until(SCOREBOARD_DELTA, 10).await);
     assert_eq!(
-        told(&to_viewer),
+        received(&to_viewer),
         [
             (LEADERBOARD_REFRESH, true),
             (SCOREBOARD_UPDATE, true),
@@ -253,7 +254,7 @@ async fn whoever_is_here_begins_anew_with_another_log() {
         ]
     );
     assert_eq!(
-        told(&to_player),
+        received(&to_player),
         [
             (LEADERBOARD_REFRESH, true),
             (USER_SCORE_UPDATE, true),
@@ -264,7 +265,7 @@ async fn whoever_is_here_begins_anew_with_another_log() {
 }
 
 #[tokio::test]
-async fn whoever_comes_with_another_log_is_shown_all_rows() {
+async fn clients_that_resume_from_another_log_are_sent_all_rows() {
     let (live, mut folder) = live(log(1, 3, &[1, 2]));
     let running = Running::start(live);
     let resume = |epoch: u64| {
@@ -287,9 +288,9 @@ async fn whoever_comes_with_another_log_is_shown_all_rows() {
         .client(user(51), Role::Viewer, &[json!([SUBSCRIBE_SCOREBOARD])])
         .await;
     watching.until(LEADERBOARD_REFRESH, 3).await;
-    // As far as the one before: only the epoch tells them apart.
+    // With the same `seq`: only the epoch tells them apart.
     folder.reload(log(2, 3, &[1, 2]));
-    // Whoever has heard of it elsewhere, before the next tick.
+    // A client that knows of it from elsewhere, before the next tick.
     assert_eq!(answer(2).await.1, now(2));
     assert_eq!(answer(1).await, (LEADERBOARD_REFRESH.into(), now(2)));
     watching.until(LEADERBOARD_REFRESH, 3).await;
@@ -300,7 +301,7 @@ async fn whoever_comes_with_another_log_is_shown_all_rows() {
 }
 
 #[tokio::test]
-async fn what_is_sent_is_what_was_counted() {
+async fn the_size_of_what_is_sent_is_what_was_counted() {
     let (live, _folder) = live(log(1, 3, &[1, 2]));
     let running = Running::start(live.clone());
     let mut client = running.client(user(50), Role::Viewer, &[]).await;
@@ -313,15 +314,15 @@ async fn what_is_sent_is_what_was_counted() {
     let ack: Value = serde_json::from_str(ack.unwrap()).unwrap();
     assert_eq!(ack["ok"], true);
     let rows = live.read(|epoch, board| wire::leaderboard(epoch, board, 0..board.rules().top));
-    let rows = serde_json::value::to_raw_value(&rows).unwrap();
+    let payload = Payload::new(LEADERBOARD_REFRESH, &rows).unwrap();
     let packet = client.packet().await;
+    let rows = &payload.data;
     assert_eq!(packet, format!("42[\"{LEADERBOARD_REFRESH}\",{rows}]"));
-    let counted = outlet::event_size(LEADERBOARD_REFRESH, &rows);
-    assert_eq!(counted, packet.len());
+    assert_eq!(payload.packet_size(), packet.len());
 }
 
 #[tokio::test]
-async fn what_is_refused_is_counted() {
+async fn refusals_are_counted() {
     let (live, _folder) = live(log(1, 3, &[1, 2]));
     let two = NonZeroU32::new(2).unwrap();
     let table = LimitsTable {
@@ -337,7 +338,7 @@ async fn what_is_refused_is_counted() {
         running.client(user(51), Role::Viewer, &[]).await;
     }
     assert_eq!(running.refused(Reason::Handshakes).as_deref(), Some("0"));
-    let mut third = running.newcomer(user(51), Role::Viewer).await;
+    let mut third = running.connecting(user(51), Role::Viewer).await;
     let refusal = r#"44{"message":"Rate limit exceeded"}"#;
     while third.packet().await != refusal {}
     assert_eq!(running.refused(Reason::Handshakes).as_deref(), Some("1"));

@@ -1,60 +1,72 @@
-//! The names of the rooms.
+//! The rooms of Socket.IO that the hub sends to, and their names.
 
 use super::view::{Mode, View};
 use crate::{
-    auth::Role,
+    auth::{Identity, Role},
     board::{Audience, UserId},
     wire,
 };
 
-/// Everybody who watches the visible board, in either mode.
-pub(super) const SCOREBOARD: &str = "scoreboard";
+/// A room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// All subscribers of the visible board, in either mode.
+    Scoreboard,
+    /// The subscribers of a view in one mode.
+    View(View, Mode),
+    /// All sockets of a user.
+    User(UserId),
+    /// All sockets of a role.
+    Role(Role),
+}
 
-/// Those who watch a view in one mode.
-pub(super) fn view(view: View, mode: Mode) -> String {
-    let mode = match mode {
-        Mode::Full => "full",
-        Mode::Delta => "delta",
-    };
-    match view {
-        View::Top => format!("{SCOREBOARD}:{mode}"),
-        View::Page(page) => format!("{SCOREBOARD}:{page}:{mode}"),
+impl Room {
+    /// By which the library knows it.
+    pub(super) fn name(self) -> String {
+        match self {
+            Room::Scoreboard => "scoreboard".into(),
+            Room::View(view, mode) => {
+                let mode = match mode {
+                    Mode::Full => "full",
+                    Mode::Delta => "delta",
+                };
+                match view {
+                    View::Top => format!("scoreboard:{mode}"),
+                    View::Page(page) => format!("scoreboard:{page}:{mode}"),
+                }
+            }
+            Room::User(user) => format!("user:{}", wire::user_text(user)),
+            Room::Role(Role::Viewer) => "role:viewer".into(),
+            Room::Role(Role::Player) => "role:player".into(),
+            Room::Role(Role::Publisher) => "role:publisher".into(),
+            Room::Role(Role::Admin) => "role:admin".into(),
+        }
     }
 }
 
-/// All sockets of one user.
-pub(super) fn user(user: UserId) -> String {
-    format!("user:{}", wire::user_text(user))
+/// The rooms that a socket is in because of its token.
+pub(super) fn of_identity(identity: Identity) -> Vec<Room> {
+    vec![Room::User(identity.user), Room::Role(identity.role)]
 }
 
-/// All sockets of one role.
-pub(super) fn role(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "role:viewer",
-        Role::Player => "role:player",
-        Role::Publisher => "role:publisher",
-        Role::Admin => "role:admin",
+/// The rooms that a socket is in because it subscribes to a view.
+pub(super) fn of_subscription(view: View, mode: Mode) -> Vec<Room> {
+    let mut rooms = vec![Room::View(view, mode)];
+    if view == View::Top {
+        rooms.push(Room::Scoreboard);
     }
+    rooms
 }
 
-/// Those who are to see an announcement.
-pub(super) fn audience(audience: Audience) -> Vec<String> {
+/// The rooms of an audience.
+pub(super) fn audience(audience: Audience) -> Vec<Room> {
     let roles: &[Role] = match audience {
         Audience::All => &[Role::Viewer, Role::Player, Role::Publisher, Role::Admin],
         Audience::Viewers => &[Role::Viewer],
         Audience::Players => &[Role::Player],
         Audience::Publishers => &[Role::Publisher],
         Audience::Admins => &[Role::Admin],
-        Audience::User(id) => return vec![user(id)],
+        Audience::User(user) => return vec![Room::User(user)],
     };
-    roles.iter().map(|it| role(*it).to_owned()).collect()
-}
-
-/// The rooms of what a socket watches.
-pub(super) fn watched(watched: View, mode: Mode) -> Vec<String> {
-    let mut rooms = vec![view(watched, mode)];
-    if watched == View::Top {
-        rooms.push(SCOREBOARD.to_owned());
-    }
-    rooms
+    roles.iter().map(|role| Room::Role(*role)).collect()
 }

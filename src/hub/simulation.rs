@@ -1,43 +1,37 @@
-//! Slow and quick clients of one actor, in any order of what happens: all that is tested
-//! is what they receive. The net between is a queue for each socket, and time passes when
-//! the test says so.
+//! The hub's state with slow and quick clients, in any order of what happens: all that is
+//! tested is what they receive. The network between is a queue for each socket, and time
+//! passes when the test says so.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use app::wire::{LeaderboardData, ScoreboardDelta, UserScoreUpdate};
-use parking_lot::Mutex;
 use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 use socketioxide::socket::Sid;
-use tokio::time::{Duration, advance};
+use tokio::time::{Duration, Instant, advance};
 
 use super::session::tests::session;
 use super::{
-    Joined,
-    actor::{Actor, Heard, Request},
     events::{ClientEvent, Subscribe},
-    frames::{Moment, tests::apply},
-    outlet::Outlet,
+    handshake::Connection,
+    message::{Message, Recipient},
+    rooms,
     session::Session,
-    slow::SendQueue,
-    turns::Turns,
+    state::{ClientMessage, Event, HubState, Now, SendQueue, Timer, apply},
     view::{Mode, View},
 };
 use crate::{
-    auth::{Identity, Role, Tokens},
+    auth::{Identity, Role},
     board::{
         Announcement, AnnouncementId, AnnouncementKind, Audience, Fact, LogEntry, Score, Seq,
         Severity, Timestamp,
     },
-    config::{AchievementsTable, AuthTable, LimitsTable, Secret},
-    limits::tests::limits,
+    config::AchievementsTable,
+    limits::Reason,
     live::{
         LiveBoard,
         testing::{live, log, user},
@@ -68,21 +62,74 @@ struct Packet {
     bytes: usize,
 }
 
+/// The sockets that are open: their rooms, and what they were sent.
 #[derive(Default)]
-struct Sockets {
+struct Net {
     rooms: HashMap<String, HashSet<Sid>>,
     queues: HashMap<Sid, VecDeque<Packet>>,
+    /// Why clients were refused something.
+    refused: Vec<Reason>,
 }
 
-#[derive(Clone, Default)]
-struct Net(Arc<Mutex<Sockets>>);
-
 impl Net {
-    fn push(&self, sid: Sid, packet: Packet) {
-        if let Some(queue) = self.0.lock().queues.get_mut(&sid) {
+    fn exists(&self, sid: Sid) -> bool {
+        self.queues.contains_key(&sid)
+    }
+
+    /// Acts on what the hub's state returns, as the outbox does.
+    fn send(&mut self, messages: Vec<Message<Sid>>) {
+        for message in messages {
+            match message {
+                Message::Join(sid, rooms) => {
+                    for room in rooms {
+                        self.rooms.entry(room.name()).or_default().insert(sid);
+                    }
+                }
+                Message::Leave(sid, rooms) => {
+                    for room in rooms {
+                        self.rooms.entry(room.name()).or_default().remove(&sid);
+                    }
+                }
+                Message::LeaveAll(sid) => self.leave_all(sid),
+                Message::Emit(to, payload) => {
+                    let rooms = match to {
+                        Recipient::Socket(sid) => {
+                            self.push(sid, packet(payload.event, &payload.data));
+                            continue;
+                        }
+                        Recipient::Room(room) => vec![room],
+                        Recipient::Audience(audience) => rooms::audience(audience),
+                    };
+                    let named = rooms.iter().filter_map(|room| self.rooms.get(&room.name()));
+                    let sids: HashSet<Sid> = named.flatten().copied().collect();
+                    for sid in sids {
+                        self.push(sid, packet(payload.event, &payload.data));
+                    }
+                }
+                Message::Acknowledge(sid, data) => self.push(sid, packet("ack", &data)),
+                Message::Disconnect(sid, _) => self.close(sid),
+                Message::CloseSlow(session) => session.close(),
+                Message::Refused(reason, _) => self.refused.push(reason),
+            }
+        }
+    }
+
+    fn push(&mut self, sid: Sid, packet: Packet) {
+        if let Some(queue) = self.queues.get_mut(&sid) {
             assert!(queue.len() < LIBRARY, "the library drops this");
             queue.push_back(packet);
         }
+    }
+
+    fn leave_all(&mut self, sid: Sid) {
+        for room in self.rooms.values_mut() {
+            room.remove(&sid);
+        }
+    }
+
+    fn close(&mut self, sid: Sid) {
+        self.leave_all(sid);
+        self.queues.remove(&sid);
     }
 }
 
@@ -96,63 +143,7 @@ fn packet(name: &str, data: &RawValue) -> Packet {
     }
 }
 
-impl Outlet for Net {
-    type Ack = Sid;
-
-    fn is_connected(&self, sid: Sid) -> bool {
-        self.exists(sid)
-    }
-
-    fn exists(&self, sid: Sid) -> bool {
-        self.0.lock().queues.contains_key(&sid)
-    }
-
-    fn join(&self, sid: Sid, rooms: Vec<String>) {
-        let mut sockets = self.0.lock();
-        for room in rooms {
-            sockets.rooms.entry(room).or_default().insert(sid);
-        }
-    }
-
-    fn leave(&self, sid: Sid, rooms: Vec<String>) {
-        let mut sockets = self.0.lock();
-        for room in rooms {
-            sockets.rooms.entry(room).or_default().remove(&sid);
-        }
-    }
-
-    fn leave_all(&self, sid: Sid) {
-        for room in self.0.lock().rooms.values_mut() {
-            room.remove(&sid);
-        }
-    }
-
-    fn emit(&self, sid: Sid, event: &str, data: &RawValue) {
-        self.push(sid, packet(event, data));
-    }
-
-    async fn emit_to(&self, rooms: Vec<String>, event: &str, data: &RawValue) {
-        let sockets = self.0.lock();
-        let named = rooms.iter().filter_map(|room| sockets.rooms.get(room));
-        let sids: HashSet<Sid> = named.flatten().copied().collect();
-        drop(sockets);
-        for sid in sids {
-            self.push(sid, packet(event, data));
-        }
-    }
-
-    fn acknowledge(&self, sid: Sid, data: &RawValue) {
-        self.push(sid, packet("ack", data));
-    }
-
-    fn disconnect(&self, sid: Sid) -> bool {
-        self.leave_all(sid);
-        self.0.lock().queues.remove(&sid);
-        true
-    }
-}
-
-/// A client, and what it has made of what it took.
+/// A client, and what it has made of what it read.
 struct Client {
     sid: Sid,
     number: u8,
@@ -171,20 +162,17 @@ impl Client {
     }
 
     /// Takes this many packets, if there are as many.
-    fn take(&mut self, net: &Net, most: usize) {
-        let mut taken = Vec::new();
-        let mut sockets = net.0.lock();
-        let Some(queue) = sockets.queues.get_mut(&self.sid) else {
+    fn take(&mut self, net: &mut Net, most: usize) {
+        let Some(queue) = net.queues.get_mut(&self.sid) else {
             return;
         };
-        taken.extend(queue.drain(..most.min(queue.len())));
+        let taken: Vec<Packet> = queue.drain(..most.min(queue.len())).collect();
         if queue.is_empty() {
             self.session.taken();
         } else if !taken.is_empty() {
             let bytes = taken.iter().map(|packet| packet.bytes).sum();
             self.session.took(bytes, taken.len());
         }
-        drop(sockets);
         for packet in taken {
             self.see(&packet);
             self.taken.push(packet);
@@ -312,7 +300,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 struct World {
     net: Net,
-    actor: Actor<Net>,
+    state: HubState<Sid>,
     live: LiveBoard,
     folder: Box<dyn Fold>,
     seq: u64,
@@ -320,9 +308,9 @@ struct World {
     scores: HashMap<u8, i64>,
     announced: u128,
     clients: Vec<Client>,
-    turns: Turns,
-    /// What time it is, in seconds, by the clock of the tokens.
-    clock: Arc<AtomicU64>,
+    started: Instant,
+    /// The time by the clock of the tokens.
+    token_seconds: u64,
 }
 
 impl World {
@@ -330,21 +318,11 @@ impl World {
         let users: Vec<u8> = (0..USERS).collect();
         let seq = u64::from(USERS);
         let (live, folder) = live(log(1, seq, &users));
-        let net = Net::default();
-        let queue = SendQueue(QUEUE);
-        let table = AchievementsTable::default();
-        let clock = Arc::new(AtomicU64::new(0));
-        let tokens = {
-            let (secret, clock) = (Secret("one".into()), clock.clone());
-            let tokens = Tokens::new(&secret, &secret, &AuthTable::default());
-            tokens.with_clock(move || Timestamp(clock.load(Ordering::Relaxed) * 1000))
-        };
-        let limits = Arc::new(limits(LimitsTable::default()));
-        let (tokens, of_all) = (Arc::new(tokens), live.clone());
-        let actor = Actor::new(net.clone(), of_all, tokens, limits.clone(), queue, table);
+        let (queue, table) = (SendQueue(QUEUE), AchievementsTable::default());
+        let started = Instant::now();
         let mut world = World {
-            net,
-            actor,
+            net: Net::default(),
+            state: HubState::new(live.clone(), queue, table, started),
             live,
             folder: Box::new(folder),
             seq,
@@ -352,8 +330,8 @@ impl World {
             scores: HashMap::new(),
             announced: 1000,
             clients: Vec::new(),
-            turns: Turns::new(limits.events_at_once()),
-            clock,
+            started,
+            token_seconds: 0,
         };
         for number in numbers {
             let client = world.open(number);
@@ -363,10 +341,25 @@ impl World {
         world
     }
 
-    /// A client whose socket is there, and not connected yet.
-    fn open(&self, number: u8) -> Client {
+    /// The time, by the test's clocks.
+    fn now(&self) -> Now {
+        let monotonic = Instant::now();
+        Now {
+            monotonic,
+            store: Timestamp((monotonic - self.started).as_millis() as u64),
+            token_seconds: self.token_seconds,
+        }
+    }
+
+    fn handle(&mut self, event: Event<Sid>) {
+        let messages = self.state.handle(event, self.now());
+        self.net.send(messages);
+    }
+
+    /// A client whose socket exists, and is not connected yet.
+    fn open(&mut self, number: u8) -> Client {
         let sid = Sid::new();
-        self.net.0.lock().queues.insert(sid, VecDeque::new());
+        self.net.queues.insert(sid, VecDeque::new());
         Client {
             sid,
             number,
@@ -381,7 +374,7 @@ impl World {
 
     /// A client is connected, with a token that ends then, from this address.
     fn connect(&mut self, client: &Client, expires: u64, address: Option<IpAddr>) {
-        let joined = Joined {
+        let connection = Connection {
             identity: Identity {
                 user: user(client.number),
                 role: Role::Player,
@@ -390,8 +383,9 @@ impl World {
             },
             session: client.session.clone(),
             address,
+            limited_as: address,
         };
-        self.actor.handle(Request::Connected(client.sid, joined));
+        self.handle(Event::Connected(client.sid, connection));
     }
 
     async fn run(&mut self, step: &Step) {
@@ -424,11 +418,11 @@ impl World {
                     duration: None,
                 };
                 let replaces = None;
-                self.actor.handle(Request::Announce {
+                self.handle(Event::Announced {
                     announcement,
                     replaces,
                 });
-                self.actor.show_banners().await;
+                self.handle(Event::Expired(Timer::Banners));
             }
             Step::AnotherLog => {
                 let users: Vec<u8> = (0..USERS).collect();
@@ -439,18 +433,18 @@ impl World {
                 other.announcements.clear();
                 self.folder.reload(other);
             }
-            Step::Tick => self.actor.tick().await,
+            Step::Tick => self.handle(Event::Expired(Timer::Tick)),
             Step::Wait { ms } => {
-                // As often as the actor itself would.
+                // As often as these timers expire.
                 for _ in 0..ms.div_ceil(100) {
                     advance(Duration::from_millis(100)).await;
-                    self.actor.look_at_slow();
-                    self.actor.send_heartbeats();
+                    self.handle(Event::Expired(Timer::SlowConsumers));
+                    self.handle(Event::Expired(Timer::Heartbeats));
                 }
             }
             Step::Take { who, packets } => {
                 if let Some(client) = self.clients.iter_mut().find(|it| it.number == who) {
-                    client.take(&self.net, packets);
+                    client.take(&mut self.net, packets);
                 }
             }
             Step::Subscribe { who, page, mode } => {
@@ -463,67 +457,68 @@ impl World {
                     // Every second client asks for it.
                     heartbeat: who % 2 == 0,
                 };
-                self.say(who, ClientEvent::SubscribeScoreboard(wanted));
+                self.send(who, ClientEvent::SubscribeScoreboard(wanted));
             }
             Step::Unsubscribe { who } => {
                 self.clients[usize::from(who)].view = None;
-                self.say(who, ClientEvent::UnsubscribeScoreboard);
+                self.send(who, ClientEvent::UnsubscribeScoreboard);
             }
-            Step::Ask { who } => self.say(who, ClientEvent::SubscribeUserScore(user(who))),
+            Step::Ask { who } => self.send(who, ClientEvent::SubscribeUserScore(user(who))),
             Step::Ping { who, times } => {
                 for _ in 0..times {
-                    self.say(who, ClientEvent::Ping);
+                    self.send(who, ClientEvent::Ping);
                 }
             }
         }
         for client in &mut self.clients {
             if client.is_slow() {
-                let sockets = self.net.0.lock();
-                let waits = sockets.queues.get(&client.sid);
+                let waits = self.net.queues.get(&client.sid);
                 let bytes: usize = waits.into_iter().flatten().map(|it| it.bytes).sum();
                 assert!(bytes <= QUEUE + TICK, "{bytes} bytes wait");
             } else {
-                client.take(&self.net, usize::MAX);
+                client.take(&mut self.net, usize::MAX);
             }
         }
-        self.bury();
+        self.disconnect_closed();
     }
 
-    fn say(&mut self, who: u8, event: ClientEvent) {
+    fn send(&mut self, who: u8, event: ClientEvent) {
         let sid = self.clients[usize::from(who)].sid;
         if self.net.exists(sid) {
-            self.hear(sid, who, event);
+            self.receive(sid, who, event);
         }
     }
 
-    fn hear(&mut self, sid: Sid, who: u8, event: ClientEvent) {
-        let heard = Heard {
+    fn receive(&mut self, sid: Sid, who: u8, event: ClientEvent) {
+        let message = ClientMessage {
             sid,
             user: user(who),
             event,
             ack: Some(sid),
         };
-        let turn = self.turns.take(sid, None).expect("nothing waits");
-        self.actor.handle(Request::Event(heard, turn));
+        self.handle(Event::Message(message));
     }
 
-    /// Those who were closed have gone.
-    fn bury(&mut self) {
+    /// Sockets whose sessions were closed have disconnected.
+    fn disconnect_closed(&mut self) {
+        let mut disconnected = Vec::new();
         for client in &self.clients {
             if client.session.is_closed() && self.net.exists(client.sid) {
                 assert!(client.is_slow());
-                self.net.disconnect(client.sid);
-                let gone = Request::Disconnected(client.sid, user(client.number));
-                self.actor.handle(gone);
+                self.net.close(client.sid);
+                disconnected.push((client.sid, user(client.number)));
             }
+        }
+        for (sid, user) in disconnected {
+            self.handle(Event::Disconnected(sid, user));
         }
     }
 
-    /// All take all, until there is nothing more.
+    /// All read everything, until there is nothing more.
     async fn settle(&mut self) {
         for _ in 0..100 {
             for client in &mut self.clients {
-                client.take(&self.net, usize::MAX);
+                client.take(&mut self.net, usize::MAX);
             }
             self.run(&Step::Wait { ms: 100 }).await;
             self.run(&Step::Tick).await;
@@ -534,15 +529,14 @@ impl World {
 /// Events, with their payloads.
 type Sent = Vec<(String, Value)>;
 
-/// What quick clients are sent, without what says the time; and their banners, which come
-/// in the order of a clock that is not the test's.
+/// What quick clients are sent, without what says the time; and their banners.
 fn transcript(world: &World) -> Vec<(Sent, &HashSet<String>)> {
     let quick = world.clients.iter().filter(|client| !client.is_slow());
     let sent = |packet: &Packet| {
         let mut payload = packet.payload.clone();
         match packet.name.as_str() {
             "ack" => payload["time"] = json!(null),
-            // Those who left the view are named in any order.
+            // Users who left the view are named in any order.
             "scoreboard_delta" => {
                 if let Some(changes) = payload["changes"].as_array_mut() {
                     changes.sort_by_key(|change| change["userId"].to_string());
@@ -555,9 +549,9 @@ fn transcript(world: &World) -> Vec<(Sent, &HashSet<String>)> {
     let in_order = |client: &Client| {
         let packets = client.taken.iter();
         let packets = packets.filter(|it| it.name != "system_notification");
-        // With which of four ticks a moved rank is told depends on how many are to be told.
+        // With which of four ticks a rank is sent depends on how many are to be sent.
         let packets = packets.filter(|it| it.payload["actionType"] != "RANK_CHANGE");
-        // And with it, since when nothing else came.
+        // And with it, since when nothing else was sent.
         let packets = packets.filter(|it| it.name != "heartbeat");
         packets.map(sent).collect()
     };
@@ -577,11 +571,11 @@ fn simulated(test: impl Future<Output = ()>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Whoever is slow, when and how often: all see the newest in the end, nobody sees
-    /// anything older after it, never does more wait than may, and the quick ones are
-    /// sent what they are sent if there are no others.
+    /// Whichever clients are slow, when and how often: all receive the newest state in the
+    /// end and nothing older after it, never does more wait than may, and quick clients are
+    /// sent what they are sent if there are no slow ones.
     #[test]
-    fn all_converge_and_the_slow_disturb_nobody(steps in prop::collection::vec(step(), 1..150)) {
+    fn all_clients_converge_and_slow_ones_disturb_no_others(steps in prop::collection::vec(step(), 1..150)) {
         simulated(async {
             let mut world = World::new(0..QUICK + SLOW);
             let mut without = World::new(0..QUICK);
@@ -607,7 +601,7 @@ proptest! {
                 }
                 if let Some(view) = client.view {
                     let newest = world.live.read(|epoch, board| {
-                        wire::leaderboard(epoch, board, view.places(board.rules()))
+                        wire::leaderboard(epoch, board, view.row_range(board.rules()))
                     });
                     let shown = client.board.as_ref().expect("it watches");
                     assert_eq!(&shown.top_scores, &newest.top_scores);
@@ -627,7 +621,7 @@ proptest! {
 
 /// One slow client, and one tick after the other.
 #[test]
-fn who_reads_nothing_is_sent_little_and_closed() {
+fn a_client_that_reads_nothing_is_sent_little_and_closed() {
     simulated(async {
         let mut world = World::new(0..QUICK + SLOW);
         let slow = QUICK;
@@ -654,9 +648,9 @@ fn who_reads_nothing_is_sent_little_and_closed() {
     });
 }
 
-/// Whoever asks and does not read is owed the newest, and no more than that.
+/// For a client that asks and does not read, the newest state is pending and no more.
 #[test]
-fn asking_without_reading_grows_nothing() {
+fn asking_without_reading_makes_no_buffer_grow() {
     simulated(async {
         let mut world = World::new(0..QUICK + SLOW);
         let who = QUICK;
@@ -674,19 +668,19 @@ fn asking_without_reading_grows_nothing() {
     });
 }
 
-/// What a client says before it was welcomed waits for that, if it is not too much.
+/// What a client sends before it is connected is held until then, if it is not too much.
 #[test]
-fn so_much_is_heard_that_is_said_too_early() {
+fn so_many_events_are_held_that_come_too_early() {
     simulated(async {
         let mut world = World::new(0..0);
         let mut client = world.open(0);
         for _ in 0..100 {
-            world.hear(client.sid, 0, ClientEvent::Ping);
+            world.receive(client.sid, 0, ClientEvent::Ping);
         }
         world.connect(&client, u64::MAX, None);
         // Some of it waits until the client has read the first.
         for _ in 0..100 {
-            client.take(&world.net, usize::MAX);
+            client.take(&mut world.net, usize::MAX);
             world.run(&Step::Wait { ms: 100 }).await;
         }
         let pongs = client.taken.iter().filter(|it| it.name == "pong");
@@ -694,10 +688,11 @@ fn so_much_is_heard_that_is_said_too_early() {
     });
 }
 
-/// Who asks hears a heartbeat in each 5 s in which nothing else came, however often it
-/// subscribes; who does not ask, has left, or has still to take what is older hears none.
+/// A client that asks is sent a heartbeat in each 5 s in which it is sent nothing else,
+/// however often it subscribes. One that does not ask, has unsubscribed, or has still to
+/// read older packets is sent none.
 #[test]
-fn heartbeats_are_for_those_who_ask_and_hear_nothing_else() {
+fn heartbeats_are_for_clients_that_ask_and_are_sent_nothing_else() {
     simulated(async {
         let mut world = World::new(0..QUICK + SLOW);
         let [asks, does_not, slow] = [0, 1, QUICK + 1];
@@ -712,16 +707,12 @@ fn heartbeats_are_for_those_who_ask_and_hear_nothing_else() {
             taken.filter(|it| it.name == "heartbeat").count()
         };
         assert_eq!([asks, does_not].map(|who| beats(&world, who)), [1, 0]);
-        assert!(
-            world
-                .actor
-                .consumers
-                .is_slow(world.clients[usize::from(slow)].sid)
-        );
+        let slow_sid = world.clients[usize::from(slow)].sid;
+        assert!(world.state.is_slow(slow_sid));
         let last = world.clients[0].taken.last().unwrap();
         assert_eq!(last.payload["seqs"], json!({ "main": world.seq }));
 
-        // What came 3 s ago is enough for 2 s more.
+        // What was sent 3 s ago is enough for 2 s more.
         world.run(&Step::Wait { ms: 2_000 }).await;
         world
             .run(&Step::Ping {
@@ -743,47 +734,45 @@ fn heartbeats_are_for_those_who_ask_and_hear_nothing_else() {
 }
 
 #[test]
-fn a_token_ends_by_the_clock_by_which_it_was_checked() {
+fn a_token_expires_by_the_clock_by_which_it_was_checked() {
     simulated(async {
         let mut world = World::new(0..0);
         let client = world.open(0);
-        world.clock.store(50, Ordering::Relaxed);
+        world.token_seconds = 50;
         world.connect(&client, 100, None);
-        for (now, is_here) in [(50, true), (99, true), (100, false)] {
-            world.clock.store(now, Ordering::Relaxed);
-            world.actor.end_expired();
-            assert_eq!(world.net.exists(client.sid), is_here, "at {now} s");
+        for (now, is_open) in [(50, true), (99, true), (100, false)] {
+            world.token_seconds = now;
+            world.handle(Event::Expired(Timer::TokenExpiry));
+            assert_eq!(world.net.exists(client.sid), is_open, "at {now} s");
         }
     });
 }
 
 #[test]
-fn all_who_ask_at_one_moment_are_told_rows_that_were_written_once() {
+fn clients_that_subscribe_at_once_are_sent_rows_that_are_encoded_once() {
     simulated(async {
         let mut world = World::new(0..QUICK);
         let (page, mode) = (None, Mode::Full);
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for who in 0..QUICK {
             // The board is not that of the last tick.
             if who == 0 {
                 world.run(&Step::Act { user: 5, points: 1 }).await;
             }
             world.run(&Step::Subscribe { who, page, mode }).await;
-            let now = world.live.read(Moment::of);
-            told.push(world.actor.watching.rows(View::Top, now).unwrap());
+            sent.push(world.state.feed().cached_snapshot(View::Top).unwrap());
         }
-        assert!(told.iter().all(|rows| Arc::ptr_eq(rows, &told[0])));
+        assert!(sent.iter().all(|rows| Arc::ptr_eq(rows, &sent[0])));
         let seen = world.clients.iter().map(|client| client.board.as_ref());
         assert!(seen.clone().all(|board| board.unwrap().seq == world.seq));
         world.run(&Step::Act { user: 6, points: 1 }).await;
-        let now = world.live.read(Moment::of);
-        assert!(world.actor.watching.rows(View::Top, now).is_none());
+        assert!(world.state.feed().cached_snapshot(View::Top).is_none());
     });
 }
 
-/// Whoever asks for one page too many is told so, and watches on what they watched.
+/// A client that asks for one page too many is refused, and keeps its subscription.
 #[test]
-fn an_address_watches_so_many_pages() {
+fn an_address_may_watch_so_many_pages() {
     simulated(async {
         let mut world = World::new(0..0);
         let address: IpAddr = [192, 0, 2, 1].into();
@@ -795,8 +784,8 @@ fn an_address_watches_so_many_pages() {
                 known: None,
                 heartbeat: true,
             };
-            world.hear(client.sid, 0, ClientEvent::SubscribeScoreboard(wanted));
-            client.take(&world.net, usize::MAX);
+            world.receive(client.sid, 0, ClientEvent::SubscribeScoreboard(wanted));
+            client.take(&mut world.net, usize::MAX);
             let ack = client.taken.last().map(|it| it.payload.clone()).unwrap();
             ack["error"]["code"].as_str().map(str::to_owned)
         };
@@ -816,8 +805,9 @@ fn an_address_watches_so_many_pages() {
         let error = &last.taken[last.taken.len() - 2];
         assert_eq!(error.name, "error");
         assert_eq!(error.payload["message"], "Rate limit exceeded");
-        let watched = world.actor.watching.watched(View::Top).unwrap();
-        assert!(watched.room(Mode::Full).contains(&last.sid));
+        assert_eq!(world.net.refused, [Reason::Pages]);
+        let feed = world.state.feed();
+        assert!(feed.is_in_room(last.sid, View::Top, Mode::Full));
         assert_eq!(
             subscribe(&mut world, other, View::Page(u64::MAX)),
             None,

@@ -1,5 +1,5 @@
-//! What a socket may watch: the visible board, or one page of the whole board,
-//! and in which form.
+//! What a socket may subscribe to: the visible board or one page of the whole board, in
+//! full or as deltas.
 
 use std::ops::Range;
 
@@ -17,8 +17,8 @@ pub(super) enum View {
 }
 
 impl View {
-    /// The places of the rows, counted from 0.
-    pub(super) fn places(self, rules: &Rules) -> Range<usize> {
+    /// Which rows of the board these are, counted from 0.
+    pub(super) fn row_range(self, rules: &Rules) -> Range<usize> {
         match self {
             View::Top => 0..rules.top,
             View::Page(page) => {
@@ -38,11 +38,11 @@ impl View {
     }
 }
 
-/// In which form.
+/// How changes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mode {
-    /// All rows whenever one has changed: `leaderboard_refresh`.
+    /// All rows, whenever one has changed: `leaderboard_refresh`.
     Full,
-    /// What has changed: `scoreboard_delta`.
+    /// The rows that have changed: `scoreboard_delta`.
     Delta,
 }

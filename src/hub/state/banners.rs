@@ -1,5 +1,5 @@
-//! Announcements on the hub: those that wait for their moment, and those that
-//! whoever comes later is still to be shown. Pure.
+//! Announcements on the hub: those that are scheduled, and those that were published and
+//! are sent to clients that connect later.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -10,11 +10,11 @@ use crate::{
     board::{Announcement, AnnouncementId, Audience, Timestamp, UserId},
 };
 
-/// Announcements that are kept for late joiners: a bound for an organiser that has
-/// run wild.
-pub(super) const KEPT: usize = 100;
+/// Announcements that are sent to a client that connects: a bound for an organiser whose
+/// program has run wild.
+pub(super) const MOST_SHOWN: usize = 100;
 
-/// The longest that is waited at a time, so that a clock that was set is noticed.
+/// The longest wait at a time, so that a clock that was set is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -36,17 +36,17 @@ pub(super) struct Banner {
 pub(super) enum Source {
     /// It is on the log.
     Log,
-    /// This server says it by itself.
+    /// This server publishes it by itself.
     Server {
         /// The announcement that does not hold any more because of this one.
         replaces: Option<AnnouncementId>,
     },
-    /// This server says it by itself of what this user has achieved.
+    /// This server publishes it by itself, because this user has achieved something.
     Achievement(UserId),
 }
 
 impl Banners {
-    /// Adds an announcement, which comes out when it is due.
+    /// Adds an announcement, which is published when it is due.
     pub(super) fn add(&mut self, announcement: Announcement, source: Source) {
         if let Source::Server { replaces: Some(id) } = source {
             self.scheduled.retain(|(_, scheduled), _| *scheduled != id);
@@ -60,8 +60,8 @@ impl Banners {
         self.scheduled.insert(key, banner);
     }
 
-    /// The log is another, and on it is this. What it does not know is over; what it
-    /// knows and was shown is not shown again.
+    /// The log was replaced by another that has these. Announcements that it has not are
+    /// over; those that it has and that were published are not published again.
     pub(super) fn replace_log(&mut self, announced: Vec<Announcement>) {
         let on_log: HashSet<AnnouncementId> = announced.iter().map(|it| it.id).collect();
         self.scheduled.retain(|_, it| it.source != Source::Log);
@@ -76,20 +76,20 @@ impl Banners {
         }
     }
 
-    /// Somebody was deleted: what they achieved is not said any more.
+    /// A user was deleted: their achievements are not sent any more.
     pub(super) fn forget(&mut self, user: UserId) {
         let is_of_others = |it: &Banner| it.source != Source::Achievement(user);
         self.scheduled.retain(|_, it| is_of_others(it));
         self.shown.retain(is_of_others);
     }
 
-    /// How long until the next is due, if there is one.
+    /// How long to wait from `now` until the next may be due, if there is one.
     pub(super) fn wait(&self, now: Timestamp) -> Option<Duration> {
         let ((from, _), _) = self.scheduled.first_key_value()?;
         Some(Duration::from_millis(from.0.saturating_sub(now.0)).min(LONGEST_WAIT))
     }
 
-    /// Those that are due, and not over already.
+    /// Takes those that are due, to be published, without those that are over already.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Banner> {
         self.shown.retain(|it| it.announcement.until > now);
         let mut due = Vec::new();
@@ -102,7 +102,7 @@ impl Banners {
             }
         }
         self.shown.extend(due.iter().cloned());
-        while self.shown.len() > KEPT {
+        while self.shown.len() > MOST_SHOWN {
             // A contest begins with many achievements, which are soon over.
             let ends = self.shown.iter().map(|it| it.announcement.until);
             let soonest = ends.enumerate().min_by_key(|(_, until)| *until);
@@ -113,13 +113,13 @@ impl Banners {
         due
     }
 
-    /// The one with this id, if it still is to be shown to whoever has not seen it.
+    /// The one with this id, if it was published and is not over.
     pub(super) fn valid(&self, id: AnnouncementId, now: Timestamp) -> Option<&Banner> {
         let mut shown = self.shown.iter();
         shown.find(|it| it.announcement.id == id && it.announcement.until > now)
     }
 
-    /// What somebody who comes now is to be shown, oldest first.
+    /// What a client that connects now is sent, oldest first.
     pub(super) fn valid_for(
         &self,
         identity: Identity,
@@ -133,7 +133,7 @@ impl Banners {
     }
 }
 
-/// Is an announcement to this audience for them?
+/// Is this user in the audience?
 pub(super) fn is_for(audience: Audience, identity: Identity) -> bool {
     match audience {
         Audience::All => true,
@@ -177,13 +177,13 @@ mod tests {
         ids.collect()
     }
 
-    /// What a viewer who comes now is shown.
+    /// What a viewer who connects now is sent.
     fn valid(banners: &Banners, now: u64) -> Vec<u8> {
         ids(banners.valid_for(identity(1, Role::Viewer), Timestamp(now)))
     }
 
     #[test]
-    fn an_announcement_comes_out_once_and_when_it_is_due() {
+    fn an_announcement_is_published_once_when_it_is_due() {
         let mut banners = Banners::default();
         banners.add(announcement(1, 50, 90, Audience::All), Source::Log);
         banners.add(announcement(2, 10, 20, Audience::All), Source::Log);
@@ -196,21 +196,26 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_the_achievements_of_a_deleted_user() {
+    fn achievements_of_a_deleted_user_are_not_sent() {
         let mut banners = Banners::default();
-        let (gone, other) = (UserId([7; 16]), UserId([8; 16]));
-        for (n, from, user) in [(1, 0, gone), (2, 0, other), (3, 50, gone), (4, 50, other)] {
+        let (deleted, other) = (UserId([7; 16]), UserId([8; 16]));
+        for (n, from, user) in [
+            (1, 0, deleted),
+            (2, 0, other),
+            (3, 50, deleted),
+            (4, 50, other),
+        ] {
             let announcement = announcement(n, from, 100, Audience::All);
             banners.add(announcement, Source::Achievement(user));
         }
         banners.take_due(Timestamp(10));
-        banners.forget(gone);
+        banners.forget(deleted);
         assert_eq!(valid(&banners, 10), [2]);
         assert_eq!(ids(&banners.take_due(Timestamp(60))), [4]);
     }
 
     #[test]
-    fn late_joiners_see_what_is_valid_and_theirs() {
+    fn late_joiners_are_sent_what_is_valid_and_for_them() {
         let mut banners = Banners::default();
         banners.add(announcement(1, 0, 100, Audience::All), Source::Log);
         banners.add(announcement(2, 0, 60, Audience::Players), Source::Log);
@@ -226,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn of_another_log_only_what_is_new_is_shown() {
+    fn of_another_log_only_new_announcements_are_published() {
         let mut banners = Banners::default();
         let of = |n, from| announcement(n, from, 100, Audience::All);
         for (n, from) in [(1, 0), (2, 0), (3, 60)] {
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_is_shown_to_nobody_any_more() {
+    fn a_replaced_announcement_is_not_sent_any_more() {
         let mut banners = Banners::default();
         let server = |n, replaces: Option<u8>| {
             let replaces = replaces.map(|n| AnnouncementId([n; 16]));
@@ -261,25 +266,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_soon_over_makes_room() {
+    fn announcements_that_end_soonest_make_room() {
         let mut banners = Banners::default();
         banners.add(announcement(200, 0, 9000, Audience::All), Source::Log);
         for n in 0..150 {
             banners.add(announcement(n, 1, 1000, Audience::All), Source::Log);
         }
         banners.take_due(Timestamp(500));
-        let kept = valid(&banners, 500);
-        assert_eq!((kept.len(), kept[0]), (KEPT, 200));
+        let shown = valid(&banners, 500);
+        assert_eq!((shown.len(), shown[0]), (MOST_SHOWN, 200));
     }
 
     #[test]
-    fn not_more_are_kept_than_a_newcomer_can_take() {
+    fn no_more_are_kept_than_a_new_client_can_be_sent() {
         let mut banners = Banners::default();
         for n in 0..150 {
             banners.add(announcement(n, n.into(), 1000, Audience::All), Source::Log);
         }
         banners.take_due(Timestamp(500));
-        let kept = valid(&banners, 500);
-        assert_eq!((kept.len(), kept[0]), (KEPT, 50));
+        let shown = valid(&banners, 500);
+        assert_eq!((shown.len(), shown[0]), (MOST_SHOWN, 50));
     }
 }

@@ -1,6 +1,6 @@
 //! Which sockets are due a heartbeat: those that asked for it and were sent nothing for a
-//! while. What a socket is sent meanwhile only puts it off, when it is looked at next, so
-//! a busy socket costs one look in that while. Pure: times are arguments.
+//! while. What a socket is sent meanwhile only puts it off, when it is checked next, so a
+//! busy socket costs one check in that while.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,36 +10,36 @@ use tokio::time::{Duration, Instant};
 /// For how long a socket is sent nothing before it is sent a heartbeat.
 pub(super) const QUIET: Duration = Duration::from_secs(5);
 
-/// Between two looks: sockets that are due within it share one frame.
-const TOGETHER: Duration = Duration::from_millis(100);
+/// Between two checks: sockets that are due within it share one frame.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Heartbeats {
     sockets: HashMap<Sid, Instant>,
-    /// The same, by when each is looked at.
+    /// The same, by when each is checked.
     due: BTreeSet<(Instant, Sid)>,
-    /// When was looked last.
-    looked: Option<Instant>,
+    /// When they were checked last.
+    checked: Option<Instant>,
 }
 
 impl Heartbeats {
-    /// A socket is sent heartbeats from now on, when it was sent something.
+    /// A socket, which is sent something now, is sent heartbeats from now on.
     pub(super) fn add(&mut self, sid: Sid, now: Instant) {
-        self.look_at(sid, now + QUIET);
+        self.check_at(sid, now + QUIET);
     }
 
-    /// A socket is sent none any more.
+    /// A socket is not sent them any more.
     pub(super) fn remove(&mut self, sid: Sid) {
         if let Some(due) = self.sockets.remove(&sid) {
             self.due.remove(&(due, sid));
         }
     }
 
-    /// When to look, if anybody is sent heartbeats.
+    /// When to check, if any socket is sent heartbeats.
     pub(super) fn due(&self) -> Option<Instant> {
         let (due, _) = self.due.first()?;
-        let next = self.looked.map(|looked| looked + TOGETHER);
+        let next = self.checked.map(|checked| checked + CHECK_INTERVAL);
         Some(next.map_or(*due, |next| next.max(*due)))
     }
 
@@ -50,21 +50,21 @@ impl Heartbeats {
         now: Instant,
         last_sent: impl Fn(Sid) -> Option<Instant>,
     ) -> Vec<Sid> {
-        self.looked = Some(now);
+        self.checked = Some(now);
         let mut quiet = Vec::new();
         while let Some(&(_, sid)) = self.due.first().filter(|(due, _)| *due <= now) {
             let quiet_at = last_sent(sid).map_or(now, |sent| sent + QUIET);
             if quiet_at <= now {
                 quiet.push(sid);
-                self.look_at(sid, now + QUIET);
+                self.check_at(sid, now + QUIET);
             } else {
-                self.look_at(sid, quiet_at);
+                self.check_at(sid, quiet_at);
             }
         }
         quiet
     }
 
-    fn look_at(&mut self, sid: Sid, at: Instant) {
+    fn check_at(&mut self, sid: Sid, at: Instant) {
         self.remove(sid);
         self.sockets.insert(sid, at);
         self.due.insert((at, sid));
@@ -75,7 +75,7 @@ impl Heartbeats {
 mod tests {
     use super::*;
 
-    /// Looks whenever it is due, until then; says who is quiet, and when, in milliseconds.
+    /// Checks whenever it is due, until then; returns who is quiet, and when, in milliseconds.
     fn run(
         it: &mut Heartbeats,
         begun: Instant,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_that_are_due_at_almost_the_same_moment_share_a_look() {
+    fn sockets_that_are_due_at_almost_the_same_time_share_a_check() {
         let begun = Instant::now();
         let mut it = Heartbeats::default();
         for n in 0..1_000 {
@@ -136,8 +136,8 @@ mod tests {
         }
         let beats = run(&mut it, begun, 6_200, |_, _| None);
         assert_eq!(beats.len(), 1_000);
-        let mut looks: Vec<u64> = beats.into_iter().map(|(time, _)| time).collect();
-        looks.dedup();
-        assert!(looks.len() <= 11, "{looks:?}");
+        let mut checks: Vec<u64> = beats.into_iter().map(|(time, _)| time).collect();
+        checks.dedup();
+        assert!(checks.len() <= 11, "{checks:?}");
     }
 }

@@ -1,61 +1,43 @@
-//! The frames of a view: what its watchers were shown last, and since when each
-//! row is as it is. From that, whoever comes back is told what they missed, in
-//! one step, however many frames it was. Pure.
+//! The frames of a view: the rows that its subscribers were sent last, and since which
+//! frame each is as it is. From that, a client that reconnects is sent what it missed as
+//! one delta, however many frames it was.
 
 use std::collections::{HashMap, VecDeque};
 
 use app::wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta};
 
-use super::view::View;
+use super::version::BoardVersion;
 use crate::{
-    board::{Board, Epoch, Row, Score, Timestamp, UserId},
+    board::{Board, Epoch, Row, Score, UserId},
+    hub::view::View,
     wire,
 };
 
-/// Users who have left the view that are remembered, for those who come back.
-const GONE: usize = 1024;
-
-/// A state of the board: the life of the log, the last entry, and when that was
-/// taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) epoch: Epoch,
-    pub(super) seq: u64,
-    pub(super) at: Timestamp,
-}
-
-impl Moment {
-    /// The board as it is.
-    pub(super) fn of(epoch: Epoch, board: &Board) -> Moment {
-        Moment {
-            epoch,
-            seq: board.seq(),
-            at: board.changed(),
-        }
-    }
-}
+/// Users who have left the view that are remembered, for clients that reconnect.
+const DEPARTED: usize = 1024;
 
 /// See the module.
 pub(super) struct Frames {
     view: View,
     epoch: Epoch,
-    rows: Vec<Shown>,
+    rows: Vec<TrackedRow>,
     data: LeaderboardData,
-    /// Who left the view, and with which frame; in that order.
-    gone: VecDeque<(u64, UserId)>,
-    /// What changed up to here is not known any more.
-    forgotten: u64,
+    /// The users who left the view, each with the `seq` of the frame without them, in order.
+    departed: VecDeque<(u64, UserId)>,
+    /// What changed after the frame with this `seq` is known.
+    known_since: u64,
 }
 
-/// Whose row it is, and the frame since which it is so.
+/// A row of the latest frame.
 #[derive(Clone, Copy)]
-struct Shown {
+struct TrackedRow {
     user: UserId,
+    /// The `seq` of the frame since which it is as it is.
     since: u64,
 }
 
-/// From one frame to the next.
-pub(super) struct Step {
+/// What differs between two frames.
+pub(super) struct FrameDiff {
     /// The frame before.
     pub(super) before: LeaderboardData,
     /// What changed.
@@ -65,22 +47,22 @@ pub(super) struct Step {
 impl Frames {
     /// The first frame.
     pub(super) fn new(view: View, epoch: Epoch, board: &Board) -> Frames {
-        let places = view.places(board.rules());
+        let range = view.row_range(board.rules());
         let seq = board.seq();
-        let shown = |row: Row<'_>| Shown {
+        let tracked = |row: Row<'_>| TrackedRow {
             user: row.user,
             since: seq,
         };
         Frames {
             view,
             epoch,
-            rows: board.rows(places.clone()).map(shown).collect(),
+            rows: board.rows(range.clone()).map(tracked).collect(),
             data: LeaderboardData {
                 page: view.page(),
-                ..wire::leaderboard(epoch, board, places)
+                ..wire::leaderboard(epoch, board, range)
             },
-            gone: VecDeque::new(),
-            forgotten: seq,
+            departed: VecDeque::new(),
+            known_since: seq,
         }
     }
 
@@ -94,8 +76,8 @@ impl Frames {
         self.rows.iter().map(|row| row.user)
     }
 
-    /// The rows at a moment at which the latest frame is still true.
-    pub(super) fn as_of(&self, now: Moment) -> LeaderboardData {
+    /// The latest frame as of a later version, at which it is still true.
+    pub(super) fn as_of(&self, now: BoardVersion) -> LeaderboardData {
         LeaderboardData {
             seq: now.seq,
             last_updated: wire::timestamp(now.at),
@@ -103,20 +85,20 @@ impl Frames {
         }
     }
 
-    /// Makes the next frame, if the board shows anything else than the latest.
-    pub(super) fn advance(&mut self, board: &Board) -> Option<Step> {
+    /// Makes the next frame, if the latest is not true any more.
+    pub(super) fn advance(&mut self, board: &Board) -> Option<FrameDiff> {
         if self.is_current(board) {
             return None;
         }
-        let places = self.view.places(board.rules());
+        let range = self.view.row_range(board.rules());
         let next = LeaderboardData {
             page: self.view.page(),
-            ..wire::leaderboard(self.epoch, board, places.clone())
+            ..wire::leaderboard(self.epoch, board, range.clone())
         };
         let mut known: HashMap<UserId, usize> = self.users().zip(0..).collect();
         let mut changes = Vec::new();
         let mut rows = Vec::with_capacity(next.top_scores.len());
-        let users = board.rows(places).map(|row| row.user);
+        let users = board.rows(range).map(|row| row.user);
         for (index, (user, row)) in users.zip(&next.top_scores).enumerate() {
             let before = known.remove(&user);
             let since = match before {
@@ -130,31 +112,36 @@ impl Frames {
                     next.seq
                 }
             };
-            rows.push(Shown { user, since });
+            rows.push(TrackedRow { user, since });
         }
         for (user, at) in known {
             changes.push(gone(&self.data.top_scores[at].user_id));
-            self.gone.push_back((next.seq, user));
+            self.departed.push_back((next.seq, user));
         }
-        while self.gone.len() > GONE {
-            if let Some((seq, _)) = self.gone.pop_front() {
-                self.forgotten = seq;
+        while self.departed.len() > DEPARTED {
+            if let Some((seq, _)) = self.departed.pop_front() {
+                self.known_since = seq;
             }
         }
         self.rows = rows;
         let before = std::mem::replace(&mut self.data, next);
         let delta = self.delta(before.seq, self.data.seq, changes);
-        Some(Step { before, delta })
+        Some(FrameDiff { before, delta })
     }
 
-    /// What a client missed whose rows are as of `seq`, when there was a tick, if the
-    /// board of `now` is still as the latest frame says; `None` if that is not known.
-    pub(super) fn since(&self, epoch: &str, seq: u64, now: Moment) -> Option<ScoreboardDelta> {
-        if epoch != self.data.epoch || seq < self.forgotten || seq > now.seq {
+    /// What has changed for a client that has the rows as of a tick with this `seq`, if the
+    /// latest frame is still true now; `None` if that is not known.
+    pub(super) fn delta_since(
+        &self,
+        epoch: &str,
+        seq: u64,
+        now: BoardVersion,
+    ) -> Option<ScoreboardDelta> {
+        if epoch != self.data.epoch || seq < self.known_since || seq > now.seq {
             return None;
         }
-        let shown = self.rows.iter().zip(&self.data.top_scores).enumerate();
-        let changed = shown.filter(|(_, (row, _))| row.since > seq);
+        let rows = self.rows.iter().zip(&self.data.top_scores).enumerate();
+        let changed = rows.filter(|(_, (row, _))| row.since > seq);
         let mut changes: Vec<_> = changed
             .map(|(index, (_, row))| RowChange {
                 avatar: Some(row.avatar.clone()),
@@ -162,15 +149,15 @@ impl Frames {
             })
             .collect();
         let mut left: Vec<UserId> = self
-            .gone
+            .departed
             .iter()
             .rev()
-            .take_while(|(gone, _)| *gone > seq)
+            .take_while(|(departed, _)| *departed > seq)
             .map(|(_, user)| *user)
             .collect();
         left.sort_unstable();
         left.dedup();
-        left.retain(|user| !self.users().any(|shown| shown == *user));
+        left.retain(|user| !self.users().any(|listed| listed == *user));
         changes.extend(left.into_iter().map(|user| gone(&wire::user_text(user))));
         Some(ScoreboardDelta {
             last_updated: wire::timestamp(now.at),
@@ -178,8 +165,8 @@ impl Frames {
         })
     }
 
-    /// What a client missed whose rows are those of this very moment.
-    pub(super) fn nothing(&self, board: &Board) -> ScoreboardDelta {
+    /// The delta for a client that has the rows as of now.
+    pub(super) fn empty_delta(&self, board: &Board) -> ScoreboardDelta {
         ScoreboardDelta {
             total_users: board.len() as u64,
             last_updated: wire::timestamp(board.changed()),
@@ -199,21 +186,21 @@ impl Frames {
         }
     }
 
-    /// Is the board as the latest frame says? Asked in every tick of every view
-    /// that is watched, so nothing is allocated for it.
+    /// Is the latest frame true? Asked in every tick of every view that is computed, so
+    /// nothing is allocated for it.
     pub(super) fn is_current(&self, board: &Board) -> bool {
-        let mut rows = board.rows(self.view.places(board.rules()));
-        let mut shown = self.rows.iter().zip(&self.data.top_scores);
+        let mut rows = board.rows(self.view.row_range(board.rules()));
+        let mut latest = self.rows.iter().zip(&self.data.top_scores);
         let same = |row: Row<'_>| {
-            shown.next().is_some_and(|(shown, data)| {
-                row.user == shown.user
+            latest.next().is_some_and(|(tracked, data)| {
+                row.user == tracked.user
                     && row.score.map(Score::points) == Some(data.score)
                     && row.rank == Some(data.rank)
                     && *row.profile.username == *data.username
                     && row.profile.avatar.as_deref() == data.avatar.as_deref()
             })
         };
-        board.len() as u64 == self.data.total_users && rows.all(same) && shown.next().is_none()
+        board.len() as u64 == self.data.total_users && rows.all(same) && latest.next().is_none()
     }
 }
 
@@ -240,11 +227,11 @@ fn gone(user_id: &str) -> RowChange {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::hub) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::board::{Fact, LogEntry, Profile, Rules, Seq};
+    use crate::board::{Fact, LogEntry, Profile, Rules, Seq, Timestamp};
 
     /// A board that grows by its log.
     struct Log {
@@ -303,7 +290,7 @@ pub(super) mod tests {
     }
 
     /// What a client does with a delta.
-    pub(crate) fn apply(board: &mut LeaderboardData, delta: &ScoreboardDelta) {
+    pub(in crate::hub) fn apply(board: &mut LeaderboardData, delta: &ScoreboardDelta) {
         assert!(delta.from <= board.seq && board.seq <= delta.to, "a gap");
         let mut rows: HashMap<String, (usize, ScoreRow)> = board
             .top_scores
@@ -340,8 +327,8 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// Frame by frame, and from any moment on in one step, a client that
-        /// applies deltas has what the board shows.
+        /// Frame by frame, and from any version on in one delta, a client that applies deltas
+        /// has what the board shows.
         #[test]
         fn deltas_lead_to_the_board(
             view in prop_oneof![Just(View::Top), Just(View::Page(0)), Just(View::Page(1))],
@@ -360,18 +347,18 @@ pub(super) mod tests {
                     1 => log.delete(n),
                     2..6 => log.act(n, increase),
                     _ => {
-                        // Somebody who rendered the page just now.
+                        // A client whose page was rendered just now.
                         let now = LeaderboardData {
                             page: view.page(),
-                            ..wire::leaderboard(Epoch(1), &log.board, view.places(log.board.rules()))
+                            ..wire::leaderboard(Epoch(1), &log.board, view.row_range(log.board.rules()))
                         };
                         earlier.push(now);
                         earlier.push(client.clone());
                         let seq = client.seq;
                         match frames.advance(&log.board) {
-                            Some(step) => {
-                                prop_assert_eq!(step.delta.from, seq);
-                                apply(&mut client, &step.delta);
+                            Some(diff) => {
+                                prop_assert_eq!(diff.delta.from, seq);
+                                apply(&mut client, &diff.delta);
                                 prop_assert_eq!(&client, frames.data());
                             }
                             None => prop_assert_eq!(&client, frames.data()),
@@ -382,8 +369,8 @@ pub(super) mod tests {
             }
             let _ = frames.advance(&log.board);
             for mut client in earlier {
-                let now = Moment::of(Epoch(1), &log.board);
-                let delta = frames.since(&client.epoch, client.seq, now).unwrap();
+                let now = BoardVersion::of(Epoch(1), &log.board);
+                let delta = frames.delta_since(&client.epoch, client.seq, now).unwrap();
                 apply(&mut client, &delta);
                 prop_assert_eq!(&client, &frames.as_of(now));
             }
@@ -391,14 +378,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_told() {
+    fn no_delta_is_made_of_what_is_not_known() {
         let mut log = Log::new(3);
         log.name(1, 1, false);
         let frames = Frames::new(View::Top, Epoch(7), &log.board);
         log.name(2, 2, false);
         let epoch = &frames.data().epoch;
-        let now = Moment::of(Epoch(7), &log.board);
-        let since = |epoch, seq| frames.since(epoch, seq, now);
+        let now = BoardVersion::of(Epoch(7), &log.board);
+        let since = |epoch, seq| frames.delta_since(epoch, seq, now);
         assert!(since(epoch, 0).is_none(), "before the first frame");
         assert!(since(epoch, 3).is_none(), "from the future");
         assert!(since("another", 1).is_none());
@@ -409,7 +396,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn so_many_who_left_are_remembered() {
+    fn so_many_departed_users_are_remembered() {
         let mut log = Log::new(1);
         log.name(1, 1, false);
         log.name(2, 2, false);
@@ -422,27 +409,27 @@ pub(super) mod tests {
             assert!(frames.advance(&log.board).is_some());
             seqs.push(log.board.seq());
         }
-        assert_eq!(frames.gone.len(), 1024);
-        let now = Moment::of(Epoch(7), &log.board);
-        let is_known = |seq| frames.since(&frames.data().epoch, seq, now).is_some();
+        assert_eq!(frames.departed.len(), 1024);
+        let now = BoardVersion::of(Epoch(7), &log.board);
+        let is_known = |seq| frames.delta_since(&frames.data().epoch, seq, now).is_some();
         let known: Vec<_> = seqs[..9].iter().map(|seq| is_known(*seq)).collect();
         let expected = [false, false, false, false, false, false, true, true, true];
         assert_eq!(known, expected);
     }
 
     #[test]
-    fn a_name_is_told_when_it_is_new() {
+    fn a_name_is_sent_when_it_is_new() {
         let mut log = Log::new(3);
         log.name(1, 1, true);
         log.name(2, 2, false);
         let mut frames = Frames::new(View::Top, Epoch(7), &log.board);
         log.act(2, 5);
-        let step = frames.advance(&log.board).unwrap();
-        assert!(step.delta.changes.iter().all(|it| it.username.is_none()));
+        let diff = frames.advance(&log.board).unwrap();
+        assert!(diff.delta.changes.iter().all(|it| it.username.is_none()));
         log.name(1, 9, false);
-        let step = frames.advance(&log.board).unwrap();
-        let [change] = &step.delta.changes[..] else {
-            panic!("{:?}", step.delta);
+        let diff = frames.advance(&log.board).unwrap();
+        let [change] = &diff.delta.changes[..] else {
+            panic!("{:?}", diff.delta);
         };
         assert_eq!(change.username.as_deref(), Some("9"));
         assert_eq!(change.avatar, Some(None), "the picture was taken away");

@@ -1,6 +1,5 @@
-//! What happened on the visible board, user by user: the events
-//! `scoreboard_update` and `batch_update`, which say the difference between two
-//! frames of `leaderboard_refresh`. Pure.
+//! What changed on the visible board, user by user: the events `scoreboard_update` and
+//! `batch_update`, which are the difference between two frames of `leaderboard_refresh`.
 
 use std::collections::HashMap;
 
@@ -12,18 +11,18 @@ pub(super) const BATCH: usize = 10;
 /// second.
 const BATCHES_PER_TICK: usize = 2;
 
-/// Changes that are still to be told, at most one for each user on the board.
+/// Changes that are still to be sent, at most one for each user on the board.
 #[derive(Default)]
 pub(super) struct Updates {
     pending: Vec<ScoreboardUpdate>,
 }
 
 impl Updates {
-    /// Adds what differs between two frames. What was not told yet of the same
-    /// user becomes one with it.
+    /// Adds what differs between two frames. It is merged with what was not sent yet of the
+    /// same user.
     pub(super) fn add(&mut self, old: &LeaderboardData, new: &LeaderboardData) {
-        let waiting = std::mem::take(&mut self.pending);
-        let earlier: HashMap<&str, &ScoreboardUpdate> = waiting
+        let pending = std::mem::take(&mut self.pending);
+        let earlier: HashMap<&str, &ScoreboardUpdate> = pending
             .iter()
             .map(|change| (change.user_id.as_str(), change))
             .collect();
@@ -35,11 +34,11 @@ impl Updates {
             first.map(|row| row.user_id.clone())
         };
         let led = leader(old).is_some() && leader(old) != leader(new);
-        for (place, row) in new.top_scores.iter().enumerate() {
+        for (index, row) in new.top_scores.iter().enumerate() {
             let before = old_rows.get(row.user_id.as_str()).copied();
             let earlier = earlier.get(row.user_id.as_str());
             let kind =
-                change(before, row, led && place == 0).max(earlier.map(|earlier| earlier.kind));
+                change(before, row, led && index == 0).max(earlier.map(|earlier| earlier.kind));
             let Some(kind) = kind else {
                 continue;
             };
@@ -55,13 +54,13 @@ impl Updates {
                 seq: new.seq,
             });
         }
-        // Who has waited goes first, or the last rows would wait for ever.
+        // What has waited goes first, or the last rows would wait for ever.
         self.pending
             .sort_by_key(|change| !earlier.contains_key(change.user_id.as_str()));
     }
 
-    /// Takes what may be told in this tick, on a board that is at `seq`, an entry
-    /// that was taken at `at`: until then nothing else has become of these users.
+    /// Takes what may be sent in this tick, in batches. It is as of `seq`, which was
+    /// accepted at `at`: until then nothing else has changed for these users.
     pub(super) fn take(&mut self, seq: u64, at: &str) -> Vec<Vec<ScoreboardUpdate>> {
         let now = self.pending.len().min(BATCH * BATCHES_PER_TICK);
         let now: Vec<_> = self
@@ -88,7 +87,7 @@ fn change(before: Option<&ScoreRow>, row: &ScoreRow, new_leader: bool) -> Option
         Some(before) if before.score != row.score => Some(ChangeKind::ScoreUpdate),
         Some(before) if before.rank != row.rank => Some(ChangeKind::RankChange),
         Some(_) => None,
-        // They came by points, or because somebody above fell.
+        // The user entered by points, or because another user fell.
         None => Some(ChangeKind::ScoreUpdate),
     }
 }
@@ -113,7 +112,7 @@ mod tests {
     }
 
     /// `user kind oldRank newRank newScore` of each change, batch by batch.
-    fn told(updates: &mut Updates) -> Vec<Vec<String>> {
+    fn sent(updates: &mut Updates) -> Vec<Vec<String>> {
         let text = |update: &ScoreboardUpdate| {
             let old = update.old_rank.map_or("-".into(), |rank| rank.to_string());
             let new = update.new_rank.map_or("-".into(), |rank| rank.to_string());
@@ -133,7 +132,7 @@ mod tests {
         let old = board(1, &[("a", 9), ("b", 5), ("c", 4), ("d", 3)]);
         updates.add(&old, &board(2, &[("c", 10), ("a", 9), ("b", 6), ("e", 4)]));
         assert_eq!(
-            told(&mut updates),
+            sent(&mut updates),
             [[
                 "c NewLeader 3 1 10",
                 "a RankChange 1 2 9",
@@ -145,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_to_lead_took_it_from_nobody() {
+    fn the_first_leader_is_no_new_leader() {
         let mut updates = Updates::default();
         updates.add(&board(0, &[]), &board(1, &[("a", 0)]));
-        assert_eq!(told(&mut updates), [["a ScoreUpdate - 1 0"]]);
+        assert_eq!(sent(&mut updates), [["a ScoreUpdate - 1 0"]]);
     }
 
     #[test]
-    fn what_is_too_much_for_a_tick_waits_and_merges() {
+    fn changes_beyond_a_tick_wait_and_merge() {
         let mut updates = Updates::default();
         let names: Vec<String> = (0..45).map(|n| format!("u{n}")).collect();
         let rows = |add: i64| -> Vec<(&str, i64)> {
@@ -160,31 +159,31 @@ mod tests {
             names.iter().map(String::as_str).zip(scores).collect()
         };
         updates.add(&board(1, &rows(0)), &board(2, &rows(1)));
-        let sizes: Vec<usize> = told(&mut updates).iter().map(Vec::len).collect();
+        let sizes: Vec<usize> = sent(&mut updates).iter().map(Vec::len).collect();
         assert_eq!(sizes, [10, 10]);
         assert!(!updates.is_empty());
         // Another round: everybody again, and nobody twice.
         updates.add(&board(2, &rows(1)), &board(3, &rows(2)));
         let mut all = Vec::new();
         while !updates.is_empty() {
-            all.extend(told(&mut updates).into_iter().flatten());
+            all.extend(sent(&mut updates).into_iter().flatten());
         }
         assert_eq!(all.len(), 45);
         assert_eq!(
             all[0], "u20 ScoreUpdate 21 21 982",
-            "who has waited is first"
+            "what has waited is first"
         );
         assert_eq!(all[44], "u19 ScoreUpdate 20 20 983");
     }
 
     #[test]
-    fn who_has_left_the_board_is_not_told_of() {
+    fn nothing_is_sent_of_users_who_have_left_the_board() {
         let mut updates = Updates::default();
         updates.add(
             &board(1, &[("a", 2), ("b", 1)]),
             &board(2, &[("b", 3), ("a", 2)]),
         );
         updates.add(&board(2, &[("b", 3), ("a", 2)]), &board(3, &[("b", 3)]));
-        assert_eq!(told(&mut updates), [["b NewLeader 2 1 3"]]);
+        assert_eq!(sent(&mut updates), [["b NewLeader 2 1 3"]]);
     }
 }

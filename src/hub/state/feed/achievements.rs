@@ -1,5 +1,5 @@
-//! What players are congratulated on: the first time that an action of theirs
-//! takes them to first place, or among the first few. Pure.
+//! Achievements: the first time that an action of a player takes them to first place, or
+//! among the first few.
 
 use uuid::Uuid;
 
@@ -11,9 +11,9 @@ use crate::{
     config::{AchievementsTable, ToldName},
 };
 
-/// What of a tick's climbs is an achievement, and whose, in their order. Of those who took
-/// first place, only whoever holds it now is told of it: the others have lost it
-/// before anybody saw.
+/// The achievements among a tick's climbs, and whose they are, in their order. Of the users
+/// who took first place, only the one who holds it now has achieved it: no client has seen
+/// the others there.
 pub(super) fn achieved(
     table: &AchievementsTable,
     epoch: Epoch,
@@ -21,9 +21,8 @@ pub(super) fn achieved(
     climbs: &[Climb],
     now: Timestamp,
 ) -> Vec<(UserId, Announcement)> {
-    let reached = |climb: &Climb, places: u64| {
-        climb.to <= places && climb.from.is_none_or(|from| from > places)
-    };
+    let reached =
+        |climb: &Climb, rank: u64| climb.to <= rank && climb.from.is_none_or(|from| from > rank);
     let mut achieved = Vec::new();
     for climb in climbs {
         let Some(row) = board.user(climb.user) else {
@@ -32,7 +31,7 @@ pub(super) fn achieved(
         let name = &row.profile.username;
         let users = board.len() as u64;
         let leads = row.rank == Some(1) && users > 1;
-        let (what, told, to_all, to_player) = if reached(climb, 1) && leads {
+        let (what, audience, to_all, to_player) = if reached(climb, 1) && leads {
             let to_player = "You have taken first place".to_owned();
             (
                 "first",
@@ -52,7 +51,7 @@ pub(super) fn achieved(
         } else {
             continue;
         };
-        let (audience, message) = match told {
+        let (audience, message) = match audience {
             ToldName::All => (Audience::All, to_all),
             ToldName::Player => (Audience::User(climb.user), to_player),
             ToldName::Nobody => continue,
@@ -80,9 +79,13 @@ mod tests {
     use super::*;
     use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq};
 
-    /// What is told of actions that all come in one tick: who, and which points
-    /// they have then. `before` come first and are told of by nobody.
-    fn told(table: &AchievementsTable, before: &[(u8, i64)], actions: &[(u8, i64)]) -> Vec<String> {
+    /// The announcements of actions in one tick: of which player, and the score then. The
+    /// actions `before` come in an earlier one.
+    fn announced(
+        table: &AchievementsTable,
+        before: &[(u8, i64)],
+        actions: &[(u8, i64)],
+    ) -> Vec<String> {
         let mut board = Board::new(Rules::default());
         let apply = |board: &mut Board, changes: &mut Changes, fact| {
             let entry = LogEntry {
@@ -136,22 +139,22 @@ mod tests {
     fn the_first_time_in_first_place_and_in_the_top_are_achievements() {
         let table = AchievementsTable::default();
         assert_eq!(
-            told(&table, &[], &[(11, 5)]),
+            announced(&table, &[], &[(11, 5)]),
             ["all: P11 takes first place"]
         );
         assert_eq!(
-            told(&table, &[(11, 5)], &[(10, 3), (11, 9)]),
+            announced(&table, &[(11, 5)], &[(10, 3), (11, 9)]),
             ["P10: You are in the top 10"]
         );
-        // Again in first place: that was told when it was the first time.
-        assert_eq!(told(&table, &[(11, 5), (10, 6)], &[(11, 9)]), [""; 0]);
+        // Again in first place: only the first time is an achievement.
+        assert_eq!(announced(&table, &[(11, 5), (10, 6)], &[(11, 9)]), [""; 0]);
     }
 
     #[test]
-    fn of_those_who_took_the_lead_only_the_last_is_told_of() {
+    fn only_the_last_to_take_the_lead_in_a_tick_has_achieved_it() {
         let table = AchievementsTable::default();
         assert_eq!(
-            told(&table, &[], &[(3, 5), (4, 6), (5, 7)]),
+            announced(&table, &[], &[(3, 5), (4, 6), (5, 7)]),
             [
                 "P3: You are in the top 10",
                 "P4: You are in the top 10",
@@ -161,20 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_not_to_be_told_is_not() {
+    fn achievements_for_nobody_are_not_announced() {
         let table = AchievementsTable {
             first_place: ToldName::Nobody,
             top: ToldName::All,
             ..AchievementsTable::default()
         };
         assert_eq!(
-            told(&table, &[(1, 50)], &[(2, 60), (11, 7)]),
+            announced(&table, &[(1, 50)], &[(2, 60), (11, 7)]),
             ["all: P11 is in the top 10"]
         );
     }
 
     #[test]
-    fn an_achievement_has_one_id_for_ever() {
+    fn an_achievement_has_the_same_id_whenever_it_is_computed() {
         let climb = Climb {
             user: UserId([3; 16]),
             from: None,

@@ -1,0 +1,239 @@
+//! The sockets that are connected: what is known of each, and whether its client keeps up.
+//! What waits for a slow consumer is bounded and small: the feed knows its view, and of a
+//! score only is kept that there is a newer one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+};
+
+use socketioxide::socket::Sid;
+use tokio::time::Instant;
+
+use super::{
+    banners::MOST_SHOWN,
+    pace::{Pace, SendQueue, Verdict},
+};
+use crate::{
+    auth::Identity,
+    board::AnnouncementId,
+    hub::{answers::Answer, handshake::Connection, session::Session},
+};
+
+/// Answers that wait for a client that does not read. Later ones are dropped.
+const ANSWERS: usize = 64;
+
+/// See the module. `A` is what an event is acknowledged with.
+pub(super) struct Consumers<A> {
+    send_queue: SendQueue,
+    sockets: HashMap<Sid, Consumer<A>>,
+    /// Those that are slow, the one that has waited longest first.
+    slow: VecDeque<Sid>,
+}
+
+/// A socket.
+pub(super) struct Consumer<A> {
+    pub(super) session: Session,
+    /// As its latest token says.
+    pub(super) identity: Identity,
+    pub(super) address: Option<IpAddr>,
+    /// The key by which the address is limited; `None` if it is not.
+    pub(super) limited_as: Option<IpAddr>,
+    pace: Pace,
+    /// Of a slow consumer.
+    pending: Option<Pending<A>>,
+}
+
+/// What a slow consumer is sent when it has read what it was sent before.
+pub(super) struct Pending<A> {
+    pub(super) answers: VecDeque<Answer<A>>,
+    /// Banners that were published meanwhile.
+    pub(super) banners: VecDeque<AnnouncementId>,
+    /// Is there a newer score of its user?
+    pub(super) score: bool,
+}
+
+impl<A> Default for Pending<A> {
+    fn default() -> Pending<A> {
+        Pending {
+            answers: VecDeque::new(),
+            banners: VecDeque::new(),
+            score: false,
+        }
+    }
+}
+
+impl<A> Pending<A> {
+    /// Adds an answer, if there is room.
+    pub(super) fn add_answer(&mut self, answer: Answer<A>) {
+        if self.answers.len() < ANSWERS {
+            self.answers.push_back(answer);
+        }
+    }
+
+    /// Adds a banner. No more are shown to a new client either.
+    pub(super) fn add_banner(&mut self, id: AnnouncementId) {
+        if self.banners.len() == MOST_SHOWN {
+            self.banners.pop_front();
+        }
+        self.banners.push_back(id);
+    }
+}
+
+impl<A> Consumer<A> {
+    /// Is it marked slow?
+    pub(super) fn is_slow(&self) -> bool {
+        self.pending.is_some()
+    }
+}
+
+impl<A> Consumers<A> {
+    /// No sockets, and how much may wait for each.
+    pub(super) fn new(send_queue: SendQueue) -> Consumers<A> {
+        Consumers {
+            send_queue,
+            sockets: HashMap::new(),
+            slow: VecDeque::new(),
+        }
+    }
+
+    /// A socket is connected.
+    pub(super) fn add(&mut self, sid: Sid, connection: Connection) {
+        let consumer = Consumer {
+            session: connection.session,
+            identity: connection.identity,
+            address: connection.address,
+            limited_as: connection.limited_as,
+            pace: Pace::default(),
+            pending: None,
+        };
+        self.sockets.insert(sid, consumer);
+    }
+
+    /// A socket has disconnected.
+    pub(super) fn remove(&mut self, sid: Sid) {
+        let consumer = self.sockets.remove(&sid);
+        if consumer.is_some_and(|consumer| consumer.is_slow()) {
+            self.slow.retain(|slow| *slow != sid);
+        }
+    }
+
+    /// A socket, if it is connected.
+    pub(super) fn get(&self, sid: Sid) -> Option<&Consumer<A>> {
+        self.sockets.get(&sid)
+    }
+
+    /// A socket, if it is connected.
+    pub(super) fn get_mut(&mut self, sid: Sid) -> Option<&mut Consumer<A>> {
+        self.sockets.get_mut(&sid)
+    }
+
+    /// What waits for a socket, if it is slow.
+    pub(super) fn pending(&mut self, sid: Sid) -> Option<&mut Pending<A>> {
+        self.sockets.get_mut(&sid)?.pending.as_mut()
+    }
+
+    /// All that are connected.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Sid, &Consumer<A>)> {
+        self.sockets.iter().map(|(sid, consumer)| (*sid, consumer))
+    }
+
+    /// Counts that this many bytes are sent to a socket. False if it is slow, and must be
+    /// sent nothing.
+    pub(super) fn count_sent(&self, sid: Sid, bytes: usize, now: Instant) -> bool {
+        let live = self.get(sid).filter(|consumer| !consumer.is_slow());
+        if let Some(consumer) = live {
+            consumer.session.sent(bytes, now);
+        }
+        live.is_some()
+    }
+
+    /// The sockets whose clients do not keep up and that are not marked slow yet.
+    pub(super) fn newly_slow(&self, now: Instant) -> Vec<Sid> {
+        self.iter()
+            .filter(|(_, consumer)| self.falls_behind(consumer, now))
+            .map(|(sid, _)| sid)
+            .collect()
+    }
+
+    /// Is this socket one of them?
+    pub(super) fn is_newly_slow(&self, sid: Sid, now: Instant) -> bool {
+        self.get(sid)
+            .is_some_and(|consumer| self.falls_behind(consumer, now))
+    }
+
+    fn falls_behind(&self, consumer: &Consumer<A>, now: Instant) -> bool {
+        !consumer.is_slow() && !self.send_queue.has_room(consumer.session.backlog(), now)
+    }
+
+    /// May one packet more be sent to a socket, slow or not?
+    pub(super) fn has_room(&self, sid: Sid, now: Instant) -> bool {
+        self.get(sid)
+            .is_some_and(|consumer| self.send_queue.has_room(consumer.session.backlog(), now))
+    }
+
+    /// A socket is slow from now on.
+    pub(super) fn mark_slow(&mut self, sid: Sid, now: Instant) {
+        if let Some(consumer) = self.sockets.get_mut(&sid)
+            && !consumer.is_slow()
+        {
+            consumer.pending = Some(Pending::default());
+            consumer.pace.marked_slow(now);
+            self.slow.push_back(sid);
+        }
+    }
+
+    /// A socket is slow no longer. Is the score of its user to be sent?
+    pub(super) fn resume(&mut self, sid: Sid, now: Instant) -> bool {
+        let Some(consumer) = self.sockets.get_mut(&sid) else {
+            return false;
+        };
+        consumer.pace.resumed(now);
+        let pending = consumer.pending.take();
+        pending.is_some_and(|pending| pending.score)
+    }
+
+    /// Takes all slow consumers, with what to do with each. Those that stay slow are to be
+    /// given back to [`Consumers::keep_slow`].
+    pub(super) fn take_slow(&mut self, now: Instant) -> Vec<(Sid, Verdict)> {
+        let slow = std::mem::take(&mut self.slow);
+        slow.into_iter()
+            .filter_map(|sid| {
+                let consumer = self.sockets.get(&sid)?;
+                Some((sid, consumer.pace.verdict(consumer.session.backlog(), now)))
+            })
+            .collect()
+    }
+
+    /// A socket stays slow.
+    pub(super) fn keep_slow(&mut self, sid: Sid) {
+        self.slow.push_back(sid);
+    }
+
+    /// How many are slow.
+    pub(super) fn slow(&self) -> usize {
+        self.slow.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::answers::Reply;
+
+    #[test]
+    fn so_many_answers_and_banners_are_pending() {
+        let mut pending = Pending::default();
+        for n in 0..150 {
+            pending.add_answer(Answer {
+                ack: Some(n),
+                outcome: Ok(Reply::Done),
+            });
+            pending.add_banner(AnnouncementId([n; 16]));
+        }
+        let answers: Vec<_> = pending.answers.iter().filter_map(|it| it.ack).collect();
+        assert_eq!(answers, (0..64).collect::<Vec<u8>>(), "the first ones");
+        let banners: Vec<_> = pending.banners.iter().map(|it| it.0[0]).collect();
+        assert_eq!(banners, (50..150).collect::<Vec<u8>>(), "the last ones");
+    }
+}

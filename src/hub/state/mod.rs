@@ -1,0 +1,475 @@
+//! The hub's state: who is connected, what each is subscribed to, and what each is sent.
+//!
+//! It has no sockets and no clock. It takes events with the time at which they happen,
+//! reads the board, and returns the messages to send. So any order and any clock can be
+//! tested. What is about one board is in [`feed`]; all else is about connections and users.
+
+mod banners;
+mod consumers;
+mod delivery;
+mod early;
+mod expiry;
+mod feed;
+mod heartbeats;
+mod pace;
+mod presence;
+mod session_end;
+mod slow_consumers;
+
+use std::collections::BTreeMap;
+
+use app::wire::{
+    HEARTBEAT, Heartbeat, MAIN, SYSTEM_NOTIFICATION, SystemNotification, USER_SCORE_UPDATE,
+};
+use socketioxide::socket::Sid;
+use tokio::time::Instant;
+
+use super::{
+    answers::{Answer, EventError, Reply},
+    events::{ClientEvent, Subscribe},
+    handshake::Connection,
+    message::{Message, Payload, Recipient},
+    rooms,
+};
+use crate::{
+    auth::Identity,
+    board::{Announcement, AnnouncementId, Timestamp, UserId},
+    config::AchievementsTable,
+    limits::Reason,
+    live::LiveBoard,
+    wire,
+};
+use banners::{Banner, Banners, Source, is_for};
+use consumers::Pending;
+use delivery::Delivery;
+use early::EarlyMessages;
+use expiry::TokenExpiry;
+#[cfg(test)]
+pub(super) use feed::apply;
+use feed::{BoardFeed, Findings};
+use heartbeats::Heartbeats;
+pub(super) use pace::SendQueue;
+use presence::Presence;
+
+/// What happens to the hub. `A` is what an event of a client is acknowledged with.
+pub(super) enum Event<A> {
+    /// A socket is connected.
+    Connected(Sid, Connection),
+    /// A socket of this user has disconnected.
+    Disconnected(Sid, UserId),
+    /// A client has sent an event.
+    Message(ClientMessage<A>),
+    /// An announcement that is not on the log.
+    Announced {
+        announcement: Announcement,
+        /// The one that does not hold any more because of it.
+        replaces: Option<AnnouncementId>,
+    },
+    /// Something was put on the log.
+    BoardChanged,
+    /// It is time for something.
+    Expired(Timer),
+}
+
+/// An event that a client has sent.
+pub(super) struct ClientMessage<A> {
+    pub(super) sid: Sid,
+    pub(super) user: UserId,
+    pub(super) event: ClientEvent,
+    /// What it is acknowledged with, if the client asked for that.
+    pub(super) ack: Option<A>,
+}
+
+/// What the hub does at a certain time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Sends what has changed on the board.
+    Tick,
+    /// Looks at slow consumers.
+    SlowConsumers,
+    /// Disconnects sockets whose tokens have expired.
+    TokenExpiry,
+    /// Sends heartbeats.
+    Heartbeats,
+    /// Sends announcements that are due.
+    Banners,
+}
+
+/// The time of an event, by each of the hub's clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// By which ticks, slow consumers and heartbeats are timed.
+    pub(super) monotonic: Instant,
+    /// By which the log and announcements are timed.
+    pub(super) store: Timestamp,
+    /// By which tokens expire: whole seconds since 1970-01-01T00:00:00Z.
+    pub(super) token_seconds: u64,
+}
+
+/// How many are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) users: usize,
+    pub(super) sockets: usize,
+    /// Of the sockets, those whose clients do not keep up.
+    pub(super) slow: usize,
+}
+
+/// See the module.
+pub(super) struct HubState<A> {
+    live: LiveBoard,
+    feed: BoardFeed,
+    delivery: Delivery<A>,
+    presence: Presence,
+    early: EarlyMessages<A>,
+    expiry: TokenExpiry,
+    heartbeats: Heartbeats,
+    banners: Banners,
+    /// When to look at slow consumers, if there are any.
+    slow_check: Option<Instant>,
+}
+
+impl<A> HubState<A> {
+    /// Nobody is connected. So much may wait for each client that will be.
+    pub(super) fn new(
+        live: LiveBoard,
+        send_queue: SendQueue,
+        achievements: AchievementsTable,
+        now: Instant,
+    ) -> HubState<A> {
+        HubState {
+            feed: BoardFeed::new(live.clone(), achievements, now),
+            live,
+            delivery: Delivery::new(send_queue),
+            presence: Presence::default(),
+            early: EarlyMessages::default(),
+            expiry: TokenExpiry::default(),
+            heartbeats: Heartbeats::default(),
+            banners: Banners::default(),
+            slow_check: None,
+        }
+    }
+
+    /// Takes an event, and returns what to send because of it, in order.
+    pub(super) fn handle(&mut self, event: Event<A>, now: Now) -> Vec<Message<A>> {
+        match event {
+            Event::Connected(sid, connection) => self.connect(sid, connection, now),
+            Event::Disconnected(sid, user) => self.disconnect(sid, user),
+            Event::Message(message) => self.receive(message, now),
+            Event::Announced {
+                announcement,
+                replaces,
+            } => self.banners.add(announcement, Source::Server { replaces }),
+            Event::BoardChanged => self.feed.board_changed(),
+            Event::Expired(Timer::Tick) => self.tick(now),
+            Event::Expired(Timer::SlowConsumers) => self.check_slow_consumers(now),
+            Event::Expired(Timer::TokenExpiry) => self.end_expired(now),
+            Event::Expired(Timer::Heartbeats) => self.send_heartbeats(now),
+            Event::Expired(Timer::Banners) => self.send_due_banners(now),
+        }
+        self.delivery.take_messages()
+    }
+
+    /// The timer that expires first, and when.
+    pub(super) fn next_timer(&self, now: Now) -> Option<(Instant, Timer)> {
+        let after = |wait| now.monotonic + wait;
+        let timers = [
+            (self.feed.tick_due(now.monotonic), Timer::Tick),
+            (self.slow_check, Timer::SlowConsumers),
+            (
+                self.expiry.wait(now.token_seconds).map(after),
+                Timer::TokenExpiry,
+            ),
+            (self.heartbeats.due(), Timer::Heartbeats),
+            (self.banners.wait(now.store).map(after), Timer::Banners),
+        ];
+        let timers = timers.into_iter();
+        timers.filter_map(|(at, timer)| Some((at?, timer))).min()
+    }
+
+    /// Is something on the log that no tick has sent?
+    pub(super) fn has_board_changed(&self) -> bool {
+        self.feed.has_board_changed()
+    }
+
+    /// Is this socket known to be connected?
+    pub(super) fn is_registered(&self, sid: Sid) -> bool {
+        self.delivery.consumers.get(sid).is_some()
+    }
+
+    /// Forgets what was sent by sockets that are not connected and do not exist.
+    pub(super) fn retain_early(&mut self, exists: impl Fn(Sid) -> bool) {
+        self.early.retain(exists);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            users: self.presence.users().len(),
+            sockets: self.presence.sockets(),
+            slow: self.delivery.consumers.slow(),
+        }
+    }
+
+    fn connect(&mut self, sid: Sid, connection: Connection, now: Now) {
+        let identity = connection.identity;
+        if self.presence.add(sid, identity.user) {
+            self.feed.add_user(identity.user, now.monotonic);
+        }
+        self.expiry.set(sid, identity.expires);
+        self.delivery.consumers.add(sid, connection);
+        // Since the handshake the user may have been deleted.
+        if let Some(reason) = self.ended(identity) {
+            self.end_session(sid, reason, now);
+            return;
+        }
+        self.delivery.join(sid, rooms::of_identity(identity));
+        let valid = self.banners.valid_for(identity, now.store);
+        let valid: Vec<_> = valid.map(|it| it.announcement.id).collect();
+        for id in valid {
+            match self.pending_if_slow(sid, now) {
+                Some(pending) => pending.add_banner(id),
+                None => self.send_banner(sid, id, now),
+            }
+        }
+        for message in self.early.take(sid) {
+            self.receive(message, now);
+        }
+    }
+
+    fn disconnect(&mut self, sid: Sid, user: UserId) {
+        if self.presence.remove(sid, user) {
+            self.feed.remove_user(user);
+        }
+        self.feed.unsubscribe(sid);
+        self.delivery.consumers.remove(sid);
+        self.expiry.remove(sid);
+        self.heartbeats.remove(sid);
+        self.early.take(sid);
+    }
+
+    fn receive(&mut self, message: ClientMessage<A>, now: Now) {
+        let sid = message.sid;
+        if !self.is_registered(sid) {
+            self.early.hold(message);
+            return;
+        }
+        let answer = Answer {
+            outcome: self.execute(sid, message.user, message.event, now),
+            ack: message.ack,
+        };
+        match self.pending_if_slow(sid, now) {
+            Some(pending) => pending.add_answer(answer),
+            None => self.delivery.answer(sid, answer, self.feed.position(), now),
+        }
+    }
+
+    fn execute(
+        &mut self,
+        sid: Sid,
+        user: UserId,
+        event: ClientEvent,
+        now: Now,
+    ) -> Result<Reply, EventError> {
+        match event {
+            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, wanted, now)?,
+            ClientEvent::UnsubscribeScoreboard => self.unsubscribe(sid),
+            ClientEvent::SubscribeUserScore(of) if of != user => {
+                return Err(EventError::Forbidden);
+            }
+            ClientEvent::SubscribeUserScore(_) => match self.pending_if_slow(sid, now) {
+                Some(pending) => pending.score = true,
+                None => self.send_current_score(sid, user, now),
+            },
+            ClientEvent::RefreshToken(identity) => self.refresh_token(sid, user, identity)?,
+            ClientEvent::Ping => return Ok(Reply::Pong),
+            ClientEvent::Malformed => return Err(EventError::Malformed),
+        }
+        Ok(Reply::Done)
+    }
+
+    fn subscribe(&mut self, sid: Sid, wanted: Subscribe, now: Now) -> Result<(), EventError> {
+        let Some(consumer) = self.delivery.consumers.get(sid) else {
+            return Err(EventError::Forbidden);
+        };
+        let (address, limited_as) = (consumer.address, consumer.limited_as);
+        let (view, mode) = (wanted.view, wanted.mode);
+        if !self.feed.may_subscribe(sid, limited_as, view) {
+            let refused = Message::Refused(Reason::Pages, address);
+            self.delivery.push(refused);
+            return Err(EventError::TooMany);
+        }
+        self.unsubscribe(sid);
+        if wanted.heartbeat {
+            self.heartbeats.add(sid, now.monotonic);
+        }
+        if self.pending_if_slow(sid, now).is_some() {
+            self.feed.subscribe_paused(sid, limited_as, view, mode);
+            return Ok(());
+        }
+        self.delivery.join(sid, rooms::of_subscription(view, mode));
+        let first_frame = self.feed.subscribe(sid, limited_as, wanted);
+        self.delivery.send_payload(sid, first_frame, now);
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, sid: Sid) {
+        self.heartbeats.remove(sid);
+        if let Some((view, mode)) = self.feed.unsubscribe(sid) {
+            self.delivery.leave(sid, rooms::of_subscription(view, mode));
+        }
+    }
+
+    /// Takes a later token of the same user and role.
+    fn refresh_token(
+        &mut self,
+        sid: Sid,
+        user: UserId,
+        identity: Option<Identity>,
+    ) -> Result<(), EventError> {
+        let identity = identity.filter(|identity| self.ended(*identity).is_none());
+        let identity = identity.ok_or(EventError::InvalidToken)?;
+        let Some(consumer) = self.delivery.consumers.get_mut(sid) else {
+            return Err(EventError::Forbidden);
+        };
+        // The socket is in the rooms of the user and role that it connected as.
+        if identity.user != user || consumer.identity.role != identity.role {
+            return Err(EventError::Forbidden);
+        }
+        if consumer.identity.expires < identity.expires {
+            consumer.identity = identity;
+            self.expiry.set(sid, identity.expires);
+        }
+        Ok(())
+    }
+
+    /// Sends a socket the score and rank of its user.
+    fn send_current_score(&mut self, sid: Sid, user: UserId, now: Now) {
+        if let Some(update) = self.feed.current_score(user, now.monotonic) {
+            self.delivery.send(sid, USER_SCORE_UPDATE, &update, now);
+        }
+    }
+
+    /// Sends what has changed on the board, and acts on what the log says of users.
+    fn tick(&mut self, now: Now) {
+        // Before the tick: all that are in a room have received its latest frame.
+        self.mark_slow_consumers(now);
+        let Findings {
+            replaced,
+            announced,
+            achieved,
+            deleted,
+            revoked,
+        } = self.feed.tick(&self.presence, &mut self.delivery, now);
+        for (user, announcement) in achieved {
+            self.banners.add(announcement, Source::Achievement(user));
+        }
+        if replaced {
+            self.banners.replace_log(announced);
+        } else {
+            for announcement in announced {
+                self.banners.add(announcement, Source::Log);
+            }
+        }
+        for user in &deleted {
+            self.banners.forget(*user);
+        }
+        let affected: Vec<UserId> = if replaced {
+            self.presence.users().collect()
+        } else {
+            deleted.into_iter().chain(revoked).collect()
+        };
+        for user in affected {
+            self.end_sessions(user, now);
+        }
+    }
+
+    /// Sends a heartbeat to sockets that asked for it and were sent nothing for a while. It
+    /// is encoded once for all of them. A slow consumer has older packets to read first.
+    fn send_heartbeats(&mut self, now: Now) {
+        let consumers = &self.delivery.consumers;
+        let last_sent = |sid| consumers.get(sid)?.session.last_sent();
+        let mut quiet = self.heartbeats.take(now.monotonic, last_sent);
+        quiet.retain(|sid| self.pending_if_slow(*sid, now).is_none());
+        if quiet.is_empty() {
+            return;
+        }
+        let (epoch, seq) = self.feed.position();
+        let heartbeat = Heartbeat {
+            time: wire::timestamp(now.store),
+            epoch: epoch.to_string(),
+            seqs: BTreeMap::from([(MAIN.to_owned(), seq)]),
+        };
+        let heartbeat = Payload::new(HEARTBEAT, &heartbeat);
+        for sid in quiet {
+            self.delivery.send_payload(sid, heartbeat.clone(), now);
+        }
+    }
+
+    /// Sends announcements that are due to their audiences.
+    fn send_due_banners(&mut self, now: Now) {
+        for banner in self.banners.take_due(now.store) {
+            self.mark_slow_consumers(now);
+            let Announcement { id, audience, .. } = banner.announcement;
+            let consumers = self.delivery.consumers.iter();
+            let to: Vec<Sid> = consumers
+                .filter(|(_, consumer)| is_for(audience, consumer.identity))
+                .map(|(sid, _)| sid)
+                .collect();
+            for sid in &to {
+                if let Some(pending) = self.delivery.consumers.pending(*sid) {
+                    pending.add_banner(id);
+                }
+            }
+            let (to_all, shown) = (Recipient::Audience(audience), notification(&banner));
+            self.delivery
+                .broadcast(to_all, to, SYSTEM_NOTIFICATION, &shown, now);
+        }
+    }
+
+    /// Sends one socket an announcement that was published before.
+    fn send_banner(&mut self, sid: Sid, id: AnnouncementId, now: Now) {
+        // The achievements of a user who has just been deleted go with the next tick.
+        let is_of_deleted = |banner: &Banner| match banner.source {
+            Source::Achievement(user) => !self.live.knows(user),
+            Source::Log | Source::Server { .. } => false,
+        };
+        let banner = self.banners.valid(id, now.store);
+        if let Some(banner) = banner.filter(|banner| !is_of_deleted(banner)) {
+            let shown = notification(banner);
+            self.delivery.send(sid, SYSTEM_NOTIFICATION, &shown, now);
+        }
+    }
+
+    /// What waits for a socket if its client does not keep up; nothing may be sent to it
+    /// then.
+    fn pending_if_slow(&mut self, sid: Sid, now: Now) -> Option<&mut Pending<A>> {
+        if self.delivery.consumers.is_newly_slow(sid, now.monotonic) {
+            self.mark_slow(sid, now.monotonic);
+        }
+        self.delivery.consumers.pending(sid)
+    }
+}
+
+#[cfg(test)]
+impl<A> HubState<A> {
+    /// Is this socket a slow consumer?
+    pub(super) fn is_slow(&self, sid: Sid) -> bool {
+        let consumer = self.delivery.consumers.get(sid);
+        consumer.is_some_and(consumers::Consumer::is_slow)
+    }
+
+    pub(super) fn feed(&self) -> &BoardFeed {
+        &self.feed
+    }
+}
+
+fn notification(banner: &Banner) -> SystemNotification {
+    let replaces = match banner.source {
+        Source::Log | Source::Achievement(_) => None,
+        Source::Server { replaces } => replaces,
+    };
+    SystemNotification {
+        replaces: replaces.map(wire::announcement_text),
+        ..wire::notification(&banner.announcement)
+    }
+}

@@ -1,0 +1,96 @@
+//! Slow consumers. A socket whose client does not keep up leaves its rooms, so that nothing
+//! is lost in the library's buffer. Once its client has read what it was sent, it is sent
+//! what waits for it, is resynchronised with the newest frame, and joins its rooms again.
+//! A client that reads nothing for too long is closed.
+
+use socketioxide::socket::Sid;
+use tokio::time::Instant;
+
+use super::{
+    HubState, Now,
+    pace::{CHECK_INTERVAL, Verdict},
+};
+use crate::hub::{message::Message, rooms};
+
+/// Slow consumers that are resynchronised at once: each is encoded for alone, and many of
+/// them must not hold up the others.
+const RESUMED_AT_ONCE: usize = 64;
+
+impl<A> HubState<A> {
+    /// Marks sockets slow whose clients do not keep up. To be called before anything is
+    /// sent to a room.
+    pub(super) fn mark_slow_consumers(&mut self, now: Now) {
+        for sid in self.delivery.consumers.newly_slow(now.monotonic) {
+            self.mark_slow(sid, now.monotonic);
+        }
+    }
+
+    pub(super) fn mark_slow(&mut self, sid: Sid, now: Instant) {
+        self.delivery.push(Message::LeaveAll(sid));
+        self.feed.pause(sid);
+        self.delivery.consumers.mark_slow(sid, now);
+        self.slow_check.get_or_insert(now + CHECK_INTERVAL);
+    }
+
+    /// Resumes slow consumers that have read what they were sent, and closes those that
+    /// read nothing.
+    pub(super) fn check_slow_consumers(&mut self, now: Now) {
+        let mut resumed = 0;
+        for (sid, verdict) in self.delivery.consumers.take_slow(now.monotonic) {
+            match verdict {
+                Verdict::Close => {
+                    if let Some(consumer) = self.delivery.consumers.get(sid) {
+                        let session = consumer.session.clone();
+                        self.delivery.push(Message::CloseSlow(session));
+                    }
+                }
+                Verdict::Resume if resumed < RESUMED_AT_ONCE => {
+                    resumed += 1;
+                    if self.send_pending(sid, now) {
+                        self.resume(sid, now);
+                    } else {
+                        self.delivery.consumers.keep_slow(sid);
+                    }
+                }
+                Verdict::Resume | Verdict::Wait => self.delivery.consumers.keep_slow(sid),
+            }
+        }
+        let has_slow = self.delivery.consumers.slow() > 0;
+        self.slow_check = has_slow.then(|| now.monotonic + CHECK_INTERVAL);
+    }
+
+    /// Sends a slow consumer the answers and banners that wait for it, as many as it has
+    /// room for. Were that all?
+    fn send_pending(&mut self, sid: Sid, now: Now) -> bool {
+        while self.delivery.consumers.has_room(sid, now.monotonic) {
+            let Some(pending) = self.delivery.consumers.pending(sid) else {
+                return true;
+            };
+            if let Some(answer) = pending.answers.pop_front() {
+                let position = self.feed.position();
+                self.delivery.answer(sid, answer, position, now);
+            } else if let Some(id) = pending.banners.pop_front() {
+                self.send_banner(sid, id, now);
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A socket joins its rooms again, and is sent the newest state.
+    fn resume(&mut self, sid: Sid, now: Now) {
+        let is_score_pending = self.delivery.consumers.resume(sid, now.monotonic);
+        let Some(identity) = self.delivery.consumers.get(sid).map(|it| it.identity) else {
+            return;
+        };
+        self.delivery.join(sid, rooms::of_identity(identity));
+        if let Some((view, mode, frame)) = self.feed.resume(sid) {
+            self.delivery.join(sid, rooms::of_subscription(view, mode));
+            self.delivery.send_payload(sid, frame, now);
+        }
+        if is_score_pending {
+            self.send_current_score(sid, identity.user, now);
+        }
+    }
+}
