@@ -93,15 +93,15 @@ impl Actor {
     }
 
     /// Is an event still to be handled? A socket may have disconnected while the event
-    /// waited, and the state may have been told so before.
+    /// waited, and the state may know that already.
     fn is_current(&mut self, event: &Event<AckSender>) -> bool {
         match event {
             Event::Connected(sid, _) => self.outbox.is_connected(*sid),
             Event::Message(message) if self.state.is_registered(message.sid) => {
                 self.outbox.is_connected(message.sid)
             }
-            // The library lets a client send a moment before its socket is connected. If it
-            // cannot tell the client that it is connected, nobody tells of its end.
+            // The library lets a client send shortly before its socket is connected. Where
+            // connecting fails then, the library drops the socket and calls no handler.
             Event::Message(message) => {
                 self.state.retain_early(|sid| self.outbox.exists(sid));
                 self.outbox.exists(message.sid)

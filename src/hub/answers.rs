@@ -117,41 +117,44 @@ pub(super) struct EncodedAnswer<A> {
     pub(super) ack: Option<(A, Arc<RawValue>)>,
 }
 
+impl EventError {
+    /// Encodes it as the answer to an event.
+    pub(super) fn encode<A>(self, ack: Option<A>) -> EncodedAnswer<A> {
+        let (code, message) = (self.code(), self.message());
+        let failed = Failed {
+            ok: false,
+            error: AckError { code, message },
+        };
+        let event = Payload::new("error", &ErrorMessage { message });
+        EncodedAnswer::new(event, ack, &failed)
+    }
+}
+
 impl<A> Answer<A> {
     /// Encodes it, as of this entry of the log and this time.
     pub(super) fn encode(self, (epoch, seq): (Epoch, u64), time: Timestamp) -> EncodedAnswer<A> {
-        let (event, data) = match self.outcome {
-            Ok(reply) => {
-                let done = Done {
-                    ok: true,
-                    epoch: epoch.to_string(),
-                    seq,
-                    time: wire::timestamp(time),
-                };
-                let event = match reply {
-                    Reply::Done => None,
-                    Reply::Pong => Payload::new("pong", &()),
-                };
-                (event, self.ack.is_some().then(|| encode(&done)))
-            }
-            Err(error) => {
-                let (code, message) = (error.code(), error.message());
-                let failed = Failed {
-                    ok: false,
-                    error: AckError { code, message },
-                };
-                let event = Payload::new("error", &ErrorMessage { message });
-                (event, self.ack.is_some().then(|| encode(&failed)))
-            }
+        let event = match self.outcome {
+            Ok(Reply::Done) => None,
+            Ok(Reply::Pong) => Payload::new("pong", &()),
+            Err(error) => return error.encode(self.ack),
         };
-        EncodedAnswer {
-            event,
-            ack: self.ack.zip(data.flatten()),
-        }
+        let done = Done {
+            ok: true,
+            epoch: epoch.to_string(),
+            seq,
+            time: wire::timestamp(time),
+        };
+        EncodedAnswer::new(event, self.ack, &done)
     }
 }
 
 impl<A> EncodedAnswer<A> {
+    /// Encodes the data of the acknowledgement only if the client asked for it.
+    fn new<T: Serialize>(event: Option<Payload>, ack: Option<A>, data: &T) -> EncodedAnswer<A> {
+        let ack = ack.and_then(|ack| Some((ack, encode(data)?)));
+        EncodedAnswer { event, ack }
+    }
+
     /// Counts it as sent by a session. To be called before it is sent.
     pub(super) fn count_sent(&self, session: &Session, now: Instant) {
         if let Some(event) = &self.event {

@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     actor::Request,
-    answers::{Acknowledgement, Answer, EventError},
+    answers::{Acknowledgement, EventError},
     events::{Args, ClientEvent},
     excess::Excess,
     handshake::Connection,
@@ -39,7 +39,7 @@ pub(super) struct Handlers {
     pub(super) requests: mpsc::Sender<Request>,
 }
 
-/// Runs when a client was admitted and told so.
+/// Runs when the socket of a client that was admitted is connected.
 pub(super) fn connected(
     socket: SocketRef,
     Extension(connection): Extension<Connection>,
@@ -97,7 +97,7 @@ pub(super) fn received(
                 .send_queue
                 .has_room(session.backlog(), Instant::now())
             {
-                handlers.refuse(&io, socket.id, session, ack);
+                refuse(&io, socket.id, session, ack);
             }
         }
     }
@@ -119,22 +119,17 @@ impl Handlers {
         let slot = self.requests.try_reserve().ok();
         permit.zip(slot).ok_or(Reason::WaitingEvents)
     }
+}
 
-    /// Answers an event beyond a limit. The actor is not asked: a flood must not keep it
-    /// from others.
-    fn refuse(&self, io: &SocketIo, sid: Sid, session: &Session, ack: Option<AckSender>) {
-        let refusal = Answer {
-            ack,
-            outcome: Err(EventError::TooMany),
-        };
-        let position = self.live.read(|epoch, board| (epoch, board.seq()));
-        let refusal = refusal.encode(position, self.live.now());
-        refusal.count_sent(session, Instant::now());
-        if let Some(event) = refusal.event {
-            outbox::emit(io, sid, &event);
-        }
-        if let Some((ack, data)) = refusal.ack {
-            outbox::acknowledge(ack, &data);
-        }
+/// Answers an event beyond a limit. The actor is not asked: a flood must not keep it from
+/// others.
+fn refuse(io: &SocketIo, sid: Sid, session: &Session, ack: Option<AckSender>) {
+    let refusal = EventError::TooMany.encode(ack);
+    refusal.count_sent(session, Instant::now());
+    if let Some(event) = refusal.event {
+        outbox::emit(io, sid, &event);
+    }
+    if let Some((ack, data)) = refusal.ack {
+        outbox::acknowledge(ack, &data);
     }
 }

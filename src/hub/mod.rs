@@ -1,8 +1,8 @@
 //! The hub: Socket.IO on `/socket.io`, namespace `/`.
 //!
-//! [`handshake`] admits a client, and [`handlers`] put what it sends into the queue of one
-//! [`actor`]. The actor hands it to the [`state`], which has no sockets: it takes events
-//! and returns messages. The [`outbox`] sends them. The hub knows no HTTP routes.
+//! `handshake` admits a client, and `handlers` put what it sends into the queue of one
+//! `actor`. The actor passes it to the `state`, which has no sockets: it takes events and
+//! returns messages. The `outbox` sends them. The hub knows no HTTP routes.
 
 mod actor;
 mod answers;

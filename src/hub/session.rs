@@ -1,9 +1,9 @@
 //! An Engine.IO session as the server keeps it beside the library: the permit of its
-//! address, how much was sent that its client has not taken yet, and the way to end it.
+//! address, how much was sent that its client has not read yet, and the way to end it.
 //!
 //! `serve` makes one for each request that opens a session and puts it on that request.
 //! The library keeps the request for as long as the session, and drops it with the session
-//! however that ends; so whatever is held here is given back by being dropped.
+//! however that ends; so what is held here is released by being dropped.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Session(Arc<Shared>);
 
-/// A session that is not kept by knowing of it.
+/// A session that this does not keep alive.
 #[derive(Clone)]
 pub struct WeakSession(Weak<Shared>);
 
@@ -38,10 +38,10 @@ impl WeakSession {
 }
 
 struct Shared {
-    /// Given back when it is closed: the library keeps a session a few seconds longer.
+    /// Released when it is closed: the library keeps a session a few seconds longer.
     permit: Mutex<Option<SessionPermit>>,
     traffic: Traffic,
-    /// Has a client joined by it, or is about to?
+    /// Has a client connected by it, or is one about to?
     joined: AtomicBool,
     /// Has it a WebSocket, or had one?
     has_websocket: AtomicBool,
@@ -56,10 +56,10 @@ struct Shared {
 
 type Closer = Box<dyn FnOnce() + Send>;
 
-/// A session that the library ended is to be forgotten like one that was closed.
+/// A session that the library ends is forgotten like one that is closed.
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.give_back(false);
+        self.release_permit(false);
         if let Some(closer) = self.closer.get_mut().take() {
             closer();
         }
@@ -67,7 +67,7 @@ impl Drop for Shared {
 }
 
 impl Shared {
-    fn give_back(&self, has_broken: bool) {
+    fn release_permit(&self, has_broken: bool) {
         let permit = self.permit.lock().take();
         if let Some(permit) = permit {
             permit.ended(has_broken, std::time::Instant::now());
@@ -78,23 +78,23 @@ impl Shared {
 #[derive(Default)]
 struct Outgoing {
     backlog: Backlog,
-    /// When the latest packet was handed to the library.
+    /// When the latest packet was given to the library.
     last_sent: Option<Instant>,
 }
 
-/// What was handed to the library for a client and not taken by it.
+/// What was given to the library for a client that has not read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Backlog {
     /// Bytes of the payloads.
     pub(super) bytes: usize,
     /// Packets; the library drops what goes beyond 128.
     pub(super) packets: usize,
-    /// When the first of them was handed over.
+    /// When the first of them was given to it.
     pub(super) since: Option<Instant>,
 }
 
 impl Session {
-    /// A new session, by which clients may join as the permit says.
+    /// A new session, with its permit and its limits.
     pub fn new(permit: SessionPermit, traffic: Traffic) -> Session {
         Session(Arc::new(Shared {
             permit: Mutex::new(Some(permit)),
@@ -109,13 +109,13 @@ impl Session {
         }))
     }
 
-    /// The same session, not kept by this.
+    /// The same session, not kept alive.
     pub fn downgrade(&self) -> WeakSession {
         WeakSession(Arc::downgrade(&self.0))
     }
 
-    /// Counts what its client has sent, before anybody looks at it. Beyond its limits
-    /// the session is closed, and when a client that has joined connects once more.
+    /// Counts what its client has sent, before it is read. The session is closed if that is
+    /// beyond its limits, or if a client that has connected connects once more.
     pub fn count(&self, sent: Sent) -> Verdict {
         let verdict = if sent.connects > 0 && self.0.joined.load(Ordering::Relaxed) {
             Verdict::Close(Reason::Connects)
@@ -143,8 +143,8 @@ impl Session {
         !self.0.has_websocket.swap(true, Ordering::Relaxed)
     }
 
-    /// May the client of this user join by it, as far as its address is concerned? If it
-    /// has not said who it is, of nobody.
+    /// May the client of this user connect by it, as far as its address is concerned?
+    /// `None` is a client without a valid token.
     pub(super) fn admits(&self, user: Option<UserId>, is_signed_in: bool) -> bool {
         let mut permit = self.0.permit.lock();
         let now = std::time::Instant::now();
@@ -153,32 +153,31 @@ impl Session {
             .is_some_and(|permit| permit.admit(user, is_signed_in, now).is_ok())
     }
 
-    /// The client of this user has joined.
+    /// The client of this user has connected.
     pub(super) fn joined(&self, user: UserId, is_signed_in: bool) {
         if let Some(permit) = &mut *self.0.permit.lock() {
             permit.joined(user, is_signed_in, std::time::Instant::now());
         }
     }
 
-    /// Its link broke, if it was not closed before. Some client will come back by another
-    /// session, which replaces this one if one had joined.
+    /// Its transport broke, if it was not closed before. Its client will reconnect by
+    /// another session, which replaces this one if the client had connected.
     pub fn lost(&self) {
-        self.0.give_back(!self.is_closed());
+        self.0.release_permit(!self.is_closed());
     }
 
-    /// A client joins by it. Answers whether it may: one does at a time.
+    /// A client connects by it. False if it may not: one does at a time.
     pub(super) fn join(&self) -> bool {
         !self.0.joined.swap(true, Ordering::Relaxed)
     }
 
-    /// The client that was joining was refused, and may try again.
+    /// The client that was connecting was refused, and may try again.
     pub(super) fn leave(&self) {
         self.0.joined.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a packet with this many bytes is handed to the library. To be called
-    /// before that is done: after it, the packet might have been taken already, and
-    /// would count for ever.
+    /// Counts a packet with this many bytes that is sent. To be called before the library
+    /// gets it: after that it might have been read already, and would count for ever.
     pub(super) fn sent(&self, bytes: usize, now: Instant) {
         let mut outgoing = self.0.outgoing.lock();
         outgoing.last_sent = Some(now);
@@ -188,8 +187,8 @@ impl Session {
         backlog.since.get_or_insert(now);
     }
 
-    /// Notes that the client's transport has taken all there was: a WebSocket was
-    /// flushed, or a poll was answered.
+    /// Notes that the client's transport has taken everything: a WebSocket was flushed, or a
+    /// poll was answered.
     pub fn taken(&self) {
         self.0.outgoing.lock().backlog = Backlog::default();
     }
@@ -209,20 +208,20 @@ impl Session {
         }
     }
 
-    /// What its client has not taken yet.
+    /// What its client has not read yet.
     pub(super) fn backlog(&self) -> Backlog {
         self.0.outgoing.lock().backlog
     }
 
-    /// When its client was sent the latest packet, taken or not; `None` if it was none.
+    /// When its client was sent the latest packet, read or not; `None` if there was none.
     pub(super) fn last_sent(&self) -> Option<Instant> {
         self.0.outgoing.lock().last_sent
     }
 
-    /// How `close` is to end it while it has no WebSocket.
+    /// What `close` is to do to end it while it has no WebSocket.
     pub fn on_close(&self, closer: impl FnOnce() + Send + 'static) {
         let mut slot = self.0.closer.lock();
-        // `close` says that it is closed before it looks for a closer.
+        // `close` marks it closed before it looks for a closer.
         if self.is_closed() {
             drop(slot);
             closer();
@@ -231,11 +230,11 @@ impl Session {
         }
     }
 
-    /// Ends the session and its transport at once, whatever its client does. Stock
-    /// clients come back by themselves.
+    /// Ends the session and its transport at once, whatever its client does. Official
+    /// clients reconnect by themselves.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
-        self.0.give_back(false);
+        self.0.release_permit(false);
         self.0.reader.wake();
         self.0.writer.wake();
         let closer = self.0.closer.lock().take();
@@ -244,8 +243,8 @@ impl Session {
         }
     }
 
-    /// Ends it after this time: what was said last has a chance to arrive. Until then it
-    /// is not held: if its transport ends before, the permit is given back at once.
+    /// Ends it after this time, so that the last packets may arrive. It is not kept alive
+    /// until then: if its transport ends before, the permit is released at once.
     pub fn close_after(&self, time: Duration) {
         let session = Arc::downgrade(&self.0);
         tokio::spawn(async move {
@@ -290,7 +289,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn one_client_joins_at_a_time() {
+    fn one_client_connects_at_a_time() {
         let session = session();
         assert!(session.join());
         assert!(!session.join());
@@ -299,7 +298,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn whoever_has_joined_does_not_connect_again() {
+    fn a_client_that_has_connected_may_not_connect_again() {
         let session = session();
         let connect = Sent {
             packets: 1,
@@ -313,14 +312,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_session_goes_on_by_one_websocket() {
+    fn a_session_is_upgraded_to_one_websocket() {
         let session = session();
         assert!(session.take_websocket());
         assert!(!session.take_websocket());
     }
 
     #[test]
-    fn whoever_sends_too_much_is_closed() {
+    fn a_client_that_sends_too_much_is_closed() {
         let session = session();
         let packet = Sent {
             packets: 1,
@@ -334,7 +333,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_backlog_is_what_was_sent_since_the_last_was_taken() {
+    fn the_backlog_is_what_was_sent_since_the_transport_took_everything() {
         let session = session();
         let now = Instant::now();
         session.sent(100, now);
@@ -350,7 +349,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_poll_left_is_still_to_be_taken() {
+    fn what_a_poll_left_is_still_in_the_backlog() {
         let session = session();
         let then = Instant::now();
         for _ in 0..3 {
@@ -370,20 +369,20 @@ pub(super) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_to_be_closed_later_holds_nothing_until_then() {
-        let (stays, goes) = (session(), session());
-        for session in [&stays, &goes] {
+    async fn a_session_to_be_closed_later_is_not_kept_alive() {
+        let (open, ended) = (session(), session());
+        for session in [&open, &ended] {
             session.close_after(Duration::from_secs(2));
         }
-        let gone = Arc::downgrade(&goes.0);
-        drop(goes);
-        assert!(gone.upgrade().is_none());
+        let weak = Arc::downgrade(&ended.0);
+        drop(ended);
+        assert!(weak.upgrade().is_none());
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(stays.is_closed());
+        assert!(open.is_closed());
     }
 
     #[test]
-    fn however_a_session_ends_its_user_comes_back() {
+    fn however_a_session_ends_its_user_may_reconnect() {
         let table = LimitsTable {
             connections_per_ip: const { std::num::NonZeroU32::MIN },
             ..LimitsTable::default()
@@ -408,7 +407,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn closing_runs_the_closer_once_however_they_meet() {
+    fn the_closer_runs_once_whichever_comes_first() {
         let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counts = |count: &Arc<std::sync::atomic::AtomicUsize>| {
             let count = count.clone();

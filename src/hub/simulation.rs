@@ -514,6 +514,24 @@ impl World {
         }
     }
 
+    /// Lets timers expire for so long, each when it is due. Returns when ticks came, in
+    /// milliseconds since the world began.
+    async fn run_timers(&mut self, duration: Duration) -> Vec<u128> {
+        let end = Instant::now() + duration;
+        let mut ticks = Vec::new();
+        while let Some((at, timer)) = self.state.next_timer(self.now())
+            && at <= end
+        {
+            advance(at.saturating_duration_since(Instant::now())).await;
+            if timer == Timer::Tick {
+                ticks.push((Instant::now() - self.started).as_millis());
+            }
+            self.handle(Event::Expired(timer));
+        }
+        advance(end - Instant::now()).await;
+        ticks
+    }
+
     /// All read everything, until there is nothing more.
     async fn settle(&mut self) {
         for _ in 0..100 {
@@ -730,6 +748,33 @@ fn heartbeats_are_for_clients_that_ask_and_are_sent_nothing_else() {
         let packets = usize::MAX;
         world.run(&Step::Take { who: slow, packets }).await;
         assert_eq!(beats(&world, slow), 0);
+    });
+}
+
+#[test]
+fn a_change_is_sent_at_once_and_the_next_a_tick_later() {
+    simulated(async {
+        let mut world = World::new(0..QUICK);
+        let (who, page, mode) = (0, None, Mode::Full);
+        world.run(&Step::Subscribe { who, page, mode }).await;
+        // Whatever is left to do, ends.
+        world.run_timers(Duration::from_secs(3)).await;
+        assert_eq!(world.run_timers(Duration::from_secs(7)).await, [0; 0]);
+        let mut ticks = Vec::new();
+        for ms in [30, 30, 30, 410] {
+            world.run(&Step::Act { user: 5, points: 1 }).await;
+            world.handle(Event::BoardChanged);
+            ticks.extend(world.run_timers(Duration::from_millis(ms)).await);
+        }
+        // At 10,400 ms and later, ranks are swept.
+        let frames = ticks.iter().filter(|at| **at <= 10_200);
+        assert_eq!(frames.copied().collect::<Vec<_>>(), [10_000, 10_100]);
+        let client = &mut world.clients[0];
+        client.take(&mut world.net, usize::MAX);
+        assert_eq!(
+            client.board.as_ref().map(|board| board.seq),
+            Some(world.seq)
+        );
     });
 }
 

@@ -5,12 +5,14 @@
 //! tested. What is about one board is in [`feed`]; all else is about connections and users.
 
 mod banners;
+mod client_events;
 mod consumers;
 mod delivery;
 mod early;
 mod expiry;
 mod feed;
 mod heartbeats;
+mod notifications;
 mod pace;
 mod presence;
 mod session_end;
@@ -18,28 +20,23 @@ mod slow_consumers;
 
 use std::collections::BTreeMap;
 
-use app::wire::{
-    HEARTBEAT, Heartbeat, MAIN, SYSTEM_NOTIFICATION, SystemNotification, USER_SCORE_UPDATE,
-};
+use app::wire::{HEARTBEAT, Heartbeat, MAIN, USER_SCORE_UPDATE};
 use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use super::{
-    answers::{Answer, EventError, Reply},
-    events::{ClientEvent, Subscribe},
+    events::ClientEvent,
     handshake::Connection,
-    message::{Message, Payload, Recipient},
+    message::{Message, Payload},
     rooms,
 };
 use crate::{
-    auth::Identity,
     board::{Announcement, AnnouncementId, Timestamp, UserId},
     config::AchievementsTable,
-    limits::Reason,
     live::LiveBoard,
     wire,
 };
-use banners::{Banner, Banners, Source, is_for};
+use banners::{Banners, Source};
 use consumers::Pending;
 use delivery::Delivery;
 use early::EarlyMessages;
@@ -247,101 +244,6 @@ impl<A> HubState<A> {
         self.early.take(sid);
     }
 
-    fn receive(&mut self, message: ClientMessage<A>, now: Now) {
-        let sid = message.sid;
-        if !self.is_registered(sid) {
-            self.early.hold(message);
-            return;
-        }
-        let answer = Answer {
-            outcome: self.execute(sid, message.user, message.event, now),
-            ack: message.ack,
-        };
-        match self.pending_if_slow(sid, now) {
-            Some(pending) => pending.add_answer(answer),
-            None => self.delivery.answer(sid, answer, self.feed.position(), now),
-        }
-    }
-
-    fn execute(
-        &mut self,
-        sid: Sid,
-        user: UserId,
-        event: ClientEvent,
-        now: Now,
-    ) -> Result<Reply, EventError> {
-        match event {
-            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, wanted, now)?,
-            ClientEvent::UnsubscribeScoreboard => self.unsubscribe(sid),
-            ClientEvent::SubscribeUserScore(of) if of != user => {
-                return Err(EventError::Forbidden);
-            }
-            ClientEvent::SubscribeUserScore(_) => match self.pending_if_slow(sid, now) {
-                Some(pending) => pending.score = true,
-                None => self.send_current_score(sid, user, now),
-            },
-            ClientEvent::RefreshToken(identity) => self.refresh_token(sid, user, identity)?,
-            ClientEvent::Ping => return Ok(Reply::Pong),
-            ClientEvent::Malformed => return Err(EventError::Malformed),
-        }
-        Ok(Reply::Done)
-    }
-
-    fn subscribe(&mut self, sid: Sid, wanted: Subscribe, now: Now) -> Result<(), EventError> {
-        let Some(consumer) = self.delivery.consumers.get(sid) else {
-            return Err(EventError::Forbidden);
-        };
-        let (address, limited_as) = (consumer.address, consumer.limited_as);
-        let (view, mode) = (wanted.view, wanted.mode);
-        if !self.feed.may_subscribe(sid, limited_as, view) {
-            let refused = Message::Refused(Reason::Pages, address);
-            self.delivery.push(refused);
-            return Err(EventError::TooMany);
-        }
-        self.unsubscribe(sid);
-        if wanted.heartbeat {
-            self.heartbeats.add(sid, now.monotonic);
-        }
-        if self.pending_if_slow(sid, now).is_some() {
-            self.feed.subscribe_paused(sid, limited_as, view, mode);
-            return Ok(());
-        }
-        self.delivery.join(sid, rooms::of_subscription(view, mode));
-        let first_frame = self.feed.subscribe(sid, limited_as, wanted);
-        self.delivery.send_payload(sid, first_frame, now);
-        Ok(())
-    }
-
-    fn unsubscribe(&mut self, sid: Sid) {
-        self.heartbeats.remove(sid);
-        if let Some((view, mode)) = self.feed.unsubscribe(sid) {
-            self.delivery.leave(sid, rooms::of_subscription(view, mode));
-        }
-    }
-
-    /// Takes a later token of the same user and role.
-    fn refresh_token(
-        &mut self,
-        sid: Sid,
-        user: UserId,
-        identity: Option<Identity>,
-    ) -> Result<(), EventError> {
-        let identity = identity.filter(|identity| self.ended(*identity).is_none());
-        let identity = identity.ok_or(EventError::InvalidToken)?;
-        let Some(consumer) = self.delivery.consumers.get_mut(sid) else {
-            return Err(EventError::Forbidden);
-        };
-        // The socket is in the rooms of the user and role that it connected as.
-        if identity.user != user || consumer.identity.role != identity.role {
-            return Err(EventError::Forbidden);
-        }
-        if consumer.identity.expires < identity.expires {
-            consumer.identity = identity;
-            self.expiry.set(sid, identity.expires);
-        }
-        Ok(())
-    }
-
     /// Sends a socket the score and rank of its user.
     fn send_current_score(&mut self, sid: Sid, user: UserId, now: Now) {
         if let Some(update) = self.feed.current_score(user, now.monotonic) {
@@ -405,41 +307,6 @@ impl<A> HubState<A> {
         }
     }
 
-    /// Sends announcements that are due to their audiences.
-    fn send_due_banners(&mut self, now: Now) {
-        for banner in self.banners.take_due(now.store) {
-            self.mark_slow_consumers(now);
-            let Announcement { id, audience, .. } = banner.announcement;
-            let consumers = self.delivery.consumers.iter();
-            let to: Vec<Sid> = consumers
-                .filter(|(_, consumer)| is_for(audience, consumer.identity))
-                .map(|(sid, _)| sid)
-                .collect();
-            for sid in &to {
-                if let Some(pending) = self.delivery.consumers.pending(*sid) {
-                    pending.add_banner(id);
-                }
-            }
-            let (to_all, shown) = (Recipient::Audience(audience), notification(&banner));
-            self.delivery
-                .broadcast(to_all, to, SYSTEM_NOTIFICATION, &shown, now);
-        }
-    }
-
-    /// Sends one socket an announcement that was published before.
-    fn send_banner(&mut self, sid: Sid, id: AnnouncementId, now: Now) {
-        // The achievements of a user who has just been deleted go with the next tick.
-        let is_of_deleted = |banner: &Banner| match banner.source {
-            Source::Achievement(user) => !self.live.knows(user),
-            Source::Log | Source::Server { .. } => false,
-        };
-        let banner = self.banners.valid(id, now.store);
-        if let Some(banner) = banner.filter(|banner| !is_of_deleted(banner)) {
-            let shown = notification(banner);
-            self.delivery.send(sid, SYSTEM_NOTIFICATION, &shown, now);
-        }
-    }
-
     /// What waits for a socket if its client does not keep up; nothing may be sent to it
     /// then.
     fn pending_if_slow(&mut self, sid: Sid, now: Now) -> Option<&mut Pending<A>> {
@@ -460,16 +327,5 @@ impl<A> HubState<A> {
 
     pub(super) fn feed(&self) -> &BoardFeed {
         &self.feed
-    }
-}
-
-fn notification(banner: &Banner) -> SystemNotification {
-    let replaces = match banner.source {
-        Source::Log | Source::Achievement(_) => None,
-        Source::Server { replaces } => replaces,
-    };
-    SystemNotification {
-        replaces: replaces.map(wire::announcement_text),
-        ..wire::notification(&banner.announcement)
     }
 }

@@ -9,7 +9,7 @@ use crate::board::UserId;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Presence {
-    /// Nobody has no sockets.
+    /// The sockets of each, at least one.
     users: HashMap<UserId, Vec<Sid>>,
     sockets: usize,
 }

@@ -43,7 +43,7 @@ use version::BoardVersion;
 const TICK: Duration = Duration::from_millis(100);
 
 /// See the module.
-pub(super) struct BoardFeed {
+pub(in crate::hub) struct BoardFeed {
     live: LiveBoard,
     achievements: AchievementsTable,
     subscriptions: Subscriptions,
