@@ -146,7 +146,7 @@ impl BoardFeed {
         } = wanted;
         let subscriptions = &mut self.subscriptions;
         let missed = self.live.read(|epoch, board| {
-            let now = BoardVersion::of(epoch, board);
+            let version = BoardVersion::of(epoch, board);
             // Until the next tick, the frames may be of a log that was replaced.
             let is_followed = subscriptions.ticks().latest().epoch == epoch;
             let known = known.filter(|(known, _)| is_followed && *known == epoch);
@@ -157,14 +157,14 @@ impl BoardFeed {
             let is_frame = is_tick || seq == frames.data().seq;
             // Deltas leave out what was sent between two ticks. And all that is sent to
             // clients that subscribe is as of now, or one could be older than another.
-            let missed = if seq == now.seq {
+            let missed = if seq == version.seq {
                 frames.empty_delta(board)
             } else if is_frame && frames.is_current(board) {
-                frames.delta_since(&epoch.to_string(), seq, now)?
+                frames.delta_since(&epoch.to_string(), seq, version)?
             } else {
                 return None;
             };
-            subscriptions.sent(sid, now);
+            subscriptions.sent(sid, version);
             Some(missed)
         });
         match missed {
@@ -226,21 +226,21 @@ impl BoardFeed {
     /// All rows of a view as of now, for a socket that subscribes to it. Many may subscribe
     /// at the same time, so the JSON of the first is cached for the others.
     fn snapshot(&mut self, sid: Sid, view: View) -> Option<Payload> {
-        let (now, rows) = self.live.read(|epoch, board| {
-            let now = BoardVersion::of(epoch, board);
-            let cached = self.subscriptions.snapshot(view, now);
+        let (version, rows) = self.live.read(|epoch, board| {
+            let version = BoardVersion::of(epoch, board);
+            let cached = self.subscriptions.snapshot(view, version);
             let rows = cached.ok_or_else(|| LeaderboardData {
                 page: view.page(),
                 ..wire::leaderboard(epoch, board, view.row_range(board.rules()))
             });
-            (now, rows)
+            (version, rows)
         });
-        self.subscriptions.sent(sid, now);
+        self.subscriptions.sent(sid, version);
         let data = match rows {
             Ok(cached) => cached,
             Err(rows) => {
                 let data = encode(&rows)?;
-                self.subscriptions.cache_snapshot(view, now, &data);
+                self.subscriptions.cache_snapshot(view, version, &data);
                 data
             }
         };
@@ -257,8 +257,8 @@ impl BoardFeed {
         &self,
         view: View,
     ) -> Option<std::sync::Arc<serde_json::value::RawValue>> {
-        let now = self.live.read(BoardVersion::of);
-        self.subscriptions.snapshot(view, now)
+        let version = self.live.read(BoardVersion::of);
+        self.subscriptions.snapshot(view, version)
     }
 
     /// Is a socket sent the frames of a view in this mode?

@@ -112,10 +112,10 @@ impl WatchedView {
 
 impl Subscriptions {
     /// No subscriptions.
-    pub(super) fn new(top: Frames, now: BoardVersion) -> Subscriptions {
+    pub(super) fn new(top: Frames, version: BoardVersion) -> Subscriptions {
         Subscriptions {
             sockets: HashMap::new(),
-            ticks: TickHistory::new(now),
+            ticks: TickHistory::new(version),
             off_tick: Vec::new(),
             top: WatchedView::new(top),
             pages: HashMap::new(),
@@ -236,21 +236,26 @@ impl Subscriptions {
     }
 
     /// All rows of a view as JSON, if they were sent as of this very version.
-    pub(super) fn snapshot(&self, view: View, now: BoardVersion) -> Option<Arc<RawValue>> {
-        let (version, rows) = self.view(view)?.snapshot.as_ref()?;
-        (*version == now).then(|| rows.clone())
+    pub(super) fn snapshot(&self, view: View, version: BoardVersion) -> Option<Arc<RawValue>> {
+        let (cached, rows) = self.view(view)?.snapshot.as_ref()?;
+        (*cached == version).then(|| rows.clone())
     }
 
     /// Caches all rows of a view that are sent as of this version.
-    pub(super) fn cache_snapshot(&mut self, view: View, now: BoardVersion, rows: &Arc<RawValue>) {
+    pub(super) fn cache_snapshot(
+        &mut self,
+        view: View,
+        version: BoardVersion,
+        rows: &Arc<RawValue>,
+    ) {
         if let Some(watched) = self.view_mut(view) {
-            watched.snapshot = Some((now, rows.clone()));
+            watched.snapshot = Some((version, rows.clone()));
         }
     }
 
     /// The log was replaced: makes every view anew. No client has received any of it.
-    pub(super) fn reset(&mut self, now: BoardVersion, frames: impl Fn(View) -> Frames) {
-        self.ticks = TickHistory::new(now);
+    pub(super) fn reset(&mut self, version: BoardVersion, frames: impl Fn(View) -> Frames) {
+        self.ticks = TickHistory::new(version);
         self.off_tick.clear();
         for subscription in self.sockets.values_mut() {
             subscription.off_tick = None;
@@ -264,12 +269,15 @@ impl Subscriptions {
     }
 
     /// Adds a tick. Returns the sockets that were sent another version since the last one.
-    pub(super) fn tick(&mut self, now: BoardVersion) -> Vec<(Sid, Subscription)> {
-        self.ticks.push(now);
+    pub(super) fn tick(&mut self, version: BoardVersion) -> Vec<(Sid, Subscription)> {
+        self.ticks.push(version);
         let mut outdated = Vec::new();
         for sid in std::mem::take(&mut self.off_tick) {
             if let Some(subscription) = self.sockets.get_mut(&sid)
-                && subscription.off_tick.take().is_some_and(|sent| sent != now)
+                && subscription
+                    .off_tick
+                    .take()
+                    .is_some_and(|sent| sent != version)
             {
                 outdated.push((sid, *subscription));
             }
@@ -282,12 +290,12 @@ impl Subscriptions {
         &self.ticks
     }
 
-    /// Notes that a socket is sent the board as of now.
-    pub(super) fn sent(&mut self, sid: Sid, now: BoardVersion) {
-        if self.ticks.latest() != now
+    /// Notes that a socket is sent the board as of this version.
+    pub(super) fn sent(&mut self, sid: Sid, version: BoardVersion) {
+        if self.ticks.latest() != version
             && let Some(subscription) = self.sockets.get_mut(&sid)
         {
-            subscription.off_tick = Some(now);
+            subscription.off_tick = Some(version);
             self.off_tick.push(sid);
         }
     }

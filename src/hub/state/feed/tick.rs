@@ -44,7 +44,7 @@ pub(in crate::hub::state) struct Findings {
 /// What one look at the board showed.
 struct Look {
     /// The board that was looked at.
-    now: BoardVersion,
+    version: BoardVersion,
     /// Something was put on the log since the last look.
     has_changes: bool,
     /// Views that have changed.
@@ -88,16 +88,16 @@ impl BoardFeed {
         if look.findings.replaced {
             self.send_all_rows(delivery, now);
         }
-        self.send_updates(&look.diffs, look.now, delivery, now);
+        self.send_updates(&look.diffs, look.version, delivery, now);
         self.send_frames(look.diffs, delivery, now);
         for (user, update) in look.updates {
             send_to_user(user, &update, presence, delivery, now);
         }
         let mut update = UserScoreUpdate {
             action_type: UserScoreUpdate::RANK_CHANGE.into(),
-            timestamp: wire::timestamp(look.now.at),
-            epoch: look.now.epoch.to_string(),
-            seq: look.now.seq,
+            timestamp: wire::timestamp(look.version.at),
+            epoch: look.version.epoch.to_string(),
+            seq: look.version.seq,
             ..UserScoreUpdate::default()
         };
         for RankChange { user, score, rank } in look.moved {
@@ -116,9 +116,9 @@ impl BoardFeed {
         board: &Board,
         changes: Changes,
         presence: &Presence,
-        time: Now,
+        now: Now,
     ) -> Look {
-        let now = BoardVersion::of(epoch, board);
+        let version = BoardVersion::of(epoch, board);
         let Changes {
             replaced,
             actions,
@@ -135,9 +135,9 @@ impl BoardFeed {
             || !deleted.is_empty()
             || !revoked.is_empty();
         if replaced {
-            self.reset(now, board, time);
+            self.reset(version, board, now);
         }
-        self.ranks.placed(&placed, shifts, time.monotonic);
+        self.ranks.placed(&placed, shifts, now.monotonic);
         let top = &self.subscriptions.top().frames;
         let was_near_top: Vec<UserId> = top.users().collect();
         let diffs = self
@@ -145,18 +145,18 @@ impl BoardFeed {
             .views_mut()
             .filter_map(|(view, watched)| Some((view, watched.frames.advance(board)?)))
             .collect::<Vec<_>>();
-        let (outdated, snapshots) = self.outdated(now, &diffs);
-        let updates = self.own_updates(now, board, actions, presence);
+        let (outdated, snapshots) = self.outdated(version, &diffs);
+        let updates = self.own_updates(version, board, actions, presence);
         let top = &self.subscriptions.top().frames;
         let near_top = top.users().chain(was_near_top);
         let mut moved = self.ranks.take_changed(near_top, board);
-        if self.ranks.is_sweep_due(time.monotonic) {
-            self.ranks.sweep(board, time.monotonic);
+        if self.ranks.is_sweep_due(now.monotonic) {
+            self.ranks.sweep(board, now.monotonic);
         }
         moved.extend(self.ranks.next_share(board));
-        let achieved = achieved(&self.achievements, epoch, board, &climbed, time.store);
+        let achieved = achieved(&self.achievements, epoch, board, &climbed, now.store);
         Look {
-            now,
+            version,
             has_changes,
             diffs,
             outdated,
@@ -174,21 +174,21 @@ impl BoardFeed {
     }
 
     /// Forgets what was sent of a log that was replaced.
-    fn reset(&mut self, now: BoardVersion, board: &Board, time: Now) {
-        let frames = |view| Frames::new(view, now.epoch, board);
-        self.subscriptions.reset(now, frames);
-        self.ranks.reset(time.monotonic);
+    fn reset(&mut self, version: BoardVersion, board: &Board, now: Now) {
+        let frames = |view| Frames::new(view, version.epoch, board);
+        self.subscriptions.reset(version, frames);
+        self.ranks.reset(now.monotonic);
         self.updates = Updates::default();
     }
 
     /// The sockets that are to be sent all rows again, and these.
     fn outdated(
         &mut self,
-        now: BoardVersion,
+        version: BoardVersion,
         diffs: &[(View, FrameDiff)],
     ) -> (Vec<(Sid, View)>, HashMap<View, LeaderboardData>) {
         let (mut outdated, mut snapshots) = (Vec::new(), HashMap::new());
-        for (sid, subscription) in self.subscriptions.tick(now) {
+        for (sid, subscription) in self.subscriptions.tick(version) {
             let view = subscription.view;
             // A new frame in full has all rows. A slow consumer is sent them once it has
             // read what it was sent before.
@@ -197,7 +197,9 @@ impl BoardFeed {
                 continue;
             }
             if let Some(frames) = self.subscriptions.frames(view) {
-                snapshots.entry(view).or_insert_with(|| frames.as_of(now));
+                snapshots
+                    .entry(view)
+                    .or_insert_with(|| frames.as_of(version));
                 outdated.push((sid, view));
             }
         }
@@ -207,7 +209,7 @@ impl BoardFeed {
     /// What those who acted are sent.
     fn own_updates(
         &mut self,
-        now: BoardVersion,
+        version: BoardVersion,
         board: &Board,
         actions: HashMap<UserId, UserChange>,
         presence: &Presence,
@@ -217,7 +219,7 @@ impl BoardFeed {
             if !presence.is_online(user) {
                 continue;
             }
-            if let Some(update) = wire::user_update(now.epoch, board, user, change) {
+            if let Some(update) = wire::user_update(version.epoch, board, user, change) {
                 self.ranks.sent(user, update.rank);
                 updates.push((user, update));
             }
@@ -240,7 +242,7 @@ impl BoardFeed {
     fn send_updates<A>(
         &mut self,
         diffs: &[(View, FrameDiff)],
-        board: BoardVersion,
+        version: BoardVersion,
         delivery: &mut Delivery<A>,
         now: Now,
     ) {
@@ -248,7 +250,7 @@ impl BoardFeed {
         if let Some((_, diff)) = diffs.iter().find(|(view, _)| *view == View::Top) {
             self.updates.add(&diff.before, top.frames.data());
         }
-        for batch in self.updates.take(board.seq, &wire::timestamp(board.at)) {
+        for batch in self.updates.take(version.seq, &wire::timestamp(version.at)) {
             // A client that misses one of these misses nothing that is on the board.
             let to = Recipient::Room(Room::Scoreboard);
             let (full, delta) = (top.room(Mode::Full), top.room(Mode::Delta));
