@@ -38,7 +38,7 @@ impl Outbox {
         }
     }
 
-    /// Is this socket connected? It is not before its client is told so.
+    /// Is this socket connected? Until then the library drops what is sent to it.
     pub(super) fn is_connected(&self, sid: Sid) -> bool {
         self.connected(sid).is_some()
     }

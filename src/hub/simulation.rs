@@ -50,7 +50,7 @@ const TICK: usize = 9000;
 const LIBRARY: usize = 128;
 
 const USERS: u8 = 14;
-/// Who is quick, and who is slow; each is a user with one client.
+/// How many clients are quick, and how many are slow; each is of another user.
 const QUICK: u8 = 3;
 const SLOW: u8 = 2;
 
@@ -281,8 +281,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1u64..3000).prop_map(|ms| Step::Wait { ms }),
         4 => (who(), 1usize..20).prop_map(|(who, packets)| Step::Take { who, packets }),
         3 => (who(), page, mode).prop_map(|(who, page, mode)| {
-            // Of a page that is watched already, frames come that would not come to one
-            // who is alone there: that says nothing about the slow ones.
+            // If a slow client watches a page already, its frames are sent to a quick one
+            // that would be sent all rows if it were alone there.
             let page = page.filter(|_| who < QUICK);
             Step::Subscribe { who, page, mode }
         }),
@@ -290,7 +290,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(|who| Step::Ask { who }),
         1 => (who(), 1u8..90).prop_map(|(who, times)| Step::Ping {
             who,
-            // More at once than may wait makes anybody slow.
+            // More at once than may wait makes any client slow.
             times: if who < QUICK { times.min(20) } else { times },
         }),
         1 => prop::option::of(0..USERS).prop_map(|user| Step::Announce { user }),

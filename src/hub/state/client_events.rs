@@ -96,7 +96,7 @@ impl<A> HubState<A> {
         user: UserId,
         identity: Option<Identity>,
     ) -> Result<(), EventError> {
-        let identity = identity.filter(|identity| self.ended(*identity).is_none());
+        let identity = identity.filter(|identity| self.end_reason(*identity).is_none());
         let identity = identity.ok_or(EventError::InvalidToken)?;
         let Some(consumer) = self.delivery.consumers.get_mut(sid) else {
             return Err(EventError::Forbidden);

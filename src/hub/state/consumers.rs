@@ -1,6 +1,6 @@
 //! The sockets that are connected: what is known of each, and whether its client keeps up.
-//! What waits for a slow consumer is bounded and small: the feed knows its view, and of a
-//! score only is kept that there is a newer one.
+//! What is pending for a slow consumer is bounded and small. Frames and scores are not
+//! stored: the newest are made when it is resumed.
 
 use std::{
     collections::{HashMap, VecDeque},

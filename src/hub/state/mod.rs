@@ -127,7 +127,7 @@ pub(super) struct HubState<A> {
 }
 
 impl<A> HubState<A> {
-    /// Nobody is connected. So much may wait for each client that will be.
+    /// No sockets are connected. `send_queue` is the bound of what may wait for each.
     pub(super) fn new(
         live: LiveBoard,
         send_queue: SendQueue,
@@ -215,7 +215,7 @@ impl<A> HubState<A> {
         self.expiry.set(sid, identity.expires);
         self.delivery.consumers.add(sid, connection);
         // Since the handshake the user may have been deleted.
-        if let Some(reason) = self.ended(identity) {
+        if let Some(reason) = self.end_reason(identity) {
             self.end_session(sid, reason, now);
             return;
         }

@@ -28,14 +28,14 @@ impl<A> HubState<A> {
     pub(super) fn end_sessions(&mut self, user: UserId, now: Now) {
         for sid in self.presence.sockets_of(user).to_vec() {
             let identity = self.delivery.consumers.get(sid).map(|it| it.identity);
-            if let Some(reason) = identity.and_then(|identity| self.ended(identity)) {
+            if let Some(reason) = identity.and_then(|identity| self.end_reason(identity)) {
                 self.end_session(sid, reason, now);
             }
         }
     }
 
-    /// Why a token does not hold though it has not expired, if so.
-    pub(super) fn ended(&self, identity: Identity) -> Option<&'static str> {
+    /// Why a session must end though its token has not expired, if so.
+    pub(super) fn end_reason(&self, identity: Identity) -> Option<&'static str> {
         if identity.role == Role::Player && !self.live.knows(identity.user) {
             Some(DELETED)
         } else if self.live.is_revoked(&identity) {
