@@ -37,8 +37,9 @@ use super::{Client, FairLimit, NoPermit, Permit, Reason, Refusals};
 /// How long anybody waits for a result that others share.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a result stays in the cache that nobody asks for.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long a result stays in the cache that nobody asks for. Many ask for the same at once
+/// when a board changes; what nobody has asked for since would only take memory.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// After how many seconds who was refused may ask again.
 const RETRY_SECONDS: u64 = 1;
@@ -162,13 +163,23 @@ where
         reason: Reason,
         refusals: Refusals,
     ) -> Work<K, V, E> {
+        Work::with_idle(IDLE, bounds, bytes, reason, refusals)
+    }
+
+    fn with_idle(
+        idle: Duration,
+        bounds: Bounds,
+        bytes: fn(&K, &V) -> usize,
+        reason: Reason,
+        refusals: Refusals,
+    ) -> Work<K, V, E> {
         let weigh = move |key: &K, value: &V| u32::try_from(bytes(key, value)).unwrap_or(u32::MAX);
         let cache = Cache::builder()
             .max_capacity(bounds.cached)
             .weigher(weigh)
             // What was asked for often belongs to a board of before.
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(IDLE)
+            .time_to_idle(idle)
             .build();
         Work {
             permits: FairLimit::new(bounds.concurrent),
@@ -209,6 +220,15 @@ where
             }
         };
         self.counted(client, answer)
+    }
+
+    /// Removes the results that nobody has asked for in a while, and gives back the memory of
+    /// queues that have become short. The cache evicts only while it is used: without this,
+    /// what it holds when nobody asks any more would stay until somebody does.
+    pub fn forget_idle(&self) {
+        self.cache.run_pending_tasks();
+        self.waiting.lock().shrink_to_fit();
+        self.running.lock().shrink_to_fit();
     }
 
     /// A result that is for one client alone, and not kept. As many may want one at once,
@@ -594,6 +614,32 @@ mod tests {
         let (later, ()) = tokio::join!(ask(2), let_go);
         assert_eq!((later, slow.begun()), (Ok(5), 1));
         assert!(work.running.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn results_that_nobody_asks_for_are_given_back() {
+        let bounds = Bounds {
+            concurrent: NonZeroUsize::MIN,
+            cached: 1_000_000,
+        };
+        let refusals = Refusals::new(Metrics::default());
+        let idle = Duration::from_millis(1);
+        let bytes = |_: &u32, _: &Arc<()>| 10;
+        let work =
+            Work::<u32, Arc<()>, ()>::with_idle(idle, bounds, bytes, Reason::Search, refusals);
+        let result = Arc::new(());
+        for key in 0..1000 {
+            let result = result.clone();
+            work.get(ONE, key, async move |_| Ok(result)).await.unwrap();
+        }
+        // Nobody asks any more.
+        let end = Instant::now() + Duration::from_secs(10);
+        while Arc::strong_count(&result) > 1 {
+            assert!(Instant::now() < end, "{}", Arc::strong_count(&result));
+            work.forget_idle();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(work.cache.entry_count(), 0);
     }
 
     #[tokio::test]

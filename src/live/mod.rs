@@ -533,6 +533,12 @@ impl LiveBoard {
         self.store.attendance(here).await
     }
 
+    /// Gives back the memory of searches and histories that nobody asks for any more.
+    pub fn forget_idle(&self) {
+        self.searches.forget_idle();
+        self.histories.forget_idle();
+    }
+
     /// The measures, with those of the board and the store as they are now.
     pub fn metrics(&self) -> &Metrics {
         let metrics = &self.shared.metrics;

@@ -350,6 +350,12 @@ fn is_embedded(query: &HashMap<String, String>) -> bool {
 }
 
 impl Pages {
+    /// Gives back the memory of pages and pictures that nobody asks for any more.
+    pub fn forget_idle(&self) {
+        self.cache.forget_idle();
+        self.pictures.forget_idle();
+    }
+
     /// The score of whoever is signed in.
     fn user_score(&self, you: Identity) -> Option<UserScore> {
         let mut score = self.live.user_score(you.user)?;

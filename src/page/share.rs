@@ -71,6 +71,10 @@ impl Pictures {
             drawn: Work::new(bounds, bytes, Reason::Picture, refusals),
         }
     }
+
+    pub(super) fn forget_idle(&self) {
+        self.drawn.forget_idle();
+    }
 }
 
 /// `GET /share.png`. What the address says after it does not matter: pages put the

@@ -86,8 +86,9 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 /// milliseconds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How often buckets of clients that have gone quiet are thrown away.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// How often what is held for clients that have gone quiet is given back: buckets of the
+/// limits and results in caches. It takes a millisecond where a hundred thousand were here.
+const FORGET_EVERY: Duration = Duration::from_secs(5);
 
 /// A server that can be run.
 pub struct Server {
@@ -179,6 +180,7 @@ impl Server {
             answers: answers.clone(),
             limits: limits.clone(),
         };
+        let cached = pages.clone();
         let departure = Departure::default();
         let router = api::routes(api.clone())
             .merge(api::probes(api))
@@ -212,13 +214,18 @@ impl Server {
         };
         let follow = outage::follow(live.health(), metrics, time, announce);
         tokio::spawn(watch("the outage follower").keep(follow));
-        let forgetful = limits.clone();
-        tokio::spawn(watch("the rate limiter's clean-up").keep(async move {
-            loop {
-                sleep(FORGET_EVERY).await;
-                forgetful.forget_quiet();
+        let forget = {
+            let (limits, live) = (limits.clone(), live.clone());
+            async move {
+                loop {
+                    sleep(FORGET_EVERY).await;
+                    limits.forget_quiet();
+                    live.forget_idle();
+                    cached.forget_idle();
+                }
             }
-        }));
+        };
+        tokio::spawn(watch("the clean-up of limits and caches").keep(forget));
         Ok(Server {
             live,
             hub,
