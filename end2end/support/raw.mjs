@@ -153,6 +153,30 @@ export async function openRaw(url, { localAddress } = {}) {
   return connection;
 }
 
+/**
+ * Sends a request and takes so many bytes of the answer at a time, with a pause after each:
+ * the rest stays in the kernel. Resolves, when the connection is no more, to how many it has
+ * taken and whether the server has reset it.
+ */
+export function readInSips(url, request, { bytes, pauseMs, localAddress }) {
+  const { hostname, port } = new URL(url);
+  let taken = 0;
+  let wasReset = false;
+  const sip = (count) => {
+    taken += count;
+    setTimeout(() => socket.resume(), pauseMs);
+    return false;
+  };
+  const socket = connect({
+    ...{ host: hostname, port: Number(port), localAddress },
+    onread: { buffer: Buffer.alloc(bytes), callback: sip },
+  });
+  socket.on('error', () => (wasReset = true));
+  socket.write(request);
+  const closed = once(socket, 'close').then(() => ({ taken, wasReset }));
+  return { closed, drop: () => socket.resetAndDestroy() };
+}
+
 /** Sends a request with these headers alone, and Host; resolves to its status. */
 export async function statusOf(url, method, path, headers = [], { localAddress } = {}) {
   const connection = await openRaw(url, { localAddress });

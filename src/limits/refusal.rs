@@ -50,6 +50,8 @@ pub enum Reason {
     Requests,
     /// Answers that a client has asked for and not read, in bytes: of one address or in all.
     UnreadAnswers,
+    /// Answers that a client reads too slowly, and that are given up.
+    SlowReaders,
     /// Searches for users.
     Search,
     /// Histories of users.
@@ -62,7 +64,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 23] = [
+    pub const ALL: [Reason; 24] = [
         Reason::Sessions,
         Reason::SessionsAtOnce,
         Reason::ConnectionsOfAddress,
@@ -82,6 +84,7 @@ impl Reason {
         Reason::CrossSite,
         Reason::Requests,
         Reason::UnreadAnswers,
+        Reason::SlowReaders,
         Reason::Search,
         Reason::History,
         Reason::Render,
@@ -110,6 +113,7 @@ impl Reason {
             Reason::CrossSite => "cross_site",
             Reason::Requests => "requests",
             Reason::UnreadAnswers => "unread_answers",
+            Reason::SlowReaders => "slow_readers",
             Reason::Search => "search",
             Reason::History => "history",
             Reason::Render => "render",
@@ -147,6 +151,7 @@ impl Reason {
             | Reason::Pages
             | Reason::Requests
             | Reason::UnreadAnswers
+            | Reason::SlowReaders
             | Reason::Picture => None,
         }
     }

@@ -2,6 +2,8 @@
 //! reads from it: hyper does not, as long as another request waits behind the one that is
 //! answered.
 
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 use std::{
     io::{self, ErrorKind, IoSlice},
     pin::Pin,
@@ -14,19 +16,41 @@ use tokio::{
     net::TcpStream,
 };
 
+/// How long the kernel keeps what a client has not taken when the stream is closed: no
+/// limit of ours counts it any more.
+#[cfg(target_os = "linux")]
+const UNTAKEN: Duration = Duration::from_secs(30);
+
 /// A TCP stream. Clones are the same, and one of them reads and writes.
 #[derive(Clone)]
-pub struct ClientStream(Arc<TcpStream>);
+pub struct ClientStream(Arc<Socket>);
+
+struct Socket(TcpStream);
+
+#[cfg(target_os = "linux")]
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Of one that is broken nothing is kept.
+        _ = socket2::SockRef::from(&self.0).set_tcp_user_timeout(Some(UNTAKEN));
+    }
+}
 
 impl ClientStream {
     pub(super) fn new(stream: TcpStream) -> ClientStream {
-        ClientStream(Arc::new(stream))
+        ClientStream(Arc::new(Socket(stream)))
     }
 
     /// Resolves when the connection was reset, or another error has ended it.
     pub(super) async fn reset(&self) {
         // An error of the runtime, which ends, is one of the stream too.
-        _ = self.0.ready(Interest::ERROR).await;
+        _ = self.0.0.ready(Interest::ERROR).await;
+    }
+
+    /// When it is closed, what the client has not taken is thrown away, and the client is told
+    /// at once by a reset.
+    pub(super) fn discard_unsent(&self) {
+        // One that is broken has nothing left.
+        _ = self.0.0.set_zero_linger();
     }
 
     /// Does this when the stream is ready for it. That it was not, after all, is found by
@@ -38,8 +62,8 @@ impl ClientStream {
         mut act: impl FnMut(&TcpStream) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         loop {
-            ready!(poll_ready(&self.0, context))?;
-            match act(&self.0) {
+            ready!(poll_ready(&self.0.0, context))?;
+            match act(&self.0.0) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -90,7 +114,7 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = socket2::SockRef::from(&*self.0);
+        let socket = socket2::SockRef::from(&self.0.0);
         Poll::Ready(match socket.shutdown(std::net::Shutdown::Write) {
             // The client was faster.
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),

@@ -28,7 +28,11 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::{client_address::Proxies, client_stream::ClientStream};
+use super::{
+    client_address::Proxies,
+    client_stream::ClientStream,
+    least_rate::{LeastRate, TooSlow},
+};
 use crate::{
     hub::Peer,
     limits::{ConnectionPermit, Limits, OnceAMinute, Reason},
@@ -41,9 +45,11 @@ const MAX_HEAD: usize = 32 * 1024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a line of a head has beside name and value: `: ` and its end.
 const LINE: usize = 4;
-/// How long sent data may go without an acknowledgement before the connection
-/// is given up (RFC 5482): a client that has stopped reading, or has gone.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// How long sent data may go without an acknowledgement before the connection is given up
+/// (RFC 5482), so that it has gone. Linux counts it also while a client that reads steadily
+/// keeps its window full, so it is longer than such a client takes for a large answer; who
+/// reads nothing is closed by [`LeastRate`].
+const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
 /// How long nothing may come of a peer before it is asked whether it is still there.
 const UNHEARD: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
@@ -141,7 +147,7 @@ impl Connection {
             return;
         }
         let (router, peer, proxies) = (self.router, self.peer, self.proxies);
-        let (permit, limits) = (self.permit, self.limits);
+        let (permit, limits) = (self.permit, self.limits.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             let refusal = refusal(&request);
             if refusal.is_some() {
@@ -169,7 +175,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream.clone()), service)
+            .serve_connection(TokioIo::new(LeastRate::new(stream.clone())), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let stopped = async {
@@ -190,6 +196,10 @@ impl Connection {
             () = stream.reset() => return,
         };
         if let Err(error) = ended {
+            if TooSlow::is_cause_of(&error) {
+                self.limits.refused(Reason::SlowReaders, Some(peer));
+                stream.discard_unsent();
+            }
             tracing::debug!(%error, "a connection ended badly");
         }
     }

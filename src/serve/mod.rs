@@ -10,6 +10,7 @@ mod client_stream;
 mod departure;
 mod engine_io;
 mod files;
+mod least_rate;
 mod listener;
 mod open_files;
 mod origins;

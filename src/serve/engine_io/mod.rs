@@ -29,7 +29,7 @@ use axum::{
 use hyper::body::Body as HttpBody;
 use tower::{Service, ServiceExt};
 
-use super::{client_stream::ClientStream, departure::Departure};
+use super::{client_stream::ClientStream, departure::Departure, least_rate::LeastRate};
 use crate::{
     board::UserId,
     hub::{Peer, Session},
@@ -43,7 +43,7 @@ use websocket::WebSocket;
 const MAX_AUTHORIZATION: usize = 8 * 1024;
 
 /// A WebSocket, as the library is handed it with the request that began it.
-type Upgraded = (WebSocket<ClientStream>, axum::http::Request<()>);
+type Upgraded = (WebSocket<LeastRate<ClientStream>>, axum::http::Request<()>);
 
 /// The library's side of Engine.IO: a service for requests and one for WebSockets.
 pub trait Library:

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     hub::Session,
     limits::{ConnectionPermit, Reason, Verdict},
-    serve::{client_stream::ClientStream, departure::Departure},
+    serve::{client_stream::ClientStream, departure::Departure, least_rate::LeastRate},
 };
 
 /// The status of a connection that is closed for what its client did (RFC 6455, section
@@ -103,7 +103,7 @@ impl<L: Library> Front<L> {
             let Ok(upgraded) = upgrade.await else {
                 return session.close();
             };
-            let Ok(parts) = upgraded.downcast::<TokioIo<ClientStream>>() else {
+            let Ok(parts) = upgraded.downcast::<TokioIo<LeastRate<ClientStream>>>() else {
                 return session.close();
             };
             let counted = Counted::new(parts.io.into_inner(), parts.read_buf, session, connection);
