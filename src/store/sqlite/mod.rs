@@ -117,6 +117,10 @@ struct Database {
     leave: bool,
 }
 
+/// What the connection that writes keeps of the file in memory: 64 MiB, because the lookups
+/// by action id and user meet pages in no order. SQLite takes KiB, with a minus.
+const CACHE: i64 = -65_536;
+
 impl Database {
     /// Opens a file, which is made if nothing was ever there, and brings its tables to the
     /// latest schema.
@@ -162,8 +166,7 @@ impl Database {
         connection.pragma_update(None, "wal_autocheckpoint", wal::MANY)?;
         // What a large transaction made of it is given back when it begins again.
         connection.pragma_update(None, "journal_size_limit", wal::MANY * PAGE)?;
-        // 64 MiB: the lookups by action id and user meet pages in no order.
-        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.pragma_update(None, "cache_size", CACHE)?;
         connection.set_prepared_statement_cache_capacity(32);
         // A log that another program begins again between reading and writing would end a
         // transaction that has only read until then.
@@ -355,5 +358,35 @@ impl Store for SqliteStore {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn the_page_cache_has_a_bound_in_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("podium.db");
+        let mut database = Database::open(&path).unwrap();
+        let transaction = database.connection.transaction().unwrap();
+        transaction
+            .execute("CREATE TABLE filler (content BLOB)", [])
+            .unwrap();
+        for _ in 0..96 {
+            let fill = "INSERT INTO filler VALUES (zeroblob(1048576))";
+            transaction.execute(fill, []).unwrap();
+        }
+        // What is not committed is in memory or, when that is full, in the log already.
+        let pages: u64 = transaction
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        let written = folder.path().join("podium.db-wal").metadata().unwrap();
+        let in_memory = (pages * PAGE).saturating_sub(written.len());
+        assert!(in_memory < 64 * MIB, "{} MiB", in_memory / MIB);
+        assert!(in_memory > 48 * MIB, "{} MiB", in_memory / MIB);
     }
 }
