@@ -88,7 +88,7 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often what is held for clients that have gone quiet is given back: buckets of the
-/// limits and results in caches. It takes a millisecond where a hundred thousand were here.
+/// limits and results in caches.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
 
 /// A server that can be run.
