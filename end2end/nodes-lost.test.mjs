@@ -19,7 +19,7 @@ const deleteLike = (board, pattern) =>
     ':' .. redis.call('DEL', unpack(redis.call('KEYS', '${KEY(pattern)}')))`);
 
 describe('a key of the board that is deleted', () => {
-  for (const name of ['meta', 'log', 'users', 'announcements', 'revoked']) {
+  for (const name of ['meta', 'log', 'users', 'announcements', 'revoked', 'ids:1']) {
     it(`stops all nodes, and nothing else is deleted: ${name}`, async (t) => {
       const board = await boardForTest(t);
       const [{ epoch, seq }] = await board.boards();

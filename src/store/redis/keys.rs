@@ -6,9 +6,9 @@ use crate::board::{BoardId, UserId};
 pub(super) struct Keys {
     prefix: String,
     /// A hash: schema, epoch, rule, seq, ranked_through; what was there after which entry
-    /// (`counted`), from which entry on what belongs to entries is looked for (`audited`),
-    /// when an operator began the epoch (`decided`), and why nothing may be written until
-    /// one has decided (`halted`).
+    /// (`counted`, `indexed`), from which entry on what belongs to entries is looked for
+    /// (`audited`), when an operator began the epoch (`decided`), and why nothing may be
+    /// written until one has decided (`halted`).
     pub(super) meta: String,
     /// A stream. An entry's id begins with its seq.
     pub(super) log: String,
@@ -18,6 +18,10 @@ pub(super) struct Keys {
     pub(super) announcements: String,
     /// A hash by user of seconds up to which tokens are void.
     pub(super) revoked: String,
+    /// Two hashes by action id of when what was decided about it may be forgotten: one is
+    /// filled, the other has the ids before. They show that the key of an id is missing,
+    /// and cannot be evicted unnoticed, because their sizes are known.
+    pub(super) ids: [String; 2],
     /// A hash by node of how many are connected to it.
     pub(super) nodes: String,
 }
@@ -32,18 +36,21 @@ impl Keys {
             users: key("users"),
             announcements: key("announcements"),
             revoked: key("revoked"),
+            ids: [key("ids:1"), key("ids:2")],
             nodes: key("nodes"),
         }
     }
 
     /// What a board is made of, in the order in which scripts take it.
-    pub(super) fn all(&self) -> [&str; 5] {
+    pub(super) fn all(&self) -> [&str; 7] {
         [
             &self.meta,
             &self.log,
             &self.users,
             &self.announcements,
             &self.revoked,
+            &self.ids[0],
+            &self.ids[1],
         ]
     }
 

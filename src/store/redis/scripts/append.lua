@@ -6,7 +6,7 @@
 -- wrong further on, what was done so far stays, and is answered as it was when it is sent
 -- again.
 --
--- KEYS: meta, log, users, announcements, revoked
+-- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: epoch, nonce, the last entry that the node has folded and its nonce ('' if that
 --       is not known), and how much is kept: milliseconds that action ids are
 --       remembered, entries of the log, points of a user's history;
@@ -16,6 +16,7 @@
 --
 -- Numbers are doubles here, which hold all scores and seqs exactly.
 local meta, log, users, announcements, revoked = unpack(KEYS)
+local INDEX = { KEYS[6], KEYS[7] }
 local prefix = string.sub(meta, 1, -5)
 local MAX_SCORE = 9007199254740991
 local MINUTE, DAY = 60000, 86400000
@@ -37,6 +38,7 @@ if not state or state.epoch ~= epoch or state.migrating then
 end
 local seq, deciding, ranked = tonumber(state.seq), state.deciding, tonumber(state.ranked_through)
 local first = seq
+local current = indexed(state) or tonumber(string.match(state.indexed or '', '^%d+ ([12])')) or 1
 
 -- Has the log the entry that the node has folded?
 local function has_folded()
@@ -52,6 +54,8 @@ end
 if not has_folded() then return redis.error_reply('EPOCH the log is another one') end
 
 local now = clock()
+-- When an action that is counted now may be forgotten.
+local ends = text(now + tonumber(remember))
 
 -- Ends this call, because of a key that is not as scripts left it.
 local function broken(words) error({ broken = readable(words) }) end
@@ -116,6 +120,15 @@ local function set_best(id, best)
     if score then put_user(id, score, reached, best, profile) end
 end
 
+-- Was an action counted under this id that is not forgotten yet?
+local function is_indexed(id)
+    for _, index in ipairs(INDEX) do
+        local known = redis.call('HGET', index, id)
+        if known and tonumber(known) > now + MARGIN then return true end
+    end
+    return false
+end
+
 -- By what an entry did: to write what follows from its ranks. Each looks at all its keys
 -- before it writes.
 local ranking = {}
@@ -131,6 +144,7 @@ function ranking.action(at, id, who, best, ranks, point)
     local number = last and point_number(last, history) or 0
     local action = look(prefix .. 'action:' .. id)
     local counted = redis.call('GET', action)
+    if not counted and is_indexed(id) then broken(action .. ' is missing in Redis') end
     -- It may have been forgotten, and counted anew.
     if counted and string.match(counted, '^(%d+) ') == text(at) then
         redis.call('APPEND', action, ranks)
@@ -183,6 +197,19 @@ local function again(counted, who, kind, declared, increase)
     return 'again ' .. its_seq .. ' ' .. its_score .. string.sub(rest, ranks)
 end
 
+-- Of two hashes that are filled by turns, one is always full: at least the last `keep` ids
+-- are known, and at most twice as many.
+local filled
+local function add_to_index(id)
+    filled = filled or redis.call('HLEN', INDEX[current])
+    if filled >= keep then
+        current, filled = 3 - current, 0
+        redis.call('UNLINK', INDEX[current])
+    end
+    redis.call('HSET', INDEX[current], id, ends)
+    filled = filled + 1
+end
+
 local decide = {}
 
 function decide.put(id, profile)
@@ -202,6 +229,7 @@ function decide.act(id, who, kind, declared, per_minute, per_day, increase, half
     local action = look(prefix .. 'action:' .. id)
     local counted = redis.call('GET', action)
     if counted then return again(counted, who, kind, declared, increase) end
+    if is_indexed(id) then broken(action .. ' is missing in Redis') end
     local old, reached, best, profile = user(who)
     if not old then return 'unknown' end
     local limited = look(prefix .. 'limited:' .. who .. ':' .. kind)
@@ -214,9 +242,10 @@ function decide.act(id, who, kind, declared, per_minute, per_day, increase, half
     -- First, because only this could be refused: an action without it counts again.
     redis.call('SET', action, text(seq + 1) .. ' ' .. score .. ' ' .. increase .. ' ' .. #kind
         .. ' ' .. who .. kind, 'PX', remember)
+    add_to_index(id)
     local number = write('action', 'user', who, 'before', standing(old, reached), 'id', id,
         'type', kind, 'increase', increase, 'score', score,
-        'known', text(now + tonumber(remember)), unpack(has_limits and { 'limited', '1' } or {}))
+        'known', ends, unpack(has_limits and { 'limited', '1' } or {}))
     -- A score that did not change was reached when it was reached first.
     if score ~= old then put_user(who, score, number, best, profile) end
     if has_limits then
@@ -317,8 +346,9 @@ if is_done and seq > first and oldest > 1 then
     redis.call('XTRIM', log, 'MINID', '~', text(oldest) .. '-0')
 end
 redis.call('HSET', meta, 'ranked_through', text(ranked))
-if seq > first or not is_counted(state) then
-    redis.call('HSET', meta, 'counted', count(KEYS, seq))
+if seq > first or not (is_counted(state) and indexed(state)) then
+    redis.call('HSET', meta, 'counted', count(KEYS, seq),
+        'indexed', count_ids(KEYS, seq, current))
 end
 if is_done then return { text(now), text(seq), text(ranked), reply } end
 

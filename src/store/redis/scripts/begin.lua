@@ -1,7 +1,7 @@
 -- Says what is known of a board, if it is whole. A board is made only where none of its
 -- keys is, and only if that is asked for.
 --
--- KEYS: meta, log, users, announcements, revoked
+-- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: schema, epoch and rule of a new board, or nothing
 -- Returns the time in milliseconds, and then nothing if there is no board, or schema,
 -- epoch, rule, seq, ranked_through, when its epoch was begun by a command, and which

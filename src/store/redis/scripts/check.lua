@@ -3,8 +3,11 @@
 -- `counted` in meta says what there was when the entry SEQ was the last one: `SEQ TAIL
 -- USERS ANNOUNCEMENTS REVOKED`, TAIL being the last entry that the log had, and the rest
 -- the sizes of hashes. A program that knows nothing of it leaves an older SEQ, and then
--- nothing is compared.
-local KINDS = { 'hash', 'stream', 'hash', 'hash', 'hash' }
+-- nothing is compared. `indexed` says the same of the index of action ids: `SEQ CURRENT
+-- FIRST SECOND`, CURRENT being which of its two hashes is filled, and the rest their sizes.
+local KINDS = { 'hash', 'stream', 'hash', 'hash', 'hash', 'hash', 'hash' }
+-- Clocks are set, and what ends now may have ended: milliseconds.
+local MARGIN = 60000
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -80,14 +83,23 @@ local function is_counted(state)
     return state.seq == string.match(state.counted or '', '^(%d+) ')
 end
 
+-- Which hash of the index of action ids is filled after the entry SEQ, and the sizes of
+-- both; nothing if a program that knows no index wrote that entry.
+local function indexed(state)
+    local number, current, first, second =
+        string.match(state.indexed or '', '^(%d+) ([12]) (%d+) (%d+)$')
+    if number == state.seq then return tonumber(current), tonumber(first), tonumber(second) end
+end
+
 -- What is wrong with the board in these keys (meta, log, users, announcements,
--- revoked), or nothing; and what meta says, or nothing if there is no meta.
+-- revoked, and the index of action ids), or nothing; and what meta says, or nothing if
+-- there is no meta.
 local function damage(keys)
-    local meta, log, users, announcements, revoked = unpack(keys)
+    local meta, log, users, announcements, revoked, first_ids, second_ids = unpack(keys)
     local wrong = wrong_kind(keys)
     if wrong then return wrong end
     local names = { 'schema', 'epoch', 'deciding', 'seq', 'ranked_through', 'migrating',
-        'counted', 'halted', 'decided', 'audited' }
+        'counted', 'halted', 'decided', 'audited', 'indexed' }
     local values, state, found = redis.call('HMGET', meta, unpack(names)), {}, false
     for number, name in ipairs(names) do
         state[name] = values[number] or nil
@@ -119,6 +131,11 @@ local function damage(keys)
             or wrong_size(announcements, has_announcements, tonumber(of_announcements))
             or wrong_size(revoked, has_revoked, tonumber(of_revoked))
     end
+    local current, of_first, of_second = indexed(state)
+    if not wrong and current then
+        wrong = wrong_size(first_ids, redis.call('HLEN', first_ids), of_first)
+            or wrong_size(second_ids, redis.call('HLEN', second_ids), of_second)
+    end
     return wrong or state.halted, state
 end
 
@@ -127,4 +144,10 @@ local function count(keys, seq)
     local _, log, users, announcements, revoked = unpack(keys)
     return table.concat({ text(seq), text(last_entry(log) or 0),
         sizes(users, announcements, revoked) }, ' ')
+end
+
+-- What `indexed` says now, when this hash of the index is filled.
+local function count_ids(keys, seq, current)
+    return table.concat({ text(seq), current, redis.call('HLEN', keys[6]),
+        redis.call('HLEN', keys[7]) }, ' ')
 end

@@ -1,7 +1,7 @@
 -- Claims a place for a board that a migration writes, and says what was there. Until
 -- the board is whole nobody opens it.
 --
--- KEYS: meta, log, users, announcements, revoked
+-- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: schema, a name for this migration, and 1 if a whole board may be thrown away
 -- Returns the schema that was found, and the seq of the board if that is whole; 0 for
 -- none.

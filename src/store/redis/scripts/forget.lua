@@ -1,7 +1,7 @@
 -- Has the past of users begin anew whose past is gone, before an epoch is begun with what
 -- is left of a board.
 --
--- KEYS: meta, log, users, announcements, revoked
+-- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: what epoch and seq of the board were when the operator was asked ('' for none),
 --       and the users: at most as many as one call can take
 -- Returns 1, or 0 if the board is another one by now.

@@ -1,11 +1,13 @@
 -- Lets others open a board that a migration has written.
 --
--- KEYS: meta, log, users, announcements, revoked
+-- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: the name of the migration
 local meta = KEYS[1]
 local found = redis.call('HMGET', meta, 'migrating', 'seq')
 if found[1] ~= ARGV[1] then
     return redis.error_reply('CLAIM another migration has begun')
 end
-redis.call('HSET', meta, 'counted', count(KEYS, tonumber(found[2])), 'audited', found[2])
+local seq = tonumber(found[2])
+redis.call('HSET', meta, 'counted', count(KEYS, seq), 'indexed', count_ids(KEYS, seq, 1),
+    'audited', found[2])
 redis.call('HDEL', meta, 'migrating')

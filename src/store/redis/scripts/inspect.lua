@@ -1,14 +1,12 @@
 -- Looks whether a board is as scripts left it, and at some entries of its log, whether
--- what belongs to them is still there.
+-- what belongs to them is still there, and whether scores are those that they say.
 --
--- KEYS: meta, log, users, announcements, revoked
+-- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: the entry after which to look, and at how many
 -- Returns epoch, seq, ranked_through, and after which entry to look next.
 local meta, log, users = unpack(KEYS)
 local prefix = string.sub(meta, 1, -5)
 local DAY = 86400000
--- Clocks are set, and what ends now may have ended.
-local MARGIN = 60000
 
 local wrong, state = damage(KEYS)
 if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
@@ -34,19 +32,68 @@ local function missing(entry)
     if best and best ~= '-' and redis.call('EXISTS', history) == 0 then return history end
 end
 
-local after = math.max(tonumber(ARGV[1]), tonumber(state.audited or 0))
+-- The score at which an entry left its user, or nothing if it did not change it.
+local function score_after(entry)
+    if entry.kind == 'action' then return entry.score end
+    if entry.kind == 'user' and entry.before == '' and state.deciding == 'sum' then return '0' end
+end
+
+local function fields_of(entry)
+    local fields, names = entry[2], {}
+    for field = 1, #fields, 2 do names[fields[field]] = fields[field + 1] end
+    return names
+end
+
+-- From this entry on scores follow from the log.
+local audited = tonumber(state.audited or 0)
+-- What the entries looked at so far left, by number.
+local scores = {}
+
+-- Does the log say that the entry NUMBER left its user at SCORE? Also if it does not go
+-- back so far.
+local function is_score_of(number, score)
+    if number <= audited then return true end
+    if not scores[number] then
+        local id = text(number) .. '-0'
+        local entry = redis.call('XRANGE', log, id, id)[1]
+        scores[number] = entry and score_after(fields_of(entry)) or score
+    end
+    return scores[number] == score
+end
+
+-- Is the score of an entry's user, now and before the entry, one that the log does not say?
+local function is_foreign(number, entry)
+    local left = score_after(entry)
+    if not left then return false end
+    scores[number] = left
+    local before, before_at = string.match(entry.before or '', '^(%S+) (%d+)$')
+    if before and not is_score_of(tonumber(before_at), before) then return true end
+    local record = redis.call('HGET', users, entry.user)
+    local score, reached = string.match(record or '', '^(%S+) (%d+) ')
+    reached = tonumber(reached)
+    if not reached then return false end
+    if reached > tonumber(state.seq) then return true end
+    -- What changed a score is where it was reached, or before that.
+    if reached < number then return before ~= left end
+    return reached == number and score ~= left
+end
+
+local after = math.max(tonumber(ARGV[1]), audited)
 local page = redis.call('XRANGE', log, '(' .. text(after) .. '-0', '+', 'COUNT', ARGV[2])
 local last
 for _, entry in ipairs(page) do
-    local number, fields, names = tonumber(string.match(entry[1], '^(%d+)')), entry[2], {}
+    local number, names = tonumber(string.match(entry[1], '^(%d+)')), fields_of(entry)
     if last and number ~= last + 1 then
         return redis.error_reply('BROKEN ' .. log .. ' has lost entries in Redis after '
             .. text(last))
     end
     last = number
-    for field = 1, #fields, 2 do names[fields[field]] = fields[field + 1] end
     local lost = names.kind == 'action' and missing(names)
     if lost then return redis.error_reply('BROKEN ' .. readable(lost) .. ' is missing in Redis') end
+    if is_foreign(number, names) then
+        return redis.error_reply('BROKEN ' .. users .. ' has a score of user '
+            .. readable(names.user) .. ' in Redis that is not the one of the log')
+    end
 end
 if #page < tonumber(ARGV[2]) then last = 0 end
 return { state.epoch, state.seq, state.ranked_through, text(last) }
