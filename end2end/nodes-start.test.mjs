@@ -154,6 +154,30 @@ describe('a Redis that cannot write', () => {
     await board.ready();
   });
 
+  it('because it may evict keys says so, and goes on', async (t) => {
+    const board = await boardForTest(t, { nodes: 1 });
+    const { redis } = board;
+    await redis.command(['CONFIG', 'SET', 'maxmemory', '1gb']);
+    for (const policy of ['allkeys-lru', 'volatile-ttl']) {
+      await redis.command(['CONFIG', 'SET', 'maxmemory-policy', policy]);
+      const words = new RegExp(`maxmemory-policy ${policy}.* set maxmemory-policy noeviction`);
+      await expectSaysSo(board, words);
+      // A node can start there, and show the board.
+      const late = startUnready(redis.address(), { port: await freePort() });
+      t.after(() => late.child.kill('SIGKILL'));
+      await late.ready;
+      assert.match((await request(late.url, 'GET', '/api/v1/leaderboard')).body.topScores[0].username, /Ada/);
+      expectProblem(await request(late.url, 'GET', '/readyz'), 503);
+      expectProblem(await postActions(late, action({ userId: board.user, scoreIncrease: 1 })), 503);
+      assert.match((await podium(redis.address(), ['check-config'])).stdout, words);
+      await redis.command(['CONFIG', 'SET', 'maxmemory-policy', 'noeviction']);
+      await board.ready();
+      const again = await postActions(board.nodes[0], board.sent[0]);
+      assert.equal(again.body.duplicate, true);
+      late.child.kill('SIGKILL');
+    }
+  });
+
   it('because replicas are missing says so', async (t) => {
     const board = await boardForTest(t, { nodes: 1 });
     await board.redis.command(['CONFIG', 'SET', 'min-replicas-to-write', '1']);

@@ -8,6 +8,7 @@ mod kill;
 mod migrate;
 mod program;
 mod redis;
+mod redis_evictions;
 mod redis_faults;
 mod server;
 mod sqlite;

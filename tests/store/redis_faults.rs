@@ -38,14 +38,14 @@ async fn is_away(node: &Running) {
     tokio::time::timeout(DEADLINE, away).await.unwrap().unwrap();
 }
 
-async fn is_open(node: &Running) {
+pub async fn is_open(node: &Running) {
     let mut health = node.store.health();
     let open = health.wait_for(|health| *health == Health::Open);
     tokio::time::timeout(DEADLINE, open).await.unwrap().unwrap();
 }
 
 /// Waits until nothing can be written, and gives the reason.
-async fn is_unwritable(node: &Running) -> String {
+pub async fn is_unwritable(node: &Running) -> String {
     let mut health = node.store.health();
     let unwritable = health.wait_for(|health| matches!(health, Health::Unwritable(_)));
     let health = tokio::time::timeout(DEADLINE, unwritable).await.unwrap();
@@ -67,7 +67,7 @@ async fn survey(url: &str) -> Result<Survey, StoreError> {
     Survey::take(&place(url), &BoardId::default(), Rules::default()).await
 }
 
-async fn adopt(url: &str) {
+pub async fn adopt(url: &str) {
     survey(url).await.unwrap().adopt().await.unwrap();
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Link {
 pub(super) struct Info(HashMap<String, String>);
 
 impl Info {
-    fn read(text: &str) -> Info {
+    pub(super) fn read(text: &str) -> Info {
         let fields = text.lines().filter_map(|line| line.split_once(':'));
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Info(fields.collect())

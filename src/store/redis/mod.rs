@@ -14,7 +14,8 @@
 //! another program. No script writes to a board that is not as scripts left it
 //! (`scripts/check.lua`), and whoever finds that it is not stops writing, says so, and goes
 //! on to show what it has: an operator decides what becomes of it (`adopt`). A new epoch
-//! begins only by such a command.
+//! begins only by such a command. While Redis may evict keys, nothing is written
+//! (`eviction`).
 //!
 //! All clocks are Redis's.
 
@@ -22,6 +23,7 @@ mod adopt;
 mod attendance;
 mod call;
 mod connect;
+mod eviction;
 mod fault;
 mod history;
 mod kept;
@@ -54,6 +56,7 @@ use crate::{
 pub use adopt::{Reset, Survey};
 use attendance::Roll;
 use connect::Link;
+use eviction::Evictions;
 use history::Reader;
 use kept::KeptBoard;
 use load::Following;
@@ -105,7 +108,9 @@ impl Ready {
     /// of tokio around it.
     pub fn start(self, fold: impl Fold) -> RedisStore {
         let (requests, queue) = mpsc::channel(QUEUE);
-        let (health, healthy) = watch::channel(Health::Open);
+        let mut evictions = Evictions::default();
+        evictions.hear(&self.link.info);
+        let (health, healthy) = watch::channel(evictions.health());
         let (way, ways) = watch::channel(Some(self.link.commands.clone()));
         let board = Arc::new(self.board);
         let recent = Arc::new(Mutex::new(self.recent));
@@ -117,6 +122,7 @@ impl Ready {
             way,
             recent,
             following: self.following,
+            evictions,
             fold: Box::new(fold),
         };
         // It waits for Redis with limits of its own.

@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     connect::{Link, connect},
+    eviction::Evictions,
     fault::Fault,
     kept::KeptBoard,
     load::{Following, entry, load},
@@ -44,6 +45,7 @@ pub(super) struct Node {
     pub(super) way: watch::Sender<Option<MultiplexedConnection>>,
     pub(super) recent: Arc<Mutex<Recent>>,
     pub(super) following: Following,
+    pub(super) evictions: Evictions,
     pub(super) fold: Box<dyn Fold>,
 }
 
@@ -62,7 +64,8 @@ impl Node {
         while let Some(link) = found {
             let began = Instant::now();
             self.way.send_replace(Some(link.commands.clone()));
-            self.health.send_replace(Health::Open);
+            self.evictions.hear(&link.info);
+            self.health.send_replace(self.evictions.health());
             let Err(fault) = Session::new(&mut self, &link).run(&mut queue).await else {
                 return;
             };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use redis::aio::MultiplexedConnection;
 
-use super::{Place, connect::connect, keys::Keys};
+use super::{Place, connect::connect, eviction, keys::Keys};
 use crate::board::BoardId;
 
 /// What the settings of a server put at risk, as a sentence for each; nothing if it cannot
@@ -13,22 +13,32 @@ pub(in crate::store) async fn risks(place: &Place, board: &BoardId) -> Vec<Strin
     let Ok(mut link) = connect(place, &Keys::new(board)).await else {
         return Vec::new();
     };
-    let info = |name| link.info.field(name).to_owned();
     let mut risks = Vec::new();
-    let policy = info("maxmemory_policy");
-    if policy != "noeviction" {
+    match eviction::policy(&link.info) {
+        Some("noeviction") => {}
+        Some(policy) => {
+            let consequence = match eviction::possible(&link.info) {
+                Some(_) => "so nothing is stored until that is mended",
+                None => "once it has a maxmemory, and then nothing is stored",
+            };
+            risks.push(format!(
+                "Redis evicts keys when its memory is full (maxmemory-policy {policy}), and parts \
+                 of the board with them, {consequence}: set maxmemory-policy noeviction"
+            ));
+        }
+        None => risks.push(
+            "Redis does not say its maxmemory-policy, so nothing can be said of whether it evicts \
+             parts of the board: it has to be noeviction"
+                .into(),
+        ),
+    }
+    let evicted = eviction::evicted(&link.info);
+    if evicted > 0 {
         risks.push(format!(
-            "Redis throws keys away when its memory is full (maxmemory-policy {policy}), and \
-             parts of the board with them: set maxmemory-policy noeviction"
+            "Redis has evicted {evicted} keys since it was started, because its memory was full"
         ));
     }
-    if info("evicted_keys").parse().is_ok_and(|keys: u64| keys > 0) {
-        risks.push(format!(
-            "Redis has thrown {} keys away since it was started, because its memory was full",
-            info("evicted_keys")
-        ));
-    }
-    let has_log = info("aof_enabled") == "1";
+    let has_log = link.info.field("aof_enabled") == "1";
     let settings = settings(&mut link.commands).await;
     let setting = |name: &str| settings.as_ref()?.get(name).map(String::as_str);
     let has_snapshots = setting("save").map(|points| !points.is_empty());

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     call::{self, Answer, Decision},
-    connect::Link,
+    connect::{Info, Link},
     fault::Fault,
     load::Following,
     node::{Node, Reply, Request},
@@ -63,8 +63,10 @@ pub(super) struct Session<'a> {
     is_closing: bool,
     /// The last entry whose ranks are to be written before the end.
     last: Option<u64>,
-    /// Does Redis refuse what it is asked?
+    /// Does Redis refuse what it is asked, or may it not be asked?
     is_refusing: bool,
+    /// Why Redis may not be asked to write.
+    evicting: Option<Arc<str>>,
 }
 
 struct Call {
@@ -95,8 +97,9 @@ struct Tail {
     inspected: Option<Inspected>,
 }
 
-/// What Redis says of a board that is as it should be.
+/// What Redis says of itself, and of a board that is as it should be.
 struct Inspected {
+    info: Info,
     ranked_through: u64,
     /// The last entry that was looked at, or 0 to begin again.
     through: u64,
@@ -116,6 +119,7 @@ impl<'a> Session<'a> {
             is_closing: false,
             last: None,
             is_refusing: false,
+            evicting: None,
         }
     }
 
@@ -145,6 +149,7 @@ impl<'a> Session<'a> {
     }
 
     async fn follow(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
+        self.mind_evictions();
         let mut tail = self.read();
         loop {
             if self.is_closing && self.call.is_none() && self.waiting.is_empty() {
@@ -159,7 +164,7 @@ impl<'a> Session<'a> {
             let takes_more = is_free && !self.is_closing && self.waiting.len() < WAITING;
             let probe = self.called + PROBE;
             let flush = self.flush.map_or(probe, |flush| flush.min(probe));
-            let flush = is_free.then_some(flush);
+            let flush = (is_free && self.evicting.is_none()).then_some(flush);
             tokio::select! {
                 read = &mut tail => {
                     self.heard(read?)?;
@@ -176,18 +181,18 @@ impl<'a> Session<'a> {
     fn read(&self) -> BoxFuture<'static, Result<Tail, Fault>> {
         let Following { epoch, folded, .. } = self.node.following;
         let (inspect_at, after) = self.inspection;
+        let is_urgent = self.node.evictions.is_checking();
         let board = self.node.board.clone();
         let mut connection = self.link.tail.clone();
         Box::pin(async move {
-            let read: Value = redis::cmd("XREAD")
-                .arg("COUNT")
-                .arg(PAGE)
-                .arg("BLOCK")
-                .arg(BLOCK.as_millis() as usize)
-                .arg("STREAMS")
-                .arg(&[&board.keys.log, &format!("{folded}-0")])
-                .query_async(&mut connection)
-                .await?;
+            let mut read = redis::cmd("XREAD");
+            read.arg("COUNT").arg(PAGE);
+            if !is_urgent {
+                read.arg("BLOCK").arg(BLOCK.as_millis() as usize);
+            }
+            read.arg("STREAMS")
+                .arg(&[&board.keys.log, &format!("{folded}-0")]);
+            let read: Value = read.query_async(&mut connection).await?;
             let entries = match &read {
                 Value::Nil => Vec::new(),
                 read => {
@@ -204,6 +209,11 @@ impl<'a> Session<'a> {
                     inspected: None,
                 });
             }
+            // First: what is found to be there was not evicted before.
+            let info: String = redis::cmd("INFO")
+                .arg(&["memory", "stats"])
+                .query_async(&mut connection)
+                .await?;
             let mut call = board.call(&board.scripts.inspect);
             let call = call.arg(after).arg(INSPECTED);
             let found: Value = call.invoke_async(&mut connection).await?;
@@ -215,6 +225,7 @@ impl<'a> Session<'a> {
                 return Err(Fault::Changed);
             }
             let inspected = Inspected {
+                info: Info::read(&info),
                 ranked_through: number(text(ranked_through)?)?,
                 through: number(text(through)?)?,
             };
@@ -231,10 +242,39 @@ impl<'a> Session<'a> {
         }
         if let Some(inspected) = tail.inspected {
             self.node.recent.lock().hear(inspected.ranked_through);
-            self.inspection = (Instant::now() + INSPECT, inspected.through);
+            self.inspected(&inspected);
         }
         self.settle();
         Ok(())
+    }
+
+    /// Where to look next, and when.
+    fn inspected(&mut self, inspected: &Inspected) {
+        let evictions = &mut self.node.evictions;
+        let is_to_begin = evictions.hear(&inspected.info);
+        if inspected.through == 0 && !is_to_begin {
+            evictions.found_whole();
+        }
+        let pause = if evictions.is_checking() {
+            Duration::ZERO
+        } else {
+            INSPECT
+        };
+        let after = if is_to_begin { 0 } else { inspected.through };
+        self.inspection = (Instant::now() + pause, after);
+        self.mind_evictions();
+    }
+
+    /// Refuses what senders want while keys may be evicted, and asks Redis again when that
+    /// is over.
+    fn mind_evictions(&mut self) {
+        let reason = self.node.evictions.reason();
+        if let Some(why) = &reason {
+            self.refuse(why, self.evicting.as_ref() != Some(why));
+        } else if self.evicting.is_some() {
+            self.flush = Some(Instant::now());
+        }
+        self.evicting = reason;
     }
 
     fn fold(&mut self, logged: Vec<Logged>) -> Result<(), Fault> {
@@ -332,7 +372,9 @@ impl<'a> Session<'a> {
                 Err(_) => break,
             }
         }
-        if commands > 0 || !batch.0.is_empty() {
+        if let Some(why) = &self.evicting {
+            batch.refuse(why);
+        } else if !batch.0.is_empty() {
             self.call(batch);
         }
     }
@@ -378,7 +420,7 @@ impl<'a> Session<'a> {
             }
             answer => Answer::read(&answer?)?,
         };
-        if std::mem::replace(&mut self.is_refusing, false) {
+        if self.evicting.is_none() && std::mem::replace(&mut self.is_refusing, false) {
             tracing::info!("Redis takes actions again");
             self.node.health.send_replace(Health::Open);
         }
@@ -415,25 +457,36 @@ impl<'a> Session<'a> {
 
     /// Nothing was done, and the log can still be read.
     fn refused(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.is_refusing, true) {
+        let why: Arc<str> = why.into();
+        self.refuse(&why, !self.is_refusing);
+        let batch = self.call.take().map(|call| call.batch).unwrap_or_default();
+        batch.refuse(&why);
+        self.flush = Some(Instant::now() + FLUSH);
+    }
+
+    /// Nothing can be written from now on, for this reason.
+    fn refuse(&mut self, why: &Arc<str>, is_news: bool) {
+        if is_news {
             tracing::error!("actions are refused, because {why}");
         }
-        let why: Arc<str> = why.into();
+        self.is_refusing = true;
         let health = Health::Unwritable(why.clone());
         if *self.node.health.borrow() != health {
             self.node.health.send_replace(health);
         }
-        let batch = self.call.take().map(|call| call.batch).unwrap_or_default();
-        for (_, reply) in batch.0 {
-            _ = reply.send(Err(StoreError::Unwritable(why.clone())));
-        }
-        self.flush = Some(Instant::now() + FLUSH);
     }
 }
 
 impl Batch {
     fn commands(&self) -> impl Iterator<Item = &Command> {
         self.0.iter().flat_map(|(commands, _)| commands)
+    }
+
+    fn refuse(self, why: &Arc<str>) {
+        for (_, reply) in self.0 {
+            // Whoever asked may have gone.
+            _ = reply.send(Err(StoreError::Unwritable(why.clone())));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     Place,
     call::{self, Answer},
     connect::connect,
+    eviction,
     fault::Fault,
     kept::{KeptBoard, SCHEMA, random_epoch},
     load::{self, Loaded, load, meta},
@@ -314,7 +315,11 @@ impl Target {
         mut head: Head,
         replace: bool,
     ) -> Result<Option<Target>, Fault> {
-        let mut connection = connect(&board.place, &board.keys).await?.commands;
+        let link = connect(&board.place, &board.keys).await?;
+        if let Some(why) = eviction::possible(&link.info) {
+            return Err(Fault::Unusable(why));
+        }
+        let mut connection = link.commands;
         let claim = random_epoch().to_string();
         if !replace
             && board
