@@ -190,7 +190,7 @@ pub struct AuthTable {
     /// The longest time that a ticket may be valid from now.
     #[serde(with = "humantime_serde")]
     pub ticket_max_ttl: Duration,
-    /// How far ahead of ours the clock of whoever signs tokens and tickets may be.
+    /// By how much the clock of whoever signs tokens and tickets may differ from ours.
     #[serde(with = "humantime_serde")]
     pub leeway: Duration,
 }
@@ -755,7 +755,9 @@ impl Tables {
     /// # Errors
     /// If it would forget the ids of actions while tickets for them are valid.
     pub fn check_tickets(&self, url: &StoreUrl) -> Result<(), ConfigError> {
-        let (remembered, valid) = (self.store.remember_actions, self.auth.ticket_max_ttl);
+        let remembered = self.store.remember_actions;
+        // It may be handed in again until its leeway is over.
+        let valid = self.auth.ticket_max_ttl + self.auth.leeway;
         match url {
             // A file knows all ids for ever.
             StoreUrl::Sqlite(_) => Ok(()),
@@ -764,7 +766,8 @@ impl Tables {
                 key: "store.remember_actions, auth.ticket_max_ttl",
                 problem: format!(
                     "Redis would know an action for {}, and count its ticket again, which may be \
-                     valid for {}: set remember_actions to as much as ticket_max_ttl or more",
+                     valid for {}: set remember_actions to as much as ticket_max_ttl and \
+                     auth.leeway together, or more",
                     humantime::format_duration(remembered),
                     humantime::format_duration(valid),
                 ),

@@ -52,7 +52,8 @@ pub struct Identity {
     /// When the token was issued, in seconds since 1970-01-01T00:00:00Z, if it
     /// says.
     pub issued: Option<u64>,
-    /// When the token ends, in seconds since 1970-01-01T00:00:00Z.
+    /// When what it was shown for ends, in seconds since 1970-01-01T00:00:00Z: at its
+    /// `exp`, or when the leeway is over if it was shown after that.
     pub expires: u64,
 }
 
@@ -102,6 +103,26 @@ struct Claims {
     action_type: Option<IgnoredAny>,
     #[serde(rename = "scoreIncrease")]
     score_increase: Option<IgnoredAny>,
+}
+
+/// What was found in a token that is taken.
+#[derive(Debug, PartialEq)]
+struct Verified {
+    identity: Identity,
+    /// Did a page hand it out?
+    is_of_page: bool,
+    /// Is it taken by the leeway alone?
+    has_ended: bool,
+}
+
+impl Verified {
+    fn unended(self) -> Result<Verified, InvalidToken> {
+        if self.has_ended {
+            Err(InvalidToken)
+        } else {
+            Ok(self)
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -165,7 +186,7 @@ impl Tokens {
         &self.tickets
     }
 
-    /// How far ahead of ours the clock of whoever issues tokens may be.
+    /// By how much the clock of whoever issues tokens may differ from ours.
     pub fn leeway(&self) -> Duration {
         self.leeway
     }
@@ -176,23 +197,34 @@ impl Tokens {
     /// If it is not one of ours, is not of this time, or names no user.
     pub fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
         self.verify_at(token, self.now())
-            .map(|(identity, _)| identity)
+            .map(|verified| verified.identity)
+    }
+
+    /// Who a token belongs to whose `exp` is still to come: another one may be derived from
+    /// it, which the leeway would otherwise prolong again and again.
+    ///
+    /// # Errors
+    /// As [`Tokens::verify`], and if `exp` is over.
+    pub fn verify_unended(&self, token: &str) -> Result<Identity, InvalidToken> {
+        self.verify_at(token, self.now())
+            .and_then(Verified::unended)
+            .map(|verified| verified.identity)
     }
 
     /// The viewer to whom a token belongs, and whether a page made the viewer up.
     ///
     /// # Errors
-    /// As [`Tokens::verify`], and if it is no token of a viewer.
+    /// As [`Tokens::verify_unended`], and if it is no token of a viewer.
     pub fn verify_viewer(&self, token: &str) -> Result<Viewer, InvalidToken> {
-        match self.verify_at(token, self.now())? {
+        let verified = self.verify_at(token, self.now())?.unended()?;
+        match (verified.identity, verified.is_of_page) {
             (viewer, true) if viewer.role == Role::Viewer => Ok(Viewer::OfPage(viewer)),
             (viewer, false) if viewer.role == Role::Viewer => Ok(Viewer::OfOthers(viewer)),
             _ => Err(InvalidToken),
         }
     }
 
-    /// Who a token belongs to, and whether a page handed it out.
-    fn verify_at(&self, token: &str, now: Timestamp) -> Result<(Identity, bool), InvalidToken> {
+    fn verify_at(&self, token: &str, now: Timestamp) -> Result<Verified, InvalidToken> {
         let claims = decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| InvalidToken)?
             .claims;
@@ -205,6 +237,7 @@ impl Tokens {
             exp: claims.exp,
         };
         validity.check(now, self.leeway).map_err(|_| InvalidToken)?;
+        let ends = validity.ends(now, self.leeway);
         let user = match (&claims.sub, &claims.user_id) {
             (Some(sub), Some(user)) if sub != user => return Err(InvalidToken),
             (Some(id), _) | (None, Some(id)) => wire::user_id(id).ok_or(InvalidToken)?,
@@ -214,9 +247,13 @@ impl Tokens {
             user,
             role: claims.role,
             issued: claims.iat.map(|issued| issued as u64),
-            expires: claims.exp as u64,
+            expires: ends as u64,
         };
-        Ok((identity, claims.pg))
+        Ok(Verified {
+            identity,
+            is_of_page: claims.pg,
+            has_ended: validity.has_ended(now),
+        })
     }
 
     /// A token for somebody, which ends after `ttl`.
@@ -351,11 +388,10 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_refused() {
         let id = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
-        let (past, future) = (now() - 1, now() + 60);
+        let (past, future) = (now() - 6, now() + 60);
         let refused = [
             serde_json::json!({ "sub": id }),
             serde_json::json!({ "sub": id, "exp": past }),
-            serde_json::json!({ "sub": id, "exp": now() }),
             serde_json::json!({ "sub": id, "exp": "tomorrow" }),
             serde_json::json!({ "sub": id, "exp": future, "nbf": future }),
             serde_json::json!({ "sub": id, "exp": future, "nbf": "now" }),
@@ -385,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn times_may_have_fractions_and_come_a_little_early() {
+    fn times_may_have_fractions_and_differ_a_little() {
         let id = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
         let now = Timestamp(1_700_000_000_250);
         let tokens = tokens("secret", "", "");
@@ -400,20 +436,42 @@ mod tests {
             serde_json::json!({ "iat": 1_700_000_000.5 }),
             serde_json::json!({ "iat": 1_700_000_005.25, "nbf": 1_700_000_005.25 }),
             serde_json::json!({ "exp": 1_700_000_000.5 }),
+            serde_json::json!({ "exp": 1_699_999_995.5 }),
+            serde_json::json!({ "exp": 1_699_999_996 }),
         ] {
             assert!(check(claims.clone()).is_ok(), "{claims}");
         }
         for claims in [
             serde_json::json!({ "iat": 1_700_000_005.5 }),
             serde_json::json!({ "nbf": 1_700_000_005.5 }),
-            serde_json::json!({ "exp": 1_700_000_000.25 }),
-            serde_json::json!({ "exp": 1_700_000_000 }),
+            serde_json::json!({ "exp": 1_699_999_995.25 }),
+            serde_json::json!({ "exp": 1_699_999_995 }),
         ] {
             assert_eq!(check(claims.clone()), Err(InvalidToken), "{claims}");
         }
-        let (identity, _) = check(serde_json::json!({ "iat": 1_699_999_999.5 })).unwrap();
-        assert_eq!(identity.issued, Some(1_699_999_999));
-        assert_eq!(identity.expires, 1_700_000_060);
+        let identity = |claims| check(claims).unwrap().identity;
+        let timely = identity(serde_json::json!({ "iat": 1_699_999_999.5 }));
+        assert_eq!(timely.issued, Some(1_699_999_999));
+        assert_eq!(timely.expires, 1_700_000_060);
+        // What is taken by the leeway ends with it.
+        let late = identity(serde_json::json!({ "exp": 1_699_999_998.5 }));
+        assert_eq!(late.expires, 1_700_000_003);
+    }
+
+    #[test]
+    fn nothing_is_derived_from_a_token_that_has_ended() {
+        let user = UserId([7; 16]);
+        for (age, is_unended) in [(0, true), (59, true), (60, false), (64, false)] {
+            let issued = tokens("secret", "", "");
+            let at = issued.now().0;
+            let minute = Duration::from_secs(60);
+            let player = issued.issue(user, Role::Player, minute).expect("signs");
+            let viewer = issued.issue_viewer(user, minute).expect("signs");
+            let later = issued.with_clock(move || Timestamp(at + age * 1000));
+            assert!(later.verify(&player).is_ok(), "{age}");
+            assert_eq!(later.verify_unended(&player).is_ok(), is_unended, "{age}");
+            assert_eq!(later.verify_viewer(&viewer).is_ok(), is_unended, "{age}");
+        }
     }
 
     #[test]

@@ -281,7 +281,9 @@ mod tests {
         for (changes, refused) in [
             (json!({ "exp": NOW + 1 }), None),
             (json!({ "exp": NOW as f64 + 0.5 }), None),
-            (json!({ "exp": NOW }), Some(RefusedTicket::Expired)),
+            (json!({ "exp": NOW }), None),
+            (json!({ "exp": NOW - 4 }), None),
+            (json!({ "exp": NOW - 5 }), Some(RefusedTicket::Expired)),
             (json!({ "exp": NOW - 3600 }), Some(RefusedTicket::Expired)),
             (json!({ "exp": -1 }), Some(RefusedTicket::Expired)),
             (json!({ "exp": NOW + day }), None),

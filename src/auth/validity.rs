@@ -26,23 +26,36 @@ pub(super) enum Untimely {
 }
 
 impl Validity {
-    /// Is it valid `now`, where the clock of whoever signed it may be ahead of ours by
-    /// `leeway`?
-    ///
-    /// The leeway forgives what is early, and prolongs nothing: at `exp` sockets are
-    /// closed and cookies end, so what is taken after it would be good for nothing.
+    /// Is it valid `now`, where the clock of whoever signed it may differ from ours by
+    /// `leeway`, ahead or behind?
     pub(super) fn check(&self, now: Timestamp, leeway: Duration) -> Result<(), Untimely> {
         let now = now.0 as f64 / 1000.0;
-        if self.exp <= now {
+        let leeway = leeway.as_secs_f64();
+        if self.exp + leeway <= now {
             return Err(Untimely::Expired);
         }
-        let latest = now + leeway.as_secs_f64();
+        let latest = now + leeway;
         for (claim, time) in [("nbf", self.nbf), ("iat", self.iat)] {
             if time.is_some_and(|time| time > latest) {
                 return Err(Untimely::Early(claim));
             }
         }
         Ok(())
+    }
+
+    /// When what it is shown for `now` ends: at `exp`, or where that is over already, when
+    /// the leeway is.
+    pub(super) fn ends(&self, now: Timestamp, leeway: Duration) -> f64 {
+        if self.has_ended(now) {
+            self.exp + leeway.as_secs_f64()
+        } else {
+            self.exp
+        }
+    }
+
+    /// Is `exp` over, whatever the leeway?
+    pub(super) fn has_ended(&self, now: Timestamp) -> bool {
+        self.exp <= now.0 as f64 / 1000.0
     }
 }
 
@@ -64,14 +77,15 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_at_its_end_and_not_after_it() {
+    fn the_leeway_is_for_the_end_too() {
         for (exp, expected) in [
             (at(1.0), Ok(())),
-            (at(0.5), Ok(())),
-            (at(0.4), Err(Untimely::Expired)),
-            (at(0.0), Err(Untimely::Expired)),
-            (at(-1.0), Err(Untimely::Expired)),
+            (at(0.4), Ok(())),
+            (at(-4.5), Ok(())),
+            (at(-4.6), Err(Untimely::Expired)),
+            (at(-5.0), Err(Untimely::Expired)),
             (-1.0, Err(Untimely::Expired)),
+            (-1e300, Err(Untimely::Expired)),
             (1e300, Ok(())),
         ] {
             assert_eq!(check(None, None, exp), expected, "{exp}");
@@ -79,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn one_leeway_is_for_all_that_may_be_early() {
+    fn the_leeway_is_for_all_that_may_be_early() {
         for (time, is_good) in [
             (-1e300, true),
             (at(0.5), true),

@@ -73,7 +73,7 @@ fn the_key_of_the_store_goes_before_redis_url() {
         ("REDIS_URL", &*other.url()),
         ("PODIUM_STORE__URL", &*server.url()),
         ("PODIUM_STORE__REMEMBER_ACTIONS", "1h"),
-        ("PODIUM_AUTH__TICKET_MAX_TTL", "1h"),
+        ("PODIUM_AUTH__TICKET_MAX_TTL", "30m"),
     ];
     assert_imported(&import(folder.path(), &variables));
     assert_eq!((entries(&server), entries(&other)), (2, 0));
@@ -119,11 +119,15 @@ fn a_ticket_must_not_be_valid_for_longer_than_redis_knows_it() {
         assert_fails(&output, "store.remember_actions, auth.ticket_max_ttl");
         assert_fails(&output, "set remember_actions");
     }
-    // As long is enough.
-    let valid = ("PODIUM_AUTH__TICKET_MAX_TTL", "1m");
-    let variables = [secret, redis, remember, valid];
-    let output = run(folder.path(), &["check-config"], &variables);
-    assert!(output.status.success(), "{output:?}");
+    // As long is enough, with the leeway for its end.
+    for (valid, leeway, is_enough) in [("55s", "5s", true), ("1m", "0s", true), ("1m", "5s", false)]
+    {
+        let valid = ("PODIUM_AUTH__TICKET_MAX_TTL", valid);
+        let leeway = ("PODIUM_AUTH__LEEWAY", leeway);
+        let variables = [secret, redis, remember, valid, leeway];
+        let output = run(folder.path(), &["check-config"], &variables);
+        assert_eq!(output.status.success(), is_enough, "{output:?}");
+    }
     // A file knows every action, and a board that goes from there to Redis is asked about.
     let output = run(folder.path(), &["check-config"], &[secret, remember]);
     assert!(output.status.success(), "{output:?}");
