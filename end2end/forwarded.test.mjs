@@ -19,9 +19,23 @@ it('the first hop says with which scheme a page is asked for', async (t) => {
   assert.equal(await scheme(trusting, { 'x-forwarded-proto': 'http, https' }), 'http');
 });
 
-it('nobody but a proxy says so where proxies are named', async (t) => {
-  const podium = await podiumForTest(t, { env: { PODIUM_LIMITS__TRUSTED_PROXIES: '10.0.0.1' } });
-  assert.equal(await scheme(podium, FORWARDED), 'http');
+it('nobody but a proxy says so, whether proxies are named or not', async (t) => {
+  for (const proxies of ['10.0.0.1', '']) {
+    const podium = await podiumForTest(t, { env: { PODIUM_LIMITS__TRUSTED_PROXIES: proxies } });
+    assert.equal(await scheme(podium, FORWARDED), 'http');
+    assert.equal(await scheme(podium, { 'x-forwarded-proto': 'https' }), 'http');
+    assert.equal(await scheme(podium, { forwarded: 'proto=https', 'x-forwarded-host': 'evil.example' }), 'http');
+    const page = await fetch(`${podium.url}/?lang=de`, { headers: FORWARDED, redirect: 'manual' });
+    assert.match(page.headers.get('set-cookie'), /podium_lang=de/);
+    assert.doesNotMatch(page.headers.get('set-cookie'), /Secure/);
+  }
+});
+
+it('the public address holds, whatever is said', async (t) => {
+  const podium = await podiumForTest(t, { env: { PODIUM_HTTP__PUBLIC_URL: 'https://board.example' } });
+  for (const headers of [{}, FORWARDED, { 'x-forwarded-proto': 'http' }]) {
+    assert.equal(await scheme(podium, headers), 'https');
+  }
 });
 
 it('a proxy that is not trusted is named once, with what to set', async (t) => {

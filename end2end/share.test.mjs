@@ -51,6 +51,7 @@ function getAs(podium, headers) {
 
 describe('a link to the board', () => {
   const podium = podiumForSuite({ env: { PODIUM_BOARD__TITLE: TITLE } });
+  const behind = podiumForSuite({ env: { PODIUM_LIMITS__TRUSTED_PROXIES: '127.0.0.1' } });
 
   it('says who leads, and names are text', async () => {
     const empty = await tags(podium);
@@ -72,7 +73,7 @@ describe('a link to the board', () => {
   });
 
   it('leads to where it was asked for, if that is an address', async () => {
-    const proxied = read(await getAs(podium, { host: 'board.example', 'x-forwarded-proto': 'https' }));
+    const proxied = read(await getAs(behind, { host: 'board.example', 'x-forwarded-proto': 'https' }));
     assert.equal(proxied['og:url'], 'https://board.example/');
     assert.ok(proxied['og:image'].startsWith('https://board.example/share.png?'));
     const forged = read(await getAs(podium, { host: 'evil.example"><x' }));

@@ -36,14 +36,14 @@ impl Proxies {
     }
 
     /// Whose request it is that came from `peer`. Of anybody who is no trusted proxy, what
-    /// is said of the scheme is dropped, if there are proxies to say it.
+    /// is said of the scheme is dropped.
     pub(super) fn client(&self, peer: IpAddr, headers: &mut HeaderMap) -> IpAddr {
         let is_trusted = self.trust(peer.to_canonical());
-        if !is_trusted && headers.contains_key(FORWARDED_FOR) {
-            self.warn_of(peer.to_canonical());
-        }
-        if !is_trusted && !self.trusted.is_empty() {
-            headers.remove(FORWARDED_PROTO);
+        if !is_trusted {
+            let said_scheme = headers.remove(FORWARDED_PROTO).is_some();
+            if said_scheme || headers.contains_key(FORWARDED_FOR) {
+                self.warn_of(peer.to_canonical());
+            }
         }
         client_address(peer, headers, &self.trusted)
     }
@@ -57,8 +57,9 @@ impl Proxies {
         if self.is_new(address) {
             tracing::warn!(
                 %address,
-                "{address} sends X-Forwarded-For, and is not believed: if it is your proxy, \
-                 all its clients count as one until limits.trusted_proxies has its address \
+                "{address} sends X-Forwarded-For or X-Forwarded-Proto, and is not believed: if \
+                 it is your proxy, all its clients count as one, and links and cookies are made \
+                 for http, until limits.trusted_proxies has its address \
                  (PODIUM_LIMITS__TRUSTED_PROXIES={address})"
             );
         }
@@ -130,8 +131,7 @@ mod tests {
         assert!(scheme(PROXY, &trusted));
         assert!(scheme("::ffff:10.0.0.1", &trusted));
         assert!(!scheme("192.0.2.7", &trusted));
-        // Where no proxy is named, whoever asks is believed as with `Host`.
-        assert!(scheme("192.0.2.7", &[]));
+        assert!(!scheme("192.0.2.7", &[]));
     }
 
     #[test]
