@@ -273,6 +273,15 @@ impl Header {
         }
     }
 
+    /// What the file calls a field, by its place in a row; the number of the column, from
+    /// 1, if that has no name that is known.
+    pub(super) fn name(&self, place: usize) -> Cow<'_, str> {
+        match self.fields.get(place) {
+            Some(Field::Of(column)) => self.label(*column).into(),
+            _ => (place + 1).to_string().into(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.fields.len()
     }

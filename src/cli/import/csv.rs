@@ -88,6 +88,59 @@ impl<R: Read> Input<R> {
     }
 }
 
+/// Double quotes in a row, as RFC 4180 has them: within quotes one is written twice, and
+/// after the one that closes a field comes the next field. `csv_core` takes anything there.
+#[derive(Default)]
+struct Quotes {
+    place: Place,
+    field: usize,
+    /// The first field of the row that has one elsewhere.
+    stray: Option<usize>,
+}
+
+/// Where in a field the next byte is.
+#[derive(Clone, Copy, Default)]
+enum Place {
+    #[default]
+    Begin,
+    Plain,
+    Quoted,
+    /// After a double quote that closes the field, or is the first of two.
+    Quote,
+    /// After one that closes the field, and a blank.
+    Blank,
+}
+
+impl Quotes {
+    fn pass(&mut self, bytes: &[u8], separator: u8) {
+        for &byte in bytes {
+            self.place = match (self.place, byte) {
+                (Place::Quoted, b'"') => Place::Quote,
+                (Place::Quoted, _) | (Place::Quote, b'"') => Place::Quoted,
+                (_, byte) if byte == separator => {
+                    self.field += 1;
+                    Place::Begin
+                }
+                (_, byte) if is_break(&byte) => {
+                    self.field = 0;
+                    Place::Begin
+                }
+                (Place::Begin, b'"') => Place::Quoted,
+                (Place::Begin | Place::Plain, _) => Place::Plain,
+                (Place::Quote | Place::Blank, b' ' | b'\t') => Place::Blank,
+                (Place::Quote | Place::Blank, _) => {
+                    self.stray.get_or_insert(self.field);
+                    Place::Plain
+                }
+            };
+        }
+    }
+}
+
+/// What is said of a value with such a quote.
+const STRAY: &str = "has a double quote in its quotes that does not end it: write it twice, as \
+                     in \"Ada \"\"the\"\" x\"";
+
 fn is_break(byte: &u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
@@ -117,6 +170,7 @@ pub(super) fn read(source: impl Read, ignored: &[String], each: Each<'_>) -> Res
     let mut fields = vec![0; LONGEST];
     let mut ends = [0; MOST];
     let mut header: Option<Header> = None;
+    let mut quotes = Quotes::default();
     let (mut written, mut ended, mut line) = (0, 0, None);
     loop {
         // To hand over nothing would say that there is no more.
@@ -134,6 +188,7 @@ pub(super) fn read(source: impl Read, ignored: &[String], each: Each<'_>) -> Res
         }
         let (result, read, more_written, more_ended) =
             reader.read_record(input.rest(), &mut fields[written..], &mut ends[ended..]);
+        quotes.pass(&input.rest()[..read], separator);
         line = line.or(input.pass(read));
         written += more_written;
         ended += more_ended;
@@ -155,8 +210,15 @@ pub(super) fn read(source: impl Read, ignored: &[String], each: Each<'_>) -> Res
         let starts = [0].into_iter().chain(ends.iter().copied());
         let columns = starts.zip(&ends[..ended]);
         let columns = columns.map(|(start, end)| &text[start..*end]);
+        let stray = quotes.stray.take();
+        let stray = stray.and_then(|field| Some((field, columns.clone().nth(field)?)));
         match &header {
             None => {
+                if let Some((field, name)) = stray {
+                    let column = (field + 1).to_string();
+                    let problem = Problem::of_value(at, &column, Some(name), STRAY);
+                    return Err(Fault::Problem(problem));
+                }
                 header = Some(Header::read(at, columns, ignored).map_err(Fault::Problems)?);
             }
             Some(header) => {
@@ -164,7 +226,10 @@ pub(super) fn read(source: impl Read, ignored: &[String], each: Each<'_>) -> Res
                 let mut texts = columns.clone();
                 let is_cut =
                     is_last && ended < header.len() && texts.any(|text| !text.trim().is_empty());
-                let item = if is_cut {
+                let item = if let Some((field, value)) = stray {
+                    let column = header.name(field);
+                    Item::Problem(Problem::of_value(at, &column, Some(value), STRAY))
+                } else if is_cut {
                     Item::Problem(Problem::of_line(
                         at,
                         "is the last one, and ends early: is this the whole file? If it is, end it \

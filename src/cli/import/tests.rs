@@ -558,6 +558,39 @@ fn hostile_workbooks_end_in_a_bounded_problem() {
     check(Form::Workbook, broken, &["no workbook: …"]);
 }
 
+#[test]
+fn a_quote_that_is_not_doubled_is_an_error() {
+    const STRAY: &str = "has a double quote in its quotes that does not end it: write it twice";
+    let bad = |line: u64, column: &str, value: &str| {
+        format!("line {line}: column {column:?}: {value:?} {STRAY}…")
+    };
+    for (row, value) in [
+        (r#""Ada "the" x",1"#, r#"Ada the" x""#),
+        (r#""Ada"x,1"#, "Adax"),
+        (r#""Ada" "the x",1"#, r#"Ada "the x""#),
+        (r#""Ada""x"y,1"#, r#"Ada"xy"#),
+        // A quote that is not closed, and the next row.
+        ("\"Ada,1\n\"Bob\",2", "Ada,1\nBob\""),
+    ] {
+        let text = format!("name,points\n{row}\nEve,3\n");
+        table(&text, &[&bad(2, "name", value), "…"]);
+    }
+    table("name,points\nEve,\"1\"2\n", &[&bad(2, "points", "12")]);
+    let notes = "name;points;notes\nEve;1;\"a, \"b\"\"\n";
+    table(notes, &[&bad(2, "3", "a, b\"\"")]);
+    table("\"na\"me,points\nEve,1\n", &[&bad(1, "1", "name")]);
+    // As it has to be, and what is no quoted field at all.
+    for (row, name) in [
+        (r#""Ada ""the"" x",1"#, r#"Ada "the" x"#),
+        (r#""""Ada""",1"#, r#""Ada""#),
+        (r#""Ada" ,1"#, "Ada"),
+        (r#"Ada "the" x,1"#, r#"Ada "the" x"#),
+    ] {
+        let taken = format!("2 by name {name} /result +1");
+        table(&format!("name,points\n{row}\n"), &[&taken]);
+    }
+}
+
 /// A file that comes in pieces of some bytes.
 struct Pieces<'a>(&'a [u8], usize);
 
