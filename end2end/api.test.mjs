@@ -379,6 +379,31 @@ describe('PUT /api/v1/users/{id}', () => {
   });
 });
 
+it('a field that no body has is named, and nothing is done', async (t) => {
+  const podium = await podiumForTest(t);
+  const { userId } = (
+    await request(podium.url, 'POST', '/api/v1/users', { token: publisherToken(), body: { username: 'Ada' } })
+  ).body;
+  const action = { actionId: randomUUID(), userId, actionType: 'goal', scoreIncrease: 1 };
+  const admin = token({ user: randomUUID(), role: 'admin' });
+  for (const [method, path, body] of [
+    ['POST', '/users', { username: 'Eve' }],
+    ['PUT', `/users/${randomUUID()}`, { username: 'Eve' }],
+    ['POST', '/actions', action],
+    ['POST', '/notifications', { message: 'hello' }],
+  ]) {
+    const asked = { token: admin, body: { ...body, colour: 'red' } };
+    const refused = await request(podium.url, method, `/api/v1${path}`, asked);
+    expectProblem(refused, 422);
+    assert.match(refused.body.detail, /unknown field `colour`/);
+    if (path !== '/actions') continue;
+    const many = { token: admin, body: [action, { ...action, actionId: randomUUID(), colour: 'red' }] };
+    expectProblem(await request(podium.url, method, `/api/v1${path}`, many), 422);
+  }
+  const { topScores } = (await request(podium.url, 'GET', '/api/v1/leaderboard')).body;
+  assert.deepEqual(topScores.map(({ username, score }) => [username, score]), [['Ada', 0]]);
+});
+
 describe('POST /api/v1/users', () => {
   const podium = podiumForSuite();
 
@@ -435,6 +460,7 @@ describe('POST /api/v1/users', () => {
 
   const wrong = {
     'a body without a username': { externalId: '7' },
+    'a field that is unknown': { username: 'Ada', externalID: '7' },
     'an empty username': { username: '' },
     'an empty externalId': { username: 'Ada', externalId: ' ' },
     'an externalId that is too long': { username: 'Ada', externalId: 'x'.repeat(129) },

@@ -28,7 +28,7 @@ const MAX_ACTIONS: usize = 1000;
 const TICKET: &str = "ticket";
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ActionBody {
     action_id: String,
     user_id: String,

@@ -23,6 +23,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct UserBody {
     username: String,
     avatar: Option<String>,
@@ -53,7 +54,7 @@ pub(super) async fn put(
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewUserBody {
     username: String,
     external_id: Option<String>,
