@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 
+import { expectProblem } from './support/expect.mjs';
 import { eventually } from './support/fleet.mjs';
 import { adopt, boardForTest, KEY, podium } from './support/lost.mjs';
 import { action, leaderboard, postActions, putUser, request, startPodium } from './support/podium.mjs';
@@ -62,6 +63,18 @@ describe('a key of the board that is deleted', () => {
       await board.ready();
     });
   }
+
+  it('counts no action again, however soon it is sent', async (t) => {
+    const board = await boardForTest(t);
+    const [{ topScores }] = await board.boards();
+    const [sent] = board.sent;
+    assert.equal(await board.redis.command(['DEL', KEY(`action:${sent.actionId}`)]), '1');
+    const answer = await postActions(board.nodes[1], sent);
+    expectProblem(answer, 503);
+    assert.match(answer.body.detail, MISSING);
+    await board.halts(MISSING);
+    for (const { topScores: now } of await board.boards()) assert.deepEqual(now, topScores);
+  });
 
   it('goes on by itself when it is put back', async (t) => {
     const board = await boardForTest(t);
