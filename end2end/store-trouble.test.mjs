@@ -16,6 +16,7 @@ import {
   rmSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -88,6 +89,18 @@ function run(command, args, options = {}) {
     );
   });
 }
+
+/** The settings of a server with this file. */
+const env = (database) => ({
+  PATH: process.env.PATH,
+  JWT_SECRET: 'end2end-only-4vR9qTz2LmW7cKp3NsY8bJd5FgU6aEo1iQr',
+  LEPTOS_SITE_ADDR: '127.0.0.1:0',
+  PODIUM_STORE__URL: `sqlite:${database}`,
+});
+
+/** Runs a command with this file, which is to end by itself. */
+const command = (args, database) =>
+  run(PODIUM, args, { cwd: ROOT, env: env(database), timeout: 20_000 });
 
 const isReason = ({ message }) => /disk/.test(message);
 
@@ -256,16 +269,51 @@ describe('a file beneath a running server', () => {
   }
 });
 
-describe('a start', () => {
-  const env = (database) => ({
-    PATH: process.env.PATH,
-    JWT_SECRET: 'end2end-only-4vR9qTz2LmW7cKp3NsY8bJd5FgU6aEo1iQr',
-    LEPTOS_SITE_ADDR: '127.0.0.1:0',
-    PODIUM_STORE__URL: `sqlite:${database}`,
+describe('beside a running server', () => {
+  it('a file that is touched is written on', async (t) => {
+    const podium = await podiumForTest(t);
+    const userId = await newUser(podium);
+    for (let score = 1; score <= 3; score++) {
+      utimesSync(podium.database, new Date(), new Date(Date.now() - score * 1000));
+      await act(podium.url, { userId, scoreIncrease: 1 });
+      // Longer than it waits for another program that writes the log back.
+      if (score === 2) await sleep(6000);
+    }
+    await ready(podium);
+    await expectReadable(podium, 3);
   });
-  const podium = (args, database) =>
-    run(PODIUM, args, { cwd: ROOT, env: env(database), timeout: 20_000 });
 
+  it('a lock that is deleted lets no second server in', async (t) => {
+    const podium = await podiumForTest(t);
+    const userId = await newUser(podium);
+    for (let score = 1; score <= 3; score++) {
+      unlinkSync(`${podium.database}.lock`);
+      const second = await command(['serve'], podium.database);
+      assert.equal(second.code, 1, second.stderr);
+      assert.match(second.stderr, /is in use by another Podium/);
+      await act(podium.url, { userId, scoreIncrease: 1 });
+    }
+    await ready(podium);
+    await expectReadable(podium, 3);
+  });
+
+  it('an index that is cut short ends what is written, and a restart has everything', async (t) => {
+    const podium = await startPodium();
+    t.after(() => podium.kill());
+    const userId = await newUser(podium);
+    await act(podium.url, { userId, scoreIncrease: 5 });
+    truncateSync(`${podium.database}-shm`);
+    const refused = await postActions(podium, action({ userId, scoreIncrease: 1 }));
+    assert.equal(refused.status, 503);
+    assert.match(refused.body.detail, /\(-shm\) was cut short.*start it again/);
+    await expectReadable(podium, 5);
+    assert.deepEqual(await podium.stop(), { code: 0, signal: null });
+    const next = await podiumForTest(t, { database: podium.database });
+    await expectReadable(next, 5);
+  });
+});
+
+describe('a start', () => {
   async function board() {
     const user = randomUUID();
     return importedDatabase([
@@ -276,7 +324,7 @@ describe('a start', () => {
 
   async function expectRefused(database, words) {
     const before = existsSync(database) && readFileSync(database);
-    const { code, stderr } = await podium(['serve'], database);
+    const { code, stderr } = await command(['serve'], database);
     assert.equal(code, 1, stderr);
     assert.match(stderr, words);
     assert.deepEqual(existsSync(database) && readFileSync(database), before);
@@ -313,12 +361,12 @@ describe('a start', () => {
     const database = await board();
     unlinkSync(database);
     await expectRefused(database, /it is missing, and held 2 entries.*podium adopt/);
-    const asked = await podium(['adopt'], database);
+    const asked = await command(['adopt'], database);
     assert.equal(asked.code, 1);
     assert.match(asked.stdout, /the next start begins with an empty one/);
     assert.match(asked.stderr, /--yes/);
     await expectRefused(database, /it is missing/);
-    assert.equal((await podium(['adopt', '--yes'], database)).code, 0);
+    assert.equal((await command(['adopt', '--yes'], database)).code, 0);
     const server = await startPodium({ database });
     assert.deepEqual((await leaderboard(server.url)).topScores, []);
     await server.stop();
@@ -327,7 +375,7 @@ describe('a start', () => {
   it('and check-config name a place that does not keep what is stored', async () => {
     const folder = mkdtempSync('/dev/shm/podium-');
     onExitOfTests(() => rmSync(folder, { recursive: true, force: true }));
-    const checked = await podium(['check-config'], join(folder, 'podium.db'));
+    const checked = await command(['check-config'], join(folder, 'podium.db'));
     assert.equal(checked.code, 0);
     assert.match(checked.stdout, /is on tmpfs: that is memory/);
     const server = spawn(PODIUM, ['serve'], { cwd: ROOT, env: env(join(folder, 'podium.db')) });

@@ -1,118 +1,23 @@
 //! Files that are not what was left: a start refuses them with words, and changes nothing.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use podium::{
-    board::{BoardId, Epoch, Rules},
-    store::{self, StoreUrl},
+    board::{Epoch, Rules},
+    store::{StoreError, StoreUrl, sqlite::Survey},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::suite::{Follower, Running, act, put};
+use crate::{
+    files::{Files, Saved, checkpoint, try_start},
+    suite::{Fixture, Running, act, put},
+};
 
 /// Users, and actions of each at first.
 const USERS: u8 = 5;
 const ACTIONS: u8 = 30;
-
-/// A folder with the files of one board.
-struct Files(TempDir);
-
-impl Files {
-    fn new() -> Files {
-        Files(TempDir::new().unwrap())
-    }
-
-    fn path(&self, suffix: &str) -> PathBuf {
-        self.0.path().join(format!("podium.db{suffix}"))
-    }
-
-    async fn try_open(&self) -> Result<Running, String> {
-        open(&self.path("")).await
-    }
-
-    async fn open(&self) -> Running {
-        self.try_open().await.unwrap()
-    }
-
-    /// Puts here what is elsewhere, and nothing else.
-    fn put_back(&self, saved: &Saved) {
-        for entry in fs::read_dir(self.0.path()).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
-        }
-        for (name, bytes) in &saved.0 {
-            fs::write(self.0.path().join(name), bytes).unwrap();
-        }
-    }
-
-    /// All that may not change: the index (-shm) is made anew by SQLite, and the lock is
-    /// no part of the board.
-    fn saved(&self) -> Saved {
-        let mut all = self.all();
-        all.0
-            .retain(|name, _| !name.ends_with("-shm") && !name.ends_with(".lock"));
-        // An empty log is none.
-        all.0
-            .retain(|name, bytes| !(name.ends_with("-wal") && bytes.is_empty()));
-        all
-    }
-
-    /// All files as they are, as a crash leaves them.
-    fn all(&self) -> Saved {
-        let entries = fs::read_dir(self.0.path()).unwrap().map(|entry| {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap())
-        });
-        Saved(
-            entries
-                .filter(|(name, _)| !name.ends_with("-shm"))
-                .collect(),
-        )
-    }
-
-    /// It is refused with these words, and everything stays as it is.
-    async fn expect_refused(&self, words: &str) {
-        let before = self.saved();
-        let refused = self.try_open().await.err();
-        let refused = refused.unwrap_or_else(|| panic!("opened what is wrong: {words}"));
-        assert!(refused.contains(words), "{refused}");
-        assert_eq!(self.saved(), before, "{refused}");
-        // And a second time, when nothing is new.
-        assert_eq!(self.try_open().await.err().as_ref(), Some(&refused));
-        assert_eq!(self.saved(), before, "{refused}");
-    }
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct Saved(BTreeMap<String, Vec<u8>>);
-
-impl std::fmt::Debug for Saved {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sizes = self.0.iter().map(|(name, bytes)| (name, bytes.len()));
-        f.debug_map().entries(sizes).finish()
-    }
-}
-
-async fn open(path: &Path) -> Result<Running, String> {
-    let url = StoreUrl::Sqlite(path.into());
-    let opened = store::open(&url, &BoardId::default(), Rules::default()).await;
-    let (opened, ready) = opened.map_err(|error| error.to_string())?;
-    let follower = Follower::new(&opened);
-    let store = ready.start(follower.clone());
-    Ok(Running {
-        store: store.map_err(|error| error.to_string())?,
-        epoch: opened.epoch,
-        follower,
-        announcements: opened.announcements,
-        revoked: opened.revoked,
-    })
-}
 
 fn id(n: u8, user: u8) -> String {
     format!("action-{n}-of-{user}")
@@ -131,7 +36,7 @@ async fn play(running: &Running, actions: std::ops::Range<u8>) {
 /// A board that was played and closed.
 async fn closed_board() -> Files {
     let files = Files::new();
-    let running = files.open().await;
+    let running = files.start().await;
     play(&running, 0..ACTIONS).await;
     running.store.close().await;
     files
@@ -140,7 +45,7 @@ async fn closed_board() -> Files {
 /// A board whose process has died: half of it is in the file, and half in the log.
 async fn crashed_board() -> (Files, Saved) {
     let files = closed_board().await;
-    let running = files.open().await;
+    let running = files.start().await;
     play(&running, ACTIONS..2 * ACTIONS).await;
     let crashed = files.all();
     running.store.close().await;
@@ -158,7 +63,7 @@ fn scores(running: &Running) -> Vec<(i64, u64)> {
 #[tokio::test]
 async fn what_a_crash_leaves_is_opened() {
     let (files, _) = crashed_board().await;
-    let running = files.open().await;
+    let running = files.start().await;
     let total: i64 = (1..=i64::from(2 * ACTIONS)).sum();
     assert!(scores(&running).iter().all(|(score, _)| *score == total));
     running.store.close().await;
@@ -172,7 +77,7 @@ async fn a_file_without_its_log_is_refused() {
     fs::write(files.path("-wal"), "").unwrap();
     files.expect_refused("were confirmed").await;
     files.put_back(&crashed);
-    files.open().await.store.close().await;
+    files.start().await.store.close().await;
 }
 
 #[tokio::test]
@@ -212,12 +117,11 @@ async fn the_log_of_another_file_is_refused() {
 #[tokio::test]
 async fn a_log_that_was_begun_and_not_noted_is_played_back() {
     let files = closed_board().await;
-    let running = files.open().await;
+    let running = files.start().await;
     play(&running, ACTIONS..2 * ACTIONS - 1).await;
     let noted = fs::read(files.path(".lock")).unwrap();
     let other = Connection::open(files.path("")).unwrap();
-    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-    other.query_row(sql, [], |_| Ok(())).unwrap();
+    checkpoint(&files.path(""), "TRUNCATE");
     play(&running, 2 * ACTIONS - 1..2 * ACTIONS).await;
     let crashed = files.all();
     drop(other);
@@ -235,7 +139,7 @@ async fn a_file_that_is_gone_is_not_made_anew() {
     fs::write(files.path(""), "").unwrap();
     files.expect_refused("what belongs to it, -wal").await;
     files.put_back(&crashed);
-    files.open().await.store.close().await;
+    files.start().await.store.close().await;
 
     let files = closed_board().await;
     fs::remove_file(files.path("")).unwrap();
@@ -312,11 +216,44 @@ async fn a_journal_that_would_undo_is_not_played_back() {
 async fn an_older_copy_is_refused() {
     let files = closed_board().await;
     let older = fs::read(files.path("")).unwrap();
-    let running = files.open().await;
+    let running = files.start().await;
     play(&running, ACTIONS..ACTIONS + 1).await;
     running.store.close().await;
     fs::write(files.path(""), older).unwrap();
     files.expect_refused("it is an older copy").await;
+}
+
+/// Of so large a file not all is checked at each start.
+#[tokio::test]
+async fn a_large_backup_beside_the_log_of_what_came_later_is_refused() {
+    let files = closed_board().await;
+    let other = Connection::open(files.path("")).unwrap();
+    let sql = "CREATE TABLE padding (a); INSERT INTO padding VALUES (zeroblob(270000000))";
+    other.execute_batch(sql).unwrap();
+    drop(other);
+    let backup = files.path(".backup");
+    fs::copy(files.path(""), &backup).unwrap();
+    let running = files.start().await;
+    play(&running, ACTIONS..4 * ACTIONS).await;
+    running.store.close().await;
+    let running = files.start().await;
+    play(&running, 4 * ACTIONS..4 * ACTIONS + 1).await;
+    let (wal, lock) = (fs::read(files.path("-wal")), fs::read(files.path(".lock")));
+    running.store.close().await;
+
+    fs::rename(backup, files.path("")).unwrap();
+    fs::write(files.path("-wal"), wal.unwrap()).unwrap();
+    fs::write(files.path(".lock"), lock.unwrap()).unwrap();
+    let refused = files.try_start().await.err().unwrap().to_string();
+    assert!(refused.contains("do not belong together"), "{refused}");
+    let survey = Survey::take(&files.path("")).unwrap();
+    let said = survey.to_string();
+    assert!(said.contains("-wal is renamed to"), "{said}");
+    survey.adopt().unwrap();
+    let running = files.start().await;
+    let total: i64 = (1..=i64::from(ACTIONS)).sum();
+    assert!(scores(&running).iter().all(|(score, _)| *score == total));
+    running.store.close().await;
 }
 
 #[tokio::test]
@@ -331,7 +268,7 @@ async fn another_board_in_its_place_is_refused() {
 async fn a_file_of_which_nothing_was_noted_is_opened() {
     let files = closed_board().await;
     fs::remove_file(files.path(".lock")).unwrap();
-    let running = files.open().await;
+    let running = files.start().await;
     assert_eq!(scores(&running).len(), usize::from(USERS));
     running.store.close().await;
 }
@@ -340,7 +277,7 @@ async fn a_file_of_which_nothing_was_noted_is_opened() {
 async fn a_directory_in_its_place_is_refused() {
     let files = Files::new();
     fs::create_dir(files.path("")).unwrap();
-    assert!(files.try_open().await.is_err());
+    assert!(files.try_start().await.is_err());
     assert!(files.path("").is_dir());
 }
 
@@ -352,15 +289,17 @@ async fn a_link_to_a_file_is_as_good_as_the_file() {
     let link = folder.path().join("link.db");
     std::os::unix::fs::symlink(files.path(""), &link).unwrap();
     // It makes the file where the link points to.
-    let running = open(&link).await.unwrap();
+    let link = StoreUrl::Sqlite(link);
+    let running = try_start(&link, "main", Rules::default()).await.unwrap();
     play(&running, 0..1).await;
-    assert!(files.try_open().await.err().unwrap().contains("is in use"));
+    assert!(matches!(files.try_start().await, Err(StoreError::InUse(_))));
     running.store.close().await;
-    let running = files.open().await;
+    let running = files.start().await;
     assert_eq!(running.follower.rows().len(), usize::from(USERS));
     running.store.close().await;
     fs::remove_file(files.path("")).unwrap();
-    assert!(open(&link).await.err().unwrap().contains("it is missing"));
+    let refused = try_start(&link, "main", Rules::default()).await.err();
+    assert!(refused.unwrap().to_string().contains("it is missing"));
 }
 
 /// How many files are hurt at random, of each kind.
@@ -369,7 +308,7 @@ const HURT: u64 = 200;
 /// What was answered is there, or the file is refused; and then nothing in it has changed.
 async fn expect_all_or_nothing(files: &Files, actions: u8, what: &str) -> bool {
     let before = files.saved();
-    let running = match files.try_open().await {
+    let running = match files.try_start().await {
         Ok(running) => running,
         Err(_) => {
             assert_eq!(files.saved(), before, "{what}");
@@ -446,7 +385,7 @@ async fn a_file_with_a_log_that_is_hurt_at_random_is_whole_or_refused() {
 
 /// The epoch of a board that was opened again.
 async fn epoch(files: &Files) -> Epoch {
-    let running = files.open().await;
+    let running = files.start().await;
     running.store.close().await;
     running.epoch
 }

@@ -3,52 +3,25 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use podium::{
     board::{BoardId, Rules},
-    store::{self, Health, Receipt, StoreError, StoreUrl, sqlite::Survey, transfer::Peek},
+    store::{Health, Receipt, StoreError, StoreUrl, sqlite::Survey, transfer::Peek},
 };
 use tempfile::TempDir;
 
 use crate::{
+    files::{Files, Saved, checkpoint},
     server::wait_for,
-    suite::{Follower, Running, act, put},
+    suite::{Fixture, act, put, user},
 };
-
-struct Files(TempDir);
-
-impl Files {
-    fn new() -> Files {
-        Files(TempDir::new().unwrap())
-    }
-
-    fn path(&self, suffix: &str) -> PathBuf {
-        self.0.path().join(format!("podium.db{suffix}"))
-    }
-
-    async fn try_open(&self) -> Result<Running, StoreError> {
-        let url = StoreUrl::Sqlite(self.path(""));
-        let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default()).await?;
-        let follower = Follower::new(&opened);
-        Ok(Running {
-            store: ready.start(follower.clone())?,
-            epoch: opened.epoch,
-            follower,
-            announcements: opened.announcements,
-            revoked: opened.revoked,
-        })
-    }
-
-    async fn open(&self) -> Running {
-        self.try_open().await.unwrap()
-    }
-}
 
 fn why(health: &Health) -> Option<String> {
     match health {
@@ -60,9 +33,14 @@ fn why(health: &Health) -> Option<String> {
 /// Something is done to the files of a store with two actions, which says these words then
 /// and stays as it was, also where somebody acts before it has looked.
 async fn expect_stopped(words: &str, harm: impl Fn(&Files)) {
+    expect_stopped_until(words, "put back", harm).await;
+}
+
+/// As [`expect_stopped`], with what is to be done about it.
+async fn expect_stopped_until(words: &str, cure: &str, harm: impl Fn(&Files)) {
     for acts_at_once in [true, false] {
         let files = Files::new();
-        let running = files.open().await;
+        let running = files.start().await;
         running.one(put(1)).await.unwrap();
         running.one(act("a", 1, 5)).await.unwrap();
         harm(&files);
@@ -77,7 +55,7 @@ async fn expect_stopped(words: &str, harm: impl Fn(&Files)) {
             panic!("{words}: {refused:?}");
         };
         assert!(said.contains(words), "{said}");
-        assert!(said.contains("put back"), "{said}");
+        assert!(said.contains(cure), "{said}");
         assert_eq!(why(&health.borrow_and_update()).as_deref(), Some(&*said));
         let left = bytes(&files);
         assert_eq!(running.follower.rows(), rows, "the board stays");
@@ -155,21 +133,105 @@ async fn a_log_that_is_deleted_or_cut() {
     .await;
 }
 
+/// SQLite has the index mapped into memory: to touch what was cut off would end the process.
+#[tokio::test]
+async fn an_index_that_is_cut_is_not_touched_and_nothing_is_lost() {
+    let words = "the index of the board's file (-shm) was cut short";
+    expect_stopped_until(words, "start it again", |files| cut(&files.path("-shm"))).await;
+
+    let files = Files::new();
+    let running = files.start().await;
+    running.one(put(1)).await.unwrap();
+    running.one(act("a", 1, 5)).await.unwrap();
+    // Whoever looks back has it mapped too.
+    assert_eq!(running.history(1, 9).await.actions, 1);
+    cut(&files.path("-shm"));
+    let looked = running.store.history(user(1), 9).await;
+    assert!(looked.is_err(), "{looked:?}");
+    running.store.close().await;
+    let running = files.start().await;
+    assert_eq!(running.follower.rows(), [("user 1".to_owned(), 5, 1)]);
+    running.store.close().await;
+}
+
+fn cut(path: &Path) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_len(0).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_touched_is_no_harm() {
+    let files = Files::new();
+    let running = files.start().await;
+    running.one(put(1)).await.unwrap();
+    for n in 0..3_u64 {
+        let file = fs::File::options().append(true).open(files.path(""));
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + n);
+        file.unwrap().set_modified(then).unwrap();
+        running.one(act(&format!("a{n}"), 1, 1)).await.unwrap();
+    }
+    assert_eq!(*running.store.health().borrow(), Health::Open);
+    running.store.close().await;
+    assert!(!files.path("-wal").exists());
+}
+
+/// Of the same length as before, and in the same moment.
+#[tokio::test]
+async fn a_file_in_which_a_byte_is_written_is_written_over() {
+    use std::os::unix::fs::FileExt;
+    expect_stopped("the board's file was overwritten", |files| {
+        let file = fs::File::options().write(true).open(files.path(""));
+        let file = file.unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        file.write_all_at(&[1], 4000).unwrap();
+        file.set_modified(modified).unwrap();
+    })
+    .await;
+}
+
+/// By a script that removes locks that it takes for stale, say.
+#[tokio::test]
+async fn a_lock_that_is_deleted_keeps_others_out_and_is_made_again() {
+    let files = Files::new();
+    let running = files.start().await;
+    running.one(put(1)).await.unwrap();
+    for n in 0..3 {
+        fs::remove_file(files.path(".lock")).unwrap();
+        let second = files.try_start().await.err();
+        assert!(matches!(second, Some(StoreError::InUse(_))), "{second:?}");
+        assert!(Survey::take(&files.path("")).is_err());
+        running.one(act(&format!("a{n}"), 1, 1)).await.unwrap();
+        assert_eq!(*running.store.health().borrow(), Health::Open);
+    }
+    // And it knows what the file must hold.
+    let crashed = files.all();
+    running.store.close().await;
+    files.put_back(&crashed);
+    fs::remove_file(files.path("-wal")).unwrap();
+    files.expect_refused("were confirmed").await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_replaced() {
+    expect_stopped("(.lock) was replaced by another", |files| {
+        fs::remove_file(files.path(".lock")).unwrap();
+        fs::write(files.path(".lock"), "my own notes").unwrap();
+    })
+    .await;
+}
+
 /// Other programs may read a file, and SQLite in them may write the log back.
 #[tokio::test]
 async fn what_sqlite_does_in_another_program_is_no_harm() {
     let files = Files::new();
-    let running = files.open().await;
+    let running = files.start().await;
     running.one(put(1)).await.unwrap();
     for (n, mode) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]
         .iter()
         .enumerate()
     {
         running.one(act(&format!("a{n}"), 1, 1)).await.unwrap();
-        let other = rusqlite::Connection::open(files.path("")).unwrap();
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        other.query_row(&sql, [], |_| Ok(())).unwrap();
-        drop(other);
+        checkpoint(&files.path(""), mode);
         for k in 0..20 {
             running.one(act(&format!("b{n}-{k}"), 1, 1)).await.unwrap();
         }
@@ -179,18 +241,11 @@ async fn what_sqlite_does_in_another_program_is_no_harm() {
     assert!(!files.path("-wal").exists());
 }
 
-/// Has another connection do with the log what a program that makes backups does.
-fn checkpoint(path: &Path, mode: &str) {
-    let other = rusqlite::Connection::open(path).unwrap();
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
-    other.query_row(&sql, [], |_| Ok(())).unwrap();
-}
-
 /// The log was empty for a moment, and is longer than before at the next look.
 #[tokio::test]
 async fn a_log_that_begins_again_and_is_longer_at_once_is_no_harm() {
     let files = Files::new();
-    let running = files.open().await;
+    let running = files.start().await;
     running.one(put(1)).await.unwrap();
     for round in 0..5 {
         let mut said = Vec::new();
@@ -217,7 +272,7 @@ async fn a_log_that_begins_again_and_is_longer_at_once_is_no_harm() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_writes_the_log_back_all_the_time_is_no_harm() {
     let files = Files::new();
-    let running = files.open().await;
+    let running = files.start().await;
     running.one(put(1)).await.unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
     let other = std::thread::spawn({
@@ -252,7 +307,7 @@ async fn a_program_that_writes_the_log_back_all_the_time_is_no_harm() {
 #[tokio::test]
 async fn a_trouble_that_passes_is_over_by_itself() {
     let files = Files::new();
-    let running = files.open().await;
+    let running = files.start().await;
     running.one(put(1)).await.unwrap();
     let other = rusqlite::Connection::open(files.path("")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -271,25 +326,19 @@ async fn a_trouble_that_passes_is_over_by_itself() {
     running.store.close().await;
 }
 
-fn copy_all(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
-}
-
 /// What a crash leaves of a board with one action in the file and one in the log.
 async fn crashed() -> Files {
-    let (files, crashed) = (Files::new(), Files::new());
-    let running = files.open().await;
+    let files = Files::new();
+    let running = files.start().await;
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 5)).await.unwrap();
     running.store.close().await;
-    let running = files.open().await;
+    let running = files.start().await;
     running.one(act("b", 1, 7)).await.unwrap();
-    copy_all(files.0.path(), crashed.0.path());
+    let crashed = files.all();
     running.store.close().await;
-    crashed
+    files.put_back(&crashed);
+    files
 }
 
 /// What `podium adopt` says first.
@@ -301,7 +350,7 @@ fn survey(files: &Files) -> Survey {
 async fn an_operator_may_go_on_without_the_log() {
     let files = crashed().await;
     fs::remove_file(files.path("-wal")).unwrap();
-    assert!(files.try_open().await.is_err());
+    assert!(files.try_start().await.is_err());
     let left = bytes(&files);
     let said = survey(&files).to_string();
     assert!(
@@ -311,7 +360,7 @@ async fn an_operator_may_go_on_without_the_log() {
     assert_eq!(bytes(&files)[0], left[0], "nothing was done yet");
     survey(&files).adopt().unwrap();
     assert!(survey(&files).is_fine());
-    let running = files.open().await;
+    let running = files.start().await;
     assert_eq!(running.follower.rows(), [("user 1".to_owned(), 5, 1)]);
     assert!(!running.one(act("b", 1, 7)).await.unwrap().duplicate);
     running.store.close().await;
@@ -322,15 +371,15 @@ async fn an_operator_may_go_on_without_the_log() {
 async fn what_was_adopted_by_half_is_still_to_be_decided() {
     let files = crashed().await;
     fs::remove_file(files.path("-wal")).unwrap();
-    let refused = files.try_open().await.err().unwrap().to_string();
+    let refused = files.try_start().await.err().unwrap().to_string();
     let other = rusqlite::Connection::open(files.path("")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(survey(&files).adopt().is_err(), "it is locked");
     drop(other);
-    let still = files.try_open().await.err().map(|error| error.to_string());
+    let still = files.try_start().await.err().map(|error| error.to_string());
     assert_eq!(still, Some(refused));
     survey(&files).adopt().unwrap();
-    files.open().await.store.close().await;
+    files.start().await.store.close().await;
 }
 
 #[tokio::test]
@@ -341,7 +390,7 @@ async fn where_nothing_was_nothing_is_made() {
         assert!(said.contains("there is no board"), "{said}");
         assert!(said.contains(&format!("{}:", path.display())), "{said}");
     }
-    assert_eq!(fs::read_dir(files.0.path()).unwrap().count(), 0);
+    assert!(files.names().is_empty());
 }
 
 #[tokio::test]
@@ -356,7 +405,7 @@ async fn a_look_at_a_board_leaves_it_as_it_is() {
     assert!(peek(&files).await.unwrap().is_some());
     assert_eq!(fs::read(files.path("")).unwrap(), left);
     assert!(files.path("-wal").exists());
-    files.open().await.store.close().await;
+    files.start().await.store.close().await;
     // As it was closed.
     let left = bytes(&files);
     assert!(peek(&files).await.unwrap().is_some());
@@ -366,7 +415,7 @@ async fn a_look_at_a_board_leaves_it_as_it_is() {
     assert!(refused.contains("it is missing"), "{refused}");
     let none = Files::new();
     assert!(peek(&none).await.unwrap().is_none());
-    assert_eq!(fs::read_dir(none.0.path()).unwrap().count(), 0);
+    assert!(none.names().is_empty());
 }
 
 #[tokio::test]
@@ -374,32 +423,30 @@ async fn an_operator_may_set_a_foreign_log_aside() {
     let (files, other) = (crashed().await, crashed().await);
     let foreign = fs::read(other.path("-wal")).unwrap();
     fs::write(files.path("-wal"), &foreign).unwrap();
-    assert!(files.try_open().await.is_err());
+    assert!(files.try_start().await.is_err());
     let said = survey(&files).to_string();
     assert!(said.contains("-wal is renamed to"), "{said}");
     assert!(said.contains("goes on after entry 2"), "{said}");
     survey(&files).adopt().unwrap();
-    let running = files.open().await;
+    let running = files.start().await;
     assert_eq!(running.follower.rows(), [("user 1".to_owned(), 5, 1)]);
     running.store.close().await;
-    let aside = fs::read_dir(files.0.path()).unwrap().find_map(|entry| {
-        let path = entry.unwrap().path();
-        path.to_string_lossy()
-            .contains("-wal.aside-")
-            .then_some(path)
-    });
-    assert_eq!(fs::read(aside.unwrap()).unwrap(), foreign, "it is kept");
+    let aside = files.all().0.into_iter();
+    let aside: Vec<_> = aside
+        .filter(|(name, _)| name.contains("-wal.aside-"))
+        .collect();
+    assert_eq!(aside[0].1, foreign, "it is kept");
 }
 
 #[tokio::test]
 async fn an_operator_may_begin_with_an_empty_board() {
     let files = crashed().await;
     fs::remove_file(files.path("")).unwrap();
-    assert!(files.try_open().await.is_err());
+    assert!(files.try_start().await.is_err());
     let said = survey(&files).to_string();
     assert!(said.contains("begins with an empty one"), "{said}");
     survey(&files).adopt().unwrap();
-    let running = files.open().await;
+    let running = files.start().await;
     assert!(running.follower.rows().is_empty());
     running.store.close().await;
 }
@@ -420,7 +467,125 @@ async fn of_a_board_as_it_was_left_there_is_nothing_to_decide() {
     assert!(survey.is_fine(), "{survey}");
     survey.adopt().unwrap();
     assert_eq!(bytes(&files), before);
-    let running = files.open().await;
+    let running = files.start().await;
     assert_eq!(running.follower.rows(), [("user 1".to_owned(), 12, 1)]);
+    running.store.close().await;
+}
+
+/// An older Podium wrote all of a young board to its log: of the file itself this is left.
+fn early_young_file(files: &Files) {
+    let early = rusqlite::Connection::open(files.path("")).unwrap();
+    early.pragma_update(None, "journal_mode", "WAL").unwrap();
+    drop(early);
+    assert_eq!(fs::metadata(files.path("")).unwrap().len(), 4096);
+}
+
+#[tokio::test]
+async fn an_operator_may_give_up_a_young_board_whose_log_is_lost() {
+    let young = Files::new();
+    let running = young.start().await;
+    running.one(put(1)).await.unwrap();
+    running.one(act("a", 1, 5)).await.unwrap();
+    let crashed = young.all();
+    running.store.close().await;
+
+    young.put_back(&crashed);
+    fs::remove_file(young.path("-wal")).unwrap();
+    young.expect_refused("entries up to 2 were confirmed").await;
+    let said = survey(&young).to_string();
+    assert!(said.contains("goes on after entry 0"), "{said}");
+    survey(&young).adopt().unwrap();
+    assert!(survey(&young).is_fine());
+    let running = young.start().await;
+    assert!(running.follower.rows().is_empty());
+    running.store.close().await;
+
+    let early = Files::new();
+    early_young_file(&early);
+    fs::write(early.path(".lock"), &crashed.0["podium.db.lock"]).unwrap();
+    let words = "all 2 entries of the log were in its write-ahead log (-wal), which is lost";
+    early.expect_refused(words).await;
+    let said = survey(&early).to_string();
+    assert!(said.contains("begins with an empty one"), "{said}");
+    survey(&early).adopt().unwrap();
+    let running = early.start().await;
+    assert!(running.follower.rows().is_empty());
+    running.one(put(1)).await.unwrap();
+    running.store.close().await;
+}
+
+/// The file of a board in use, copied alone to another place.
+fn copied_alone(saved: &Saved) -> Files {
+    let elsewhere = Files::new();
+    fs::write(elsewhere.path(""), &saved.0["podium.db"]).unwrap();
+    elsewhere
+}
+
+#[tokio::test]
+async fn a_copy_without_the_log_is_not_taken_for_all() {
+    let files = Files::new();
+    let mut expected = Vec::new();
+    // Of a board that was just made, and of one whose file was in use before.
+    for n in 0..2 {
+        let running = files.start().await;
+        running.one(put(1)).await.unwrap();
+        running.one(act(&format!("a{n}"), 1, 5)).await.unwrap();
+        let copy = copied_alone(&files.all());
+        copy.expect_refused("a copy of a file in use without the write-ahead log")
+            .await;
+        let said = survey(&copy).to_string();
+        assert!(said.contains("the board main goes on as it is"), "{said}");
+        survey(&copy).adopt().unwrap();
+        assert!(survey(&copy).is_fine());
+        let adopted = copy.start().await;
+        assert_eq!(adopted.follower.rows(), expected);
+        assert_ne!(adopted.epoch, running.epoch);
+        adopted.store.close().await;
+        // In its place it is known what it must hold.
+        expected = running.follower.rows();
+        running.store.close().await;
+    }
+    // What was closed is whole.
+    let copy = copied_alone(&files.all());
+    assert_eq!(copy.start().await.follower.rows(), expected);
+
+    let early = Files::new();
+    early_young_file(&early);
+    early
+        .expect_refused("as a copy of a new board without")
+        .await;
+    survey(&early).adopt().unwrap();
+    early.start().await.store.close().await;
+}
+
+/// However much is written back meanwhile, and whoever does it.
+#[tokio::test]
+async fn a_copy_that_sqlite_makes_or_with_the_log_is_whole() {
+    let files = Files::new();
+    let running = files.start().await;
+    running.one(put(1)).await.unwrap();
+    for (n, mode) in ["NOOP", "PASSIVE", "RESTART", "TRUNCATE"]
+        .iter()
+        .enumerate()
+    {
+        running.one(act(&format!("a{n}"), 1, 5)).await.unwrap();
+        checkpoint(&files.path(""), mode);
+        let expected = running.follower.rows();
+        let backup = Files::new();
+        let sql = "VACUUM INTO ?1";
+        let into = backup.path("").display().to_string();
+        let other = rusqlite::Connection::open(files.path("")).unwrap();
+        other.execute(sql, [into]).unwrap();
+        drop(other);
+        let copy = backup.start().await;
+        assert_eq!(copy.follower.rows(), expected, "{mode}");
+        copy.store.close().await;
+
+        let both = copied_alone(&files.all());
+        fs::copy(files.path("-wal"), both.path("-wal")).unwrap();
+        let copy = both.start().await;
+        assert_eq!(copy.follower.rows(), expected, "{mode}");
+        copy.store.close().await;
+    }
     running.store.close().await;
 }

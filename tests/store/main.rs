@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod cluster;
+mod files;
 mod hurt_files;
 mod hurt_while_open;
 mod kill;

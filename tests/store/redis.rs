@@ -12,10 +12,10 @@ use podium::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
+    files::Files,
     server::{Server, wait_for},
-    sqlite::SqliteFile,
     store_suite,
-    suite::{Fixture, Follower, Running, act, again, declared, named, points, put, user},
+    suite::{Fixture, Running, act, again, declared, named, points, put, user},
 };
 
 /// Opens the board at an address.
@@ -33,14 +33,7 @@ pub async fn open_keeping(
         place.retention = retention;
     }
     let (opened, ready) = store::open(&url, &BoardId::default(), rules).await?;
-    let follower = Follower::new(&opened);
-    Ok(Running {
-        store: ready.start(follower.clone())?,
-        epoch: opened.epoch,
-        follower,
-        announcements: opened.announcements,
-        revoked: opened.revoked,
-    })
+    Running::start(opened, ready)
 }
 
 impl Fixture for Server {
@@ -193,7 +186,7 @@ async fn everything_is_decided_as_sqlite_does() {
             direction,
             ..Rules::default()
         };
-        let (file, server) = (SqliteFile::new(), Server::new());
+        let (file, server) = (Files::new(), Server::new());
         let (mut right, mut redis) = (file.open(rules).await, server.open(rules).await);
         let mut random = StdRng::seed_from_u64(seed);
         for round in 0..120 {

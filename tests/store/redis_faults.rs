@@ -22,7 +22,7 @@ use podium::{
 use crate::{
     redis::{agree, open_at, open_keeping},
     server::{DEADLINE, Server, wait_for},
-    suite::{Fixture, Follower, Running, act, again, put},
+    suite::{Fixture, Running, act, again, put},
 };
 
 async fn two_nodes(server: &Server) -> (Running, Running) {
@@ -446,14 +446,7 @@ async fn the_log_may_be_trimmed_before_it_is_read() {
         let action = act(&format!("a{i}"), (i % 4 + 1) as u8, i64::from(i % 7));
         one.one(action).await.unwrap();
     }
-    let follower = Follower::new(&opened);
-    let late = Running {
-        store: ready.start(follower.clone()).unwrap(),
-        epoch: opened.epoch,
-        follower,
-        announcements: opened.announcements,
-        revoked: opened.revoked,
-    };
+    let late = Running::start(opened, ready).unwrap();
     wait_for("the late one has caught up", || late.follower.seq() == 1004).await;
     agree(&[&one, &late]).await;
     assert_eq!(late.follower.epoch(), late.epoch, "nothing was lost");

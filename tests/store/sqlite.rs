@@ -1,75 +1,42 @@
 //! The SQLite store: the suite, and what only a file can suffer.
 
-use std::{path::PathBuf, sync::Arc};
-
 use podium::{
     board::{Applied, Audience, BoardId, Direction, LogEntry, Operator, Rules, Timestamp},
-    store::{self, Command, Fold, Opened, Outcome, Refusal, StoreError, StoreUrl, Window},
+    store::{self, Command, Fold, Opened, Outcome, Ready, Refusal, StoreError, Window},
 };
 use rusqlite::Connection;
-use tempfile::TempDir;
 
 use crate::{
+    files::{Files, try_start},
     store_suite,
-    suite::{
-        Fixture, Follower, Running, act, announcement, declared, limit, points, put, receipt, user,
-    },
+    suite::{Fixture, Running, act, announcement, declared, limit, points, put, receipt, user},
 };
 
-pub struct SqliteFile(TempDir);
-
-impl SqliteFile {
-    fn path(&self) -> PathBuf {
-        self.0.path().join("podium.db")
-    }
-
-    fn url(&self) -> StoreUrl {
-        StoreUrl::Sqlite(self.path())
-    }
-
-    async fn try_open(&self, board: &str, rules: Rules) -> Result<Running, StoreError> {
-        let (opened, ready) =
-            store::open(&self.url(), &BoardId::new(board).unwrap(), rules).await?;
-        let follower = Follower::new(&opened);
-        Ok(Running {
-            store: ready.start(follower.clone())?,
-            epoch: opened.epoch,
-            follower,
-            announcements: opened.announcements,
-            revoked: opened.revoked,
-        })
-    }
-}
-
-impl Fixture for SqliteFile {
-    fn new() -> SqliteFile {
-        SqliteFile(TempDir::new().unwrap())
-    }
-
-    async fn open(&self, rules: Rules) -> Running {
-        self.try_open("main", rules).await.unwrap()
-    }
-}
-
-store_suite!(SqliteFile);
+store_suite!(Files);
 
 #[tokio::test]
 async fn a_second_process_is_told_to_wait_its_turn() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     assert!(matches!(
-        file.try_open("main", Rules::default()).await,
+        try_start(&file.url(), "main", Rules::default()).await,
         Err(StoreError::InUse(_))
     ));
     running.store.close().await;
-    assert!(file.try_open("main", Rules::default()).await.is_ok());
+    assert!(
+        try_start(&file.url(), "main", Rules::default())
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
 async fn boards_in_one_file_know_nothing_of_each_other() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     for board in ["main", "other"] {
-        let running = file.try_open(board, Rules::default()).await.unwrap();
+        let running = try_start(&file.url(), board, Rules::default())
+            .await
+            .unwrap();
         assert_eq!(running.follower.seq(), 0);
         running.one(put(1)).await.unwrap();
         assert_eq!(running.one(act("a", 1, 1)).await, Ok(receipt(2, 1, 1, 1)));
@@ -79,11 +46,11 @@ async fn boards_in_one_file_know_nothing_of_each_other() {
 
 #[tokio::test]
 async fn a_file_of_a_later_version_is_left_alone() {
-    let file = SqliteFile::new();
-    let connection = Connection::open(file.path()).unwrap();
+    let file = Files::new();
+    let connection = Connection::open(file.path("")).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
-    let Err(error) = file.try_open("main", Rules::default()).await else {
+    let Err(error) = try_start(&file.url(), "main", Rules::default()).await else {
         panic!("opened a file of schema 999");
     };
     assert!(
@@ -94,8 +61,8 @@ async fn a_file_of_a_later_version_is_left_alone() {
 
 /// Takes back what a clean end writes last, as if the process had died right
 /// after its last answers.
-fn forget_ranks_after(file: &SqliteFile, seq: u64) {
-    let connection = Connection::open(file.path()).unwrap();
+fn forget_ranks_after(file: &Files, seq: u64) {
+    let connection = Connection::open(file.path("")).unwrap();
     connection
         .execute(
             "UPDATE log SET rank = NULL, old_rank = NULL WHERE seq > ?1",
@@ -115,7 +82,7 @@ async fn ranks_that_were_answered_but_not_written_are_found_again() {
             direction: Direction::LowestFirst,
             ..Rules::default()
         };
-        let file = SqliteFile::new();
+        let file = Files::new();
         let mut running = file.open(rules).await;
         let mut commands = Vec::new();
         for i in 0..30u8 {
@@ -152,8 +119,8 @@ async fn ranks_that_were_answered_but_not_written_are_found_again() {
 }
 
 /// Makes what was counted older, as if that much time had passed.
-fn wait(file: &SqliteFile, millis: u64) {
-    let connection = Connection::open(file.path()).unwrap();
+fn wait(file: &Files, millis: u64) {
+    let connection = Connection::open(file.path("")).unwrap();
     let changed = connection
         .execute("UPDATE limited_actions SET at = at - ?1", [millis])
         .unwrap();
@@ -162,7 +129,7 @@ fn wait(file: &SqliteFile, millis: u64) {
 
 #[tokio::test]
 async fn limits_look_back_a_minute_and_a_day_and_no_further() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let quiz = |id: &str| declared("quiz", id, 1, 1, 2);
@@ -189,7 +156,7 @@ async fn limits_look_back_a_minute_and_a_day_and_no_further() {
     wait(&file, Window::Day.millis() - 120_000);
     running.one(quiz("c")).await.unwrap();
     running.store.close().await;
-    let rows: u64 = Connection::open(file.path())
+    let rows: u64 = Connection::open(file.path(""))
         .unwrap()
         .query_row("SELECT count(*) FROM limited_actions", [], |row| row.get(0))
         .unwrap();
@@ -230,8 +197,8 @@ const FIRST_VERSION: &str = "
 /// The first schema was at first without the rule of a board.
 #[tokio::test]
 async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
-    let file = SqliteFile::new();
-    let connection = Connection::open(file.path()).unwrap();
+    let file = Files::new();
+    let connection = Connection::open(file.path("")).unwrap();
     connection.execute_batch(FIRST_VERSION).unwrap();
     connection
         .execute_batch("ALTER TABLE boards DROP COLUMN deciding")
@@ -246,7 +213,7 @@ async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
         ..Rules::default()
     };
     assert!(matches!(
-        file.try_open("main", other).await,
+        try_start(&file.url(), "main", other).await,
         Err(StoreError::OtherRules { .. })
     ));
     assert_eq!(file.open(Rules::default()).await.follower.rows().len(), 2);
@@ -254,8 +221,8 @@ async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
 
 #[tokio::test]
 async fn a_file_of_the_first_version_goes_on() {
-    let file = SqliteFile::new();
-    let connection = Connection::open(file.path()).unwrap();
+    let file = Files::new();
+    let connection = Connection::open(file.path("")).unwrap();
     connection.execute_batch(FIRST_VERSION).unwrap();
     drop(connection);
 
@@ -275,7 +242,7 @@ async fn a_file_of_the_first_version_goes_on() {
         Some((1, Window::Minute))
     );
     running.store.close().await;
-    let connection = Connection::open(file.path()).unwrap();
+    let connection = Connection::open(file.path("")).unwrap();
     assert_eq!(bests(&connection), [Some(1), Some(1)]);
 }
 
@@ -292,12 +259,12 @@ fn bests(connection: &Connection) -> Vec<Option<u64>> {
 
 #[tokio::test]
 async fn whoever_begins_anew_has_had_no_rank() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     let commands = vec![put(1), act("a", 1, 9), Command::DeleteUser(user(1)), put(1)];
     running.store.append(commands).await.unwrap();
     running.store.close().await;
-    let connection = Connection::open(file.path()).unwrap();
+    let connection = Connection::open(file.path("")).unwrap();
     assert_eq!(bests(&connection), [None]);
 }
 
@@ -305,7 +272,7 @@ async fn whoever_begins_anew_has_had_no_rank() {
 /// computed again: any number of them.
 #[tokio::test]
 async fn however_much_is_folded_again_the_board_is_the_same() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     let user_1 = user(1);
     for command in [
@@ -336,14 +303,14 @@ async fn however_much_is_folded_again_the_board_is_the_same() {
     );
     running.store.close().await;
     for ranked_through in 0..=seq {
-        let connection = Connection::open(file.path()).unwrap();
+        let connection = Connection::open(file.path("")).unwrap();
         connection
             .execute("UPDATE boards SET ranked_through = ?1", [ranked_through])
             .unwrap();
         drop(connection);
         let running = file.open(Rules::default()).await;
         assert_eq!(running.follower.rows(), rows, "from {ranked_through}");
-        let connection = Connection::open(file.path()).unwrap();
+        let connection = Connection::open(file.path("")).unwrap();
         assert_eq!(bests(&connection), [Some(1), Some(1)]);
         assert_eq!(running.follower.seq(), seq);
         running.store.close().await;
@@ -352,29 +319,22 @@ async fn however_much_is_folded_again_the_board_is_the_same() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_actions_and_loses_none() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 1)).await.unwrap();
     running.store.close().await;
 
     // SQLite's own limit stands in for the disk: it fails in the same place.
-    let connection = Connection::open(file.path()).unwrap();
+    let connection = Connection::open(file.path("")).unwrap();
     let pages: i64 = connection
         .pragma_query_value(None, "page_count", |row| row.get(0))
         .unwrap();
     drop(connection);
     let (opened, mut ready) =
-        store::sqlite::open(&file.path(), &BoardId::default(), Rules::default()).unwrap();
+        store::sqlite::open(&file.path(""), &BoardId::default(), Rules::default()).unwrap();
     ready.limit_pages(pages + 4).unwrap();
-    let follower = Follower::new(&opened);
-    let running = Running {
-        store: Arc::new(ready.start(follower.clone()).unwrap()),
-        epoch: opened.epoch,
-        follower,
-        announcements: opened.announcements,
-        revoked: opened.revoked,
-    };
+    let running = Running::start(opened, Ready::Sqlite(Box::new(ready))).unwrap();
 
     let mut accepted = 1;
     let error = loop {
@@ -396,7 +356,7 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
 
 #[tokio::test]
 async fn a_board_is_not_played_on_by_another_rule() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.store.close().await;
@@ -404,7 +364,7 @@ async fn a_board_is_not_played_on_by_another_rule() {
         operator: Operator::Best,
         ..Rules::default()
     };
-    let Err(error) = file.try_open("main", best).await else {
+    let Err(error) = try_start(&file.url(), "main", best).await else {
         panic!("scores that were added up are no best results");
     };
     assert!(error.to_string().contains("set them back"), "{error}");
@@ -413,19 +373,19 @@ async fn a_board_is_not_played_on_by_another_rule() {
         direction: Direction::LowestFirst,
         ..Rules::default()
     };
-    assert!(file.try_open("main", lowest).await.is_ok());
+    assert!(try_start(&file.url(), "main", lowest).await.is_ok());
 }
 
 #[tokio::test]
 async fn looking_back_is_even_in_time() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     let mut commands = vec![put(1)];
     commands.extend((0..8).map(|i| act(&format!("a{i}"), 1, 1)));
     running.store.append(commands).await.unwrap();
     running.store.close().await;
     // Six within a second, one after half an hour, and the last after an hour.
-    Connection::open(file.path())
+    Connection::open(file.path(""))
         .unwrap()
         .execute_batch(
             "UPDATE log SET at = 1000 + 100 * seq;
@@ -460,7 +420,7 @@ impl Fold for Waiting {
 
 #[tokio::test]
 async fn looking_back_does_not_wait_for_the_writer() {
-    let file = SqliteFile::new();
+    let file = Files::new();
     let running = file.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 3)).await.unwrap();

@@ -13,7 +13,7 @@ use podium::{
     },
     store::{
         Action, ActionId, ActionLimits, Command, Fold, History, LimitReached, Opened, Outcome,
-        Receipt, Refusal, Store, StoreError, Window,
+        Ready, Receipt, Refusal, Store, StoreError, Window,
         history::{MAX_POINTS, RECENT},
     },
 };
@@ -94,6 +94,18 @@ impl Fold for Follower {
 }
 
 impl Running {
+    /// Starts a store that was opened, with a board that follows it.
+    pub fn start(opened: Opened, ready: Ready) -> Result<Running, StoreError> {
+        let follower = Follower::new(&opened);
+        Ok(Running {
+            store: ready.start(follower.clone())?,
+            epoch: opened.epoch,
+            follower,
+            announcements: opened.announcements,
+            revoked: opened.revoked,
+        })
+    }
+
     pub async fn one(&self, command: Command) -> Outcome {
         let outcomes = self.store.append(vec![command]).await.unwrap();
         assert_eq!(outcomes.len(), 1);

@@ -14,6 +14,7 @@ use super::{
     marker::{Marker, Note},
     opening,
     place::{beside, resolve, writable},
+    schema,
 };
 use crate::{board::BoardId, clock, store::StoreError};
 
@@ -52,22 +53,22 @@ impl Survey {
         let mut steps = Vec::new();
         let mut note = marker.note.clone();
         let mut found = inspect::outside(path, &note)?;
-        if found == Ok(Found::WithUnknownLog) {
+        if let Ok(log @ (Found::WithUnknownLog | Found::Changed)) = found {
             let inside = connect(path)
-                .and_then(|connection| {
-                    inspect::inside(&connection, path, &note, Found::WithUnknownLog)
-                })
+                .and_then(|connection| inspect::inside(&connection, path, &note, log))
                 .map_err(|error| opening(path, error))?;
-            found = inside.map(|()| Found::WithUnknownLog);
+            if let Err(problem @ (Problem::ForeignWal | Problem::Mixed(_))) = inside {
+                found = Err(problem);
+            }
         }
         match found {
             Ok(Found::Nothing) => return Err(Problem::Nothing.in_file(path)),
             Ok(Found::WithUnknownLog) => {}
-            Ok(Found::Database) => {
+            Ok(Found::Database | Found::Changed) => {
                 let connection = connect(path).map_err(|error| opening(path, error))?;
                 look_inside(&connection, path, &mut note, &mut steps)?;
             }
-            Err(problem @ Problem::ForeignWal) => {
+            Err(problem @ (Problem::ForeignWal | Problem::Mixed(_))) => {
                 steps.push((problem, Step::set_aside(path, "-wal")));
                 let connection = connect_alone(path).map_err(|error| opening(path, error))?;
                 look_inside(&connection, path, &mut note, &mut steps)?;
@@ -112,14 +113,19 @@ impl Survey {
                     let file = beside(&path, suffix);
                     std::fs::rename(&file, aside).map_err(|source| writable(&file, source))?;
                 }
-                Step::Forget => marker.note = Note::default(),
+                Step::Forget => {
+                    marker.note = Note {
+                        is_noted: true,
+                        ..Note::default()
+                    }
+                }
                 Step::Renew(board) => renewed.push(board),
             }
         }
         // The note last: until then no start takes what is left for the board that was there.
         if !renewed.is_empty() {
             renew(&path, &renewed).map_err(|error| opening(&path, error))?;
-            marker.note.wal = None;
+            (marker.note.wal, marker.note.file) = (None, None);
         }
         for board in &renewed {
             marker.note.forget(board);
@@ -140,6 +146,7 @@ fn renew(path: &Path, boards: &[BoardId]) -> Result<(), StoreError> {
         )?;
     }
     transaction.commit()?;
+    schema::mark(&connection, schema::APPLICATION)?;
     // To close it writes the log back.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(())
@@ -165,6 +172,22 @@ fn look_inside(
             Ok(()) => return Ok(()),
             Err(problem) => problem,
         };
+        match problem {
+            Problem::LogLost(_) | Problem::EmptyWithoutLog => {
+                steps.push((problem, Step::Forget));
+                return Ok(());
+            }
+            Problem::WithoutLog => {
+                for board in boards(connection).map_err(|error| opening(path, error))? {
+                    let step = Step::Renew(board);
+                    if !steps.iter().any(|(_, known)| *known == step) {
+                        steps.push((problem.clone(), step));
+                    }
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
         let name = match &problem {
             Problem::Older { board, .. } | Problem::OtherBoard(board) | Problem::NoBoard(board) => {
                 BoardId::new(board)
@@ -177,6 +200,14 @@ fn look_inside(
         note.forget(&name);
         steps.push((problem, Step::Renew(name)));
     }
+}
+
+/// The boards that are in a file.
+fn boards(connection: &Connection) -> Result<Vec<BoardId>, StoreError> {
+    let mut statement = connection.prepare("SELECT name FROM boards")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let board = |name: String| BoardId::new(&name).ok_or(StoreError::Damaged("a board's name"));
+    names.map(|name| board(name?)).collect()
 }
 
 /// Reads a file with its write-ahead log, and writes nothing.

@@ -2,6 +2,7 @@
 //! everybody who waits for it.
 
 use std::{
+    io::{self, ErrorKind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -75,6 +76,15 @@ impl Trouble {
         }
     }
 
+    /// What it says that a file cannot be looked at or made.
+    pub(super) fn of_file(error: &io::Error) -> Trouble {
+        Trouble::Passing(match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Cause::ReadOnly,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Cause::Full,
+            _ => Cause::Failing,
+        })
+    }
+
     fn damaged() -> Trouble {
         Trouble::Lasting(
             "the board's file is damaged: whoever runs the server should keep it as it is and \
@@ -88,6 +98,13 @@ impl Trouble {
         Trouble::Lasting(format!(
             "{what}: whoever runs the server should put back what was there and start the server \
              again"
+        ))
+    }
+
+    /// What this process can do no more, and the next one can.
+    pub(super) fn restart(what: &str) -> Trouble {
+        Trouble::Lasting(format!(
+            "{what}: whoever runs the server should start it again, and nothing is lost"
         ))
     }
 

@@ -8,19 +8,20 @@
 
 use std::{
     fs::{File, Metadata},
-    io::{self, ErrorKind},
+    io::ErrorKind,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 
 use super::{
-    condition::{Cause, Trouble},
+    changes::Changes,
+    condition::Trouble,
     index::{self, Index},
     inspect::{WAL_HEADER, Wal},
-    place::{Identity, beside},
+    place::{Identity, Stamp, beside},
     wal,
 };
 use crate::store::StoreError;
@@ -41,6 +42,8 @@ pub(super) struct Guard {
     page: u64,
     /// How the database was when it was written last by SQLite.
     stamp: Stamp,
+    /// Who has written to it since.
+    changes: Changes,
     /// How much was in the log, and of that in the file, then.
     progress: wal::Progress,
     /// The index of the log, and what it said then.
@@ -49,13 +52,21 @@ pub(super) struct Guard {
     /// What it said when the database was opened. After a crash SQLite takes all of the log
     /// for begun to be written back then.
     opened: index::State,
+    /// The index has had this length, in bytes. SQLite has it mapped: to touch what was cut off
+    /// ends the process.
+    mapped: u64,
 }
 
-/// Something that only the database's own programs may do, and that none may have done.
-struct Doubt {
-    what: &'static str,
-    /// How long they may take until it is seen that one has.
-    patience: Duration,
+/// What cannot be told at once.
+enum Doubt {
+    /// Something that only the database's own programs may do, and that none may have done.
+    Harm {
+        what: &'static str,
+        /// How long they may take until it is seen that one has.
+        patience: Duration,
+    },
+    /// The database is said to have been written, and nobody was seen to do so.
+    Touched(Stamp),
 }
 
 /// A file that must stay.
@@ -63,21 +74,6 @@ struct Watched {
     path: PathBuf,
     name: &'static str,
     identity: Identity,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    length: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
-        }
-    }
 }
 
 impl Watched {
@@ -97,22 +93,16 @@ impl Watched {
         let name = self.name;
         match self.path.metadata() {
             Ok(found) if Identity::of(&found) == self.identity => Ok(found),
-            Ok(_) => Err(Trouble::replaced(&format!(
-                "{name} was replaced by another"
-            ))),
+            Ok(_) => {
+                let what = format!("{name} was replaced by another");
+                Err(Trouble::replaced(&what))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Err(Trouble::replaced(&format!(
                 "{name} was deleted or moved away"
             ))),
-            Err(error) => Err(unreadable(&error)),
+            Err(error) => Err(Trouble::of_file(&error)),
         }
     }
-}
-
-fn unreadable(error: &io::Error) -> Trouble {
-    Trouble::Passing(match error.kind() {
-        ErrorKind::PermissionDenied => Cause::ReadOnly,
-        _ => Cause::Failing,
-    })
 }
 
 impl Guard {
@@ -141,14 +131,17 @@ impl Guard {
         let indexed = Index::open(&index.path).map_err(unread)?;
         let state = indexed.read().map_err(unread)?;
         let progress = wal::progress(connection)?;
+        let changes = Changes::watch(&file.path);
         let stamp = file.path.metadata().map(|it| Stamp::of(&it));
         Ok(Guard {
             stamp: stamp.map_err(|source| StoreError::File {
                 path: database.display().to_string(),
                 source,
             })?,
+            changes,
             database: file,
             log,
+            mapped: 0,
             index,
             header,
             page: connection.pragma_query_value(None, "page_size", |row| row.get(0))?,
@@ -164,7 +157,25 @@ impl Guard {
     pub(super) fn take_as_it_is(&mut self) {
         if let Ok(metadata) = self.database.look() {
             self.stamp = Stamp::of(&metadata);
+            self.changes.forget();
         }
+    }
+
+    /// How the database was when it was looked at last.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Whether the index may be touched, so also the database.
+    pub(super) fn look_at_index(&mut self) -> Result<(), Trouble> {
+        let length = self.index.look()?.len();
+        if length < self.mapped {
+            return Err(Trouble::restart(
+                "the index of the board's file (-shm) was cut short",
+            ));
+        }
+        self.mapped = length;
+        Ok(())
     }
 
     /// Where the database is.
@@ -178,9 +189,11 @@ impl Guard {
         loop {
             match self.look_once(connection)? {
                 Ok(wal) => return Ok(wal),
-                Err(doubt) if began.elapsed() >= doubt.patience => {
-                    return Err(Trouble::replaced(doubt.what));
+                Err(Doubt::Harm { what, patience }) if began.elapsed() >= patience => {
+                    return Err(Trouble::replaced(what));
                 }
+                // Whoever writes is seen only when that is done.
+                Err(Doubt::Touched(stamp)) if began.elapsed() >= PAUSE => self.stamp = stamp,
                 Err(_) => std::thread::sleep(PAUSE),
             }
         }
@@ -192,13 +205,16 @@ impl Guard {
         &mut self,
         connection: &Connection,
     ) -> Result<Result<Option<Wal>, Doubt>, Trouble> {
-        self.index.look()?;
+        self.look_at_index()?;
         let length = self.log.look()?.len();
         let header = self.read_header()?;
-        let state = self.indexed.read().map_err(|error| unreadable(&error))?;
+        let state = self
+            .indexed
+            .read()
+            .map_err(|error| Trouble::of_file(&error))?;
         let progress = wal::progress(connection).map_err(|error| Trouble::of(&error))?;
         let stamp = Stamp::of(&self.database.look()?);
-        let doubt = |what, patience| Ok(Err(Doubt { what, patience }));
+        let doubt = |what, patience| Ok(Err(Doubt::Harm { what, patience }));
         if length < progress.bytes(self.page) {
             let what = "the write-ahead log of the board's file was cut short";
             return doubt(what, PAUSE);
@@ -206,7 +222,12 @@ impl Guard {
         let is_explained = progress.written_back != self.progress.written_back
             || state.salts != self.state.salts
             || (state.attempted > progress.written_back && state != self.opened);
-        if stamp != self.stamp && !is_explained {
+        // After the stamp: it changes before a write has come to its end.
+        let is_written = self.changes.are_there();
+        if (stamp != self.stamp || is_written == Some(true)) && !is_explained {
+            if stamp.length == self.stamp.length && is_written == Some(false) {
+                return Ok(Err(Doubt::Touched(stamp)));
+            }
             let what = if stamp.length < self.stamp.length {
                 "the board's file was cut short"
             } else {
@@ -219,6 +240,7 @@ impl Guard {
             return doubt(what, PAUSE);
         }
         (self.stamp, self.progress, self.state) = (stamp, progress, state);
+        self.changes.forget();
         Ok(Ok(header.filter(|_| progress.pages > 0)))
     }
 
@@ -227,7 +249,7 @@ impl Guard {
         match self.header.read_exact_at(&mut header, 0) {
             Ok(()) => Ok(Wal::of_header(&header)),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(unreadable(&error)),
+            Err(error) => Err(Trouble::of_file(&error)),
         }
     }
 }

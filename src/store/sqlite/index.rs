@@ -8,6 +8,8 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 const SALTS: usize = 32;
 /// Where it is how many pages somebody began to write back.
 const ATTEMPTED: usize = 128;
+/// The size of its first part, in bytes, which it always has while a database is in use.
+pub(super) const SMALLEST: u64 = 32_768;
 /// As much as is read.
 const SIZE: usize = ATTEMPTED + 4;
 

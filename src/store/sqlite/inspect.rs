@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     condition::problem,
     marker::Note,
-    place::{NO_ROOM, READ_ONLY, beside, length, writable},
+    place::{NO_ROOM, READ_ONLY, Stamp, beside, length, writable},
     schema,
 };
 use crate::store::StoreError;
@@ -64,6 +64,23 @@ pub(super) enum Problem {
     Journal,
     #[error("the write-ahead log beside it (-wal) is not the one that belongs to it")]
     ForeignWal,
+    #[error("it and the write-ahead log beside it (-wal) do not belong together: {0}")]
+    Mixed(String),
+    #[error(
+        "it is a copy of a file in use without the write-ahead log (-wal) that belonged beside \
+         it: the latest entries are missing"
+    )]
+    WithoutLog,
+    #[error(
+        "it holds nothing yet, because all {0} entries of the log were in its write-ahead log \
+         (-wal), which is lost"
+    )]
+    LogLost(u64),
+    #[error(
+        "it holds nothing, as a copy of a new board without the write-ahead log (-wal) that \
+         belonged beside it"
+    )]
+    EmptyWithoutLog,
     #[error(
         "its log of the board {board} ends at {found}, and entries up to {noted} were \
          confirmed: its write-ahead log (-wal) is lost, or it is an older copy"
@@ -160,6 +177,10 @@ pub(super) enum Found {
     /// It may: SQLite begins the log again, with salts at random after another program has
     /// written it back, and the process may have died before that was noted.
     WithUnknownLog,
+    /// An SQLite file beside its write-ahead log that is not as it was noted to be. It may have
+    /// been moved with all that belongs to it, or the process has died while it wrote the log
+    /// back; or another was put in its place, which the log does not belong to.
+    Changed,
 }
 
 /// Whether what is at a path may be opened for all that its first bytes say. Changes and
@@ -167,11 +188,22 @@ pub(super) enum Found {
 pub(super) fn head(path: &Path) -> Result<(), StoreError> {
     let header = read_header::<HEADER>(path)?;
     match header {
-        Some(header) if header[68..72] == [0; 4] || header[68..72] == schema::APPLICATION => Ok(()),
+        Some(header) if may_be_ours(&header) => Ok(()),
         Some(_) => Err(Problem::Foreign.in_file(path)),
         None if length(path).map_err(|e| writable(path, e))? == 0 => Ok(()),
         None => Err(Problem::NoDatabase.in_file(path)),
     }
+}
+
+/// Whether the header of a database is one of ours, or does not say whose it is.
+fn may_be_ours(header: &[u8; HEADER]) -> bool {
+    let application = &header[68..72];
+    [[0; 4], schema::APPLICATION, schema::WITH_LOG].contains(&[
+        application[0],
+        application[1],
+        application[2],
+        application[3],
+    ])
 }
 
 /// Whether nothing is there, not even a note. Changes and makes nothing.
@@ -224,6 +256,8 @@ fn wal_fits(
     note: &Note,
     database: &[u8; HEADER],
 ) -> Result<Result<Found, Problem>, StoreError> {
+    let stamp = path.metadata().map(|found| Stamp::of(&found));
+    let stamp = stamp.map_err(|source| writable(path, source))?;
     let path = beside(path, "-wal");
     let Some(header) = read_header::<WAL_HEADER>(&path)? else {
         // Cut off within its header: nothing in it was ever committed.
@@ -237,7 +271,8 @@ fn wal_fits(
     let is_alike = page == u32::from(u16::from_be_bytes([database[16], database[17]]));
     let is_noted = note.wal.is_none_or(|noted| wal == noted) && !note.is_closed;
     Ok(match (is_alike, is_noted) {
-        (true, true) => Ok(Found::Database),
+        (true, true) if note.file.is_none_or(|noted| stamp == noted) => Ok(Found::Database),
+        (true, true) => Ok(Found::Changed),
         (true, false) => Ok(Found::WithUnknownLog),
         (false, _) => Err(Problem::ForeignWal),
     })
@@ -261,23 +296,32 @@ fn read_header<const N: usize>(path: &Path) -> Result<Option<[u8; N]>, StoreErro
 }
 
 /// Whether a database is ours, whole, and as far as was noted. Reads only, and all of it if it
-/// has a log that is not known.
+/// has a log that may not be its own.
 pub(super) fn inside(
     connection: &Connection,
     path: &Path,
     note: &Note,
     found: Found,
 ) -> Result<Result<(), Problem>, StoreError> {
-    if found != Found::WithUnknownLog {
-        return fits(connection, path, note, false);
-    }
-    match fits(connection, path, note, true) {
-        Ok(Err(_)) => Ok(Err(Problem::ForeignWal)),
-        Err(error) if let Some(Problem::Damaged(_) | Problem::NoDatabase) = problem(&error) => {
-            Ok(Err(Problem::ForeignWal))
-        }
-        fits => fits,
-    }
+    let is_doubtful = match found {
+        Found::Nothing => return Ok(Ok(())),
+        Found::Database => false,
+        Found::WithUnknownLog | Found::Changed => true,
+    };
+    let fits = match fits(connection, path, note, is_doubtful) {
+        Ok(fits) => fits,
+        Err(error) => match problem(&error) {
+            Some(problem @ (Problem::Damaged(_) | Problem::NoDatabase)) if is_doubtful => {
+                Err(problem)
+            }
+            _ => return Err(error),
+        },
+    };
+    Ok(fits.map_err(|problem| match (found, problem) {
+        (Found::WithUnknownLog, _) => Problem::ForeignWal,
+        (Found::Changed, Problem::Damaged(damage)) => Problem::Mixed(damage),
+        (_, problem) => problem,
+    }))
 }
 
 fn fits(
@@ -289,8 +333,18 @@ fn fits(
     if let Err(problem) = schema::identify(connection, path)? {
         return Ok(Err(problem));
     }
+    if schema::is_empty(connection)? {
+        return without_tables(connection, note);
+    }
     let error = |source| writable(path, source);
     let size = length(path).map_err(error)? + length(&beside(path, "-wal")).map_err(error)?;
+    if size > CHECKED && is_doubtful {
+        tracing::info!(
+            path = %path.display(),
+            "the file and its write-ahead log are not as they were noted to be: all of them is \
+             checked, which takes some seconds for each gigabyte"
+        );
+    }
     if (size <= CHECKED || is_doubtful)
         && let Some(damage) = damage(connection, size <= AUDITED || is_doubtful)?
     {
@@ -322,7 +376,22 @@ fn fits(
         };
         return Ok(Err(problem));
     }
+    // What was noted is there, whatever else is not.
+    if note.boards.is_empty() && schema::lacks_log(connection)? {
+        return Ok(Err(Problem::WithoutLog));
+    }
     Ok(Ok(()))
+}
+
+/// Whether a file without tables may be one that was just begun. Early versions wrote all
+/// tables to the log first: of their young boards the file itself is empty.
+fn without_tables(connection: &Connection, note: &Note) -> Result<Result<(), Problem>, StoreError> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    Ok(match note.entries() {
+        0 if note.is_noted || mode != "wal" => Ok(()),
+        0 => Err(Problem::EmptyWithoutLog),
+        entries => Err(Problem::LogLost(entries)),
+    })
 }
 
 /// What is wrong with the structure of a file, and with what it says twice if that is audited.

@@ -9,14 +9,14 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::Read,
+    io::{self, ErrorKind, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use super::{
     inspect::{Problem, Wal},
-    place::{beside, length, writable},
+    place::{Identity, Stamp, beside, is_local, length, writable},
 };
 use crate::{
     board::{BoardId, Epoch},
@@ -39,6 +39,10 @@ pub(super) struct Note {
     pub(super) is_closed: bool,
     /// Which write-ahead log was written last, if that was noted.
     pub(super) wal: Option<Wal>,
+    /// How the database was when it was looked at last, if that was noted.
+    pub(super) file: Option<Stamp>,
+    /// Whether there was a note, whatever it says.
+    pub(super) is_noted: bool,
     /// Its boards.
     pub(super) boards: Vec<NotedBoard>,
 }
@@ -80,12 +84,15 @@ impl Note {
     fn text(&self) -> String {
         let state = if self.is_closed { "closed" } else { "open  " };
         let wal = self.wal.map_or_else(|| "-".repeat(16), |it| it.to_string());
+        let file = self
+            .file
+            .map_or_else(|| "-".repeat(Stamp::TEXT), |it| it.to_string());
         let boards: String = self
             .boards
             .iter()
             .map(|NotedBoard { name, epoch, seq }| format!("{name} {epoch} {seq:020}\n"))
             .collect();
-        format!("{MAGIC} {state} {wal}\n{boards}")
+        format!("{MAGIC} {state} {wal} {file}\n{boards}")
     }
 
     fn parse(text: &str) -> Option<Note> {
@@ -100,6 +107,8 @@ impl Note {
             _ => return None,
         };
         let wal = Wal::parse(words.next()?);
+        // Early versions did not note it.
+        let file = words.next().and_then(Stamp::parse);
         let boards = lines.map(|line| {
             let mut words = line.split_whitespace();
             Some(NotedBoard {
@@ -111,6 +120,8 @@ impl Note {
         Some(Note {
             is_closed,
             wal,
+            file,
+            is_noted: true,
             boards: boards.collect::<Option<_>>()?,
         })
     }
@@ -120,6 +131,9 @@ impl Note {
 pub(super) struct Marker {
     database: PathBuf,
     file: File,
+    /// The database itself, locked where that is possible. SQLite's own locks on it end when
+    /// any file of it is closed in this process: so this goes after the last connection.
+    locked: Option<File>,
     pub(super) note: Note,
     /// Is the database being closed in good order? Then it is noted that it was.
     pub(super) closes: bool,
@@ -130,7 +144,7 @@ impl Drop for Marker {
         let log = beside(&self.database, "-wal");
         if self.closes && length(&log).is_ok_and(|bytes| bytes == 0) {
             self.note.is_closed = true;
-            self.note.wal = None;
+            (self.note.wal, self.note.file) = (None, None);
             if let Err(error) = self.sync() {
                 tracing::warn!(%error, "that the file is closed was not noted");
             }
@@ -146,20 +160,8 @@ impl Marker {
     pub(super) fn lock(database: &Path) -> Result<Marker, StoreError> {
         let path = beside(database, ".lock");
         let error = |source| writable(&path, source);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(error)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse(database.display().to_string()));
-            }
-            Err(TryLockError::Error(source)) => return Err(error(source)),
-        }
+        let mut file = open(&path).map_err(error)?;
+        lock(&file, database, error)?;
         let mut bytes = Vec::new();
         let mut limited = Read::take(&mut file, MOST_BYTES);
         limited.read_to_end(&mut bytes).map_err(error)?;
@@ -170,12 +172,58 @@ impl Marker {
             std::str::from_utf8(&bytes).ok().and_then(Note::parse)
         };
         let note = note.ok_or_else(|| Problem::NoNote.in_file(&path))?;
-        Ok(Marker {
+        let mut marker = Marker {
             database: database.to_owned(),
             file,
+            locked: None,
             note,
             closes: false,
-        })
+        };
+        marker.lock_database()?;
+        Ok(marker)
+    }
+
+    /// Locks the database itself too, if it is there: to delete the lock beside it must not let
+    /// a second writer in.
+    ///
+    /// # Errors
+    /// If another process has it, or it cannot be read.
+    pub(super) fn lock_database(&mut self) -> Result<(), StoreError> {
+        let database = &self.database;
+        if self.locked.is_some() || !(database.exists() && is_local(database)) {
+            return Ok(());
+        }
+        let error = |source| writable(database, source);
+        let file = File::open(database).map_err(error)?;
+        lock(&file, database, error)?;
+        self.locked = Some(file);
+        Ok(())
+    }
+
+    /// Makes the lock again if somebody has taken it away.
+    ///
+    /// # Errors
+    /// If something else is there now, or it cannot be made.
+    pub(super) fn restore(&mut self) -> io::Result<()> {
+        let path = beside(&self.database, ".lock");
+        let known = Identity::of(&self.file.metadata()?);
+        match path.metadata() {
+            Ok(found) if Identity::of(&found) == known => return Ok(()),
+            // As a start has made it that was refused.
+            Ok(found) if found.len() == 0 => {}
+            Ok(_) => return Err(ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let file = open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            // By a start that will be refused.
+            Err(TryLockError::WouldBlock) if self.locked.is_some() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        self.file = file;
+        self.sync()
     }
 
     /// Writes the note. It is there when the process dies, but not yet after a power cut.
@@ -195,6 +243,26 @@ impl Marker {
     }
 }
 
+/// The file of a lock, which is made if it is not there.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    options.open(path)
+}
+
+/// Locks a file of a database. SQLite's locks are of another kind, where files are local to
+/// Linux.
+fn lock(
+    file: &File,
+    database: &Path,
+    error: impl FnOnce(io::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    file.try_lock().map_err(|problem| match problem {
+        TryLockError::WouldBlock => StoreError::InUse(database.display().to_string()),
+        TryLockError::Error(source) => error(source),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +275,9 @@ mod tests {
         let length = note.text().len();
         note.is_closed = true;
         note.wal = Wal::parse("0123456789abcdef");
+        let folder = tempfile::tempdir().unwrap();
+        note.file = Some(Stamp::of(&folder.path().metadata().unwrap()));
+        note.is_noted = true;
         note.board(&BoardId::default(), Epoch(9), u64::MAX);
         let text = note.text();
         assert_eq!(text.len(), length);
@@ -237,6 +308,10 @@ mod tests {
             assert!(Marker::lock(&database).is_err(), "{content}");
             assert_eq!(std::fs::read_to_string(&lock).unwrap(), content);
         }
+        let early =
+            "podium-1 open   ----------------\nmain 000000000000000a 00000000000000000007\n";
+        std::fs::write(&lock, early).unwrap();
+        assert_eq!(Marker::lock(&database).unwrap().note.entries(), 7);
         for content in ["", "\0\0\0\0"] {
             std::fs::write(&lock, content).unwrap();
             assert_eq!(Marker::lock(&database).unwrap().note, Note::default());

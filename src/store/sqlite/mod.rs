@@ -8,6 +8,7 @@
 
 mod adopt;
 mod announcements;
+mod changes;
 mod condition;
 mod guard;
 mod index;
@@ -40,7 +41,7 @@ use super::{
     AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
 };
 use crate::{
-    board::{BoardId, Rules, Timestamp, UserId},
+    board::{BoardId, Epoch, Rules, Timestamp, UserId},
     clock,
     vital::Pulse,
 };
@@ -148,13 +149,14 @@ impl Database {
         connection.pragma_update(None, "cell_size_check", true)?;
         let inside = inspect::inside(&connection, path, &marker.note, found)?;
         inside.map_err(|problem| problem.in_file(path))?;
+        marker.lock_database()?;
         if connection.is_readonly("main")? {
             return Err(Problem::ReadOnly.in_file(path));
         }
 
         marker.note.is_closed = false;
         // Whoever writes notes it.
-        marker.note.wal = None;
+        (marker.note.wal, marker.note.file) = (None, None);
         marker.sync().map_err(|source| writable(path, source))?;
         if found == Found::Nothing {
             // A process that dies while it makes the file leaves no journal beside it, which
@@ -228,7 +230,16 @@ impl Ready {
             unwritten.clone(),
             gate.clone(),
         );
-        let wal = Wal::new(&self.path, &self.database.connection, gate)?;
+        // Before the file says that it has a log: by the note it is known what that must hold.
+        let Database {
+            connection, marker, ..
+        } = &mut self.database;
+        let epoch = Epoch(self.row.epoch.cast_unsigned());
+        marker.note.board(&self.name, epoch, self.seq);
+        let noted = marker.write();
+        noted.map_err(|source| writable(&self.path, source))?;
+        let mut wal = Wal::new(&self.path, connection, gate)?;
+        wal.begin(connection);
         let guard = Guard::new(&self.path, &self.database.connection)?;
         let condition = Condition::new();
         let writer = Writer::new(

@@ -2,6 +2,7 @@
 //! that do not keep what they confirm.
 
 use std::{
+    fmt,
     fs::Metadata,
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
@@ -38,6 +39,24 @@ const FUSE: &str = "what is behind it may be a network or a cloud drive, which m
 const MEMORY: &str = "that is memory, and all of it is gone after a restart of the machine: take \
                       a disk";
 const LAYER: &str = "in a container that is gone together with the container: mount a volume";
+
+/// Whether a file is on a file system of this machine's kernel alone: elsewhere nobody hears of
+/// what others write, and locks of several kinds may be one.
+#[cfg(target_os = "linux")]
+pub(super) fn is_local(path: &Path) -> bool {
+    let kind = file_system(path);
+    kind.is_some_and(|kind| {
+        !RISKY
+            .iter()
+            .any(|(magic, _, why)| *magic == kind && (*why == NETWORK || *why == FUSE))
+    })
+}
+
+/// Nothing is known of other systems.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_local(_: &Path) -> bool {
+    false
+}
 
 /// What puts at risk what is stored in this file, as sentences.
 pub(in crate::store) fn risks(path: &Path) -> Vec<String> {
@@ -117,6 +136,50 @@ impl Identity {
             device: metadata.dev(),
             inode: metadata.ino(),
         }
+    }
+}
+
+/// How a file was when it was looked at. Whoever writes to it changes this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// In bytes.
+    pub(super) length: u64,
+    /// When it was written last, in seconds since 1970-01-01T00:00:00Z, and nanoseconds more.
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    /// The length of its text, in bytes.
+    pub(super) const TEXT: usize = 40;
+
+    pub(super) fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+
+    /// From its text.
+    pub(super) fn parse(text: &str) -> Option<Stamp> {
+        let number = |range| u64::from_str_radix(text.get(range)?, 16).ok();
+        let stamp = Stamp {
+            length: number(0..16)?,
+            modified: (
+                number(16..32)?.cast_signed(),
+                number(32..Stamp::TEXT)?.cast_signed(),
+            ),
+        };
+        (text.len() == Stamp::TEXT).then_some(stamp)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stamp {
+            length,
+            modified: (seconds, nanos),
+        } = self;
+        write!(f, "{length:016x}{seconds:016x}{nanos:08x}")
     }
 }
 

@@ -2,7 +2,8 @@
 //! write, so that neither waits for the other (WAL).
 //!
 //! However long somebody's past is, it is read in pieces of some milliseconds, because
-//! whoever reads keeps the write-ahead log from beginning again. Entries of the log
+//! whoever reads keeps the write-ahead log from beginning again. SQLite itself ends a piece
+//! that takes longer than [`LONGEST_PIECE`], whatever it is doing. Entries of the log
 //! never change and are never taken away, so all pieces together are as of one moment:
 //! that of the first, which says up to where the others look.
 
@@ -13,10 +14,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, params};
 use tokio::sync::RwLock;
 
-use super::{place::Identity, wal::Gate};
+use super::{
+    index::SMALLEST,
+    place::{Identity, beside, length},
+    wal::Gate,
+};
 use crate::{
     blocking,
     board::{Applied, Score, Seq, Timestamp, UserId},
@@ -32,6 +37,13 @@ const PIECE: Piece = Piece {
     rows: 4096,
     points: 50,
 };
+
+/// How long one transaction may take. On a disk that needs longer for a piece, what was read
+/// is in the system's memory when the same is asked for again.
+const LONGEST_PIECE: Duration = Duration::from_millis(500);
+
+/// How many steps SQLite takes between two looks at the clock: some microseconds.
+const STEPS: i32 = 1000;
 
 /// How much is read in one transaction.
 #[derive(Clone, Copy)]
@@ -49,6 +61,8 @@ pub(super) type Unwritten = Arc<Mutex<Arc<Vec<(Seq, Applied)>>>>;
 /// What reads; see the module.
 pub(super) struct Reader {
     path: PathBuf,
+    /// The index of its write-ahead log.
+    index: PathBuf,
     /// The file that is meant, if it was there.
     identity: Option<Identity>,
     board: i64,
@@ -59,13 +73,57 @@ pub(super) struct Reader {
     /// Whoever reads holds it, so that closing waits.
     is_open: Arc<RwLock<bool>>,
     /// Those that nobody reads with just now.
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reading>>,
+}
+
+/// A connection that reads, and when SQLite is to end what it does.
+struct Reading {
+    connection: Connection,
+    end: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Reading {
+    fn new(mut connection: Connection) -> Result<Reading, StoreError> {
+        let end = Arc::new(Mutex::new(None::<Instant>));
+        let asked = end.clone();
+        let is_over = move || asked.lock().is_some_and(|end| Instant::now() >= end);
+        connection.progress_handler(STEPS, Some(is_over))?;
+        // Who waits for another program keeps the gate from being closed too.
+        connection.busy_timeout(LONGEST_PIECE)?;
+        Ok(Reading { connection, end })
+    }
+
+    /// Reads as of one moment of the file.
+    ///
+    /// # Errors
+    /// [`StoreError::TookTooLong`] if that takes longer than it may.
+    fn transaction<T>(
+        &self,
+        longest: Duration,
+        read: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        *self.end.lock() = Some(Instant::now() + longest);
+        let transaction = self.connection.unchecked_transaction()?;
+        let read = read(&transaction);
+        // To end it must not be ended.
+        *self.end.lock() = None;
+        drop(transaction);
+        read.map_err(|error| match error {
+            StoreError::Database(error)
+                if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
+            {
+                StoreError::TookTooLong
+            }
+            error => error,
+        })
+    }
 }
 
 impl Reader {
     pub(super) fn new(path: PathBuf, board: i64, unwritten: Unwritten, gate: Gate) -> Reader {
         let identity = path.metadata().ok().map(|it| Identity::of(&it));
         Reader {
+            index: beside(&path, "-shm"),
             path,
             identity,
             board,
@@ -108,32 +166,35 @@ impl Reader {
         is_given_up: &dyn Fn() -> bool,
     ) -> Result<Option<History>, StoreError> {
         let unwritten = self.unwritten.lock().clone();
+        // SQLite has it mapped: to touch what was cut off would end the process.
+        if length(&self.index).is_ok_and(|bytes| bytes < SMALLEST) {
+            return Err(StoreError::Damaged("its index (-shm) was cut short"));
+        }
         let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
+        let reading = match idle {
+            Some(reading) => reading,
             None => self.connect()?,
         };
         let look = Look {
-            connection: &connection,
+            reading: &reading,
             gate: &self.gate,
             board: self.board,
             piece: PIECE,
+            longest: LONGEST_PIECE,
             is_given_up,
         };
         let history = look.history(&unwritten, user, points);
-        self.idle.lock().push(connection);
+        self.idle.lock().push(reading);
         history
     }
 
-    fn connect(&self) -> Result<Connection, StoreError> {
+    fn connect(&self) -> Result<Reading, StoreError> {
         let found = self.path.metadata().ok().map(|it| Identity::of(&it));
         if found != self.identity {
             return Err(StoreError::Damaged("the file was replaced or moved away"));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        Ok(connection)
+        Reading::new(Connection::open_with_flags(&self.path, flags)?)
     }
 }
 
@@ -167,10 +228,12 @@ fn latest_sql() -> String {
 
 /// One look back at somebody's past, in pieces.
 struct Look<'a> {
-    connection: &'a Connection,
+    reading: &'a Reading,
     gate: &'a Gate,
     board: i64,
     piece: Piece,
+    /// How long a piece may take.
+    longest: Duration,
     /// Has it taken too long?
     is_given_up: &'a dyn Fn() -> bool,
 }
@@ -212,7 +275,7 @@ impl Look<'_> {
             return Err(StoreError::TookTooLong);
         }
         let _passed = self.gate.pass();
-        read(&self.connection.unchecked_transaction()?)
+        self.reading.transaction(self.longest, read)
     }
 
     fn history(
@@ -386,7 +449,10 @@ pub(super) fn acted(row: &Row<'_>) -> Result<RecentAction, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::schema;
+    use crate::store::sqlite::{
+        schema,
+        wal::{MANY, Wal, progress},
+    };
 
     /// A file with the schema, which the connection that writes it keeps open.
     fn file() -> (tempfile::TempDir, PathBuf, Connection) {
@@ -461,7 +527,7 @@ mod tests {
             for seq in 1..=20 {
                 act(&connection, seq);
             }
-            let reading = Connection::open(&path).expect("a file");
+            let reading = Reading::new(Connection::open(&path).expect("a file")).expect("one");
             let pieces = std::cell::Cell::new(0);
             let goes_on = || {
                 pieces.set(pieces.get() + 1);
@@ -472,8 +538,9 @@ mod tests {
                 false
             };
             let look = Look {
-                connection: &reading,
+                reading: &reading,
                 gate: &Gate::default(),
+                longest: LONGEST_PIECE,
                 board: 1,
                 piece: Piece {
                     rows: piece,
@@ -497,14 +564,93 @@ mod tests {
     fn a_look_that_takes_too_long_ends_before_the_next_piece() {
         let (_folder, _, connection) = file();
         let look = Look {
-            connection: &connection,
+            reading: &Reading::new(connection).expect("one"),
             gate: &Gate::default(),
+            longest: LONGEST_PIECE,
             board: 1,
             piece: PIECE,
             is_given_up: &|| true,
         };
         let given_up = look.history(&[], USER, 6);
         assert!(matches!(given_up, Err(StoreError::TookTooLong)));
+    }
+
+    /// What never ends by itself.
+    const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n)
+         SELECT count(*) FROM n, (SELECT count(*) FROM log)";
+
+    fn endless(now: &Transaction<'_>) -> Result<u64, StoreError> {
+        Ok(now.query_row(ENDLESS, [], |row| row.get(0))?)
+    }
+
+    #[test]
+    fn a_piece_that_takes_too_long_is_ended_by_sqlite_and_the_next_is_read() {
+        let (_folder, path, _writing) = file();
+        let reading = Reading::new(Connection::open(path).expect("a file")).expect("one");
+        for longest in [Duration::ZERO, Duration::from_millis(50), LONGEST_PIECE] {
+            let ended = reading.transaction(longest, endless);
+            assert!(matches!(ended, Err(StoreError::TookTooLong)), "{ended:?}");
+            let entries = reading.transaction(LONGEST_READ, |now| {
+                Ok(now.query_row("SELECT count(*) FROM log", [], |row| row.get::<_, u64>(0))?)
+            });
+            assert!(matches!(entries, Ok(0)), "{entries:?}");
+        }
+    }
+
+    /// Readers that would stay for ever follow each other without a pause, and the log begins
+    /// again all the same.
+    #[test]
+    fn slow_readers_do_not_hold_the_log() {
+        let (_folder, path, writing) = file();
+        let gate = Gate::default();
+        let mut wal = Wal::new(&path, &writing, gate.clone()).expect("a log");
+        let (read, is_read) = std::sync::mpsc::channel();
+        let readers = (0..3).map(|_| {
+            let (path, gate, read) = (path.clone(), gate.clone(), read.clone());
+            std::thread::spawn(move || {
+                let reading = Reading::new(Connection::open(path).expect("a file")).expect("one");
+                let look = Look {
+                    reading: &reading,
+                    gate: &gate,
+                    board: 1,
+                    piece: PIECE,
+                    longest: LONGEST_PIECE,
+                    is_given_up: &|| false,
+                };
+                loop {
+                    let ended = look.piece(endless);
+                    assert!(matches!(ended, Err(StoreError::TookTooLong)), "{ended:?}");
+                    if read.send(()).is_err() {
+                        return;
+                    }
+                }
+            })
+        });
+        let readers: Vec<_> = readers.collect();
+        writing
+            .execute_batch("CREATE TABLE t (a)")
+            .expect("written");
+        for _ in 0..3 {
+            // While all of them read.
+            is_read.recv().expect("readers");
+            // 34 MB, which is much.
+            writing
+                .execute_batch("INSERT INTO t VALUES (zeroblob(34000000)); DELETE FROM t;")
+                .expect("written");
+            assert!(progress(&writing).expect("a log").pages >= MANY);
+            wal.tend(&writing).expect("written back");
+            writing
+                .execute_batch("INSERT INTO t VALUES (1)")
+                .expect("written");
+            let left = progress(&writing).expect("a log").pages;
+            assert!(left < MANY / 8, "it has begun again: {left} pages");
+        }
+        let log = path.with_extension("db-wal").metadata().expect("a log");
+        assert!(log.len() <= 64_000_000, "{} bytes", log.len());
+        drop(is_read);
+        for reader in readers {
+            reader.join().expect("it ended");
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,11 @@ use crate::store::StoreError;
 /// nothing there, 0.
 pub(super) const APPLICATION: [u8; 4] = *b"Podm";
 
+/// The same of a file whose latest entries are in the write-ahead log beside it. It stands in
+/// the file while a server runs; the log itself says [`APPLICATION`]. So a copy of the file
+/// without its log is known, and one that SQLite has made is whole.
+pub(super) const WITH_LOG: [u8; 4] = *b"Podw";
+
 /// Tables that each schema has.
 const TABLES: [&str; 3] = ["boards", "log", "users"];
 
@@ -211,11 +216,35 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", step + 1)?;
         transaction.commit()?;
     }
-    if application(connection)? == 0 {
+    if application(connection)?.to_be_bytes() != APPLICATION {
         let ours = i32::from_be_bytes(APPLICATION);
         connection.pragma_update(None, "application_id", ours)?;
     }
     remember_rule(connection)
+}
+
+/// Writes what a file says of itself, [`APPLICATION`] or [`WITH_LOG`], and the rows of its
+/// boards, by whose epochs it is known whose log this is in.
+pub(super) fn mark(connection: &Connection, mark: [u8; 4]) -> Result<(), StoreError> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.pragma_update(None, "application_id", i32::from_be_bytes(mark))?;
+    // What stays as it is SQLite does not write.
+    for change in [1, -1] {
+        let sql = "UPDATE boards SET ranked_through = ranked_through + ?1";
+        transaction.execute(sql, [change])?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Is the write-ahead log missing that the file says it has?
+pub(super) fn lacks_log(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(application(connection)?.to_be_bytes() == WITH_LOG)
+}
+
+/// Are there no tables at all?
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// Whether a file is empty or one of ours.
@@ -228,7 +257,7 @@ pub(super) fn identify(
 ) -> Result<Result<(), Problem>, StoreError> {
     let is_ours = match application(connection)? {
         0 => false,
-        id if id.to_be_bytes() == APPLICATION => true,
+        id if [APPLICATION, WITH_LOG].contains(&id.to_be_bytes()) => true,
         _ => return Ok(Err(Problem::Foreign)),
     };
     let version = version(connection)?;

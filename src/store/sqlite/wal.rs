@@ -14,7 +14,7 @@ use std::{
 use parking_lot::{RwLock, RwLockReadGuard};
 use rusqlite::Connection;
 
-use super::{inspect::WAL_HEADER, place::beside};
+use super::{inspect::WAL_HEADER, place::beside, schema};
 use crate::{limits::OnceAMinute, store::StoreError};
 
 /// Pages in the log from which on it is written back into the file, 33 MB. Scattered
@@ -53,6 +53,8 @@ pub(super) struct Wal {
     used: u64,
     /// From how many pages on it is written back.
     limit: u64,
+    /// Does the database say that it has a log, also where the log is read with it?
+    is_marked: bool,
     /// Pages that were written since the last look.
     written: u64,
     looked: Instant,
@@ -84,10 +86,35 @@ impl Wal {
             gate,
             used: 0,
             limit: MANY,
+            is_marked: false,
             written: 0,
             looked: Instant::now(),
             warnings: OnceAMinute::default(),
         })
+    }
+
+    /// Has the database say that it has a log. A disk on which that finds no room is found out
+    /// by whoever writes.
+    pub(super) fn begin(&mut self, connection: &Connection) {
+        if let Err(error) = self.write_back(connection, After::Restart) {
+            self.warn(&format!("it cannot be written back: {error}"));
+        }
+    }
+
+    /// Has the database say that it is whole, as it is when it was closed.
+    pub(super) fn end(&mut self, connection: &Connection) {
+        if let Err(error) = self.unmark(connection) {
+            self.warn(&format!("its end was not written: {error}"));
+        }
+    }
+
+    /// The log says that all is there, and the file that its log must be.
+    fn unmark(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        if self.is_marked {
+            schema::mark(connection, schema::APPLICATION)?;
+            self.is_marked = false;
+        }
+        Ok(())
     }
 
     /// To be called after each commit, and at least once a second: writes back what is
@@ -103,6 +130,7 @@ impl Wal {
     }
 
     fn try_tend(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.unmark(connection)?;
         let used = progress(connection)?.pages;
         // Less than before is a log that has begun again.
         self.written += used.checked_sub(self.used).unwrap_or(used);
@@ -132,9 +160,12 @@ impl Wal {
         connection.busy_timeout(Duration::ZERO)?;
         let done = {
             let _alone = self.gate.0.write();
+            // Where that finds no room the log is written back all the same, and makes some.
+            self.is_marked |= schema::mark(connection, schema::WITH_LOG).is_ok();
             checkpoint(connection, mode)
         };
         connection.busy_timeout(PATIENCE)?;
+        self.unmark(connection)?;
         match (done?.is_whole, after) {
             (true, _) => self.limit = MANY,
             (false, After::Restart) => {

@@ -4,6 +4,7 @@
 //! senders share the cost of one `fsync`, and answers after the commit.
 
 use std::{
+    io::ErrorKind,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -128,7 +129,6 @@ impl Writer {
         pulse: &Pulse,
     ) {
         let condition = self.condition.clone();
-        condition.wait_for_disk(pulse, || self.note());
         let mut open = true;
         while open {
             // Each turn ends within a fraction of a second, with requests or without, but
@@ -184,6 +184,8 @@ impl Writer {
             if let Err(trouble) = self.look() {
                 return self.found(Some(trouble));
             }
+        } else if let Err(trouble) = self.guard.look_at_index() {
+            return self.found(Some(trouble));
         }
         // A log that cannot be written back grows, and can still be written.
         if let Err(error) = self.wal.tend(&self.database.connection) {
@@ -194,10 +196,21 @@ impl Writer {
         }
     }
 
-    /// Looks at the files, and remembers which log it is.
+    /// Looks at the files, and notes how they are.
     fn look(&mut self) -> Result<(), Trouble> {
+        let wal = self.guard.look(&self.database.connection)?;
         let marker = &mut self.database.marker;
-        marker.note.wal = self.guard.look(&self.database.connection)?;
+        marker.restore().map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::WouldBlock => {
+                Trouble::replaced("the lock of the board's file (.lock) was replaced by another")
+            }
+            _ => Trouble::of_file(&error),
+        })?;
+        let file = Some(self.guard.stamp());
+        if (marker.note.wal, marker.note.file) != (wal, file) {
+            (marker.note.wal, marker.note.file) = (wal, file);
+            self.note();
+        }
         Ok(())
     }
 
@@ -283,6 +296,7 @@ impl Writer {
         &mut self,
         commands: impl Iterator<Item = &'a Command>,
     ) -> Result<Written, Trouble> {
+        self.guard.look_at_index()?;
         let written = self.write(commands).map_err(|error| {
             self.warn(
                 &error,
@@ -354,6 +368,9 @@ impl Writer {
     /// Writes what is left to be written, unless the files are not to be touched.
     fn end(&mut self) {
         let trouble = self.trouble.clone().or_else(|| self.look().err());
+        if trouble.is_none() {
+            self.wal.end(&self.database.connection);
+        }
         if let Some(trouble) = trouble {
             self.database.leave();
             let why = trouble.words();
