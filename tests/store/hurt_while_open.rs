@@ -167,7 +167,9 @@ async fn a_file_that_is_touched_is_no_harm() {
     for n in 0..3_u64 {
         let file = fs::File::options().append(true).open(files.path(""));
         let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + n);
-        file.unwrap().set_modified(then).unwrap();
+        // Both, as `touch` does: Linux takes one alone for a write.
+        let times = fs::FileTimes::new().set_accessed(then).set_modified(then);
+        file.unwrap().set_times(times).unwrap();
         running.one(act(&format!("a{n}"), 1, 1)).await.unwrap();
     }
     assert_eq!(*running.store.health().borrow(), Health::Open);
