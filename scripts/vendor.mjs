@@ -10,7 +10,7 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", packaged)));
 const name = `socket.io-${version}.esm.min.js`;
 
 // Both must be written out: one is read by a macro, the other by people.
-for (const source of ["app/src/files.rs", "app/src/socket.rs"]) {
+for (const source of ["app/src/files.rs", "app/src/client/socket_io.rs"]) {
   if (!readFileSync(new URL(`../${source}`, import.meta.url), "utf8").includes(`/vendor/${name}"`)) {
     throw new Error(`${source} loads another version of the Socket.IO client: write /vendor/${name}`);
   }

@@ -1,25 +1,24 @@
 //! The banners of the page: a few at a time, and each once. Pure.
 #![cfg_attr(
     feature = "ssr",
-    allow(dead_code, reason = "banners come in the browser alone")
+    allow(dead_code, reason = "only the browser receives notifications")
 )]
 
 use crate::wire::{Severity, SystemNotification};
 
-/// Banners that are shown at a time; of more, one makes room.
+/// Banners that are shown at a time; one of more is removed.
 const SHOWN: usize = 3;
-/// Ids that are remembered: whoever connects again is told again of what is still
-/// valid, and has perhaps dismissed it.
+/// Ids that are stored: a page that connects again is sent again what is still valid, and
+/// the user may have dismissed it.
 const REMEMBERED: usize = 200;
-
-/// Banners that can be read again.
-const KEPT: usize = 50;
+/// Notifications that can be read again.
+const HISTORY: usize = 50;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Banners {
     shown: Vec<SystemNotification>,
-    said: Vec<SystemNotification>,
+    history: Vec<SystemNotification>,
     seen: Vec<String>,
 }
 
@@ -35,9 +34,9 @@ impl Banners {
             .chain(of(Severity::Info))
     }
 
-    /// All that was said, latest first, dismissed or not.
-    pub(crate) fn said(&self) -> Vec<SystemNotification> {
-        self.said.iter().rev().cloned().collect()
+    /// All that were added, latest first, dismissed or not.
+    pub(crate) fn history(&self) -> Vec<SystemNotification> {
+        self.history.iter().rev().cloned().collect()
     }
 
     /// Adds a banner; `false` if it was added before.
@@ -52,17 +51,17 @@ impl Banners {
         if let Some(replaced) = &notification.replaces {
             self.dismiss(replaced);
         }
-        self.said.push(notification.clone());
-        if self.said.len() > KEPT {
-            self.said.remove(0);
+        self.history.push(notification.clone());
+        if self.history.len() > HISTORY {
+            self.history.remove(0);
         }
         self.shown.push(notification);
         if self.shown.len() > SHOWN {
-            // What goes by itself goes first, and errors last.
-            let passing = |it: &SystemNotification| it.goes_after().is_some();
+            // Banners that expire are removed first, and errors last.
+            let expires = |it: &SystemNotification| it.expires_after().is_some();
             let calm = |it: &SystemNotification| it.severity != Severity::Error;
             let mut shown = self.shown.iter();
-            let oldest = shown.clone().position(passing);
+            let oldest = shown.clone().position(expires);
             let oldest = oldest.or_else(|| shown.position(calm)).unwrap_or(0);
             self.shown.remove(oldest);
         }
@@ -76,9 +75,9 @@ impl Banners {
 }
 
 impl SystemNotification {
-    /// How long the banner stays, in milliseconds, if it goes by itself: errors
-    /// wait until somebody has seen them.
-    pub(crate) fn goes_after(&self) -> Option<u64> {
+    /// How long the banner is shown, in milliseconds, if it expires. An error is shown until
+    /// the user dismisses it.
+    pub(crate) fn expires_after(&self) -> Option<u64> {
         self.duration.filter(|_| self.severity != Severity::Error)
     }
 }
@@ -120,21 +119,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_goes_and_can_be_read_again() {
+    fn a_replaced_banner_is_removed_and_can_be_read_again() {
         let mut banners = Banners::default();
         banners.add(banner("a", Severity::Info));
-        banners.add(banner("away", Severity::Warning));
+        banners.add(banner("unreachable", Severity::Warning));
         banners.add(SystemNotification {
-            replaces: Some("away".into()),
+            replaces: Some("unreachable".into()),
             ..banner("back", Severity::Info)
         });
         assert_eq!(shown(&banners), ["back", "a"]);
-        assert!(!banners.add(banner("away", Severity::Warning)));
-        assert_eq!(banners.said().len(), 3);
+        assert!(!banners.add(banner("unreachable", Severity::Warning)));
+        assert_eq!(banners.history().len(), 3);
     }
 
     #[test]
-    fn of_many_the_latest_are_shown_and_errors_stay() {
+    fn of_many_the_latest_are_shown_and_errors_remain() {
         let mut banners = Banners::default();
         banners.add(banner("error", Severity::Error));
         for n in 0..1000 {
@@ -142,18 +141,18 @@ mod tests {
         }
         assert_eq!(shown(&banners), ["error", "999", "998"]);
         assert_eq!(banners.seen.len(), REMEMBERED);
-        assert_eq!(banners.said().len(), KEPT);
+        assert_eq!(banners.history().len(), HISTORY);
     }
 
     #[test]
-    fn what_goes_by_itself_makes_room_first() {
+    fn banners_that_expire_are_removed_first() {
         let mut banners = Banners::default();
         let lasting = |id: &str| SystemNotification {
             duration: None,
             ..banner(id, Severity::Info)
         };
         banners.add(lasting("a"));
-        banners.add(banner("passing", Severity::Info));
+        banners.add(banner("expiring", Severity::Info));
         banners.add(lasting("b"));
         banners.add(lasting("c"));
         assert_eq!(shown(&banners), ["c", "b", "a"]);
@@ -162,8 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn errors_do_not_go_by_themselves() {
-        assert_eq!(banner("a", Severity::Warning).goes_after(), Some(5000));
-        assert_eq!(banner("a", Severity::Error).goes_after(), None);
+    fn errors_do_not_expire() {
+        assert_eq!(banner("a", Severity::Warning).expires_after(), Some(5000));
+        assert_eq!(banner("a", Severity::Error).expires_after(), None);
     }
 }

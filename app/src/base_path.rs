@@ -62,8 +62,8 @@ pub(crate) fn picture(address: String) -> String {
     base.unwrap_or_default().picture(address)
 }
 
-/// The first segments of the board's own routes and files: under one of these no board
-/// could be told from what it has itself.
+/// The first segments of the board's own routes and files. A base path that began with one
+/// would be ambiguous.
 #[cfg(feature = "ssr")]
 const OWN: [&str; 19] = [
     "api",

@@ -1,7 +1,7 @@
-//! What a delta does to a board. Pure.
+//! Applies a delta to a board. Pure.
 #![cfg_attr(
     feature = "ssr",
-    allow(dead_code, reason = "deltas come in the browser alone")
+    allow(dead_code, reason = "only the browser receives deltas")
 )]
 
 use std::mem;
@@ -11,20 +11,18 @@ use crate::{
     wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta},
 };
 
-/// What became of a delta.
+/// The result of applying a delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     /// The board is newer now.
     Newer,
-    /// The board knew all of it.
+    /// The board held all of it already.
     Known,
-    /// Something between the board and the delta is missing: it is to be asked
-    /// for, from where the board is.
+    /// Changes between the board and the delta are missing and must be requested.
     Gap,
 }
 
-/// Brings a board forward. A delta says how rows are now, so it fits every board
-/// between its two ends.
+/// Applies a delta. It says how rows are now, so it fits every board between its two ends.
 pub(crate) fn apply(board: &mut LeaderboardData, delta: ScoreboardDelta) -> Applied {
     if delta.epoch != board.epoch || delta.from > board.seq {
         return Applied::Gap;
@@ -39,51 +37,57 @@ pub(crate) fn apply(board: &mut LeaderboardData, delta: ScoreboardDelta) -> Appl
         .collect();
     let mut moved = Vec::with_capacity(delta.changes.len());
     for change in delta.changes {
-        let old = index.get(&change.user_id).and_then(|at| rows[at].take());
-        moved.extend(changed(change, old));
+        let old = index.get(change.user_id()).and_then(|at| rows[at].take());
+        moved.extend(updated(change, old));
     }
-    board.top_scores = placed(moved, rows.into_iter().flatten().collect());
+    board.top_scores = in_order(moved, rows.into_iter().flatten().collect());
     board.total_users = delta.total_users;
     board.last_updated = delta.last_updated;
     board.seq = delta.to;
     Applied::Newer
 }
 
-/// The rows in order: each of the moved ones has the place that it was given, and all
-/// others have the places between, as they were.
-fn placed(moved: Vec<(usize, ScoreRow)>, mut others: Vec<ScoreRow>) -> Vec<ScoreRow> {
-    let mut places = Vec::new();
-    places.resize_with(moved.len() + others.len(), || None);
+/// The rows in order: each of the moved ones at its index, and all others between them, in
+/// the order that they had.
+fn in_order(moved: Vec<(usize, ScoreRow)>, mut others: Vec<ScoreRow>) -> Vec<ScoreRow> {
+    let mut slots = Vec::new();
+    slots.resize_with(moved.len() + others.len(), || None);
     for (index, row) in moved {
-        match places.get_mut(index) {
-            Some(place @ None) => *place = Some(row),
-            // No server of ours says so; whatever one says, nobody is lost.
+        match slots.get_mut(index) {
+            Some(slot @ None) => *slot = Some(row),
+            // Our servers do not send this. No row is lost by it.
             _ => others.push(row),
         }
     }
     let mut others = others.into_iter();
-    let row = |place: Option<ScoreRow>| place.or_else(|| others.next());
-    places.into_iter().filter_map(row).collect()
+    let row = |slot: Option<ScoreRow>| slot.or_else(|| others.next());
+    slots.into_iter().filter_map(row).collect()
 }
 
-/// The row, if it is still there.
-fn changed(change: RowChange, old: Option<ScoreRow>) -> Option<(usize, ScoreRow)> {
-    if change.gone {
+/// The row and its index, unless it is removed.
+fn updated(change: RowChange, old: Option<ScoreRow>) -> Option<(usize, ScoreRow)> {
+    let RowChange::Updated {
+        user_id,
+        index,
+        score,
+        rank,
+        profile,
+    } = change
+    else {
         return None;
-    }
-    let (username, avatar) = match (change.username, old) {
-        (Some(username), _) => (username, change.avatar.flatten()),
-        (None, Some(old)) => (old.username, old.avatar),
-        (None, None) => return None,
+    };
+    let (username, avatar) = match profile {
+        Some(profile) => (profile.username, profile.avatar.flatten()),
+        None => old.map(|old| (old.username, old.avatar))?,
     };
     let row = ScoreRow {
-        user_id: change.user_id,
+        user_id,
         username,
-        score: change.score?,
-        rank: change.rank?,
+        score,
+        rank,
         avatar,
     };
-    Some((change.index?, row))
+    Some((index, row))
 }
 
 #[cfg(all(test, feature = "ssr"))]
@@ -91,6 +95,7 @@ mod tests {
     use proptest::{collection, prelude::*};
 
     use super::*;
+    use crate::wire::Profile;
 
     fn row(user: &str, score: i64, rank: u64) -> ScoreRow {
         ScoreRow {
@@ -124,13 +129,22 @@ mod tests {
     }
 
     fn change(user: &str, index: usize, score: i64) -> RowChange {
-        RowChange {
+        named(user, index, score, None)
+    }
+
+    fn named(user: &str, index: usize, score: i64, profile: Option<Profile>) -> RowChange {
+        RowChange::Updated {
             user_id: user.into(),
-            index: Some(index),
-            score: Some(score),
-            rank: Some(index as u64 + 1),
-            ..RowChange::default()
+            index,
+            score,
+            rank: index as u64 + 1,
+            profile,
         }
+    }
+
+    fn profile(name: &str, avatar: Option<Option<String>>) -> Option<Profile> {
+        let username = name.into();
+        Some(Profile { username, avatar })
     }
 
     #[test]
@@ -139,14 +153,9 @@ mod tests {
         let changes = vec![
             change("c", 0, 12),
             change("a", 1, 9),
-            RowChange {
-                username: Some("New".into()),
-                ..change("d", 2, 6)
-            },
-            RowChange {
+            named("d", 2, 6, profile("New", None)),
+            RowChange::Removed {
                 user_id: "b".into(),
-                gone: true,
-                ..RowChange::default()
             },
         ];
         assert_eq!(apply(&mut it, delta(10, 12, changes)), Applied::Newer);
@@ -160,30 +169,26 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_goes_with_the_name_that_has_none() {
+    fn a_profile_without_a_picture_removes_it() {
         let mut it = board();
-        let named = RowChange {
-            username: Some("A".into()),
-            avatar: Some(None),
-            ..change("a", 0, 9)
-        };
-        apply(&mut it, delta(10, 11, vec![named]));
+        let change = named("a", 0, 9, profile("A", Some(None)));
+        apply(&mut it, delta(10, 11, vec![change]));
         assert_eq!(it.top_scores[0].avatar, None);
     }
 
     #[test]
-    fn only_what_fits_is_applied() {
+    fn a_delta_is_applied_only_where_it_fits() {
         let change = || vec![change("a", 0, 99)];
-        for (from, to, became) in [
+        for (from, to, expected) in [
             (9, 10, Applied::Known),
             (10, 10, Applied::Known),
             (11, 12, Applied::Gap),
             (4, 11, Applied::Newer),
         ] {
             let mut it = board();
-            assert_eq!(apply(&mut it, delta(from, to, change())), became);
+            assert_eq!(apply(&mut it, delta(from, to, change())), expected);
             let score = it.top_scores[0].score;
-            assert_eq!(score, if became == Applied::Newer { 99 } else { 9 });
+            assert_eq!(score, if expected == Applied::Newer { 99 } else { 9 });
         }
         let mut it = board();
         let other = ScoreboardDelta {
@@ -195,44 +200,47 @@ mod tests {
 
     /// The same, by comparing each row with each change.
     fn naive(rows: &[ScoreRow], changes: &[RowChange]) -> Vec<ScoreRow> {
-        let is_same = |row: &ScoreRow| changes.iter().all(|it| it.user_id != row.user_id);
-        let mut kept: Vec<ScoreRow> = rows.iter().filter(|row| is_same(row)).cloned().collect();
+        let is_same = |row: &ScoreRow| changes.iter().all(|it| it.user_id() != row.user_id);
+        let mut others: Vec<ScoreRow> = rows.iter().filter(|row| is_same(row)).cloned().collect();
         let mut moved: Vec<(usize, ScoreRow)> = changes
             .iter()
             .filter_map(|change| {
-                let old = rows.iter().find(|row| row.user_id == change.user_id);
-                changed(change.clone(), old.cloned())
+                let old = rows.iter().find(|row| row.user_id == change.user_id());
+                updated(change.clone(), old.cloned())
             })
             .collect();
         moved.sort_by_key(|(index, _)| *index);
         for (index, row) in moved {
-            kept.insert(index, row);
+            others.insert(index, row);
         }
-        kept
+        others
     }
 
-    /// What a server says that knows both boards.
+    /// The changes that a server sends that knows both boards.
     fn changes(before: &[ScoreRow], after: &[ScoreRow]) -> Vec<RowChange> {
-        let place = |rows: &[ScoreRow], user: &str| rows.iter().position(|it| it.user_id == user);
-        let gone = before
+        let position =
+            |rows: &[ScoreRow], user: &str| rows.iter().position(|it| it.user_id == user);
+        let removed = before
             .iter()
-            .filter(|row| place(after, &row.user_id).is_none());
-        let gone = gone.map(|row| RowChange {
+            .filter(|row| position(after, &row.user_id).is_none());
+        let removed = removed.map(|row| RowChange::Removed {
             user_id: row.user_id.clone(),
-            gone: true,
-            ..RowChange::default()
         });
         let now = after.iter().enumerate().filter_map(|(index, row)| {
-            let old = place(before, &row.user_id);
+            let old = position(before, &row.user_id);
             let is_new = old.is_none();
-            (old != Some(index) || before[index] != *row).then(|| RowChange {
-                username: is_new.then(|| row.username.clone()),
-                avatar: is_new.then(|| row.avatar.clone()),
-                rank: Some(row.rank),
-                ..change(&row.user_id, index, row.score)
+            (old != Some(index) || before[index] != *row).then(|| RowChange::Updated {
+                user_id: row.user_id.clone(),
+                index,
+                score: row.score,
+                rank: row.rank,
+                profile: is_new.then(|| Profile {
+                    username: row.username.clone(),
+                    avatar: Some(row.avatar.clone()),
+                }),
             })
         });
-        now.chain(gone).collect()
+        now.chain(removed).collect()
     }
 
     /// Some of 40 users in some order.
@@ -241,8 +249,8 @@ mod tests {
         let shuffled = Just(users).prop_shuffle();
         let scored = (shuffled, collection::vec(-3..3i64, 40), 0..40usize);
         scored.prop_map(|(users, scores, length)| {
-            let places = users.iter().zip(scores).zip(1..).take(length);
-            places
+            let ranked = users.iter().zip(scores).zip(1..).take(length);
+            ranked
                 .map(|((user, score), rank)| row(&format!("u{user}"), score, rank))
                 .collect()
         })
@@ -264,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_delta_says_everybody_has_one_row() {
+    fn every_user_has_one_row_after_any_delta() {
         let mut it = board();
         let changes = vec![
             change("a", 7, 1),

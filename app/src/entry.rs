@@ -3,34 +3,36 @@
 use leptos::{mount::hydrate_from, prelude::*};
 use wasm_bindgen::{JsCast, prelude::wasm_bindgen, throw_str};
 
-use crate::{components::App, motion, reading, sight, socket, state::PageState, wire::View};
+use crate::{
+    client, components::App, decode, kiosk, state::PageState, viewport, wire::View,
+};
 
-/// Brings the page to life as the server rendered it. It panics where others have
-/// changed that, and the script then has another instance try with another rendering.
-/// So what goes on by itself begins when all else is done: where it is not, nothing does.
+/// Hydrates the page as the server rendered it. It panics where others, such as extensions,
+/// have changed that; the script then starts another instance with another rendering. So
+/// timers, events and effects begin last: after a panic there are none.
 #[wasm_bindgen]
 pub fn hydrate() {
-    // Its words are a part of the page that only developers read.
+    // Only developers read its messages, which are a part of the page.
     #[cfg(debug_assertions)]
     console_error_panic_hook::set_once();
     let root = document().get_element_by_id("app");
     let root = root.and_then(|root| root.dyn_into().ok());
-    let (Some(root), Some(snapshot)) = (root, reading::snapshot()) else {
-        throw_str("what the page begins with is missing, or of another version");
+    let (Some(root), Some(snapshot)) = (root, decode::snapshot()) else {
+        throw_str("the snapshot of the page is missing, or of another version");
     };
     let token = (snapshot.token.clone(), snapshot.expires_in);
     let owner = Owner::new();
     owner.with(|| {
-        let (state, board) = (PageState::new(snapshot), NodeRef::new());
-        hydrate_from(root, move || view! { <App state board /> }).forget();
-        socket::connect(state, board, token);
-        state.tell_start_in_own_time();
-        match state.view {
-            View::Whole => sight::watch(state),
-            View::Kiosk => motion::page_by_itself(),
+        let (state, list) = (PageState::new(snapshot), NodeRef::new());
+        hydrate_from(root, move || view! { <App state list /> }).forget();
+        client::start(state, list, token);
+        state.start.localise(state.settings);
+        match state.settings.view {
+            View::Whole => viewport::observe(state),
+            View::Kiosk => kiosk::scroll(),
             View::Embed => {}
         }
     });
-    // For as long as the page lives.
+    // For as long as the page is open.
     std::mem::forget(owner);
 }

@@ -6,8 +6,8 @@ pub(crate) fn fitted(number: &str) -> String {
     format!("--characters: {}", number.chars().count())
 }
 
-/// One or two letters for somebody without a picture, as they stand in the name, each
-/// with all that belongs to it: the style makes capitals of them.
+/// One or two graphemes for a user without a picture, as they are in the name: the style
+/// makes capitals of them.
 pub(crate) fn initials(name: &str) -> String {
     let mut words = name
         .split(|c: char| c.is_whitespace() || c == '-')
@@ -17,12 +17,12 @@ pub(crate) fn initials(name: &str) -> String {
     letters.map(first_grapheme).collect()
 }
 
-/// What people take for the first character of a text: a flag is two of Unicode's (UAX #29).
+/// The first grapheme of a text: a flag is two characters of Unicode (UAX #29).
 fn first_grapheme(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (None, _) => String::new(),
-        // Most names, without asking anybody.
+        // Most names need no segmentation.
         (Some(first), None) => first.into(),
         (Some(first), Some(next)) if first.is_ascii() && next.is_ascii() => first.into(),
         (Some(first), _) => graphemes::first(text).unwrap_or_else(|| first.into()),
@@ -39,7 +39,7 @@ mod graphemes {
     }
 }
 
-/// Browsers know graphemes themselves, but Firefox before 125 (2024).
+/// Browsers have segmentation of their own; Firefox has it since 125 (2024).
 #[cfg(feature = "hydrate")]
 mod graphemes {
     use wasm_bindgen::prelude::*;
@@ -67,7 +67,7 @@ mod graphemes {
     }
 }
 
-/// A hue for somebody without a picture, in degrees; always the same one.
+/// The hue of a user without a picture, in degrees; always the same one.
 pub(crate) fn hue(user_id: &str) -> u32 {
     // FNV-1a: all that matters is that neighbours differ.
     let hash = user_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {

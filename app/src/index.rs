@@ -1,5 +1,5 @@
-//! Where among some rows each user is. It is made once for a change of the rows, so that
-//! the cost of a change grows with the rows, and not with their square. Pure.
+//! The positions of users among rows. It is built once for a change of the rows, so that the
+//! cost of a change grows with the rows, and not with their square. Pure.
 
 use indexmap::IndexSet;
 
@@ -22,7 +22,7 @@ impl Index {
         Index(index)
     }
 
-    /// At which place the user with this id is, counted from 0.
+    /// At which position the user with this id is, counted from 0.
     pub(crate) fn get(&self, id: &str) -> Option<usize> {
         self.0.get_index_of(id)
     }

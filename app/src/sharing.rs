@@ -1,14 +1,14 @@
-//! What the page says of itself to those who show a link to it: Open Graph, which
-//! Twitter and most others read.
+//! What others show beside a link to the page: Open Graph, which Twitter and most others
+//! read.
 
 use leptos::{html, prelude::*};
 
-/// A few words, and a picture.
+/// A title, a description and a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sharing {
     /// What the board is called.
     pub title: String,
-    /// How it stands.
+    /// How the board stands.
     pub description: String,
     /// The one address of the page, if it is known.
     pub url: Option<String>,
@@ -23,7 +23,7 @@ pub struct Sharing {
 /// The tags in the head.
 #[component]
 pub(crate) fn SharingTags(
-    /// What to say.
+    /// The content of the tags.
     sharing: Sharing,
 ) -> impl IntoView {
     let Sharing {

@@ -3,11 +3,11 @@
 //!
 //! The browser gets the texts of one language with the page: no other is downloaded.
 
-/// Declares [`Text`], and for the server what each says in which language.
+/// Declares [`Text`], and for the server its translations.
 macro_rules! texts {
     ($($name:ident: $en:literal, $de:literal, $es:literal;)*) => {
-        /// A text of the page. `{n}`, `{name}`, `{other}` and `{rank}` stand
-        /// for what is put in.
+        /// A text of the page. `{n}`, `{name}`, `{other}` and `{rank}` are replaced by
+        /// values.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Text {
             $(#[allow(missing_docs)] $name,)*
@@ -141,7 +141,7 @@ impl Language {
         Language::ALL.into_iter().find(|it| it.code() == code)
     }
 
-    /// What it calls itself.
+    /// Its name, in itself.
     pub fn name(self) -> &'static str {
         match self {
             Language::English => "English",
@@ -159,7 +159,7 @@ impl Language {
         }
     }
 
-    /// What stands between groups of digits (CLDR 47, `numbers/symbols/group`).
+    /// The separator of groups of digits (CLDR 47, `numbers/symbols/group`).
     pub fn separator(self) -> &'static str {
         match self {
             Language::English => ",",
@@ -186,7 +186,7 @@ impl Language {
         numbers.number(number)
     }
 
-    /// What a page in this language is written with.
+    /// The locale of a page in this language.
     pub fn locale(self) -> Locale {
         Locale {
             code: self.code().into(),
@@ -197,13 +197,13 @@ impl Language {
     }
 }
 
-/// How a page is written: its texts, and its numbers.
+/// The language of a page: its texts, and the format of its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Locale {
     /// BCP 47.
     pub code: String,
-    /// What stands between groups of three digits.
+    /// The separator of groups of three digits.
     pub separator: String,
     /// The fewest digits before the first separator.
     pub least_before: u64,
@@ -212,24 +212,24 @@ pub struct Locale {
 }
 
 impl Locale {
-    /// What the text says.
+    /// The text.
     pub fn text(&self, text: Text) -> String {
         self.texts.get(text as usize).cloned().unwrap_or_default()
     }
 
-    /// What the text says with this in the place of each `{key}`. What is put in is
-    /// not looked through again, whatever a name says.
+    /// The text with a value in place of each `{key}`. Values are not searched for keys:
+    /// a name may hold any text.
     pub fn with(&self, text: Text, values: &[(&str, &str)]) -> String {
         let text = self.text(text);
         let mut parts = text.split('{');
-        let mut said = parts.next().unwrap_or_default().to_owned();
+        let mut result = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (key, rest) = part.split_once('}').unwrap_or((part, ""));
             let value = values.iter().find(|(name, _)| *name == key);
-            said.push_str(value.map_or("", |(_, value)| value));
-            said.push_str(rest);
+            result.push_str(value.map_or("", |(_, value)| value));
+            result.push_str(rest);
         }
-        said
+        result
     }
 
     /// So many points.
@@ -283,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_never_read_as_a_text() {
+    fn values_are_not_searched_for_keys() {
         let english = Language::English.locale();
         let values = [("name", "{n}"), ("n", "7")];
-        let said = english.with(Text::Summary, &values);
-        assert_eq!(said, "{n} leads: 7.");
+        let text = english.with(Text::Summary, &values);
+        assert_eq!(text, "{n} leads: 7.");
     }
 
     #[test]

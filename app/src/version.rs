@@ -1,8 +1,8 @@
-//! Which of two facts about the board is the newer one. Pure.
+//! Which of two versions of the board is the newer one. Pure.
 
 use crate::wire::{LeaderboardData, UserScore, UserScoreUpdate};
 
-/// As of which entry of which epoch a fact is.
+/// The last entry of the log that a value holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Version<'a> {
     pub(crate) epoch: &'a str,
@@ -11,23 +11,23 @@ pub(crate) struct Version<'a> {
 
 impl Version<'_> {
     /// Is an event of the socket at least as new? Events come in order, so another epoch
-    /// is a new one, and what is known of the last one is void.
+    /// is a new one, and versions of the last one are void.
     pub(crate) fn admits(self, event: Version<'_>) -> bool {
         self.epoch != event.epoch || self.seq <= event.seq
     }
 
-    /// Is an answer to a request of its own at least as new? Such answers come late, so
-    /// one of another epoch may be of an old one: only the socket begins a new epoch.
-    pub(crate) fn admits_answer(self, answer: Version<'_>) -> bool {
-        self.epoch == answer.epoch && self.seq <= answer.seq
+    /// Is a response to an HTTP request at least as new? Responses may come late, so one of
+    /// another epoch may be of an old one: only the socket begins a new epoch.
+    pub(crate) fn admits_response(self, response: Version<'_>) -> bool {
+        self.epoch == response.epoch && self.seq <= response.seq
     }
 }
 
-/// What says as of which entry it is.
+/// The types that have a version.
 macro_rules! versions {
     ($($type:ty)*) => {
         $(impl $type {
-            /// As of which entry this is.
+            /// The version of this value.
             pub(crate) fn version(&self) -> Version<'_> {
                 Version {
                     epoch: &self.epoch,

@@ -1,12 +1,14 @@
-//! What server and page say to each other: the only types that both share, in
-//! the shapes and names of the Socket.IO contract.
+//! What crosses between server and page: the only types that both share, in the shapes and
+//! names of the Socket.IO contract.
 
+mod delta;
 mod history;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use delta::{Profile, RowChange, ScoreboardDelta};
 pub use history::{FoundUser, FoundUsers, HistoryPoint, Race, RaceLine, RecentAction, UserHistory};
 
 use crate::{base_path::BasePath, texts::Locale};
@@ -25,24 +27,24 @@ pub const USER_SCORE_UPDATE: &str = "user_score_update";
 pub const SYSTEM_NOTIFICATION: &str = "system_notification";
 /// The event that carries a [`Heartbeat`].
 pub const HEARTBEAT: &str = "heartbeat";
-/// The event before a socket is closed whose token has ended.
+/// The event before a socket is closed whose token has expired.
 pub const SESSION_EXPIRED: &str = "session_expired";
 /// The event by which a client joins the visible board.
 pub const SUBSCRIBE_SCOREBOARD: &str = "subscribe_scoreboard";
 /// The event by which a client leaves it.
 pub const UNSUBSCRIBE_SCOREBOARD: &str = "unsubscribe_scoreboard";
-/// The event by which a client brings a later token of the same user.
+/// The event by which a client sends a later token of the same user.
 pub const REFRESH_TOKEN: &str = "refresh_token";
-/// The event that is answered at once, and acknowledged with the server's time.
+/// The event that is acknowledged at once, with the server's time.
 pub const PING: &str = "ping";
 /// The event by which a client asks for its own score.
 pub const SUBSCRIBE_USER_SCORE: &str = "subscribe_user_score";
 
-/// The board that is meant where none is named.
+/// The board where none is named.
 pub const MAIN: &str = "main";
 
 /// The header of `/page/rows` that says after how many seconds the page may connect: 0
-/// for now, and no number where nobody knows.
+/// for now, and no number where that is unknown.
 pub const LIVE_IN: &str = "live-in";
 
 /// Rows of a page of the board.
@@ -56,63 +58,15 @@ pub struct LeaderboardData {
     pub top_scores: Vec<ScoreRow>,
     /// How many users are ranked on the whole board.
     pub total_users: u64,
-    /// When the last entry was taken: ISO 8601.
+    /// When the last entry was written: ISO 8601.
     pub last_updated: String,
-    /// Which life of the log `seq` counts in.
+    /// The epoch of the log that `seq` counts in.
     pub epoch: String,
     /// The last entry that the rows hold.
     pub seq: u64,
     /// Which page of the board the rows are, if they are not the visible board.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u64>,
-}
-
-/// What changed in rows that a client has. It states how rows are now, so it
-/// also fits a client that has seen a part of it: `from` ≤ `seq` < `to`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ScoreboardDelta {
-    /// Which life of the log `from` and `to` count in.
-    pub epoch: String,
-    /// It fits rows that hold this entry, or a later one.
-    pub from: u64,
-    /// The last entry that the rows hold with it.
-    pub to: u64,
-    /// Each row at most once.
-    pub changes: Vec<RowChange>,
-    /// How many users are ranked on the whole board.
-    pub total_users: u64,
-    /// When the entry `to` was taken: ISO 8601.
-    pub last_updated: String,
-    /// Which page of the board is meant, if it is not the visible board.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page: Option<u64>,
-}
-
-/// How a row is now. Either it is gone, or it has a place, a score and a rank.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RowChange {
-    /// A UUID.
-    pub user_id: String,
-    /// The user is not among the rows any more.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub gone: bool,
-    /// The place among the rows, counted from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index: Option<usize>,
-    /// Points, within ±(2^53 − 1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<i64>,
-    /// 1 or more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rank: Option<u64>,
-    /// The name to show, where the client may not know name and picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// With a name: the address of a picture; `null` or absent for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub avatar: Option<Option<String>>,
 }
 
 #[allow(
@@ -128,7 +82,7 @@ fn is_false(value: &bool) -> bool {
 pub struct Subscription {
     /// [`DELTA`](Subscription::DELTA).
     pub mode: String,
-    /// Which life of the log `seq` counts in.
+    /// The epoch of the log that `seq` counts in.
     pub epoch: String,
     /// The last entry that the client's rows hold.
     pub seq: u64,
@@ -142,13 +96,13 @@ impl Subscription {
     pub const DELTA: &str = "delta";
 }
 
-/// What a socket hears that asked for it ([`Subscription::heartbeat`]), whenever nothing
-/// else came to it for 5 s.
+/// What a socket is sent that asked for it ([`Subscription::heartbeat`]), whenever nothing
+/// else was sent to it for 5 s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// The server's time: ISO 8601.
     pub time: String,
-    /// Which life of the log `seqs` count in.
+    /// The epoch of the log that `seqs` count in.
     pub epoch: String,
     /// The last entry of each board that the socket watches.
     pub seqs: BTreeMap<String, u64>,
@@ -186,13 +140,13 @@ pub struct UserScore {
     pub score: Option<i64>,
     /// 1 or more.
     pub rank: Option<u64>,
-    /// Which life of the log `seq` counts in.
+    /// The epoch of the log that `seq` counts in.
     pub epoch: String,
     /// The last entry that this holds.
     pub seq: u64,
 }
 
-/// What became of one user's score.
+/// A new score or rank of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserScoreUpdate {
@@ -202,24 +156,24 @@ pub struct UserScoreUpdate {
     pub score: Option<i64>,
     /// The rank now; `null` without a result.
     pub rank: Option<u64>,
-    /// The type of the latest action, [`CURRENT`](UserScoreUpdate::CURRENT) where
-    /// somebody only asked, or [`RANK_CHANGE`](UserScoreUpdate::RANK_CHANGE)
+    /// The type of the latest action, [`CURRENT`](UserScoreUpdate::CURRENT) for
+    /// a user who only asked, or [`RANK_CHANGE`](UserScoreUpdate::RANK_CHANGE)
     /// where others acted.
     pub action_type: String,
-    /// The points of all the actions that this tells of.
+    /// The points of all the actions since the last update.
     pub score_increase: i64,
     /// When the latest was taken: ISO 8601.
     pub timestamp: String,
-    /// How many actions this tells of.
+    /// How many actions there were since the last update.
     pub merged: u32,
-    /// Which life of the log `seq` counts in.
+    /// The epoch of the log that `seq` counts in.
     pub epoch: String,
     /// The last entry that this holds.
     pub seq: u64,
 }
 
 impl UserScoreUpdate {
-    /// The answer to somebody who asked.
+    /// The response to a user who asked.
     pub const CURRENT: &str = "CURRENT";
     /// Others acted, and the rank is another.
     pub const RANK_CHANGE: &str = "RANK_CHANGE";
@@ -239,12 +193,12 @@ pub struct ScoreboardUpdate {
     /// The rank now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_rank: Option<u64>,
-    /// The rank before; absent for somebody who was not on the visible board.
+    /// The rank before; absent for a user who was not on the visible board.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_rank: Option<u64>,
     /// When the last entry that this holds was taken: ISO 8601.
     pub timestamp: String,
-    /// Which life of the log `seq` counts in.
+    /// The epoch of the log that `seq` counts in.
     pub epoch: String,
     /// The last entry that this holds.
     pub seq: u64,
@@ -290,11 +244,11 @@ pub struct SystemNotification {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NotificationKind {
-    /// The server goes away, or comes back.
+    /// The server shuts down, or is available again.
     Maintenance,
-    /// Somebody achieved something.
+    /// A user achieved something.
     Achievement,
-    /// Everything else that all should know.
+    /// Everything else.
     SystemAlert,
 }
 
@@ -308,7 +262,7 @@ pub enum Severity {
     Error,
 }
 
-/// What a page knows before its first event. The server renders from it, and the
+/// The state of a page before its first event. The server renders from it, and the
 /// browser hydrates from the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -318,22 +272,22 @@ pub struct PageSnapshot {
     pub base: BasePath,
     /// What the board is called.
     pub title: String,
-    /// How the page is looked at.
+    /// How the page is viewed.
     pub view: View,
-    /// How it is written.
+    /// Its language.
     pub locale: Locale,
-    /// The visible board, or the page of the board that was asked for.
+    /// The visible board, or the page of the board that was requested.
     pub board: LeaderboardData,
-    /// Whoever is signed in.
+    /// The signed-in user.
     pub you: Option<UserScore>,
-    /// The rows about whoever is signed in, with their own.
+    /// The rows around the signed-in user, with their own.
     pub around: Vec<ScoreRow>,
-    /// By how many points somebody must be better to rank higher: 0 where equal
+    /// By how many points a user must be ahead to rank higher: 0 where equal
     /// scores share a rank.
     pub margin: u64,
     /// When it starts, if it has not yet: ISO 8601.
     pub starts: Option<String>,
-    /// With which the page connects.
+    /// The token with which the page connects.
     pub token: String,
     /// How long the token is valid, in seconds.
     pub expires_in: u64,
@@ -344,27 +298,27 @@ pub struct PageSnapshot {
     pub avatar_origins: Vec<String>,
 }
 
-/// How a page is looked at.
+/// How a page is viewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum View {
-    /// By somebody who has it to themselves.
+    /// By a user, in a window of its own.
     #[default]
     Whole,
-    /// On a wall: large, and nobody touches it.
+    /// On a wall: large, and without controls.
     Kiosk,
-    /// Within somebody else's page.
+    /// In a frame of another page.
     Embed,
 }
 
-/// A fresh token for a page whose own has ended.
+/// A new token for a page whose own expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PageToken {
-    /// With which the page connects.
+    /// The token with which the page connects.
     pub token: String,
     /// How long it is valid, in seconds.
     pub expires_in: u64,
-    /// Whose it is: nobody's if the sign-in has ended too.
+    /// Whose it is; absent if the user is not signed in any more.
     pub you: Option<UserScore>,
 }

@@ -29,7 +29,7 @@ use super::{
 use crate::{board::UserId, config::LimitsTable};
 
 /// A session that replaces another can be replaced itself once it has held for so long;
-/// to the page, too, a connection is good from then on (`app/src/session.rs`).
+/// to the page, too, a connection is good from then on (`app/src/connection/session.rs`).
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 
 /// The limits of all addresses.

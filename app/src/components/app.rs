@@ -1,4 +1,4 @@
-//! What is alive on the page.
+//! The live page.
 
 use leptos::prelude::*;
 
@@ -7,50 +7,50 @@ use super::{
     controls::Controls,
     header::Header,
     notice::{Drawer, Notices},
-    words::words,
+    reactive_text::reactive_text,
     you::You,
 };
 use crate::{state::PageState, texts::Text, wire::View};
 
-/// The board and what belongs to it. Server and browser render the same, because
-/// both have the same snapshot. What goes on by itself begins after it.
+/// The board and what belongs to it. Server and browser render the same, because both have
+/// the same snapshot.
 #[component]
 pub(crate) fn App(
     /// What is shown.
     state: PageState,
-    /// Where the rows are, for whoever moves them.
-    board: NodeRef<leptos::html::Ol>,
+    /// The list of rows, which motion needs.
+    list: NodeRef<leptos::html::Ol>,
 ) -> impl IntoView {
-    let is_whole = state.view == View::Whole;
+    let is_whole = state.settings.view == View::Whole;
     view! {
         <div class="live">
             {is_whole
                 .then(|| {
                     view! {
                         <a class="skip" href="#board">
-                            {state.text(Text::SkipToBoard)}
+                            {state.settings.text(Text::SkipToBoard)}
                         </a>
                     }
                 })}
             <Header state />
             {is_whole.then(|| view! { <Controls state /> })}
             {state
+                .settings
                 .link_failed
-                .get_value()
                 .then(|| {
                     view! {
                         <div class="notice" data-severity="warning">
-                            <p>{state.text(Text::LinkFailed)}</p>
+                            <p>{state.settings.text(Text::LinkFailed)}</p>
                         </div>
                     }
                 })}
             {is_whole.then(|| view! { <Drawer state /> })}
             <main id="board" tabindex="-1">
-                <Board state node=board />
+                <Board state list />
             </main>
             <Notices state />
             {is_whole.then(|| view! { <You state /> })}
-            <p class="sr-only" role="status" inner_html=words(move || state.summary.get())></p>
+            <p class="sr-only" role="status" inner_html=reactive_text(move || state.summary.text.get())></p>
         </div>
     }
 }

@@ -1,12 +1,12 @@
-//! A small picture of somebody.
+//! A small picture of a user.
 
 use leptos::prelude::*;
 
-use super::words::words;
+use super::reactive_text::reactive_text;
 use crate::format::{hue, initials};
 
-/// The picture of a user, or the initials on a colour of their own. A picture that
-/// does not come leaves the colour.
+/// The picture of a user, or the initials on a colour of their own. A picture that cannot be
+/// loaded leaves the colour.
 #[component]
 pub(crate) fn Avatar(
     /// Whose picture it is.
@@ -21,7 +21,7 @@ pub(crate) fn Avatar(
     let style = format!("--hue: {}", hue(&user_id));
     view! {
         <span class="avatar notranslate" translate="no" style=style aria-hidden="true">
-            <span inner_html=words(move || initials(&username.get()))></span>
+            <span inner_html=reactive_text(move || initials(&username.get()))></span>
             {move || {
                 avatar
                     .get()

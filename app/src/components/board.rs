@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{avatar::Avatar, words::words};
+use super::{avatar::Avatar, reactive_text::reactive_text};
 use crate::{
     format::{fitted, share},
     state::{Gap, PageState, RowState},
@@ -15,42 +15,42 @@ use crate::{
 pub(crate) fn Board(
     /// What to show.
     state: PageState,
-    /// Where the rows are, for whoever moves them.
-    node: NodeRef<leptos::html::Ol>,
+    /// The list of rows, which motion needs.
+    list: NodeRef<leptos::html::Ol>,
 ) -> impl IntoView {
-    let empty = move || state.rows.with(Vec::is_empty);
-    let page = state.page();
+    let empty = move || state.board.shown().rows.with(Vec::is_empty);
+    let page = state.board.page();
     view! {
-        <Show when=move || state.is_before_start()>
+        <Show when=move || state.start.is_ahead()>
             <section class="start">
-                <p inner_html=words(move || {
-                    state.with(Text::StartsAt, &[("n", &state.starts.get())])
+                <p inner_html=reactive_text(move || {
+                    state.settings.with(Text::StartsAt, &[("n", &state.start.shown.get())])
                 })></p>
-                <p class="quiet">{state.text(Text::BeforeStart)}</p>
+                <p class="quiet">{state.settings.text(Text::BeforeStart)}</p>
             </section>
         </Show>
         <ol
             class="board"
             // Safari forgets that a list without markers is one.
             role="list"
-            aria-label=state.text(Text::Leaderboard)
+            aria-label=state.settings.text(Text::Leaderboard)
             data-podium=move || {
-                (page.is_none() && !state.is_before_start()).then_some("")
+                (page.is_none() && !state.start.is_ahead()).then_some("")
             }
-            data-stale=move || state.connection.get().is_stale().then_some("")
-            data-paused=move || state.paused.get().then_some("")
-            node_ref=node
+            data-stale=move || state.connection.status.get().is_stale().then_some("")
+            data-paused=move || state.pause.is_on.get().then_some("")
+            node_ref=list
         >
-            <For each=move || state.rows.get() key=|row| row.user_id.clone() let:row>
+            <For each=move || state.board.shown().rows.get() key=|row| row.user_id.clone() let:row>
                 <BoardRow state row />
             </For>
         </ol>
         <Show when=empty>
             <section class="message">
                 <h2>
-                    {state.text(if page.is_none() { Text::NobodyYet } else { Text::NoneHere })}
+                    {state.settings.text(if page.is_none() { Text::NobodyYet } else { Text::NoneHere })}
                 </h2>
-                <p>{page.is_none().then(|| state.text(Text::FirstAppear))}</p>
+                <p>{page.is_none().then(|| state.settings.text(Text::FirstAppear))}</p>
             </section>
         </Show>
     }
@@ -72,25 +72,25 @@ fn BoardRow(
         gap,
         first_rank,
     } = row;
-    let picture = Signal::derive(move || state.shown_picture(avatar.get()));
+    let picture = Signal::derive(move || state.settings.picture(avatar.get()));
     let is_you = Memo::new({
         let user_id = user_id.clone();
         move |_| {
             state
                 .you
-                .shown
+                .shown()
                 .with(|you| you.as_ref().is_some_and(|you| you.user_id == user_id))
         }
     });
     let leads = {
         let user_id = user_id.clone();
-        move || state.crowned.with(|crowned| *crowned == user_id)
+        move || state.board.new_leader.with(|leader| *leader == user_id)
     };
     let medal = {
         let rank = rank.clone();
-        // Before the start nobody has won anything.
+        // There are no medals before the start.
         move || match rank.get() {
-            _ if state.is_before_start() => None,
+            _ if state.start.is_ahead() => None,
             1 => Some("gold"),
             2 => Some("silver"),
             3 => Some("bronze"),
@@ -99,21 +99,28 @@ fn BoardRow(
     };
     let bar = {
         let score = score.clone();
-        move || format!("--share: {}", share(score.get(), state.leader.get()))
+        move || {
+            format!(
+                "--share: {}",
+                share(score.get(), state.board.shown().leader_score.get())
+            )
+        }
     };
-    let points = Memo::new(move |_| state.number(score.get()));
+    let points = Memo::new(move |_| state.settings.number(score.get()));
     let behind = move || match gap.get() {
         Gap::First => String::new(),
-        Gap::Level => state.text(Text::Level),
-        Gap::Behind(n) => state.with(Text::Behind, &[("n", &state.number(n))]),
+        Gap::Level => state.settings.text(Text::Level),
+        Gap::Behind(n) => state
+            .settings
+            .with(Text::Behind, &[("n", &state.settings.number(n))]),
     };
     let gain = {
         let rank = rank.clone();
         Memo::new(move |_| first_rank.get().cast_signed() - rank.get().cast_signed())
     };
     let tag = Memo::new(move |_| match (is_you.get(), leads()) {
-        (_, true) => state.text(Text::NewLeader),
-        (true, _) => state.text(Text::You),
+        (_, true) => state.settings.text(Text::NewLeader),
+        (true, _) => state.settings.text(Text::You),
         _ => String::new(),
     });
     view! {
@@ -128,66 +135,66 @@ fn BoardRow(
                 class="rank notranslate"
                 translate="no"
                 data-field="rank"
-                inner_html=words(move || state.number(rank.get().cast_signed()))
+                inner_html=reactive_text(move || state.settings.number(rank.get().cast_signed()))
             ></span>
             <Avatar user_id=user_id.clone() username=username.clone() avatar=picture />
             <span class="name">
-                <a href=state.link(&format!("/players/{user_id}")) target=state.target()>
+                <a href=state.settings.link(&format!("/players/{user_id}")) target=state.settings.target()>
                     <bdi
                         class="notranslate"
                         translate="no"
                         data-field="name"
-                        inner_html=words(move || username.get())
+                        inner_html=reactive_text(move || username.get())
                     ></bdi>
                 </a>
                 <span
                     class="tag"
                     hidden=move || tag.with(String::is_empty)
-                    inner_html=words(move || tag.get())
+                    inner_html=reactive_text(move || tag.get())
                 ></span>
             </span>
-            <span class="behind" inner_html=words(behind)></span>
-            <Gain state places=gain />
+            <span class="behind" inner_html=reactive_text(behind)></span>
+            <Gain state ranks=gain />
             <span class="score" style=move || fitted(&points.get())>
                 <span
                     class="notranslate"
                     translate="no"
                     data-field="score"
                     data-points=move || points.get()
-                    inner_html=words(move || points.get())
+                    inner_html=reactive_text(move || points.get())
                 ></span>
-                <span class="sr-only">{state.text(Text::Points)}</span>
+                <span class="sr-only">{state.settings.text(Text::Points)}</span>
             </span>
         </li>
     }
 }
 
-/// How many places somebody has won or lost since the chosen moment.
+/// How many ranks a player has gained or lost since the comparison began.
 #[component]
 fn Gain(
     /// How it is written.
     state: PageState,
-    /// Positive for places won.
-    places: Memo<i64>,
+    /// Positive for ranks gained.
+    ranks: Memo<i64>,
 ) -> impl IntoView {
-    let kind = move || match places.get() {
+    let kind = move || match ranks.get() {
         0 => "none",
         1.. => "up",
         _ => "down",
     };
-    let text = move || match places.get() {
+    let text = move || match ranks.get() {
         0 => String::new(),
-        n => state.number(n.unsigned_abs().cast_signed()),
+        n => state.settings.number(n.unsigned_abs().cast_signed()),
     };
-    let spoken = move || match places.get() {
+    let spoken = move || match ranks.get() {
         0 => String::new(),
-        1.. => state.text(Text::Up),
-        _ => state.text(Text::Down),
+        1.. => state.settings.text(Text::Up),
+        _ => state.settings.text(Text::Down),
     };
     view! {
         <span class="gain" data-gain=kind>
-            <span class="notranslate" translate="no" inner_html=words(text)></span>
-            <span class="sr-only" inner_html=words(spoken)></span>
+            <span class="notranslate" translate="no" inner_html=reactive_text(text)></span>
+            <span class="sr-only" inner_html=reactive_text(spoken)></span>
         </span>
     }
 }

@@ -1,8 +1,8 @@
-//! What a viewer can do to the board: hold it, and choose since when places count.
+//! The controls of the board: pause, comparison, messages.
 
 use leptos::prelude::*;
 
-use super::words::words;
+use super::reactive_text::reactive_text;
 use crate::{state::PageState, texts::Text};
 
 /// The buttons beneath the title.
@@ -12,44 +12,50 @@ pub(crate) fn Controls(
     state: PageState,
 ) -> impl IntoView {
     let pause = move || {
-        state.text(if state.paused.get() {
+        state.settings.text(if state.pause.is_on.get() {
             Text::Resume
         } else {
             Text::Pause
         })
     };
-    let waiting = move || match state.waiting.get() {
+    let waiting = move || match state.pause.waiting.get() {
         0 => String::new(),
-        n => state.with(Text::Waiting, &[("n", &state.number(n.cast_signed()))]),
+        n => state.settings.with(
+            Text::Waiting,
+            &[("n", &state.settings.number(n.cast_signed()))],
+        ),
     };
     let since = move || {
-        state.since.with(|since| match since.as_str() {
-            "" => state.text(Text::PlacesSinceOpened),
-            time => state.with(Text::PlacesSince, &[("n", time)]),
-        })
+        state
+            .board
+            .compared_since
+            .with(|since| match since.as_str() {
+                "" => state.settings.text(Text::PlacesSinceOpened),
+                time => state.settings.with(Text::PlacesSince, &[("n", time)]),
+            })
     };
     view! {
         <div class="controls needs-scripts">
             <button
                 type="button"
                 class="control"
-                data-paused=move || state.paused.get().then_some("")
-                on:click:capture=move |_| state.toggle_pause()
-                inner_html=words(pause)
+                data-paused=move || state.pause.is_on.get().then_some("")
+                on:click:capture=move |_| state.pause.toggle()
+                inner_html=reactive_text(pause)
             ></button>
-            <span class="waiting" inner_html=words(waiting)></span>
-            <span class="since" inner_html=words(since)></span>
+            <span class="waiting" inner_html=reactive_text(waiting)></span>
+            <span class="since" inner_html=reactive_text(since)></span>
             <button type="button" class="control" on:click:capture=move |_| state.compare_from_now()>
-                {state.text(Text::CompareFromNow)}
+                {state.settings.text(Text::CompareFromNow)}
             </button>
             <button
                 type="button"
                 class="control"
-                aria-expanded=move || if state.drawer.get() { "true" } else { "false" }
+                aria-expanded=move || if state.notifications.is_drawer_open.get() { "true" } else { "false" }
                 aria-controls="messages"
-                on:click:capture=move |_| state.drawer.update(|open| *open = !*open)
+                on:click:capture=move |_| state.notifications.is_drawer_open.update(|open| *open = !*open)
             >
-                {state.text(Text::Messages)}
+                {state.settings.text(Text::Messages)}
             </button>
         </div>
     }

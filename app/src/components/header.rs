@@ -1,80 +1,85 @@
-//! The top of the page: what this is, how many play, and how fresh it is.
+//! The top of the page: title, number of players, whether it is live.
 
 use leptos::prelude::*;
 
-use super::{mark::Mark, words::words};
+use super::{mark::Mark, reactive_text::reactive_text};
 use crate::{
     format::age,
-    state::{Connection, PageState},
+    state::{PageState, Status},
     texts::Text,
 };
 
-impl Connection {
+impl Status {
     fn name(self) -> &'static str {
         match self {
-            Connection::Connecting => "connecting",
-            Connection::Live => "live",
-            Connection::Refreshing => "refreshing",
-            Connection::Reconnecting => "reconnecting",
-            Connection::Offline => "offline",
+            Status::Connecting => "connecting",
+            Status::Live => "live",
+            Status::Refreshing => "refreshing",
+            Status::Reconnecting => "reconnecting",
+            Status::Offline => "offline",
         }
     }
 
     fn label(self) -> Text {
         match self {
-            Connection::Connecting => Text::Connecting,
-            Connection::Live => Text::Live,
-            Connection::Refreshing | Connection::Reconnecting => Text::NotLive,
-            Connection::Offline => Text::Offline,
+            Status::Connecting => Text::Connecting,
+            Status::Live => Text::Live,
+            Status::Refreshing | Status::Reconnecting => Text::NotLive,
+            Status::Offline => Text::Offline,
         }
     }
 }
 
-/// Title, number of players, state of the connection.
+/// Title, number of players, status of the connection.
 #[component]
 pub(crate) fn Header(
     /// What to show.
     state: PageState,
 ) -> impl IntoView {
     let connection = state.connection;
-    let players = move || state.players(state.total.get());
+    let status = connection.status;
+    let players = move || state.settings.players(state.board.shown().total.get());
     let label = move || {
-        state.text(if state.paused.get() {
+        state.settings.text(if state.pause.is_on.get() {
             Text::Paused
         } else {
-            connection.get().label()
+            status.get().label()
         })
     };
-    let detail = move || match connection.get() {
-        Connection::Live if state.delay.get() > 0 && !state.paused.get() => {
-            format!("{} ms", state.delay.get())
+    let detail = move || match status.get() {
+        Status::Live if connection.delay.get() > 0 && !state.pause.is_on.get() => {
+            format!("{} ms", connection.delay.get())
         }
-        lost if lost.is_lost() => state.with(Text::Old, &[("n", &age(state.age.get()))]),
+        lost if lost.is_lost() => state
+            .settings
+            .with(Text::Old, &[("n", &age(connection.age.get()))]),
         _ => String::new(),
     };
-    let title = move || match connection.get() {
-        lost if lost.is_lost() => state.with(Text::NotLiveSince, &[("n", &state.lost_at.get())]),
-        _ => state.text(Text::DelayTitle),
+    let title = move || match status.get() {
+        lost if lost.is_lost() => state
+            .settings
+            .with(Text::NotLiveSince, &[("n", &connection.lost_at.get())]),
+        _ => state.settings.text(Text::DelayTitle),
     };
     view! {
         <header class="masthead">
             <Mark />
             <div class="titles">
-                <h1>{state.title.get_value()}</h1>
-                <p class="players" inner_html=words(players)></p>
+                <h1>{state.settings.title()}</h1>
+                <p class="players" inner_html=reactive_text(players)></p>
             </div>
             <p
                 class="status needs-scripts"
-                data-connection=move || connection.get().name()
-                data-paused=move || state.paused.get().then_some("")
+                data-connection=move || status.get().name()
+                data-paused=move || state.pause.is_on.get().then_some("")
                 title=title
             >
                 <span class="dot" aria-hidden="true"></span>
-                <span class="label" inner_html=words(label)></span>
-                <span class="age" inner_html=words(detail)></span>
+                <span class="label" inner_html=reactive_text(label)></span>
+                <span class="age" inner_html=reactive_text(detail)></span>
             </p>
-            <p class="why-not-live needs-scripts" hidden=move || state.not_live.with(String::is_empty)>
-                {move || state.not_live.get()}
+            <p class="why-not-live needs-scripts" hidden=move || connection.reason.with(String::is_empty)>
+                {move || connection.reason.get()}
             </p>
         </header>
     }

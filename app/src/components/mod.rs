@@ -1,9 +1,8 @@
-//! What the page is made of. Components show signals, and know no socket.
-//! A text that changes fills an element, as [`words`](words::words).
+//! The components of the live page. They show signals, and know no socket. A text that
+//! changes fills an element, by [`reactive_text`](reactive_text::reactive_text).
 //!
-//! Buttons listen by `on:click:capture`, which is the same for what has no children that
-//! are clicked: leptos has it without its code to delegate events, which is 2 % of what
-//! the browser is sent.
+//! Buttons listen by `on:click:capture`, which is the same for elements without children that
+//! are clicked. It spares the browser leptos's code to delegate events, 2 % of the page's.
 
 mod app;
 mod avatar;
@@ -12,7 +11,7 @@ mod controls;
 mod header;
 mod mark;
 mod notice;
-mod words;
+mod reactive_text;
 mod you;
 
 pub(crate) use app::App;

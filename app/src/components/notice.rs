@@ -1,8 +1,8 @@
-//! What the page has to say beside the board.
+//! Notifications: banners, and a drawer with all of them.
 
 use leptos::prelude::*;
 
-use super::words::words;
+use super::reactive_text::reactive_text;
 use crate::{
     state::PageState,
     texts::Text,
@@ -19,8 +19,7 @@ impl Severity {
     }
 }
 
-/// The banners. Errors are announced at once; of all else the page's one summary
-/// tells.
+/// The banners. A screen reader reads out errors at once, and all others with the summary.
 #[component]
 pub(crate) fn Notices(
     /// What to show.
@@ -48,19 +47,19 @@ fn Banners(
 ) -> impl IntoView {
     let shown = move || -> Vec<SystemNotification> {
         let is_wanted = |it: &&SystemNotification| (it.severity == Severity::Error) == urgent;
-        let banners = state.banners.read();
+        let banners = state.notifications.banners.read();
         banners.shown().filter(is_wanted).cloned().collect()
     };
     view! {
         <For each=shown key=|notification| notification.id.clone() let:notification>
             <div class="notice" data-severity=notification.severity.name()>
                 <p>{notification.message}</p>
-                // Nobody touches a wall.
-                {(state.view != View::Kiosk)
+                // A kiosk has no controls.
+                {(state.settings.view != View::Kiosk)
                     .then(|| {
                         view! {
-                            <button type="button" on:click:capture=move |_| state.dismiss(&notification.id)>
-                                {state.text(Text::Dismiss)}
+                            <button type="button" on:click:capture=move |_| state.notifications.dismiss(&notification.id)>
+                                {state.settings.text(Text::Dismiss)}
                             </button>
                         }
                     })}
@@ -69,15 +68,15 @@ fn Banners(
     }
 }
 
-/// All that was said since the page was opened, latest first.
+/// All notifications since the page was opened, latest first.
 #[component]
 pub(crate) fn Drawer(
     /// What to show.
     state: PageState,
 ) -> impl IntoView {
-    let said = move || -> Vec<SystemNotification> {
-        if state.drawer.get() {
-            state.banners.read().said()
+    let history = move || -> Vec<SystemNotification> {
+        if state.notifications.is_drawer_open.get() {
+            state.notifications.banners.read().history()
         } else {
             Vec::new()
         }
@@ -89,24 +88,24 @@ pub(crate) fn Drawer(
             // It scrolls by the keyboard too.
             tabindex="0"
             role="region"
-            aria-label=state.text(Text::Messages)
-            hidden=move || !state.drawer.get()
+            aria-label=state.settings.text(Text::Messages)
+            hidden=move || !state.notifications.is_drawer_open.get()
         >
             <ul>
-                <For each=said key=|notification| notification.id.clone() let:notification>
+                <For each=history key=|notification| notification.id.clone() let:notification>
                     <li data-severity=notification.severity.name()>
                         <time datetime=notification
                             .timestamp
-                            .clone()>{state.time(&notification.timestamp)}</time>
+                            .clone()>{state.settings.time(&notification.timestamp)}</time>
                         <span>{notification.message}</span>
                     </li>
                 </For>
             </ul>
             <p
                 class="quiet"
-                inner_html=words(move || {
-                    let is_empty = state.banners.with(|it| it.said().is_empty());
-                    if is_empty { state.text(Text::NoMessages) } else { String::new() }
+                inner_html=reactive_text(move || {
+                    let is_empty = state.notifications.banners.with(|it| it.history().is_empty());
+                    if is_empty { state.settings.text(Text::NoMessages) } else { String::new() }
                 })
             ></p>
         </section>

@@ -4,25 +4,27 @@
   document.write('<style media="not all">');
 
   const { js, wasm, refresh } = document.currentScript.dataset;
-  // Times are in milliseconds. Between two looks at the server, about.
+  // Times are in milliseconds. The average time between two requests of a page that is not
+  // hydrated.
   const REFRESH = refresh * 1000;
-  // A page that is not alive by then refreshes itself until it is; for an answer, too.
+  // A page that is not hydrated by then refreshes itself until it is. Also the longest that
+  // the server may take to respond.
   const LATE = 20_000;
   const HOUR = 3_600_000;
-  // So often in an hour a page that has failed is loaded anew.
+  // How often in an hour a page that has failed is reloaded.
   const RELOADS = 3;
 
   const root = document.documentElement;
   const app = () => document.getElementById('app');
   const parsed = new Promise((done) => addEventListener('DOMContentLoaded', done));
-  let isAlive = false;
+  let isHydrated = false;
   let hasFailed = false;
   let isRefreshing = false;
 
-  // Not all pages at once.
+  // With jitter, so that pages do not request at the same time.
   const wait = (time) => new Promise((done) => setTimeout(done, time * (0.75 + Math.random() / 2)));
 
-  // The entry of the history outlives the page, and is there where storage is not.
+  // The entry of the history survives a reload, also where the browser allows no storage.
   const failures = () => (history.state?.failures ?? []).filter((at) => at > Date.now() - HOUR);
 
   const countNodes = (element) => {
@@ -40,69 +42,70 @@
       return page;
     };
     let page = await load(js);
-    // What others have changed cannot be brought to life.
-    if (countNodes(app()) !== Number(app()?.dataset.nodes)) show(await ask());
+    // A document that others, such as extensions, have changed cannot be hydrated.
+    if (countNodes(app()) !== Number(app()?.dataset.nodes)) show(await fetchPage());
     try {
       page.hydrate();
     } catch {
-      // What has panicked is not called again.
-      endLink();
+      // After a panic the instance is not called again.
+      endConnection();
       page = await load(`${js}?anew`);
-      const sent = await ask();
-      // At once, before anybody changes this too.
+      const sent = await fetchPage();
+      // At once, before others change this too.
       show(sent);
       page.hydrate();
     }
   }
 
-  // The page has put it there. Without its handlers nothing that has panicked is called.
-  const endLink = () => app()?.socket?.off().disconnect();
+  // The client has put its socket there. Without handlers, an instance that has panicked is
+  // not called again.
+  const endConnection = () => app()?.socket?.off().disconnect();
 
   function fail(error) {
     if (hasFailed) return;
     hasFailed = true;
     console.warn('The page is not live:', error);
     history.replaceState({ ...history.state, failures: [...failures(), Date.now()] }, '');
-    endLink();
-    // What goes on in a page that has panicked is not seen any more, and it asks for nothing
-    // once its element is gone.
-    if (isAlive) app()?.replaceWith(app().cloneNode(true));
-    goOn(isAlive ? REFRESH / 6 : REFRESH, new Date());
+    endConnection();
+    // An instance that has panicked changes nothing that is visible any more, and sends no
+    // requests once its element is removed.
+    if (isHydrated) app()?.replaceWith(app().cloneNode(true));
+    refreshUntilHydrated(isHydrated ? REFRESH / 6 : REFRESH, new Date());
   }
 
-  // Without life: says so, and refreshes what is shown, unless that is not wanted.
-  async function goOn(pause, shownAt) {
+  // Not hydrated: says so, and refreshes the page, unless the user has turned that off.
+  async function refreshUntilHydrated(pause, shownAt) {
     if (isRefreshing) return;
     isRefreshing = true;
     await parsed;
     root.dataset.plain = '';
-    say(shownAt);
-    while (refresh && (hasFailed || !isAlive)) {
+    showTime(shownAt);
+    while (refresh && (hasFailed || !isHydrated)) {
       await wait(pause);
-      // Nobody looks at it.
+      // A hidden page is not refreshed.
       if (document.hidden) await new Promise((done) => addEventListener('visibilitychange', done, { once: true }));
-      pause = Math.max(REFRESH, await look());
+      pause = Math.max(REFRESH, await refreshOnce());
     }
     isRefreshing = false;
   }
 
-  // Shows what the server renders now, or lets it begin anew. For how long the server
-  // wants not to be asked, in milliseconds.
-  async function look() {
+  // Shows what the server renders now, or reloads the page. Resolves to how long the server
+  // wants no request, in milliseconds.
+  async function refreshOnce() {
     try {
-      const page = await ask();
+      const page = await fetchPage();
       const search = document.getElementById('q');
       const isTyping = search && (search.value || search === document.activeElement);
       if (hasFailed && !isTyping && failures().length <= RELOADS) location.reload();
-      else if (hasFailed || !isAlive) show(page);
+      else if (hasFailed || !isHydrated) show(page);
     } catch (error) {
       return 1000 * (Number(error.retryAfter) || 0);
     }
     return 0;
   }
 
-  // The page as the server renders it now: as JSON, which nobody rewrites on its way.
-  async function ask() {
+  // The page as the server renders it now: as JSON, which no proxy rewrites.
+  async function fetchPage() {
     const headers = { accept: 'application/json' };
     const answer = await fetch(location.href, { headers, signal: AbortSignal.timeout?.(LATE) });
     const text = await answer.text();
@@ -122,10 +125,10 @@
     document.getElementById('snapshot')?.remove();
     document.body.append(page.getElementById('snapshot'));
     if (focused) fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-    say(new Date());
+    showTime(new Date());
   }
 
-  function say(shownAt) {
+  function showTime(shownAt) {
     const time = document.querySelector('.not-live time');
     if (time) time.textContent = shownAt.toLocaleTimeString(root.lang);
   }
@@ -139,12 +142,12 @@
 
   if (!js || failures().length > RELOADS) {
     hasFailed = true;
-    goOn(REFRESH, new Date());
+    refreshUntilHydrated(REFRESH, new Date());
   } else {
-    const late = setTimeout(() => goOn(0, new Date(performance.timeOrigin)), LATE);
+    const late = setTimeout(() => refreshUntilHydrated(0, new Date(performance.timeOrigin)), LATE);
     start()
       .then(() => {
-        isAlive = true;
+        isHydrated = true;
         delete root.dataset.plain;
       }, fail)
       .finally(() => clearTimeout(late));

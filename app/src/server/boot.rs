@@ -1,5 +1,5 @@
-//! What brings the page to life, and what it does without: where the script does not
-//! run, and where it fails.
+//! How the page starts: the script that hydrates it, and what happens where the script does
+//! not run, or fails.
 
 use std::sync::LazyLock;
 
@@ -12,8 +12,8 @@ use crate::{
     wire::View,
 };
 
-/// Between two looks at the server of a page that is not alive, in seconds: a thousand
-/// pages make 33 requests a second.
+/// Between two requests of a page that is not hydrated, in seconds: a thousand pages make 33
+/// requests a second.
 const REFRESH: &str = "30";
 
 /// The script, without what only we read. It stands in the page itself, so that nothing
@@ -24,23 +24,23 @@ static BOOT: LazyLock<String> = LazyLock::new(|| {
     lines.join("\n")
 });
 
-/// What a page without scripts looks like. While it refreshes itself, whatever is typed
-/// would be lost, so a search has a page of its own.
+/// The styles of a page without scripts. While it refreshes itself, typed text would be
+/// lost, so the search has a page of its own.
 const STYLES: &str = ".needs-scripts{display:none!important}.not-live{display:flex!important}";
 const STYLES_REFRESHING: &str =
     ".search{display:none}.without-scripts{display:inline-flex!important}";
 
-/// Brings a page to life, or has one that cannot be shown ask again until it can.
+/// Hydrates a page, or requests a page that is unavailable again.
 ///
 /// What follows the script is for where it is blocked, whatever blocks it, or too new for
-/// the browser. `<noscript>` is not enough: a browser that is told by a policy to run no
+/// the browser. `<noscript>` is not enough: a browser that is forbidden by a policy to run any
 /// script, or not this one, has scripting on all the same. So the script, when it runs,
 /// takes it for itself.
 #[component]
 pub(super) fn Boot(
-    /// What is to be brought to life.
+    /// The files that hydrate it; none for a page that is unavailable.
     files: Option<PageFiles>,
-    /// Is the page refreshed where it is not alive?
+    /// Is the page refreshed where it is not hydrated?
     refreshes: bool,
 ) -> impl IntoView {
     let files = files.map(|files| [&files.js, &files.wasm].map(|file| base_path::link(file)));
@@ -56,8 +56,8 @@ pub(super) fn Boot(
     });
     let more = if refreshes { STYLES_REFRESHING } else { "" };
     let styles = InertElement::new(format!("<style>{STYLES}{more}</style>"));
-    // Browsers ask for what is preloaded here before the script does, and with the same
-    // credentials: or they would ask twice.
+    // Browsers request these files before the script does. The credentials must be the same,
+    // or they would request them twice.
     let preloaded = files.map(|[js, wasm]| {
         view! {
             <link rel="modulepreload" href=js />
@@ -73,39 +73,39 @@ pub(super) fn Boot(
     }
 }
 
-/// Says that the page is not live, where it is not.
+/// A warning that the page is not live.
 #[component]
 pub(super) fn NotLive(
     /// How it is written.
     locale: Locale,
-    /// How the page is looked at.
+    /// How the page is viewed.
     view: View,
-    /// The part of its address that says what is shown, as a query.
+    /// The part of its address that selects what is shown, as a query.
     query: String,
     /// Is it refreshed?
     refreshes: bool,
 ) -> impl IntoView {
     let seconds = [("n", REFRESH)];
-    let (said, way, value) = if refreshes {
+    let (text, link, value) = if refreshes {
         (Text::NotLiveRefreshed, Text::StopRefreshing, "off")
     } else {
         (Text::NotLiveNorRefreshed, Text::KeepRefreshing, "on")
     };
     let view = match view {
         View::Whole => Some(""),
-        // Nobody touches a wall.
+        // A kiosk has no controls.
         View::Kiosk => None,
         View::Embed => Some("view=embed&"),
     };
     view! {
         <div class="notice not-live" data-severity="warning">
-            <p role="status">{locale.with(said, &seconds)}</p>
+            <p role="status">{locale.with(text, &seconds)}</p>
             <time class="notranslate" translate="no"></time>
             {view
                 .map(|view| {
                     view! {
                         <a class="control" href=format!("?{query}{view}refresh={value}")>
-                            {locale.with(way, &seconds)}
+                            {locale.with(link, &seconds)}
                         </a>
                     }
                 })}

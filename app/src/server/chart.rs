@@ -1,33 +1,33 @@
-//! Lines over time, as SVG. What they say in words and numbers is HTML beside them,
-//! which stays legible however narrow the chart is.
+//! Lines over time, as SVG. Names and numbers are HTML beside them, which stays legible
+//! however narrow the chart is.
 
 use leptos::prelude::*;
 
 use crate::{
-    clock,
+    dates,
     texts::{Locale, Text},
 };
 
 /// One line of a chart.
 pub(super) struct Line {
-    /// Whose it is.
+    /// The name to show.
     pub(super) name: String,
-    /// Moments as parts of the whole time, 0 to 1, and scores, in order of time.
+    /// Times as parts of the whole time, 0 to 1, and scores, in order of time.
     pub(super) points: Vec<(f64, i64)>,
 }
 
 /// A chart, whose scale holds all lines.
 #[component]
 pub(super) fn Chart(
-    /// What it shows, for those who do not see it.
+    /// What it shows, for screen readers.
     label: String,
     /// What is shown.
     lines: Vec<Line>,
-    /// The first and the last moment: ISO 8601.
+    /// The first and the last time: ISO 8601.
     times: (String, String),
     /// How it is written.
     locale: Locale,
-    /// Is it told which line is whose?
+    /// Is there a legend that says which line is whose?
     legend: bool,
 ) -> impl IntoView {
     let scores = || {
@@ -36,7 +36,7 @@ pub(super) fn Chart(
             .flat_map(|line| &line.points)
             .map(|(_, score)| *score)
     };
-    // Zero is the beginning, unless nobody is near it.
+    // The scale begins at zero, unless no score is near it.
     let (least, most) = (scores().min().unwrap_or(0), scores().max().unwrap_or(0));
     let floor = if least >= 0 && least < most / 2 {
         0
@@ -72,8 +72,8 @@ pub(super) fn Chart(
                 </svg>
             </div>
             <p class="span">
-                <Moment iso=times.0 />
-                <Moment iso=times.1 />
+                <Time iso=times.0 />
+                <Time iso=times.1 />
             </p>
             {legend.then(|| view! { <ol class="legend notranslate" translate="no">{names}</ol> })}
         </div>
@@ -100,18 +100,18 @@ fn path(points: &[(f64, i64)], floor: i64, range: f64) -> String {
     path
 }
 
-/// A moment in UTC, which a script writes in the reader's own time.
+/// A time in UTC, which a script writes in the user's time zone.
 #[component]
-pub(super) fn Moment(
+pub(super) fn Time(
     /// ISO 8601.
     iso: String,
 ) -> impl IntoView {
-    view! { <time datetime=iso.clone()>{clock::utc(&iso)}</time> }
+    view! { <time datetime=iso.clone()>{dates::utc(&iso)}</time> }
 }
 
-/// A table behind a chart, which is opened by whoever wants it.
+/// The numbers of a chart as a table, closed at first.
 #[component]
-pub(super) fn Behind(
+pub(super) fn Numbers(
     /// How it is written.
     locale: Locale,
     /// The table.

@@ -1,4 +1,4 @@
-//! The documents: what is in their heads, and which parts they are made of.
+//! The documents: their heads, and the parts of their bodies.
 
 use leptos::{html, prelude::*};
 
@@ -35,57 +35,57 @@ pub struct Frame {
     pub title: String,
     /// The language.
     pub language: Language,
-    /// How the page is looked at.
+    /// How the page is viewed.
     pub view: View,
     /// Was the page opened by a sign-in link that is not valid?
     pub link_failed: bool,
-    /// The part of its address that says what is shown, as a query: links that show
+    /// The part of its address that selects what is shown, as a query: links that show
     /// the same in another way begin with it.
     pub query: String,
     /// The files that it loads.
     pub files: PageFiles,
-    /// What it says to those who show a link to it.
+    /// What others show beside a link to it.
     pub sharing: Option<Sharing>,
 }
 
-/// What there is to show.
+/// What a document shows.
 #[derive(Clone, Debug)]
 pub enum Document {
-    /// The board, which scripts keep alive.
+    /// The board, which scripts update.
     Board {
-        /// What the page knows at first.
+        /// The state at first.
         snapshot: Box<PageSnapshot>,
-        /// How the first ones came there.
+        /// The race chart.
         race: Race,
-        /// Is it refreshed where scripts do not keep it alive? Unless that is not wanted: a
-        /// page that changes under whoever reads it is not for everybody.
+        /// Is it refreshed where scripts do not update it? A user may turn that off, because
+        /// a page that changes while it is read is not for everybody.
         refreshes: bool,
     },
     /// One player.
     Player(Box<UserHistory>),
-    /// One player, of whom the store does not tell the past now.
+    /// One player, whose history is unavailable.
     PlayerNow(Box<UserScore>),
     /// Players by name.
     Found {
-        /// What was looked for.
+        /// What was searched for.
         query: String,
-        /// Who was found.
+        /// The players that were found.
         found: FoundUsers,
     },
     /// A link is for another player than the one who is signed in.
     SwitchPlayer {
         /// Who is signed in.
         now: String,
-        /// Whom the link would sign in.
+        /// The name of the player of the link.
         link: String,
         /// The id of that player.
         user: String,
-        /// The address of the page for whoever is signed in.
+        /// The address of the page for the user who is signed in.
         stay: String,
     },
     /// The address leads nowhere.
     Missing,
-    /// The store does not answer.
+    /// The store is unavailable.
     Unavailable,
 }
 
@@ -160,11 +160,11 @@ fn body(frame: Frame, page: Document) -> AnyView {
         } => {
             let whole = frame.view == View::Whole;
             let (total, shown) = (snapshot.board.total_users, snapshot.board.page);
-            // A name may say anything, and nothing in a script but its end is read.
+            // A name may be any text. In a script, browsers look for its end alone.
             let json = serde_json::to_string(&*snapshot).unwrap_or_default();
             let json = json.replace('<', "\\u003c");
-            // Rendered on its own, because the script compares with it what has arrived.
-            let live = view! { <App state=PageState::new(*snapshot) board=NodeRef::new() /> };
+            // Rendered on its own, because the script compares the number of its nodes.
+            let live = view! { <App state=PageState::new(*snapshot) list=NodeRef::new() /> };
             let live = live.to_html();
             view! {
                 <NotLive
@@ -191,22 +191,10 @@ fn body(frame: Frame, page: Document) -> AnyView {
             }
             .into_any()
         }
-        Document::Player(user) => view! {
-            <Home frame=frame.clone() />
-            <LinkFailed frame=frame.clone() />
-            <Player locale=locale.clone() user=*user />
-            <SearchForm locale=locale.clone() query=String::new() />
-            <Languages language=frame.language query=frame.query.clone() locale />
+        Document::Player(user) => player(&frame, view! { <Player locale user=*user /> }.into_any()),
+        Document::PlayerNow(user) => {
+            player(&frame, view! { <PlayerNow locale user=*user /> }.into_any())
         }
-        .into_any(),
-        Document::PlayerNow(user) => view! {
-            <Home frame=frame.clone() />
-            <LinkFailed frame=frame.clone() />
-            <PlayerNow locale=locale.clone() user=*user />
-            <SearchForm locale=locale.clone() query=String::new() />
-            <Languages language=frame.language query=frame.query.clone() locale />
-        }
-        .into_any(),
         Document::Found { query, found } => view! {
             <Home frame=frame.clone() />
             <LinkFailed frame=frame.clone() />
@@ -279,6 +267,18 @@ fn isolated(name: &str) -> String {
     format!("\u{2068}{name}\u{2069}")
 }
 
+fn player(frame: &Frame, main: AnyView) -> AnyView {
+    let locale = frame.language.locale();
+    view! {
+        <Home frame=frame.clone() />
+        <LinkFailed frame=frame.clone() />
+        {main}
+        <SearchForm locale=locale.clone() query=String::new() />
+        <Languages language=frame.language query=frame.query.clone() locale />
+    }
+    .into_any()
+}
+
 fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
     let locale = frame.language.locale();
     view! {
@@ -296,7 +296,7 @@ fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
     .into_any()
 }
 
-/// Says that a sign-in link is not valid, if one was opened.
+/// A warning that a sign-in link is not valid, if one was opened.
 #[component]
 fn LinkFailed(
     /// Whether one was.
@@ -311,7 +311,7 @@ fn LinkFailed(
     })
 }
 
-/// The way back to the board, from pages beside it.
+/// The link back to the board, on other pages.
 #[component]
 fn Home(
     /// Whose title it bears.

@@ -1,4 +1,4 @@
-//! The ways through the whole field: pages, search, languages. Links and forms alone.
+//! Navigation: pages, search, languages. Links and forms alone.
 
 use leptos::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::{
 /// Rows of a page.
 const PAGE: u64 = wire::PAGE as u64;
 
-/// The ways to other pages of the board. Pages count from 1 in addresses.
+/// The links to other pages of the board. Pages count from 1 in addresses.
 #[component]
 pub(super) fn PagesNav(
     /// How it is written.
@@ -34,7 +34,7 @@ pub(super) fn PagesNav(
         .into_any();
     };
     let number = page + 1;
-    let places = format!(
+    let ranks = format!(
         "{}–{}",
         locale.number((page * PAGE + 1).cast_signed()),
         locale.number(
@@ -43,7 +43,7 @@ pub(super) fn PagesNav(
                 .cast_signed()
         ),
     );
-    let ways = [
+    let links = [
         (
             Text::PreviousPage,
             number.checked_sub(1).filter(|&it| it > 0),
@@ -55,7 +55,7 @@ pub(super) fn PagesNav(
             "next",
         ),
     ];
-    let ways = ways.into_iter().filter_map(|(text, page, rel)| {
+    let links = links.into_iter().filter_map(|(text, page, rel)| {
         let page = page?.min(last);
         Some(view! {
             <a class="control" href=link(page) rel=rel>
@@ -63,25 +63,25 @@ pub(super) fn PagesNav(
             </a>
         })
     });
-    let ways = ways.collect_view();
+    let links = links.collect_view();
     view! {
         <nav class="pages" aria-label=locale.text(Text::Pages)>
             <a class="control" href=base_path::link("/")>
                 {locale.text(Text::TheTop)}
             </a>
-            {ways}
-            <span class="quiet">{locale.with(Text::Places, &[("n", &places)])}</span>
+            {links}
+            <span class="quiet">{locale.with(Text::Places, &[("n", &ranks)])}</span>
         </nav>
     }
     .into_any()
 }
 
-/// Asks for players by name.
+/// A search for players by name.
 #[component]
 pub(super) fn SearchForm(
     /// How it is written.
     locale: Locale,
-    /// What was looked for.
+    /// What was searched for.
     query: String,
 ) -> impl IntoView {
     view! {

@@ -1,10 +1,10 @@
-//! The page of one player: where they are, how they came there, what they did.
+//! The page of one player: score, rank, history, latest actions.
 
 use std::time::SystemTime;
 
 use leptos::prelude::*;
 
-use super::chart::{Chart, Line, Moment};
+use super::chart::{Chart, Line, Time};
 use crate::{
     base_path,
     components::Avatar,
@@ -17,15 +17,15 @@ use crate::{
 pub(super) fn Player(
     /// How it is written.
     locale: Locale,
-    /// Who it is.
+    /// The player.
     user: UserHistory,
 ) -> impl IntoView {
-    let place = |rank| place(&locale, rank);
+    let rank_text = |rank| rank_text(&locale, rank);
     let [rank, score] = standing(&locale, &user.user);
     let figures = vec![
         rank,
         score,
-        (Text::BestPlace, place(user.best_rank)),
+        (Text::BestPlace, rank_text(user.best_rank)),
         (Text::Actions, locale.number(user.actions.cast_signed())),
     ];
     let recent = user.recent.iter().map(|action| {
@@ -33,14 +33,14 @@ pub(super) fn Player(
         view! {
             <tr>
                 <td>
-                    <Moment iso=action.timestamp.clone() />
+                    <Time iso=action.timestamp.clone() />
                 </td>
                 <td>
                     <bdi>{action.action_type.clone()}</bdi>
                 </td>
                 <td>{format!("{sign}{}", locale.number(action.score_increase))}</td>
                 <td>{locale.number(action.score)}</td>
-                <td>{place(action.rank)}</td>
+                <td>{rank_text(action.rank)}</td>
             </tr>
         }
     });
@@ -86,12 +86,12 @@ pub(super) fn Player(
     }
 }
 
-/// The page of one player, of whom the store does not tell the past now.
+/// The page of one player, whose history is unavailable.
 #[component]
 pub(super) fn PlayerNow(
     /// How it is written.
     locale: Locale,
-    /// Who it is.
+    /// The player.
     user: UserScore,
 ) -> impl IntoView {
     let figures = standing(&locale, &user).to_vec();
@@ -110,7 +110,7 @@ pub(super) fn PlayerNow(
 /// Picture and name.
 #[component]
 fn Who(
-    /// Whose.
+    /// The player.
     user: UserScore,
 ) -> impl IntoView {
     let UserScore {
@@ -129,12 +129,12 @@ fn Who(
     }
 }
 
-/// What sums somebody up.
+/// The figures of a player.
 #[component]
 fn Figures(
     /// How it is written.
     locale: Locale,
-    /// What, and how much.
+    /// Names and values.
     figures: Vec<(Text, String)>,
 ) -> impl IntoView {
     let figures = figures.into_iter().map(|(name, value)| {
@@ -148,23 +148,23 @@ fn Figures(
     view! { <dl class="figures">{figures.collect_view()}</dl> }
 }
 
-fn place(locale: &Locale, rank: Option<u64>) -> String {
+fn rank_text(locale: &Locale, rank: Option<u64>) -> String {
     match rank {
         Some(rank) => format!("#{}", locale.number(rank.cast_signed())),
         None => "–".into(),
     }
 }
 
-/// Where somebody stands now.
+/// Rank and score now.
 fn standing(locale: &Locale, user: &UserScore) -> [(Text, String); 2] {
     let score = user.score.map_or("–".into(), |it| locale.number(it));
     [
-        (Text::Place, place(locale, user.rank)),
+        (Text::Place, rank_text(locale, user.rank)),
         (Text::Score, score),
     ]
 }
 
-/// The score over time, as soon as there are two moments.
+/// The score over time, once there are two points.
 fn chart(locale: &Locale, user: &UserHistory) -> Option<impl IntoView + use<>> {
     let at = |iso: &str| humantime::parse_rfc3339(iso).ok();
     let (first, last) = (user.history.first()?, user.history.last()?);

@@ -1,17 +1,17 @@
-//! How the first ten came to where they are.
+//! The race chart: the scores of the first ten over time.
 
 use leptos::prelude::*;
 
-use super::chart::{Behind, Chart, Line, Moment};
+use super::chart::{Chart, Line, Numbers, Time};
 use crate::{
     texts::{Locale, Text},
     wire::Race,
 };
 
-/// Rows of the table behind the chart.
+/// Rows of the table.
 const ROWS: usize = 12;
 
-/// The chart, and its numbers as a table. Nothing before anybody has acted.
+/// The chart, and its numbers as a table. Nothing before the first action.
 #[component]
 pub(super) fn RaceChart(
     /// How it is written.
@@ -34,7 +34,7 @@ pub(super) fn RaceChart(
             .collect(),
     });
     let drawn: Vec<Line> = drawn.collect();
-    // Every few moments, and always the last.
+    // Every few points, and always the last.
     let step = times.len().div_ceil(ROWS).max(1);
     let rows: Vec<usize> = (0..times.len()).rev().step_by(step).collect();
     let head = lines
@@ -59,7 +59,7 @@ pub(super) fn RaceChart(
             view! {
                 <tr>
                     <th scope="row">
-                        <Moment iso=times[at].clone() />
+                        <Time iso=times[at].clone() />
                     </th>
                     {cells.collect_view()}
                 </tr>
@@ -77,7 +77,7 @@ pub(super) fn RaceChart(
                 locale=locale.clone()
                 legend=true
             />
-            <Behind locale=locale.clone()>
+            <Numbers locale=locale.clone()>
                 <table>
                     <thead>
                         <tr>
@@ -87,7 +87,7 @@ pub(super) fn RaceChart(
                     </thead>
                     <tbody class="notranslate" translate="no">{rows}</tbody>
                 </table>
-            </Behind>
+            </Numbers>
         </section>
     }
     .into_any()

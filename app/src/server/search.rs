@@ -1,4 +1,4 @@
-//! Who was found by name.
+//! Search results.
 
 use leptos::prelude::*;
 
@@ -14,9 +14,9 @@ use crate::{
 pub(super) fn Found(
     /// How it is written.
     locale: Locale,
-    /// What was looked for.
+    /// What was searched for.
     query: String,
-    /// Who was found.
+    /// The players that were found.
     found: FoundUsers,
 ) -> impl IntoView {
     let heading = view! {

@@ -1,10 +1,10 @@
-//! The rows of the board, whose parts are signals of their own.
+//! The rows of the board, whose fields are signals of their own.
 
 use leptos::prelude::*;
 
 use crate::{index::Index, wire::ScoreRow};
 
-/// A row, whose parts change on their own.
+/// A row, whose fields change independently.
 #[derive(Clone)]
 pub(crate) struct RowState {
     pub(crate) user_id: String,
@@ -12,9 +12,9 @@ pub(crate) struct RowState {
     pub(crate) avatar: ArcRwSignal<Option<String>>,
     pub(crate) score: ArcRwSignal<i64>,
     pub(crate) rank: ArcRwSignal<u64>,
-    /// How far the next place is.
+    /// How far the row above is.
     pub(crate) gap: ArcRwSignal<Gap>,
-    /// The rank that the user had at the moment from which places are counted.
+    /// The rank that the user had when the comparison began.
     pub(crate) first_rank: ArcRwSignal<u64>,
 }
 
@@ -51,7 +51,7 @@ impl RowState {
     }
 }
 
-/// Whoever shows a signal does so anew when it is set, also to what it was.
+/// Setting a signal renders what shows it again, also where the value is the same.
 pub(crate) fn set_if_changed<T, S>(signal: &S, value: &T)
 where
     T: Clone + PartialEq + 'static,
@@ -62,21 +62,20 @@ where
     }
 }
 
-/// The rows as they are now: those of the `known` ones that are still there are updated,
-/// and remain the same.
-pub(super) fn follow(known: &[RowState], rows: &[ScoreRow]) -> Vec<RowState> {
-    let index = Index::of(known.iter().map(|row| &row.user_id));
-    let follow = |(row, gap): (&ScoreRow, Gap)| match index.get(&row.user_id) {
+/// The rows as they are now. A user who had a row before keeps it, with new values.
+pub(super) fn update_rows(old: &[RowState], rows: &[ScoreRow]) -> Vec<RowState> {
+    let index = Index::of(old.iter().map(|row| &row.user_id));
+    let update = |(row, gap): (&ScoreRow, Gap)| match index.get(&row.user_id) {
         Some(at) => {
-            known[at].update(row, gap);
-            known[at].clone()
+            old[at].update(row, gap);
+            old[at].clone()
         }
         None => RowState::new(row, gap),
     };
-    rows.iter().zip(gaps(rows)).map(follow).collect()
+    rows.iter().zip(gaps(rows)).map(update).collect()
 }
 
-/// How many rows are not shown with the score that they have.
+/// How many rows are shown with another score, or not at all.
 pub(super) fn count_changed(shown: &[RowState], rows: &[ScoreRow]) -> u64 {
     let index = Index::of(shown.iter().map(|row| &row.user_id));
     let is_changed = |row: &&ScoreRow| {
@@ -87,7 +86,7 @@ pub(super) fn count_changed(shown: &[RowState], rows: &[ScoreRow]) -> u64 {
     rows.iter().filter(is_changed).count() as u64
 }
 
-/// How far each row is from the one above; of the first of a page nobody knows.
+/// How far each row is from the one above. The first row of a page has none.
 fn gaps(rows: &[ScoreRow]) -> impl Iterator<Item = Gap> {
     let mut above = None;
     rows.iter().map(move |row| match above.replace(row.score) {

@@ -1,4 +1,4 @@
-//! What pages say about the past, and about users who are looked for.
+//! The history of users, the race chart, and search results.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::UserScore;
 #[serde(rename_all = "camelCase")]
 pub struct UserHistory {
     /// Who it is, with score and rank. No action until its `seq` is missing from the
-    /// rest, which may know some that came just after.
+    /// rest, which may hold some that came just after.
     #[serde(flatten)]
     pub user: UserScore,
     /// The best rank after an action of the user's own; `null` before the first.
@@ -67,13 +67,13 @@ pub struct RecentAction {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Race {
-    /// Moments at even distances, oldest first: ISO 8601. None if nobody has acted.
+    /// Times at even intervals, oldest first: ISO 8601. None before the first action.
     pub times: Vec<String>,
     /// One for each user, in the order of the board.
     pub lines: Vec<RaceLine>,
 }
 
-/// The score of one user at each moment of a [`Race`].
+/// The score of one user at each time of a [`Race`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RaceLine {
@@ -81,11 +81,11 @@ pub struct RaceLine {
     pub user_id: String,
     /// The name to show.
     pub username: String,
-    /// As many as there are moments; `null` before the user's first action.
+    /// As many as there are times; `null` before the user's first action.
     pub scores: Vec<Option<i64>>,
 }
 
-/// Users whose names were looked for: `GET /api/v1/users?q=…`.
+/// Users whose names were searched for: `GET /api/v1/users?q=…`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundUsers {

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use app::wire::{LeaderboardData, RowChange, ScoreRow, ScoreboardDelta};
+use app::wire::{LeaderboardData, Profile, RowChange, ScoreRow, ScoreboardDelta};
 
 use super::version::BoardVersion;
 use crate::{
@@ -143,9 +143,9 @@ impl Frames {
         let rows = self.rows.iter().zip(&self.data.top_scores).enumerate();
         let changed = rows.filter(|(_, (row, _))| row.since > seq);
         let mut changes: Vec<_> = changed
-            .map(|(index, (_, row))| RowChange {
-                avatar: Some(row.avatar.clone()),
-                ..change(index, row, None)
+            .map(|(index, (_, row))| {
+                let avatar = Some(row.avatar.clone());
+                updated(index, row, Some(profile(row, avatar)))
             })
             .collect();
         let mut left: Vec<UserId> = self
@@ -207,22 +207,30 @@ impl Frames {
 fn change(index: usize, row: &ScoreRow, before: Option<&ScoreRow>) -> RowChange {
     let named = before.is_none_or(|old| old.username != row.username || old.avatar != row.avatar);
     let pictured = before.is_some() || row.avatar.is_some();
-    RowChange {
+    let profile = named.then(|| profile(row, pictured.then(|| row.avatar.clone())));
+    updated(index, row, profile)
+}
+
+fn updated(index: usize, row: &ScoreRow, profile: Option<Profile>) -> RowChange {
+    RowChange::Updated {
         user_id: row.user_id.clone(),
-        gone: false,
-        index: Some(index),
-        score: Some(row.score),
-        rank: Some(row.rank),
-        username: named.then(|| row.username.clone()),
-        avatar: (named && pictured).then(|| row.avatar.clone()),
+        index,
+        score: row.score,
+        rank: row.rank,
+        profile,
+    }
+}
+
+fn profile(row: &ScoreRow, avatar: Option<Option<String>>) -> Profile {
+    Profile {
+        username: row.username.clone(),
+        avatar,
     }
 }
 
 fn gone(user_id: &str) -> RowChange {
-    RowChange {
+    RowChange::Removed {
         user_id: user_id.to_owned(),
-        gone: true,
-        ..RowChange::default()
     }
 }
 
@@ -299,24 +307,30 @@ pub(in crate::hub) mod tests {
             .map(|(index, row)| (row.user_id.clone(), (index, row)))
             .collect();
         for change in &delta.changes {
-            if change.gone {
-                rows.remove(&change.user_id);
+            let old = rows.remove(change.user_id()).map(|(_, row)| row);
+            let RowChange::Updated {
+                user_id,
+                index,
+                score,
+                rank,
+                profile,
+            } = change.clone()
+            else {
                 continue;
-            }
-            let old = rows.remove(&change.user_id).map(|(_, row)| row);
-            let (username, avatar) = match (&change.username, old) {
-                (Some(name), _) => (name.clone(), change.avatar.clone().flatten()),
+            };
+            let (username, avatar) = match (profile, old) {
+                (Some(profile), _) => (profile.username, profile.avatar.flatten()),
                 (None, Some(old)) => (old.username, old.avatar),
                 (None, None) => panic!("a row without a name"),
             };
             let row = ScoreRow {
-                user_id: change.user_id.clone(),
+                user_id: user_id.clone(),
                 username,
-                score: change.score.unwrap(),
-                rank: change.rank.unwrap(),
+                score,
+                rank,
                 avatar,
             };
-            rows.insert(change.user_id.clone(), (change.index.unwrap(), row));
+            rows.insert(user_id, (index, row));
         }
         let mut rows: Vec<_> = rows.into_values().collect();
         rows.sort_by_key(|(index, _)| *index);
@@ -425,13 +439,20 @@ pub(in crate::hub) mod tests {
         let mut frames = Frames::new(View::Top, Epoch(7), &log.board);
         log.act(2, 5);
         let diff = frames.advance(&log.board).unwrap();
-        assert!(diff.delta.changes.iter().all(|it| it.username.is_none()));
+        let is_unnamed = |it: &RowChange| matches!(it, RowChange::Updated { profile: None, .. });
+        assert!(diff.delta.changes.iter().all(is_unnamed));
         log.name(1, 9, false);
         let diff = frames.advance(&log.board).unwrap();
         let [change] = &diff.delta.changes[..] else {
             panic!("{:?}", diff.delta);
         };
-        assert_eq!(change.username.as_deref(), Some("9"));
-        assert_eq!(change.avatar, Some(None), "the picture was taken away");
+        let RowChange::Updated { profile, .. } = change else {
+            panic!("a row");
+        };
+        let expected = Profile {
+            username: "9".into(),
+            avatar: Some(None),
+        };
+        assert_eq!(profile, &Some(expected), "the picture was removed");
     }
 }

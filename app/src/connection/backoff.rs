@@ -1,33 +1,31 @@
-//! Exponential backoff with jitter: later and later, and never at the moment of all
-//! others (Marc Brooker, "Exponential Backoff And Jitter", 2015; its "equal jitter").
-//! Pure.
-#![cfg_attr(
-    feature = "ssr",
-    allow(dead_code, reason = "waits are the browser's alone")
-)]
+//! Exponential backoff with jitter: retries come later and later, and those of many pages
+//! not at the same time (Marc Brooker, "Exponential Backoff And Jitter", 2015; its "equal
+//! jitter").
 
 /// The wait after the first failure, in milliseconds; it doubles with each one.
-pub(crate) const FIRST_WAIT: f64 = 1_000.0;
+pub(super) const FIRST_WAIT: f64 = 1_000.0;
+/// The longest wait before the next attempt, in milliseconds, where a viewer waits for it.
+pub(super) const LONGEST_WAIT: f64 = 10_000.0;
 /// No wait is doubled more often: 2^16 s is longer than any longest wait.
 const MOST_DOUBLINGS: i32 = 16;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub(super) struct Backoff {
     failures: i32,
 }
 
 impl Backoff {
-    /// How long to wait after another failure, in milliseconds: at most `longest`, of
-    /// which `random`, from 0 to 1, decides one half.
-    pub(crate) fn next(&mut self, longest: f64, random: f64) -> f64 {
+    /// How long to wait after another failure, in milliseconds: at most `longest`.
+    /// `random`, from 0 to 1, decides one half of the wait.
+    pub(super) fn next(&mut self, longest: f64, random: f64) -> f64 {
         let wait = (FIRST_WAIT * 2f64.powi(self.failures)).min(longest);
         self.failures = (self.failures + 1).min(MOST_DOUBLINGS);
         wait * (0.5 + random / 2.0)
     }
 
     /// Forgets the failures.
-    pub(crate) fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
 }

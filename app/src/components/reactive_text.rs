@@ -10,28 +10,27 @@ use leptos::{
     tachys::{html::element::InnerHtmlValue, renderer::types::Element},
 };
 
-/// A text that is all that its element holds: `inner_html=words(move || …)`. It is text,
-/// whatever it says.
+/// The whole text of an element: `inner_html=reactive_text(move || …)`. It is escaped.
 ///
 /// A text in a `view!` is bound to its text node. When others replace that node, as page
-/// translation does with every one, later changes go to a node that nobody sees. This one
-/// is bound to the element, whatever is in there by then.
-pub(crate) fn words(say: impl Fn() -> String + Send + Sync + 'static) -> Words {
-    Words(Arc::new(say))
+/// translation does, later changes go to a node that is not in the document any more. This
+/// one is bound to the element.
+pub(crate) fn reactive_text(text: impl Fn() -> String + Send + Sync + 'static) -> ReactiveText {
+    ReactiveText(Arc::new(text))
 }
 
-/// See [`words`].
+/// See [`reactive_text`].
 #[derive(Clone)]
-pub(crate) struct Words(Arc<dyn Fn() -> String + Send + Sync>);
+pub(crate) struct ReactiveText(Arc<dyn Fn() -> String + Send + Sync>);
 
-impl Words {
-    /// Writes the text into the element whenever it is another than the one `shown`.
+impl ReactiveText {
+    /// Writes the text into the element whenever it differs from the one `shown`.
     fn follow(self, element: &Element, shown: Option<String>) -> (Element, RenderEffect<String>) {
-        let place = element.clone();
+        let target = element.clone();
         let write = move |shown: Option<String>| {
             let text = (self.0)();
             if shown.as_ref() != Some(&text) {
-                place.set_text_content(Some(&text));
+                target.set_text_content(Some(&text));
             }
             text
         };
@@ -39,7 +38,7 @@ impl Words {
     }
 }
 
-impl IntoAttributeValue for Words {
+impl IntoAttributeValue for ReactiveText {
     type Output = Self;
 
     fn into_attribute_value(self) -> Self {
@@ -47,7 +46,7 @@ impl IntoAttributeValue for Words {
     }
 }
 
-impl InnerHtmlValue for Words {
+impl InnerHtmlValue for ReactiveText {
     type AsyncOutput = Self;
     type State = (Element, RenderEffect<String>);
     type Cloneable = Self;
@@ -71,7 +70,7 @@ impl InnerHtmlValue for Words {
     fn to_template(_: &mut String) {}
 
     fn hydrate<const FROM_SERVER: bool>(self, element: &Element) -> Self::State {
-        // Another moment than the server's is another text.
+        // A later state than the server's may have another text.
         let shown = element.text_content();
         self.follow(element, shown)
     }
@@ -105,12 +104,12 @@ impl InnerHtmlValue for Words {
 mod tests {
     use leptos::prelude::*;
 
-    use super::words;
+    use super::reactive_text;
 
     #[test]
-    fn whatever_it_says_is_text() {
-        let words = words(|| "<b>1 & 2</b>".into());
-        let html = view! { <p inner_html=words></p> }.to_html();
+    fn a_text_is_escaped() {
+        let text = reactive_text(|| "<b>1 & 2</b>".into());
+        let html = view! { <p inner_html=text></p> }.to_html();
         assert_eq!(html, "<p>&lt;b&gt;1 &amp; 2&lt;/b&gt;</p>");
     }
 }
