@@ -2,7 +2,7 @@
 // comes to life, it is built anew; and where its scripts do not run it refreshes itself,
 // and says that it is not live.
 
-import { act, startPodium } from './support/podium.mjs';
+import { act, publisherToken, request, startPodium } from './support/podium.mjs';
 import {
   expect,
   expectBoard,
@@ -252,6 +252,35 @@ for (const [name, refuse] of Object.entries(REFUSED)) {
     await expect(page.getByText('Not live.')).toBeVisible();
   });
 }
+
+test('a page that refreshes itself removes a deleted player from its race chart', async ({ podium, open }) => {
+  test.slow();
+  const { Ada, Grace } = await players(podium, { Ada: 30, Grace: 20 });
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  const prepare = async (page) => {
+    await page.clock.install();
+    // It never comes, so nothing fails and the page is not reloaded.
+    await holdBack(page);
+  };
+  const page = await open({ prepare, expectErrors: true });
+  // A page does not wait long for its race chart; the next one has it.
+  await expect(async () => {
+    await page.reload();
+    await expect(page.locator('.race')).toBeVisible({ timeout: 1 });
+  }).toPass();
+  await soon(page);
+  await expect(page.getByText('Not live.')).toBeVisible();
+  const names = page.locator('.legend bdi').filter({ visible: true });
+  await expect(names).toHaveText(['Ada', 'Grace']);
+  const path = `/api/v1/users/${Grace}`;
+  const { status } = await request(podium.url, 'DELETE', path, { token: publisherToken() });
+  expect(status).toBe(204);
+  await expect(async () => {
+    await soon(page);
+    await expect(names).toHaveText(['Ada'], { timeout: 1_000 });
+  }).toPass();
+  await expectBoard(page, ['1 Ada 31']);
+});
 
 test('a page that could not begin is live when it can', async ({ podium, open }) => {
   await players(podium, { Ada: 30 });

@@ -1,6 +1,6 @@
 // The page in a real browser, from a score action to a row that moves.
 
-import { act, actAll, startPodium } from './support/podium.mjs';
+import { act, actAll, publisherToken, request, startPodium } from './support/podium.mjs';
 import {
   expect,
   expectBoard,
@@ -47,6 +47,37 @@ test('the page of a player far below the visible board is live too', async ({ po
   await act(podium.url, { userId: ids.Last, scoreIncrease: 1000 });
   await expect(you(page, 'rank')).toHaveText('#1');
   await expect(rows(page).first()).toHaveAttribute('data-user-id', ids.Last);
+});
+
+test('a player who leaves the board leaves the race chart', async ({ podium, open }) => {
+  const { Ada, Grace } = await players(podium, { Ada: 30, Grace: 20, Alan: 10 });
+  await act(podium.url, { userId: Ada, scoreIncrease: 1 });
+  const page = await open();
+  // A page does not wait long for its race chart; the next one has it.
+  await expect(async () => {
+    await page.reload();
+    await expect(page.locator('.race')).toBeVisible({ timeout: 1 });
+  }).toPass();
+  await live(page);
+  await page.locator('.race summary').click();
+  const shown = (selector) =>
+    page.locator(`.race ${selector}`).evaluateAll((found) => {
+      const isShown = (element) => getComputedStyle(element).display !== 'none';
+      return found.filter(isShown).map((element) => element.textContent);
+    });
+  const names = async () => (await shown('.legend li')).map((text) => text.replace(/\d+$/, ''));
+  const columns = async () => (await shown('tr:first-child td')).length;
+  const lines = async () => (await shown('path')).length;
+  expect(await names()).toEqual(['Ada', 'Grace', 'Alan']);
+  expect(await shown('thead th')).toEqual(['Time', 'Ada', 'Grace', 'Alan']);
+
+  const path = `/api/v1/users/${Grace}`;
+  const { status } = await request(podium.url, 'DELETE', path, { token: publisherToken() });
+  expect(status).toBe(204);
+  await expectBoard(page, ['1 Ada 31', '2 Alan 10']);
+  await expect.poll(names).toEqual(['Ada', 'Alan']);
+  expect(await shown('thead th')).toEqual(['Time', 'Ada', 'Alan']);
+  expect([await columns(), await lines()]).toEqual([2, 2]);
 });
 
 test('a row is the same element wherever its user goes', async ({ podium, open }) => {

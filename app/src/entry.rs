@@ -4,7 +4,7 @@ use leptos::{mount::hydrate_from, prelude::*};
 use wasm_bindgen::{JsCast, prelude::wasm_bindgen, throw_str};
 
 use crate::{
-    client, components::App, decode, kiosk, state::PageState, viewport, wire::View,
+    client, components::App, decode, kiosk, race_chart, state::PageState, viewport, wire::View,
 };
 
 /// Hydrates the page as the server rendered it. It panics where others, such as extensions,
@@ -28,7 +28,10 @@ pub fn hydrate() {
         client::start(state, list, token);
         state.start.localise(state.settings);
         match state.settings.view {
-            View::Whole => viewport::observe(state),
+            View::Whole => {
+                viewport::observe(state);
+                race_chart::follow(state);
+            }
             View::Kiosk => kiosk::scroll(),
             View::Embed => {}
         }

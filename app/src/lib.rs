@@ -33,6 +33,8 @@ mod kiosk;
 #[cfg(feature = "hydrate")]
 mod motion;
 pub mod pictures;
+#[cfg(feature = "hydrate")]
+mod race_chart;
 #[cfg(feature = "ssr")]
 pub mod server;
 #[cfg(feature = "ssr")]

@@ -124,6 +124,11 @@
     else document.body.prepend(fresh);
     document.getElementById('snapshot')?.remove();
     document.body.append(page.getElementById('snapshot'));
+    // A player who has left the board leaves the race chart.
+    for (const { dataset, className } of document.querySelectorAll('.legend [data-user-id]')) {
+      const isGone = !fresh.querySelector(`[data-user-id="${dataset.userId}"]`);
+      for (const part of document.getElementsByClassName(className)) part.toggleAttribute('hidden', isGone);
+    }
     if (focused) fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     showTime(new Date());
   }

@@ -10,6 +10,8 @@ use crate::{
 
 /// One line of a chart.
 pub(super) struct Line {
+    /// Whose it is: a UUID.
+    pub(super) user_id: String,
     /// The name to show.
     pub(super) name: String,
     /// Times as parts of the whole time, 0 to 1, and scores, in order of time.
@@ -55,7 +57,7 @@ pub(super) fn Chart(
         .map(|(i, line)| {
             let score = line.points.last().map_or(0, |(_, score)| *score);
             view! {
-                <li class=format!("line-{i}")>
+                <li class=line_class(i) data-user-id=line.user_id.clone()>
                     <bdi>{line.name.clone()}</bdi>
                     <span>{locale.number(score)}</span>
                 </li>
@@ -78,6 +80,11 @@ pub(super) fn Chart(
             {legend.then(|| view! { <ol class="legend notranslate" translate="no">{names}</ol> })}
         </div>
     }
+}
+
+/// The class of all that belongs to one line of a chart.
+pub(super) fn line_class(line: usize) -> String {
+    format!("line-{line}")
 }
 
 /// Steps: a score holds until it is another.

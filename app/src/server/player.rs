@@ -177,6 +177,7 @@ fn chart(locale: &Locale, user: &UserHistory) -> Option<impl IntoView + use<>> {
     let points = user.history.iter();
     let points = points.filter_map(|it| Some((part(at(&it.timestamp)?)?, it.score)));
     let line = Line {
+        user_id: user.user.user_id.clone(),
         name: user.user.username.clone(),
         points: points.collect(),
     };

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::chart::{Chart, Line, Numbers, Time};
+use super::chart::{Chart, Line, Numbers, Time, line_class};
 use crate::{
     texts::{Locale, Text},
     wire::Race,
@@ -25,6 +25,7 @@ pub(super) fn RaceChart(
     }
     let last = (times.len() - 1) as f64;
     let drawn = lines.iter().map(|line| Line {
+        user_id: line.user_id.clone(),
         name: line.username.clone(),
         points: line
             .scores
@@ -39,9 +40,10 @@ pub(super) fn RaceChart(
     let rows: Vec<usize> = (0..times.len()).rev().step_by(step).collect();
     let head = lines
         .iter()
-        .map(|line| {
+        .enumerate()
+        .map(|(i, line)| {
             view! {
-                <th scope="col">
+                <th scope="col" class=line_class(i)>
                     <bdi class="notranslate" translate="no">{line.username.clone()}</bdi>
                 </th>
             }
@@ -51,10 +53,10 @@ pub(super) fn RaceChart(
         .into_iter()
         .rev()
         .map(|at| {
-            let cells = lines.iter().map(|line| {
+            let cells = lines.iter().enumerate().map(|(i, line)| {
                 let score = line.scores.get(at).copied().flatten();
                 let score = score.map_or("–".into(), |score| locale.number(score));
-                view! { <td>{score}</td> }
+                view! { <td class=line_class(i)>{score}</td> }
             });
             view! {
                 <tr>
