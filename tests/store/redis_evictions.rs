@@ -23,7 +23,6 @@ fn config(server: &Server, name: &str, value: &str) {
 
 /// Ids of all actions on the log, in its order.
 fn ids(server: &Server) -> Vec<String> {
-    type Entry = (String, Vec<String>);
     let ids = "local ids = {}
         for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
             local kind

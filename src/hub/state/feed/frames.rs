@@ -449,7 +449,7 @@ pub(in crate::hub) mod tests {
         let RowChange::Updated { profile, .. } = change else {
             panic!("a row");
         };
-        let expected = Profile {
+        let expected = app::wire::Profile {
             username: "9".into(),
             avatar: Some(None),
         };
