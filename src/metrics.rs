@@ -1,7 +1,7 @@
-//! What operators are told of a running server, in the text format of Prometheus.
+//! The metrics of a running server, in the text format of Prometheus.
 //!
-//! Whoever knows that something happened counts it here. Nothing is global: who
-//! counts is handed the [`Metrics`].
+//! The part in which something happens counts it here. Nothing is global: each part is
+//! handed the [`Metrics`].
 
 use std::{
     fmt::{self, Write},
@@ -14,10 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{
-    limits::Reason,
-    store::{Outcome, StoreError},
-};
+use crate::store::{Outcome, StoreError};
 
 /// The type of what [`Metrics::text`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -61,13 +58,7 @@ struct ActionLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
-    reason: Reason,
-}
-
-impl EncodeLabelValue for Reason {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(self.label())
-    }
+    reason: &'static str,
 }
 
 /// What became of an action.
@@ -134,9 +125,6 @@ impl Default for Metrics {
         let help = "Actions that were sent to this node, by what became of them";
         registry.register("actions", help, actions.clone());
         let refused = Family::default();
-        for reason in Reason::ALL {
-            drop(refused.get_or_create(&RefusedLabels { reason }));
-        }
         let help = "What clients asked for beyond a limit, by which one";
         registry.register("refused", help, refused.clone());
         Metrics {
@@ -175,8 +163,15 @@ impl Metrics {
         }
     }
 
-    /// Counts something that was refused because it was beyond a limit.
-    pub fn refused(&self, reason: Reason) {
+    /// Counts no refusal yet for each of these reasons.
+    pub fn declare_refusals(&self, reasons: impl IntoIterator<Item = &'static str>) {
+        for reason in reasons {
+            drop(self.refused.get_or_create(&RefusedLabels { reason }));
+        }
+    }
+
+    /// Counts a refusal, by the limit that was exceeded.
+    pub fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&RefusedLabels { reason }).inc();
     }
 
@@ -212,10 +207,11 @@ mod tests {
         ]);
         metrics.count_actions(&[true, true, true, false], &answers);
         metrics.count_actions(&[true, false, true], &Err(StoreError::Closed));
-        metrics.refused(Reason::Packets);
+        metrics.declare_refusals(["packets", "bytes", "history", "search"]);
+        metrics.refused("packets");
         metrics.sockets.set(7);
         metrics.clone().store_reloads.inc();
-        metrics.refused(Reason::History);
+        metrics.refused("history");
         let text = metrics.text();
         let lines: Vec<&str> = text.lines().collect();
         for line in [

@@ -73,7 +73,6 @@ fn derived(namespace: Uuid, text: &[u8]) -> UserId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::user_text;
 
     fn external(text: &str) -> UserId {
         ExternalId::new(text).unwrap().user()
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn ids_never_change() {
-        let ada = (user_text(external("7")), user_text(by_name("Ada")));
+        let ada = (external("7").to_string(), by_name("Ada").to_string());
         let expected = (EXTERNAL_7.to_owned(), NAMED_ADA.to_owned());
         assert_eq!(ada, expected);
     }

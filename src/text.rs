@@ -10,7 +10,6 @@ use crate::{
     board::{Profile, Score, UserId},
     store::{Action, ActionId},
     whole::NotWhole,
-    wire,
 };
 pub use unicode::Flaw;
 
@@ -121,7 +120,8 @@ fn shown(text: &str, max_chars: usize) -> Result<Box<str>, Flaw> {
 /// # Errors
 /// If it is no UUID.
 pub fn user_id(text: &str) -> Result<UserId, InvalidText> {
-    wire::user_id(text).ok_or_else(|| InvalidText::UserId(text.chars().take(64).collect()))
+    text.parse()
+        .map_err(|_| InvalidText::UserId(text.chars().take(64).collect()))
 }
 
 /// Reads the type of an action.

@@ -106,10 +106,7 @@ impl NotificationBody {
         };
         let audience = match (self.role, self.user_id) {
             (None, None) => Audience::All,
-            (Some(Role::Viewer), None) => Audience::Viewers,
-            (Some(Role::Player), None) => Audience::Players,
-            (Some(Role::Publisher), None) => Audience::Publishers,
-            (Some(Role::Admin), None) => Audience::Admins,
+            (Some(role), None) => Audience::Role(role),
             (None, Some(user)) => Audience::User(text::user_id(&user).map_err(invalid)?),
             (Some(_), Some(_)) => {
                 return Err(Problem::invalid(

@@ -11,36 +11,14 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
+pub use crate::role::Role;
 use crate::{
     board::{Timestamp, UserId},
     clock,
     config::{AuthTable, Secret},
-    wire,
 };
 use ticket::Tickets;
 use validity::Validity;
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// May watch.
-    Viewer,
-    /// Is on the board, and may watch.
-    #[default]
-    Player,
-    /// May send actions and register users.
-    Publisher,
-    /// May do everything.
-    Admin,
-}
-
-impl Role {
-    /// May the role send actions for others and register users?
-    pub fn publishes(self) -> bool {
-        matches!(self, Role::Publisher | Role::Admin)
-    }
-}
 
 /// What a valid token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +218,7 @@ impl Tokens {
         let ends = validity.ends(now, self.leeway);
         let user = match (&claims.sub, &claims.user_id) {
             (Some(sub), Some(user)) if sub != user => return Err(InvalidToken),
-            (Some(id), _) | (None, Some(id)) => wire::user_id(id).ok_or(InvalidToken)?,
+            (Some(id), _) | (None, Some(id)) => id.parse().map_err(|_| InvalidToken)?,
             (None, None) => return Err(InvalidToken),
         };
         let identity = Identity {
@@ -299,7 +277,7 @@ impl Tokens {
         pg: bool,
     ) -> Result<String, InvalidToken> {
         let claims = Issued {
-            sub: wire::user_text(user),
+            sub: user.to_string(),
             role,
             exp: self.seconds().saturating_add(ttl.as_secs()),
             iat,
@@ -381,7 +359,7 @@ mod tests {
             Algorithm::HS256,
         );
         let identity = tokens("secret", "", "").verify(&token).expect("valid");
-        assert_eq!(Some(identity.user), wire::user_id(id));
+        assert_eq!(Ok(identity.user), id.parse());
         assert_eq!(identity.role, Role::Player);
     }
 

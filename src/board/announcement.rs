@@ -1,6 +1,12 @@
 //! What organisers have to say to those who watch.
 
-use super::{Timestamp, UserId};
+use std::{fmt, str::FromStr};
+
+use super::{
+    Timestamp, UserId,
+    uuid_text::{self, NotUuid},
+};
+use crate::role::Role;
 
 /// A banner that is shown from a moment on, to some or to all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +41,20 @@ impl Announcement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnouncementId(pub [u8; 16]);
 
+impl fmt::Display for AnnouncementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid_text::write(&self.0, f)
+    }
+}
+
+impl FromStr for AnnouncementId {
+    type Err = NotUuid;
+
+    fn from_str(text: &str) -> Result<AnnouncementId, NotUuid> {
+        uuid_text::parse(text).map(AnnouncementId)
+    }
+}
+
 /// What an [`Announcement`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnnouncementKind {
@@ -60,14 +80,8 @@ pub enum Severity {
 pub enum Audience {
     /// Everybody.
     All,
-    /// Those who only watch.
-    Viewers,
-    /// Those who play.
-    Players,
-    /// Those who send actions.
-    Publishers,
-    /// Those who may do everything.
-    Admins,
+    /// All users of one role.
+    Role(Role),
     /// One user.
     User(UserId),
 }

@@ -1,8 +1,11 @@
 //! The log: the only thing that changes a board.
 
-use std::{fmt, num::NonZeroU64};
+use std::{fmt, num::NonZeroU64, str::FromStr};
 
-use super::{Announcement, Profile, Score};
+use super::{
+    Announcement, Profile, Score,
+    uuid_text::{self, NotUuid},
+};
 
 /// Names a board. `main` is the one that plain routes and events mean.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +43,20 @@ impl fmt::Display for BoardId {
 /// A user's id: the 16 bytes of a UUID, in the order of its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub [u8; 16]);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid_text::write(&self.0, f)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = NotUuid;
+
+    fn from_str(text: &str) -> Result<UserId, NotUuid> {
+        uuid_text::parse(text).map(UserId)
+    }
+}
 
 /// Names one life of a log. Sequence numbers can be compared only within one
 /// epoch; a client that sees another epoch starts again from a snapshot.

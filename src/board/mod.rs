@@ -12,6 +12,7 @@ mod rules;
 mod score;
 mod sweep;
 mod tick;
+mod uuid_text;
 
 pub use announcement::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity};
 pub use fold::{Applied, Board, Member, Profile, Row};
@@ -21,3 +22,4 @@ pub use rules::{Operator, Rules};
 pub use score::Score;
 pub use sweep::{RankSweep, Watched};
 pub use tick::{Changes, Climb, Tick, UserChange};
+pub use uuid_text::NotUuid;

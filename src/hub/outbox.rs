@@ -16,7 +16,8 @@ use super::{
     session::Session,
 };
 use crate::{
-    limits::{Limits, OnceAMinute},
+    limits::Limits,
+    log_throttle::LogThrottle,
     metrics::Metrics,
 };
 
@@ -25,7 +26,7 @@ pub(super) struct Outbox {
     io: SocketIo,
     limits: Arc<Limits>,
     metrics: Metrics,
-    closed_slow: OnceAMinute,
+    closed_slow: LogThrottle,
 }
 
 impl Outbox {
@@ -34,7 +35,7 @@ impl Outbox {
             io,
             limits,
             metrics,
-            closed_slow: OnceAMinute::default(),
+            closed_slow: LogThrottle::default(),
         }
     }
 

@@ -36,10 +36,7 @@ impl Room {
                 }
             }
             Room::User(user) => format!("user:{}", wire::user_text(user)),
-            Room::Role(Role::Viewer) => "role:viewer".into(),
-            Room::Role(Role::Player) => "role:player".into(),
-            Room::Role(Role::Publisher) => "role:publisher".into(),
-            Room::Role(Role::Admin) => "role:admin".into(),
+            Room::Role(role) => format!("role:{role}"),
         }
     }
 }
@@ -60,13 +57,9 @@ pub(super) fn of_subscription(view: View, mode: Mode) -> Vec<Room> {
 
 /// The rooms of an audience.
 pub(super) fn audience(audience: Audience) -> Vec<Room> {
-    let roles: &[Role] = match audience {
-        Audience::All => &[Role::Viewer, Role::Player, Role::Publisher, Role::Admin],
-        Audience::Viewers => &[Role::Viewer],
-        Audience::Players => &[Role::Player],
-        Audience::Publishers => &[Role::Publisher],
-        Audience::Admins => &[Role::Admin],
-        Audience::User(user) => return vec![Room::User(user)],
-    };
-    roles.iter().map(|role| Room::Role(*role)).collect()
+    match audience {
+        Audience::All => Role::ALL.map(Room::Role).into(),
+        Audience::Role(role) => vec![Room::Role(role)],
+        Audience::User(user) => vec![Room::User(user)],
+    }
 }

@@ -9,7 +9,6 @@
 mod answers;
 mod buckets;
 mod fair;
-mod once_a_minute;
 mod places;
 mod refusal;
 mod replaceable;
@@ -34,7 +33,6 @@ use parking_lot::Mutex;
 
 pub use answers::{Answers, Refused};
 pub use fair::{Client, FairLimit, NoPermit, Permit};
-pub use once_a_minute::OnceAMinute;
 pub use places::{Place, Places};
 pub use refusal::{Reason, Refusals};
 pub use sessions::{Admission, SessionPermit, Turn};

@@ -5,8 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 
-use super::OnceAMinute;
-use crate::metrics::Metrics;
+use crate::{log_throttle::LogThrottle, metrics::Metrics};
 
 /// What was too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,12 +167,14 @@ impl fmt::Display for Reason {
 pub struct Refusals {
     metrics: Metrics,
     /// When each reason was written to the log.
-    logged: Arc<Mutex<HashMap<Reason, OnceAMinute>>>,
+    logged: Arc<Mutex<HashMap<Reason, LogThrottle>>>,
 }
 
 impl Refusals {
     /// Those that these metrics count.
     pub fn new(metrics: Metrics) -> Refusals {
+        // From the first reading on, so that the first of each is seen.
+        metrics.declare_refusals(Reason::ALL.map(Reason::label));
         Refusals {
             metrics,
             logged: Arc::default(),
@@ -189,7 +190,7 @@ impl Refusals {
     /// Counts a refusal, and writes it to the log, if its kind was not within the last
     /// minute.
     pub fn refused(&self, reason: Reason, address: Option<IpAddr>) {
-        self.metrics.refused(reason);
+        self.metrics.refused(reason.label());
         let silent = self
             .logged
             .lock()

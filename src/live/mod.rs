@@ -30,7 +30,8 @@ use crate::{
     blocking,
     board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry, Timestamp, UserId},
     config::LimitsTable,
-    limits::{Bounds, Client, OnceAMinute, Reason, Refusals, Unanswered, Work},
+    limits::{Bounds, Client, Reason, Refusals, Unanswered, Work},
+    log_throttle::LogThrottle,
     metrics::Metrics,
     store::{
         AllNodes, Attendance, Command, Fold, Health, History, HistoryPoint, LONGEST_APPEND, Opened,
@@ -99,7 +100,7 @@ struct Shared {
     /// Of which answers are made that many share.
     versions: Versions,
     started: Instant,
-    unread: OnceAMinute,
+    unread: LogThrottle,
     metrics: Metrics,
 }
 
@@ -219,7 +220,7 @@ impl Shared {
             revocations_were_lost: Notify::new(),
             versions: Versions::new(version::PERIOD, version::BURST),
             started: Instant::now(),
-            unread: OnceAMinute::default(),
+            unread: LogThrottle::default(),
             metrics: Metrics::default(),
         }
     }

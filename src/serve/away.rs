@@ -19,7 +19,6 @@ use crate::{
     config::{AuthTable, Secret},
     hub::Peer,
     live::testing::{live, log, user},
-    wire,
 };
 
 /// A server whose store is away. Users 1 and 2 are on the board.
@@ -67,7 +66,7 @@ impl Away {
 #[tokio::test]
 async fn what_writes_is_to_be_sent_again_later() {
     let away = Away::start();
-    let of = wire::user_text(user(1));
+    let of = user(1).to_string();
     let action = json!({
         "actionId": "a",
         "userId": of,
@@ -92,7 +91,7 @@ async fn what_writes_is_to_be_sent_again_later() {
 #[tokio::test]
 async fn what_is_on_the_board_is_shown() {
     let away = Away::start();
-    let of = wire::user_text(user(1));
+    let of = user(1).to_string();
     for (path, shown) in [
         ("/readyz", "store: away"),
         ("/", "P1"),
@@ -112,7 +111,7 @@ async fn what_is_on_the_board_is_shown() {
     // The past is the store's to tell.
     let (status, _) = away.get(&format!("/api/v1/users/{of}/history")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    let nobody = wire::user_text(user(9));
+    let nobody = user(9).to_string();
     let (status, _) = away.get(&format!("/players/{nobody}")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }

@@ -35,7 +35,8 @@ use super::{
 };
 use crate::{
     hub::Peer,
-    limits::{ConnectionPermit, Limits, OnceAMinute, Reason},
+    limits::{ConnectionPermit, Limits, Reason},
+    log_throttle::LogThrottle,
 };
 
 /// The largest head of a request, in bytes. Beyond it the answer is a 431.
@@ -85,7 +86,7 @@ pub async fn accept(
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
     let (alive, open) = mpsc::channel(1);
-    let complaints = OnceAMinute::default();
+    let complaints = LogThrottle::default();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {

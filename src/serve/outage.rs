@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
     metrics::Metrics,
+    role::Role,
     store::Health,
 };
 
@@ -97,7 +98,7 @@ fn unwritable(why: &str, now: Timestamp) -> Announcement {
         kind: AnnouncementKind::SystemAlert,
         message: format!("Nothing can be stored, because {why}").into(),
         severity: Severity::Error,
-        audience: Audience::Admins,
+        audience: Audience::Role(Role::Admin),
         ..away(now)
     }
 }
@@ -106,7 +107,7 @@ fn writes_again(now: Timestamp) -> Announcement {
     Announcement {
         kind: AnnouncementKind::SystemAlert,
         message: "The store can write again".into(),
-        audience: Audience::Admins,
+        audience: Audience::Role(Role::Admin),
         ..back(now)
     }
 }
@@ -213,7 +214,7 @@ mod tests {
         let (why, replaces) = outage.next().await.unwrap();
         assert_eq!(
             (all.audience, why.audience),
-            (Audience::All, Audience::Admins)
+            (Audience::All, Audience::Role(Role::Admin))
         );
         assert_eq!((why.severity, replaces), (Severity::Error, None));
         assert!(why.message.ends_with("because the disk is full"), "{why:?}");
@@ -233,7 +234,7 @@ mod tests {
         let (over, replaces) = outage.next().await.unwrap();
         assert_eq!(
             (over.audience, replaces),
-            (Audience::Admins, Some(other.id))
+            (Audience::Role(Role::Admin), Some(other.id))
         );
         assert_eq!(outage.next().await, None);
         assert_eq!(outage.metrics.store_outages.get(), 1);

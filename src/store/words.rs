@@ -2,6 +2,7 @@
 
 use crate::{
     board::{AnnouncementKind, Audience, Severity},
+    role::Role,
     store::StoreError,
 };
 
@@ -20,10 +21,10 @@ pub(super) const SEVERITIES: [(Severity, &str); 3] = [
 /// All but one user, whose word is [`USER`].
 pub(super) const AUDIENCES: [(Audience, &str); 5] = [
     (Audience::All, "all"),
-    (Audience::Viewers, "viewers"),
-    (Audience::Players, "players"),
-    (Audience::Publishers, "publishers"),
-    (Audience::Admins, "admins"),
+    (Audience::Role(Role::Viewer), "viewers"),
+    (Audience::Role(Role::Player), "players"),
+    (Audience::Role(Role::Publisher), "publishers"),
+    (Audience::Role(Role::Admin), "admins"),
 ];
 
 pub(super) const USER: &str = "user";

@@ -11,6 +11,7 @@ use podium::{
         Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, Direction, Epoch,
         LogEntry, Operator, Profile, Rules, Score, Severity, Timestamp, UserId,
     },
+    role::Role,
     store::{
         Action, ActionId, ActionLimits, Command, Fold, History, LimitReached, Opened, Outcome,
         Ready, Receipt, Refusal, Store, StoreError, Window,
@@ -523,12 +524,12 @@ pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
     running.one(put(1)).await.unwrap();
     let valid = [
         announcement(1, Audience::All, u64::MAX >> 1),
-        announcement(2, Audience::Publishers, u64::MAX >> 1),
+        announcement(2, Audience::Role(Role::Publisher), u64::MAX >> 1),
         announcement(3, Audience::User(user(9)), u64::MAX >> 1),
     ];
     for it in valid
         .iter()
-        .chain([&announcement(4, Audience::Viewers, 20)])
+        .chain([&announcement(4, Audience::Role(Role::Viewer), 20)])
     {
         let taken = running.one(Command::Announce(it.clone())).await.unwrap();
         assert_eq!(taken.seq, 1 + u64::from(it.id.0[0]));

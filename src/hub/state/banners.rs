@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use tokio::time::Duration;
 
 use crate::{
-    auth::{Identity, Role},
+    auth::Identity,
     board::{Announcement, AnnouncementId, Audience, Timestamp, UserId},
 };
 
@@ -137,10 +137,7 @@ impl Banners {
 pub(super) fn is_for(audience: Audience, identity: Identity) -> bool {
     match audience {
         Audience::All => true,
-        Audience::Viewers => identity.role == Role::Viewer,
-        Audience::Players => identity.role == Role::Player,
-        Audience::Publishers => identity.role == Role::Publisher,
-        Audience::Admins => identity.role == Role::Admin,
+        Audience::Role(role) => identity.role == role,
         Audience::User(user) => identity.user == user,
     }
 }
@@ -148,6 +145,7 @@ pub(super) fn is_for(audience: Audience, identity: Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Role;
     use crate::board::{AnnouncementKind, Severity};
 
     fn announcement(n: u8, from: u64, until: u64, audience: Audience) -> Announcement {
@@ -218,7 +216,10 @@ mod tests {
     fn late_joiners_are_sent_what_is_valid_and_for_them() {
         let mut banners = Banners::default();
         banners.add(announcement(1, 0, 100, Audience::All), Source::Log);
-        banners.add(announcement(2, 0, 60, Audience::Players), Source::Log);
+        banners.add(
+            announcement(2, 0, 60, Audience::Role(Role::Player)),
+            Source::Log,
+        );
         let theirs = Audience::User(UserId([7; 16]));
         banners.add(announcement(3, 0, 100, theirs), Source::Log);
         banners.add(announcement(4, 90, 100, Audience::All), Source::Log);

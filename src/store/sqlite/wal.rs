@@ -15,7 +15,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use rusqlite::Connection;
 
 use super::{inspect::WAL_HEADER, place::beside, schema};
-use crate::{limits::OnceAMinute, store::StoreError};
+use crate::{log_throttle::LogThrottle, store::StoreError};
 
 /// Pages in the log from which on it is written back into the file, 33 MB. Scattered
 /// pages are written back less often than by default, and a start after a crash still
@@ -58,7 +58,7 @@ pub(super) struct Wal {
     /// Pages that were written since the last look.
     written: u64,
     looked: Instant,
-    warnings: OnceAMinute,
+    warnings: LogThrottle,
 }
 
 /// What becomes of the log when all of it is in the file.
@@ -89,7 +89,7 @@ impl Wal {
             is_marked: false,
             written: 0,
             looked: Instant::now(),
-            warnings: OnceAMinute::default(),
+            warnings: LogThrottle::default(),
         })
     }
 

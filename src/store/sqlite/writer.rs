@@ -32,7 +32,7 @@ use crate::{
         Timestamp, UserId, ranking::Standing,
     },
     clock,
-    limits::OnceAMinute,
+    log_throttle::LogThrottle,
     store::{Action, Command, Fold, Health, Outcome, Receipt, Refusal, StoreError},
     vital::Pulse,
 };
@@ -65,7 +65,7 @@ pub(super) struct Writer {
     trouble: Option<Trouble>,
     /// When the files were looked at last.
     looked: Instant,
-    warnings: OnceAMinute,
+    warnings: LogThrottle,
     name: BoardId,
     epoch: Epoch,
     board: i64,
@@ -110,7 +110,7 @@ impl Writer {
             condition,
             trouble: None,
             looked: Instant::now(),
-            warnings: OnceAMinute::default(),
+            warnings: LogThrottle::default(),
             name: ready.name,
             epoch: Epoch(ready.row.epoch.cast_unsigned()),
             board: ready.row.id,

@@ -1,4 +1,4 @@
-//! A log line once a minute, however often there is a reason for one.
+//! A log line once a minute, however often its event happens.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use parking_lot::Mutex;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Says when to log something that may happen any number of times.
+/// Says when to log an event that may happen any number of times.
 #[derive(Debug, Default)]
-pub struct OnceAMinute(Mutex<State>);
+pub struct LogThrottle(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -16,9 +16,9 @@ struct State {
     suppressed: u64,
 }
 
-impl OnceAMinute {
-    /// It has happened. If it is to be logged, this says how often it has happened
-    /// since the last line without being logged.
+impl LogThrottle {
+    /// The event has happened. If it is to be logged, answers how many were not logged
+    /// since the last line.
     pub fn allow(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock();
         let is_early = |at: Instant| now.saturating_duration_since(at) < MINUTE;
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn the_first_is_logged_and_then_one_a_minute() {
-        let log = OnceAMinute::default();
+        let log = LogThrottle::default();
         let start = Instant::now();
         let after = |seconds| log.allow(start + Duration::from_secs(seconds));
         assert_eq!(after(0), Some(0));
