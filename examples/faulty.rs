@@ -63,8 +63,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     listen(faults.clone(), Handle::current());
     let config = Config::load(None)?;
     let tokens = Tokens::new(
-        config.strong_secret()?,
-        config.ticket_secret()?,
+        config.secrets.jwt()?,
+        config.secrets.ticket()?,
         &config.tables.auth,
     );
     let tables = &config.tables;

@@ -47,7 +47,7 @@ impl Migrate {
         let tables = self.config.load()?.tables;
         let place = |url: Option<StoreUrl>| {
             let configured = || tables.store.url.clone();
-            tables.store.keep(url.unwrap_or_else(configured))
+            tables.store.with_retention(url.unwrap_or_else(configured))
         };
         let to = place(self.to);
         tables.check_tickets(&to)?;

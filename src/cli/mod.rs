@@ -170,8 +170,8 @@ impl Token {
         let config = self.config.load()?;
         let user = text::user_id(&self.user)?;
         let tokens = Tokens::new(
-            config.strong_secret()?,
-            config.ticket_secret()?,
+            config.secrets.jwt()?,
+            config.secrets.ticket()?,
             &config.tables.auth,
         );
         let token = tokens
@@ -184,8 +184,8 @@ impl Token {
 
 fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     let config = file.load()?;
-    config.strong_secret()?;
-    config.ticket_secret()?;
+    config.secrets.jwt()?;
+    config.secrets.ticket()?;
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }

@@ -10,13 +10,12 @@ use super::{CliError, ConfigFile};
 use crate::{
     auth::{Role, Tokens},
     clock,
-    config::{Config, Secret, StoreTable},
+    config::{Config, StoreTable},
     demo::Demo,
     live::LiveBoard,
     serve::{Server, wait_for_store},
     store::{self, StoreUrl},
     vital::Vitals,
-    wire,
 };
 
 #[derive(Args, Debug)]
@@ -74,8 +73,8 @@ impl Serve {
 async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliError> {
     warn_of_surprises(&config);
     let tokens = Tokens::new(
-        config.strong_secret()?,
-        config.ticket_secret()?,
+        config.secrets.jwt()?,
+        config.secrets.ticket()?,
         &config.tables.auth,
     );
     let tables = &config.tables;
@@ -132,10 +131,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
         say(&format!("Watch as a player: {page}?token={player}"));
         let publisher = token(demo.publisher(), Role::Publisher)?;
         say(&format!("A publisher's token: {publisher}"));
-        say(&format!(
-            "A player's id: {}",
-            wire::user_text(demo.player())
-        ));
+        say(&format!("A player's id: {}", demo.player()));
     }
     server.run(listener).await?;
     Ok(())
@@ -160,11 +156,7 @@ fn warn_of_surprises(config: &Config) {
 }
 
 fn prepare_demo(config: &mut Config) {
-    if config.jwt_secret.is_none() {
-        let random: [u8; 32] = rand::random();
-        let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        config.jwt_secret = Some(Secret(secret));
-    }
+    config.secrets.or_random();
     if config.tables.store.url == StoreTable::default().url {
         config.tables.store.url = StoreUrl::Sqlite(DEMO_FILE.into());
     }

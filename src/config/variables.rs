@@ -1,9 +1,12 @@
-//! Variables of the environment that are for Podium: those that override a key of
-//! `Leptos.toml`, and those that look as if they were to.
+//! Variables of the environment: those that override a key of `Leptos.toml`, those that
+//! nearly do, and those with names of their own.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    env,
     ffi::OsString,
+    fs,
+    path::PathBuf,
 };
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
@@ -36,10 +39,32 @@ const SCRIPTS: [&str; 3] = ["BIN", "TOOLS", "SEED"];
 /// What it begins with in others of them.
 const GROUPS: [&str; 2] = ["BENCH_", "TEST_"];
 
-/// What variables say.
+/// The value of a variable, or the content of the file that `NAME_FILE` names. An empty
+/// one is not set.
+///
+/// # Errors
+/// If that file cannot be read.
+pub(super) fn variable(name: &str) -> Result<Option<String>, ConfigError> {
+    if let Ok(value) = env::var(name)
+        && !value.is_empty()
+    {
+        return Ok(Some(value));
+    }
+    let Some(path) = env::var_os(format!("{name}_FILE")).filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(path);
+    match fs::read_to_string(&path) {
+        Ok(value) => Ok(Some(value.trim_end().to_owned())),
+        Err(source) => Err(ConfigError::Unreadable { path, source }),
+    }
+}
+
+/// The variables that override keys.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Variables {
-    /// Keys that hold one value, as texts: whoever reads a key knows of which kind it is.
+    /// Variables of keys that hold one value, as texts: the type of a key's field decides
+    /// how it is read.
     pub(super) values: HashMap<String, String>,
     /// Keys that hold a list.
     pub(super) lists: BTreeMap<String, Vec<String>>,

@@ -8,7 +8,7 @@ use crate::{
         Announcement, AnnouncementId, AnnouncementKind, Audience, Board, Climb, Epoch, Severity,
         Timestamp, UserId,
     },
-    config::{AchievementsTable, ToldName},
+    config::{AchievementsTable, Recipients},
 };
 
 /// The achievements among a tick's climbs, and whose they are, in their order. Of the users
@@ -52,9 +52,9 @@ pub(super) fn achieved(
             continue;
         };
         let (audience, message) = match audience {
-            ToldName::All => (Audience::All, to_all),
-            ToldName::Player => (Audience::User(climb.user), to_player),
-            ToldName::Nobody => continue,
+            Recipients::All => (Audience::All, to_all),
+            Recipients::Player => (Audience::User(climb.user), to_player),
+            Recipients::Nobody => continue,
         };
         let named = [&epoch.0.to_be_bytes(), &climb.user.0[..], what.as_bytes()].concat();
         let duration = table.duration.as_millis() as u64;
@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn achievements_for_nobody_are_not_announced() {
         let table = AchievementsTable {
-            first_place: ToldName::Nobody,
-            top: ToldName::All,
+            first_place: Recipients::Nobody,
+            top: Recipients::All,
             ..AchievementsTable::default()
         };
         assert_eq!(
