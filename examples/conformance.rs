@@ -16,8 +16,9 @@ use podium::{
     config::{HttpTable, LimitsTable, SocketTable},
     hub,
     limits::Limits,
+    listener,
     metrics::Metrics,
-    serve::{self, Departure},
+    serve::{self, Shutdown},
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -52,12 +53,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     io.ns("/", connected);
     io.ns("/custom", connected);
 
-    let departure = Departure::default();
+    let shutdown = Shutdown::default();
     let of_tests = LimitsTable {
         allow: vec!["127.0.0.0/8".parse()?],
         ..LimitsTable::default()
     };
-    let limits = Limits::new(&of_tests, serve::raise_limit(), Metrics::default());
+    let limits = Limits::new(&of_tests, listener::raise_limit(), Metrics::default());
     let limits = Arc::new(limits);
     let max_message = table.max_message.get();
     let nobody: serve::SignedIn = Arc::new(|_| None);
@@ -66,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         layer.layer(any(async || StatusCode::NOT_FOUND)),
         max_message,
         limits.clone(),
-        departure.clone(),
+        shutdown.clone(),
         nobody.clone(),
     );
     let raw = serve::engine_io(
@@ -74,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         raw_echo(&table),
         max_message,
         limits.clone(),
-        departure,
+        shutdown,
         nobody,
     );
     let router = socket_io.merge(raw);
@@ -82,8 +83,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     println!("The suites can be run");
-    let no_proxies = Arc::new(serve::Proxies::new(&[]));
-    serve::accept(listener, router, no_proxies, limits, pending()).await;
+    let no_proxies = Arc::new(listener::Proxies::new(&[]));
+    listener::accept(listener, router, no_proxies, limits, pending()).await;
     Ok(())
 }
 

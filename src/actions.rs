@@ -1,5 +1,5 @@
-//! What actions are worth: the points and limits of the types that `[actions]`
-//! declares are the server's; those of any other type are the publisher's word.
+//! The points of actions: types that `[actions]` declares have points and limits of their
+//! own; for any other type the publisher sends them.
 
 use std::collections::HashMap;
 
@@ -22,13 +22,13 @@ struct Declared {
     limits: ActionLimits,
 }
 
-/// Why an action is not taken.
+/// Why an action is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAction {
-    /// A text cannot be taken, or the points are no score.
+    /// A text is not valid, or the points are no score.
     #[error("{0}")]
     Text(#[from] InvalidText),
-    /// Nobody says what it is worth.
+    /// It has no points.
     #[error(
         "scoreIncrease is missing: only a type that is declared in [actions] has points of its own"
     )]
@@ -64,8 +64,8 @@ impl ActionTypes {
     /// whatever was sent; else those that were sent.
     ///
     /// # Errors
-    /// If a text cannot be taken, the type must be declared and is not, or nobody
-    /// says what the action is worth.
+    /// If a text is not valid, the type must be declared and is not, or the action has no
+    /// points.
     pub fn action(
         &self,
         id: &str,
@@ -154,7 +154,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(refused, InvalidAction::Undeclared("goal".into()));
         assert!(refused.to_string().contains("[actions]"), "{refused}");
-        // A text that cannot be taken is not repeated to whoever sent it.
+        // A text that is not valid is not repeated in the answer.
         let long = "x".repeat(65);
         let refused = types(true).action("a", USER, &long, Some(Ok(3)));
         let flaw = InvalidText::ActionType(Flaw::TooLong(64));

@@ -14,6 +14,7 @@ pub mod config;
 pub mod demo;
 pub mod hub;
 pub mod limits;
+pub mod listener;
 pub mod live;
 pub mod log_throttle;
 pub mod metrics;

@@ -7,12 +7,12 @@ use axum::http::{
     header::{HOST, ORIGIN, REFERER},
 };
 
-/// Did one of our pages send this, or something that is no browser? `public_url` is the
+/// Was this sent by one of our pages, or by a client that is no browser? `public_url` is the
 /// origin of `http.public_url` in its normal form, or empty.
 ///
-/// Every browser says from where a request comes that could do harm: by `Sec-Fetch-Site`,
-/// or without TLS by `Origin`, all of them since 2020. A request with neither, and without
-/// `Referer`, is of no browser, and has nobody's cookies. (This is what
+/// Every browser names the origin of a request that could do harm: by `Sec-Fetch-Site`, or
+/// without TLS by `Origin`, all of them since 2020. A request with neither, and without
+/// `Referer`, is of no browser, and has no cookies of a user. (This is what
 /// net/http.CrossOriginProtection of Go 1.25 asks.)
 pub(crate) fn is_same_origin(public_url: &str, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {

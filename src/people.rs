@@ -1,17 +1,17 @@
-//! Ids of people who come without one: from an organiser's own number for them, or from
-//! nothing but a name. The same number or name gives the same id in every store and on
-//! every node, so that a list can be sent again, and a store moved or made anew.
+//! Ids of users who have none: by an organiser's own number for them, or by their name
+//! alone. The same number or name gives the same id in every store and on every node, so
+//! that a list can be sent again, and a store moved or replaced.
 //!
-//! Nothing is kept for it. Whoever guesses a number or name can tell that an id was made
-//! of it, as of any hash without a secret.
+//! Nothing is stored for it. Who guesses a number or name can check that an id was made of
+//! it, as with any hash without a secret.
 
 use unicode_normalization::UnicodeNormalization;
 use uuid::{Uuid, uuid};
 
 use crate::board::UserId;
 
-/// Namespaces of RFC 9562, section 6.5, made once at random. Others would make other
-/// people of those who are known.
+/// Namespaces of RFC 9562, section 6.5, made once at random. With others, known users
+/// would have other ids.
 const EXTERNAL: Uuid = uuid!("6f2b8f0a-3d0e-4f5c-9f0b-1f3c7d5a9e21");
 const NAMED: Uuid = uuid!("b1a4c7e2-58d3-4c6f-8a97-e0d2f4631b58");
 
@@ -61,7 +61,7 @@ pub fn by_name(name: &str) -> UserId {
     derived(NAMED, words.as_bytes())
 }
 
-/// An id that nobody has.
+/// A new random id.
 pub fn random() -> UserId {
     UserId(Uuid::new_v4().into_bytes())
 }

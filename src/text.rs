@@ -1,5 +1,5 @@
-//! Texts that people and programs send us, and what is taken of them. The API
-//! and `podium import` ask the same questions, so they are asked here.
+//! Validation of texts that people and programs send, for the API and `podium import`
+//! alike.
 
 mod unicode;
 
@@ -22,7 +22,7 @@ pub const MESSAGE_MAX_CHARS: usize = 500;
 /// The longest address of a picture, in bytes.
 pub const AVATAR_MAX_BYTES: usize = 1024;
 
-/// Why a text is not taken.
+/// Why a text is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
     /// An id is no UUID.
@@ -57,7 +57,7 @@ pub enum InvalidText {
 /// Reads a user of a board that is to be found under the origins `own`.
 ///
 /// # Errors
-/// If a text cannot be taken.
+/// If a text is not valid.
 pub fn profile(
     username: &str,
     avatar: Option<&str>,
@@ -95,7 +95,7 @@ pub fn name(text: &str) -> Result<Box<str>, InvalidText> {
 /// Reads the message of a notification.
 ///
 /// # Errors
-/// If it cannot be taken.
+/// If it is not valid.
 pub fn message(text: &str) -> Result<Box<str>, InvalidText> {
     shown(text, MESSAGE_MAX_CHARS).map_err(InvalidText::Message)
 }
@@ -141,7 +141,7 @@ pub fn action_type(text: &str) -> Result<&str, InvalidText> {
 /// Reads an action that is worth the points that were sent.
 ///
 /// # Errors
-/// If a text cannot be taken, or the points are no score.
+/// If a text is not valid, or the points are no score.
 pub fn action(
     id: &str,
     user: UserId,

@@ -12,7 +12,7 @@ use super::{
     body::{UserPath, bad_query},
 };
 use crate::{
-    hub::Peer,
+    listener::ClientAddress,
     store::{Refusal, history::MAX_POINTS},
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Asked {
 /// actions.
 pub(super) async fn get(
     State(api): State<Api>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     UserPath(user): UserPath,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<UserHistory>, Problem> {

@@ -32,8 +32,8 @@ use axum::{
 use crate::{
     actions::ActionTypes,
     auth::{Identity, Role, Tokens, bearer},
-    hub::Peer,
     limits::Answers,
+    listener::ClientAddress,
     live::LiveBoard,
     metrics,
     store::{Health, StoreError},
@@ -98,7 +98,7 @@ pub fn probes(api: Api) -> Router {
 
 async fn in_turn(
     State(api): State<Api>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {

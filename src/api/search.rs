@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Api, Problem, body::bad_query};
 use crate::{
-    hub::Peer,
+    listener::ClientAddress,
     live::{MAX_FOUND, MAX_QUERY_CHARS},
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 /// `?q&limit`: who has words in the name that begin with those of `q`.
 pub(super) async fn get(
     State(api): State<Api>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<FoundUsers>, Problem> {
     let Query(Asked { q, limit }) = asked.map_err(bad_query)?;

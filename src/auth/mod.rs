@@ -1,7 +1,7 @@
-//! Tokens: who somebody is, and what they may do.
+//! Tokens: who a user is, and what the user may do.
 //!
-//! A token is a JWT signed with HS256. So is a [ticket](ticket), and neither is
-//! ever taken for the other. Nothing here knows sockets or HTTP.
+//! A token is a JWT signed with HS256. So is a [ticket](ticket), and neither is ever
+//! accepted as the other. Nothing here knows sockets or HTTP.
 
 pub mod ticket;
 mod validity;
@@ -35,7 +35,7 @@ pub struct Identity {
     pub expires: u64,
 }
 
-/// A token is not valid; why is not told to whoever sent it.
+/// A token is not valid. The sender does not learn why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Authentication failed")]
 pub struct InvalidToken;
@@ -43,10 +43,10 @@ pub struct InvalidToken;
 /// The token of a viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Viewer {
-    /// A page handed it out, to somebody whose name it made up: a page may renew it as
-    /// often as it is asked to.
+    /// A page issued it, for a viewer without an account: a page may renew it as often as
+    /// it is asked to.
     OfPage(Identity),
-    /// Somebody else has issued it, and has said when it is to end.
+    /// Another issuer signed it, and its end stands.
     OfOthers(Identity),
 }
 
@@ -114,7 +114,7 @@ struct Issued<'a> {
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
-    /// Did a page hand it out to a viewer? Nobody else writes this claim.
+    /// Did a page issue it for a viewer? No other issuer writes this claim.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pg: bool,
 }
@@ -159,17 +159,17 @@ impl Tokens {
         self.now().0 / 1000
     }
 
-    /// The tickets of those who have these tokens.
+    /// The tickets of users who have these tokens.
     pub fn tickets(&self) -> &Tickets {
         &self.tickets
     }
 
-    /// By how much the clock of whoever issues tokens may differ from ours.
+    /// By how much the clock of an issuer of tokens may differ from ours.
     pub fn leeway(&self) -> Duration {
         self.leeway
     }
 
-    /// Who a token belongs to.
+    /// The user to whom a token belongs.
     ///
     /// # Errors
     /// If it is not one of ours, is not of this time, or names no user.
@@ -189,7 +189,7 @@ impl Tokens {
             .map(|verified| verified.identity)
     }
 
-    /// The viewer to whom a token belongs, and whether a page made the viewer up.
+    /// The viewer to whom a token belongs, and whether a page issued it.
     ///
     /// # Errors
     /// As [`Tokens::verify_unended`], and if it is no token of a viewer.
@@ -234,7 +234,7 @@ impl Tokens {
         })
     }
 
-    /// A token for somebody, which ends after `ttl`.
+    /// A token for a user, which ends after `ttl`.
     ///
     /// # Errors
     /// If it cannot be signed, which a secret that was checked rules out.
@@ -242,8 +242,8 @@ impl Tokens {
         self.sign(user, role, Some(self.seconds()), ttl, false)
     }
 
-    /// A token for whoever has shown another, which ends after `ttl`. It counts as
-    /// issued when that one was, so it is revoked with it.
+    /// A token derived from another, which ends after `ttl`. It counts as issued when that
+    /// one was, so it is revoked with it.
     ///
     /// # Errors
     /// As [`Tokens::issue`].
@@ -251,8 +251,7 @@ impl Tokens {
         self.sign(from.user, from.role, from.issued, ttl, false)
     }
 
-    /// A token by which a page lets this user watch, whom it has made up, and which ends
-    /// after `ttl`.
+    /// A token that a page issues for a new viewer, which ends after `ttl`.
     ///
     /// # Errors
     /// As [`Tokens::issue`].
@@ -260,7 +259,7 @@ impl Tokens {
         self.sign(user, Role::Viewer, Some(self.seconds()), ttl, true)
     }
 
-    /// A later token for a viewer whom a page has made up; see [`Tokens::derive`].
+    /// A later token for the viewer of a page; see [`Tokens::derive`].
     ///
     /// # Errors
     /// As [`Tokens::issue`].

@@ -1,5 +1,5 @@
-//! Tickets: one action each, which an app's back end signs and its page hands
-//! in. Whoever carries a ticket can use it once or not at all.
+//! Tickets: one action each, which the back end of an app signs and its page redeems. A
+//! ticket can be redeemed once.
 //!
 //! Nothing here remembers a ticket: its `jti` is the id of its action, and the
 //! store counts an action id once.
@@ -30,10 +30,10 @@ pub struct Tickets {
     leeway: Duration,
 }
 
-/// What a valid ticket says, in the texts of whoever signed it.
+/// The claims of a valid ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// Who acted.
+    /// The user who acted.
     pub user: UserId,
     /// The id of the action.
     pub action_id: String,
@@ -43,8 +43,8 @@ pub struct Ticket {
     pub score_increase: Option<Result<i64, NotWhole>>,
 }
 
-/// Why a ticket is not taken. Whoever signed a ticket may know all that is in
-/// it, so the reason is told; of one that is not signed it is not told.
+/// Why a ticket is refused. Who has signed a ticket may know all of its claims, so the
+/// answer has the reason; for one that is not signed it has none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RefusedTicket {
     /// It is no JWT, or not ours.
@@ -77,7 +77,7 @@ pub enum RefusedTicket {
         humantime::format_duration(*.0)
     )]
     TooLong(Duration),
-    /// It was lent.
+    /// It is redeemed with the token of another user.
     #[error("it is for another user than the token in the header")]
     OtherUser,
 }
@@ -105,7 +105,7 @@ impl Tickets {
         }
     }
 
-    /// What a ticket says that `bearer` hands in at `now`.
+    /// The claims of a ticket that `bearer` redeems at `now`.
     ///
     /// # Errors
     /// If it is not ours, not complete, not of this time, or not the bearer's.

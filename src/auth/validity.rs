@@ -26,8 +26,8 @@ pub(super) enum Untimely {
 }
 
 impl Validity {
-    /// Is it valid `now`, where the clock of whoever signed it may differ from ours by
-    /// `leeway`, ahead or behind?
+    /// Is it valid `now`, where the clock of its issuer may differ from ours by `leeway`,
+    /// ahead or behind?
     pub(super) fn check(&self, now: Timestamp, leeway: Duration) -> Result<(), Untimely> {
         let now = now.0 as f64 / 1000.0;
         let leeway = leeway.as_secs_f64();

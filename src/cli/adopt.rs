@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::{CliError, ConfigFile};
+use super::{CliError, ConfigFile, runtime};
 use crate::{
     board::{BoardId, Rules},
     store::{StoreUrl, redis, sqlite},
@@ -27,9 +27,7 @@ impl Adopt {
     pub(super) fn run(self) -> Result<(), CliError> {
         let tables = self.config.load()?.tables;
         let (board, rules) = (tables.board_id(), tables.rules());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = runtime()?;
         match &tables.store.url {
             StoreUrl::Redis(place) => runtime.block_on(self.adopt_redis(place, &board, rules)),
             StoreUrl::Sqlite(path) => self.adopt_file(path),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{CliError, ConfigFile};
+use super::{CliError, ConfigFile, runtime};
 use crate::store::{
     StoreUrl,
     transfer::{Count, Migration, Progress, Summary},
@@ -66,9 +66,7 @@ impl Migrate {
                 say(progress);
             }
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = runtime()?;
         let summary = runtime.block_on(migration.run(report))?;
         conclude(&migration, summary);
         Ok(())

@@ -9,6 +9,7 @@ mod serve;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     auth::{Role, Tokens},
@@ -58,7 +59,7 @@ impl ConfigFile {
     }
 }
 
-/// Where the board is in Redis that an operator decides about.
+/// The board in Redis that a command is about.
 fn redis_place(url: &StoreUrl) -> Result<&Place, CliError> {
     match url {
         StoreUrl::Redis(place) => Ok(place),
@@ -106,7 +107,7 @@ pub enum CliError {
          -wal, -shm and .lock"
     )]
     NotRedis(StoreUrl),
-    /// Nobody has said yes.
+    /// `--yes` is missing.
     #[error("nothing was changed: to do this, run it again with --yes")]
     Unconfirmed,
     /// The address cannot be listened on.
@@ -131,7 +132,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// With what the process is to end.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             CliError::Serve(ServeError::Failed(_)) => ExitCode::from(vital::EXIT_CODE),
@@ -182,6 +183,11 @@ impl Token {
     }
 }
 
+/// A runtime for a command that waits for one thing at a time.
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
 fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     let config = file.load()?;
     config.secrets.jwt()?;
@@ -189,9 +195,7 @@ fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let tables = &config.tables;
     for risk in runtime.block_on(store::risks(&tables.store.url, &tables.board_id())) {
         println!("Beware: {risk}.");

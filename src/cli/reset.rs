@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CliError, ConfigFile, redis_place};
+use super::{CliError, ConfigFile, redis_place, runtime};
 use crate::store::redis;
 
 /// Deletes all keys of the board in Redis, and begins with an empty board in a new epoch,
@@ -21,9 +21,7 @@ impl Reset {
     pub(super) fn run(self) -> Result<(), CliError> {
         let tables = self.config.load()?.tables;
         let place = redis_place(&tables.store.url)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = runtime()?;
         runtime.block_on(async {
             let reset = redis::Reset::plan(place, &tables.board_id(), tables.rules()).await?;
             println!("{reset}");

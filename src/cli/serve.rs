@@ -117,7 +117,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
     let listener = TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
     let page = format!("http://{address}{}", tables.http.base_path.link("/"));
-    say(&format!(
+    print(&format!(
         "Podium is ready at {}",
         page.trim_end_matches('/')
     ));
@@ -128,17 +128,17 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
             token.map_err(|_| CliError::Sign)
         };
         let player = token(demo.player(), Role::Player)?;
-        say(&format!("Watch as a player: {page}?token={player}"));
+        print(&format!("Watch as a player: {page}?token={player}"));
         let publisher = token(demo.publisher(), Role::Publisher)?;
-        say(&format!("A publisher's token: {publisher}"));
-        say(&format!("A player's id: {}", demo.player()));
+        print(&format!("A publisher's token: {publisher}"));
+        print(&format!("A player's id: {}", demo.player()));
     }
     server.run(listener).await?;
     Ok(())
 }
 
-/// Prints a line, for whoever listens: that nobody does is no reason to end.
-fn say(line: &str) {
+/// Prints a line. That standard output is closed is no reason to end.
+fn print(line: &str) {
     _ = writeln!(std::io::stdout(), "{line}");
 }
 

@@ -10,13 +10,15 @@ use socketioxide::{
 };
 
 use super::{
-    Peer,
     excess::Excess,
     handlers::{Handlers, received},
     session::Session,
     state::Event,
 };
-use crate::auth::{Identity, Role, bearer};
+use crate::{
+    auth::{Identity, Role, bearer},
+    listener::ClientAddress,
+};
 
 /// How long a transport outlives the socket that was disconnected: the last packets may
 /// still arrive, and official clients end it by themselves.
@@ -82,8 +84,8 @@ fn admit(
         return Err(Refused::TooManyConnections);
     }
     let identity = identity?;
-    let peer = socket.req_parts().extensions.get::<Peer>();
-    let address = peer.map(|Peer(address)| *address);
+    let address = socket.req_parts().extensions.get::<ClientAddress>();
+    let address = address.map(|ClientAddress(address)| *address);
     let permit = handlers.limits.handshake(identity.user);
     let permit = permit.map_err(|reason| {
         handlers.limits.refused(reason, address);

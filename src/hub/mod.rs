@@ -22,7 +22,7 @@ mod simulation;
 mod state;
 mod view;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use socketioxide::{
     ParserConfig, SocketIo, SocketIoBuilder, TransportType, handler::ConnectHandler,
@@ -51,9 +51,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sockets have to read that they are disconnected when the hub closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The address of the client that sent a request, which the listener puts on it.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
 
 /// By which others reach a hub. Clones reach the same.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::{net::IpAddr, num::NonZeroU32};
 
 use socketioxide::socket::Sid;
 
-use crate::limits::{Place, Places};
+use crate::limits::{Permit, Permits};
 
 /// Requests that may wait for the actor. None of them holds what a client wrote: they
 /// have one size.
@@ -29,16 +29,16 @@ const OF_ALL: NonZeroU32 = NonZeroU32::new(12 * 1024).unwrap();
 
 /// See the module.
 pub(super) struct QueueLimits {
-    of_socket: Places<Sid>,
-    of_address: Places<IpAddr>,
-    of_all: Places<()>,
+    of_socket: Permits<Sid>,
+    of_address: Permits<IpAddr>,
+    of_all: Permits<()>,
 }
 
 /// The permit of an event to wait, until it is dropped.
 pub(super) struct QueuePermit {
-    _of_socket: Place<Sid>,
-    _of_address: Place<IpAddr>,
-    _of_all: Place<()>,
+    _of_socket: Permit<Sid>,
+    _of_address: Permit<IpAddr>,
+    _of_all: Permit<()>,
 }
 
 impl QueueLimits {
@@ -47,9 +47,9 @@ impl QueueLimits {
     pub(super) fn new(events_at_once: NonZeroU32) -> QueueLimits {
         let of_socket = events_at_once.clamp(LEAST_OF_SOCKET, MOST_OF_SOCKET);
         QueueLimits {
-            of_socket: Places::new(of_socket),
-            of_address: Places::new(OF_ADDRESS),
-            of_all: Places::new(OF_ALL),
+            of_socket: Permits::new(of_socket),
+            of_address: Permits::new(OF_ADDRESS),
+            of_all: Permits::new(OF_ALL),
         }
     }
 
@@ -60,7 +60,7 @@ impl QueueLimits {
             _of_socket: self.of_socket.take(sid)?,
             _of_address: match address {
                 Some(address) => self.of_address.take(address)?,
-                None => Place::unlimited(),
+                None => Permit::unlimited(),
             },
             _of_all: self.of_all.take(())?,
         })

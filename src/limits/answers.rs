@@ -26,7 +26,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{task::yield_now, time::Instant};
 
 use super::{
-    Client, FairLimit, Limits, Permit, Reason, Unanswered,
+    Client, FairLimit, FairPermit, Limits, Reason, Unanswered,
     unread::{HeldBytes, UnreadBounds, UnreadBytes},
 };
 
@@ -110,7 +110,7 @@ impl Answers {
     ///
     /// # Errors
     /// If there was none in time. That is counted and logged here.
-    pub async fn turn(&self, client: Client) -> Result<Permit, Refused> {
+    pub async fn turn(&self, client: Client) -> Result<FairPermit, Refused> {
         let deadline = Instant::now() + DEADLINE;
         let Ok(turn) = self.turns.acquire(client, deadline).await else {
             return Err(self.refused(client, Reason::Requests));

@@ -1,54 +1,54 @@
-//! How much anybody may do: connections, sessions and what is sent by an address; events,
-//! handshakes and sockets of a user. And how much that is costly is computed at once, and
-//! for whom: see [`Work`]. Whoever is refused is counted here too.
+//! How much a client may do: connections, sessions and traffic of an address; events,
+//! handshakes and sockets of a user. And how much costly work is done at once, and for
+//! which client: see [`Work`]. Refusals are counted and logged here too.
 //!
-//! What is counted over time is a token bucket (GCRA, as the `governor` crate has
-//! it): the whole limit at once, then one more whenever its part of the time has
-//! passed.
+//! Rates are token buckets: the whole limit at once, then one more whenever its part of
+//! the time has passed. What exists at the same time is counted by permits.
 
 mod answers;
-mod buckets;
+mod client;
 mod fair;
-mod places;
+mod permits;
 mod refusal;
-mod replaceable;
 mod sessions;
+mod token_bucket;
 mod traffic;
+mod unanswered;
 mod unread;
-mod waiting;
 mod work;
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
 pub use answers::{Answers, Refused};
-pub use fair::{Client, FairLimit, NoPermit, Permit};
-pub use places::{Place, Places};
+pub use client::Client;
+pub use fair::{FairLimit, FairPermit, NoPermit};
+pub use permits::{Permit, Permits};
 pub use refusal::{Reason, Refusals};
-pub use sessions::{Admission, SessionPermit, Turn};
+pub use sessions::{Admission, ConnectTime, SessionPermit};
 pub use traffic::{Sent, Traffic, Verdict};
-pub use work::{Bounds, Unanswered, Work};
+pub use unanswered::Unanswered;
+pub use work::{Bounds, Work};
 
 use crate::{board::UserId, config::LimitsTable, metrics::Metrics};
-use buckets::Buckets;
+use client::subscriber;
 use sessions::SessionLimits;
+use token_bucket::{KeyedBuckets, Quota};
 use traffic::TrafficLimits;
 
 /// A TCP connection that was admitted, for as long as the last clone lives.
 #[derive(Clone)]
 pub struct ConnectionPermit {
-    _of_address: Place<IpAddr>,
-    _of_all: Place<()>,
+    _of_address: Permit<IpAddr>,
+    _of_all: Permit<()>,
 }
 
 /// The limits of one server.
@@ -56,16 +56,15 @@ pub struct Limits {
     allow: Vec<IpNet>,
     proxies: Vec<IpNet>,
     sessions: Arc<SessionLimits>,
-    events: DefaultKeyedRateLimiter<UserId>,
+    events: KeyedBuckets<UserId>,
     events_at_once: NonZeroU32,
-    /// Until when these users may send nothing. A bucket cannot be asked whether
-    /// it is empty without taking from it, so it is noted when one is.
+    /// Users of whom an event was refused, until they may send the next one.
     exhausted: Mutex<HashMap<UserId, Instant>>,
-    handshakes: Buckets<UserId>,
-    places_of_user: Places<UserId>,
+    handshakes: KeyedBuckets<UserId>,
+    sockets_of_user: Permits<UserId>,
     traffic: TrafficLimits,
-    connections_of_address: Places<IpAddr>,
-    open_connections: Places<()>,
+    connections_of_address: Permits<IpAddr>,
+    open_connections: Permits<()>,
     refusals: Refusals,
 }
 
@@ -75,25 +74,24 @@ impl Limits {
     pub fn new(table: &LimitsTable, most_connections: NonZeroU32, metrics: Metrics) -> Limits {
         let half = NonZeroU32::new(most_connections.get() / 2).unwrap_or(NonZeroU32::MIN);
         let of_address = table.connections_at_once_per_ip.min(half);
-        let per_minute = Quota::per_minute(table.events_per_minute);
+        let per_minute = Quota::new(table.events_per_minute, Duration::from_secs(60));
         Limits {
             allow: table.allow.clone(),
             proxies: table.trusted_proxies.clone(),
             sessions: Arc::new(SessionLimits::new(table)),
-            events: RateLimiter::keyed(per_minute),
+            events: KeyedBuckets::new(per_minute),
             events_at_once: table.events_per_minute,
             exhausted: Mutex::default(),
-            handshakes: Buckets::new(table.events_per_minute, Duration::from_secs(60)),
-            places_of_user: Places::new(table.sockets_per_user),
+            handshakes: KeyedBuckets::new(per_minute),
+            sockets_of_user: Permits::new(table.sockets_per_user),
             traffic: TrafficLimits::new(table),
-            connections_of_address: Places::new(of_address),
-            open_connections: Places::new(most_connections),
+            connections_of_address: Permits::new(of_address),
+            open_connections: Permits::new(most_connections),
             refusals: Refusals::new(metrics),
         }
     }
 
-    /// May this peer have one more TCP connection? Proxies may have as many as there
-    /// are.
+    /// May this peer have one more TCP connection? Proxies have no limit of their own.
     ///
     /// # Errors
     /// Why it may not.
@@ -105,7 +103,7 @@ impl Limits {
                 .connections_of_address
                 .take(key)
                 .ok_or(Reason::ConnectionsOfAddress)?,
-            None => Place::unlimited(),
+            None => Permit::unlimited(),
         };
         let of_all = self.open_connections.take(()).ok_or(Reason::Connections)?;
         Ok(ConnectionPermit {
@@ -114,12 +112,12 @@ impl Limits {
         })
     }
 
-    /// Notes that somebody was refused, for operators.
+    /// Counts and logs that a client was refused.
     pub fn refused(&self, reason: Reason, address: Option<IpAddr>) {
         self.refusals.refused(reason, address);
     }
 
-    /// By which others note the same.
+    /// What counts and logs refusals, for other parts.
     pub fn refusals(&self) -> Refusals {
         self.refusals.clone()
     }
@@ -138,18 +136,18 @@ impl Limits {
     }
 
     /// When the page of this user may connect, who is signed in or a viewer.
-    pub fn turn(&self, address: IpAddr, user: UserId, is_signed_in: bool) -> Turn {
+    pub fn connect_time(&self, address: IpAddr, user: UserId, is_signed_in: bool) -> ConnectTime {
         if let Some(wait) = self.handshake_wait(user) {
-            return Turn::After(wait);
+            return ConnectTime::After(wait);
         }
-        if self.places_of_user.is_full(user) {
-            return Turn::Unknown;
+        if self.sockets_of_user.is_exhausted(user) {
+            return ConnectTime::Unknown;
         }
         let (key, now) = (self.limited(address), Instant::now());
         if is_signed_in {
-            self.sessions.turn_of_user(key, user, now)
+            self.sessions.connect_time_of_user(key, user, now)
         } else {
-            self.sessions.turn(key, user, now)
+            self.sessions.connect_time(key, user, now)
         }
     }
 
@@ -167,7 +165,7 @@ impl Limits {
     ///
     /// # Errors
     /// Why it may not.
-    pub fn handshake(&self, user: UserId) -> Result<Place<UserId>, Reason> {
+    pub fn handshake(&self, user: UserId) -> Result<Permit<UserId>, Reason> {
         let until = self.exhausted.lock().get(&user).copied();
         if until.is_some_and(|until| Instant::now() < until) {
             return Err(Reason::Events);
@@ -175,7 +173,7 @@ impl Limits {
         if self.handshakes.take(user, Instant::now()).is_err() {
             return Err(Reason::Handshakes);
         }
-        self.places_of_user.take(user).ok_or(Reason::SocketsOfUser)
+        self.sockets_of_user.take(user).ok_or(Reason::SocketsOfUser)
     }
 
     /// Events that a user may send at once.
@@ -185,11 +183,11 @@ impl Limits {
 
     /// May this user send one more event? Asking counts.
     pub fn event(&self, user: UserId) -> bool {
-        let Err(until) = self.events.check_key(&user) else {
+        let now = Instant::now();
+        let Err(wait) = self.events.take(user, now) else {
             return true;
         };
-        let wait = until.wait_time_from(self.events.clock().now());
-        self.exhausted.lock().insert(user, Instant::now() + wait);
+        self.exhausted.lock().insert(user, now + wait);
         false
     }
 
@@ -198,8 +196,8 @@ impl Limits {
         let now = Instant::now();
         self.sessions.forget_quiet(now);
         self.handshakes.forget_full(now);
-        forget_full(&self.events);
-        self.traffic.forget_quiet();
+        self.events.forget_full(now);
+        self.traffic.forget_quiet(now);
         let mut exhausted = self.exhausted.lock();
         exhausted.retain(|_, until| now < *until);
         exhausted.shrink_to_fit();
@@ -211,21 +209,6 @@ impl Limits {
         let address = address.to_canonical();
         let is_free = self.allow.iter().any(|net| net.contains(&address));
         (!is_free).then(|| subscriber(address))
-    }
-}
-
-/// Throws away the buckets that are full again, with the memory that they took.
-fn forget_full<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>) {
-    limiter.retain_recent();
-    limiter.shrink_to_fit();
-}
-
-/// What one subscriber has: an address of v4, a network of 64 bits of v6
-/// (RFC 6177).
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
     }
 }
 
@@ -433,11 +416,11 @@ pub(crate) mod tests {
             sockets_per_user: number(1),
             ..LimitsTable::default()
         });
-        let turn = || limits.turn(address("192.0.2.1"), ONE, true);
-        assert_eq!(turn(), Turn::Now);
+        let connect_time = || limits.connect_time(address("192.0.2.1"), ONE, true);
+        assert_eq!(connect_time(), ConnectTime::Now);
         let held = limits.handshake(ONE);
-        assert_eq!(turn(), Turn::Unknown);
+        assert_eq!(connect_time(), ConnectTime::Unknown);
         drop(held);
-        assert_eq!(turn(), Turn::Now);
+        assert_eq!(connect_time(), ConnectTime::Now);
     }
 }

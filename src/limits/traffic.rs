@@ -8,7 +8,6 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -16,14 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use parking_lot::Mutex;
 
-use super::{Limits, Reason};
+use super::{
+    Limits, Reason,
+    token_bucket::{Quota, TokenBucket},
+};
 use crate::config::LimitsTable;
 
-/// For how long a limit of so many a second may be used up at once, in seconds.
-const BURST: u32 = 10;
+/// For how long a limit of so many a second may be used up at once.
+const BURST: Duration = Duration::from_secs(10);
 
 /// The longest pause of one client. It has to answer a ping now and then.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -43,6 +44,12 @@ pub struct Sent {
     pub bytes: usize,
 }
 
+impl Sent {
+    fn byte_count(&self) -> u32 {
+        u32::try_from(self.bytes).unwrap_or(u32::MAX)
+    }
+}
+
 /// What becomes of a client that has sent something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -57,13 +64,14 @@ pub enum Verdict {
 
 /// The limits of what is sent, for all sessions of a server.
 pub(super) struct TrafficLimits {
-    of_session: Rates<Quota>,
-    each_address: Rates<Throttle>,
-    addresses: Mutex<HashMap<IpAddr, Rates<Throttle>>>,
-    all: Mutex<Rates<Throttle>>,
-    started: Instant,
+    session_quota: Rates<Quota>,
+    address_quota: Rates<Quota>,
+    total_quota: Rates<Quota>,
+    addresses: Mutex<HashMap<IpAddr, Rates<TokenBucket>>>,
+    total: Mutex<Rates<TokenBucket>>,
 }
 
+/// The same for packets and for bytes.
 #[derive(Clone, Copy)]
 struct Rates<T> {
     packets: T,
@@ -72,93 +80,72 @@ struct Rates<T> {
 
 impl TrafficLimits {
     pub(super) fn new(table: &LimitsTable) -> TrafficLimits {
-        let quota = |per_second: NonZeroU32| {
-            let burst = per_second.saturating_mul(const { NonZeroU32::new(BURST).unwrap() });
-            Quota::per_second(per_second).allow_burst(burst)
-        };
-        let all = Rates {
-            packets: Throttle::new(table.packets_per_second_in_all),
-            bytes: Throttle::new(table.bytes_per_second_in_all),
+        let quota = |packets, bytes| Rates {
+            packets: Quota::per_second(packets, BURST),
+            bytes: Quota::per_second(bytes, BURST),
         };
         TrafficLimits {
-            of_session: Rates {
-                packets: quota(table.packets_per_second),
-                bytes: quota(table.bytes_per_second),
-            },
-            each_address: Rates {
-                packets: Throttle::new(table.packets_per_second_per_ip),
-                bytes: Throttle::new(table.bytes_per_second_per_ip),
-            },
+            session_quota: quota(table.packets_per_second, table.bytes_per_second),
+            address_quota: quota(
+                table.packets_per_second_per_ip,
+                table.bytes_per_second_per_ip,
+            ),
+            total_quota: quota(
+                table.packets_per_second_in_all,
+                table.bytes_per_second_in_all,
+            ),
             addresses: Mutex::default(),
-            all: Mutex::new(all),
-            started: Instant::now(),
+            total: Mutex::new(Rates::full(Instant::now())),
         }
     }
 
-    pub(super) fn forget_quiet(&self) {
-        let now = self.started.elapsed();
+    pub(super) fn forget_quiet(&self, now: Instant) {
         let mut addresses = self.addresses.lock();
-        addresses.retain(|_, rates| !(rates.packets.is_full(now) && rates.bytes.is_full(now)));
+        addresses.retain(|_, rates| !rates.is_full(now));
         addresses.shrink_to_fit();
     }
 
-    /// For how long somebody of this address is not to be read who has sent this.
-    fn pause(&self, address: Option<IpAddr>, sent: Sent, now: Duration) -> Duration {
+    /// How long a client of this address is not read after it has sent this.
+    fn pause(&self, address: Option<IpAddr>, sent: Sent, now: Instant) -> Duration {
         let of_address = address.map_or(Duration::ZERO, |address| {
             let mut addresses = self.addresses.lock();
-            let rates = addresses.entry(address).or_insert(self.each_address);
-            rates.take(sent, now)
+            let rates = addresses.entry(address).or_insert(Rates::full(now));
+            rates.borrow(self.address_quota, sent, now)
         });
-        let of_all = self.all.lock().take(sent, now);
-        of_address.max(of_all).min(LONGEST_PAUSE)
+        let in_all = self.total.lock().borrow(self.total_quota, sent, now);
+        of_address.max(in_all).min(LONGEST_PAUSE)
     }
 }
 
-impl Rates<Throttle> {
-    fn take(&mut self, sent: Sent, now: Duration) -> Duration {
-        let bytes = u32::try_from(sent.bytes).unwrap_or(u32::MAX);
-        let packets = self.packets.take(sent.packets, now);
-        packets.max(self.bytes.take(bytes, now))
-    }
-}
-
-/// A token bucket that may be in debt: whoever takes more than there is waits until it is
-/// paid back, and whoever comes next waits longer. GCRA as in ATM Forum TM 4.1, without
-/// refusal.
-#[derive(Clone, Copy)]
-struct Throttle {
-    /// What one costs, in nanoseconds.
-    cost: u64,
-    /// When the bucket will be full again, in nanoseconds since the start.
-    full_at: u64,
-}
-
-impl Throttle {
-    fn new(per_second: NonZeroU32) -> Throttle {
-        Throttle {
-            cost: 1_000_000_000 / u64::from(per_second.get()),
-            full_at: 0,
+impl Rates<TokenBucket> {
+    fn full(now: Instant) -> Rates<TokenBucket> {
+        Rates {
+            packets: TokenBucket::full(now),
+            bytes: TokenBucket::full(now),
         }
     }
 
-    /// Takes so many, and says for how long whoever took them has to wait.
-    fn take(&mut self, count: u32, now: Duration) -> Duration {
-        let now = nanoseconds(now);
-        // Twice the burst in debt is more than anybody waits for.
-        let most = now + 3 * u64::from(BURST) * 1_000_000_000;
-        let cost = self.cost.saturating_mul(u64::from(count));
-        self.full_at = self.full_at.max(now).saturating_add(cost).min(most);
-        let burst = u64::from(BURST) * 1_000_000_000;
-        Duration::from_nanos(self.full_at.saturating_sub(now + burst))
+    fn is_full(&self, now: Instant) -> bool {
+        self.packets.is_full(now) && self.bytes.is_full(now)
     }
 
-    fn is_full(&self, now: Duration) -> bool {
-        self.full_at <= nanoseconds(now)
+    /// Takes what was sent.
+    ///
+    /// # Errors
+    /// Of which there was too much.
+    fn take(&mut self, quota: Rates<Quota>, sent: Sent, now: Instant) -> Result<(), Reason> {
+        let packets = self.packets.take(quota.packets, sent.packets, now);
+        packets.map_err(|_| Reason::Packets)?;
+        let bytes = self.bytes.take(quota.bytes, sent.byte_count(), now);
+        bytes.map_err(|_| Reason::Bytes)
     }
-}
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    /// Takes what was sent, and answers how long its sender is to pause.
+    fn borrow(&mut self, quota: Rates<Quota>, sent: Sent, now: Instant) -> Duration {
+        let packets = self.packets.borrow(quota.packets, sent.packets, now);
+        let bytes = self.bytes.borrow(quota.bytes, sent.byte_count(), now);
+        packets.max(bytes)
+    }
 }
 
 /// What one session has sent.
@@ -166,19 +153,16 @@ pub struct Traffic {
     limits: Arc<Limits>,
     /// Under which key the address is limited, if it is.
     address: Option<IpAddr>,
-    packets: DefaultDirectRateLimiter,
-    bytes: DefaultDirectRateLimiter,
+    buckets: Mutex<Rates<TokenBucket>>,
     connects: AtomicU32,
 }
 
 impl Traffic {
     /// A new session of an address.
     pub fn new(limits: Arc<Limits>, address: IpAddr) -> Traffic {
-        let Rates { packets, bytes } = limits.traffic.of_session;
         Traffic {
             address: limits.limited(address),
-            packets: RateLimiter::direct(packets),
-            bytes: RateLimiter::direct(bytes),
+            buckets: Mutex::new(Rates::full(Instant::now())),
             connects: AtomicU32::new(0),
             limits,
         }
@@ -190,16 +174,12 @@ impl Traffic {
         if before.saturating_add(sent.connects) > CONNECTS {
             return Verdict::Close(Reason::Connects);
         }
-        let packets = NonZeroU32::new(sent.packets);
-        let bytes = NonZeroU32::new(u32::try_from(sent.bytes).unwrap_or(u32::MAX));
-        if !is_within(&self.packets, packets) {
-            return Verdict::Close(Reason::Packets);
+        let (limits, now) = (&self.limits.traffic, Instant::now());
+        let taken = self.buckets.lock().take(limits.session_quota, sent, now);
+        if let Err(reason) = taken {
+            return Verdict::Close(reason);
         }
-        if !is_within(&self.bytes, bytes) {
-            return Verdict::Close(Reason::Bytes);
-        }
-        let all = &self.limits.traffic;
-        let pause = all.pause(self.address, sent, all.started.elapsed());
+        let pause = limits.pause(self.address, sent, now);
         if pause.is_zero() {
             return Verdict::Pass;
         }
@@ -210,9 +190,14 @@ impl Traffic {
     /// Counts a poll, which a server brings about by answering the one before: for its
     /// session alone.
     pub fn count_poll(&self) -> Verdict {
-        match self.packets.check() {
+        let quota = self.limits.traffic.session_quota;
+        let poll = Sent {
+            packets: 1,
+            ..Sent::default()
+        };
+        match self.buckets.lock().take(quota, poll, Instant::now()) {
             Ok(()) => Verdict::Pass,
-            Err(_) => Verdict::Close(Reason::Packets),
+            Err(reason) => Verdict::Close(reason),
         }
     }
 
@@ -220,10 +205,6 @@ impl Traffic {
     pub fn refused(&self, reason: Reason) {
         self.limits.refused(reason, self.address);
     }
-}
-
-fn is_within(limiter: &DefaultDirectRateLimiter, n: Option<NonZeroU32>) -> bool {
-    n.is_none_or(|n| matches!(limiter.check_n(n), Ok(Ok(()))))
 }
 
 #[cfg(test)]
@@ -322,22 +303,23 @@ mod tests {
         });
         session(&limits, "192.0.2.1").count(packet(1));
         let traffic = &limits.traffic;
-        traffic.forget_quiet();
+        traffic.forget_quiet(Instant::now());
         assert_eq!(traffic.addresses.lock().len(), 1, "the debt is not paid");
-        let later = traffic.started.elapsed() + Duration::from_secs(60);
-        let rates = traffic.addresses.lock()[&address("192.0.2.1")];
-        assert!(rates.packets.is_full(later) && rates.bytes.is_full(later));
+        traffic.forget_quiet(Instant::now() + Duration::from_secs(60));
+        assert!(traffic.addresses.lock().is_empty());
     }
 
     proptest! {
         /// However many send whatever they like, and wait as they are told: no more than
         /// the limit passes, beside what may come at once.
         #[test]
-        fn a_throttle_lets_pass_what_it_says(
+        fn a_bucket_that_lends_lets_pass_what_its_quota_says(
             chunks in prop::collection::vec(1u32..200, 1..30),
             per_second in 1u32..1000,
         ) {
-            let mut throttle = Throttle::new(number(per_second));
+            let start = Instant::now();
+            let quota = Quota::per_second(number(per_second), BURST);
+            let mut bucket = TokenBucket::full(start);
             let mut ready = vec![Duration::ZERO; chunks.len()];
             let mut passed = 0u64;
             let end = Duration::from_secs(60);
@@ -348,10 +330,10 @@ mod tests {
                     break;
                 }
                 passed += u64::from(chunks[next]);
-                let pause = throttle.take(chunks[next], now).min(LONGEST_PAUSE);
+                let pause = bucket.borrow(quota, chunks[next], start + now).min(LONGEST_PAUSE);
                 ready[next] = now + pause.max(Duration::from_millis(1));
             }
-            let limit = u64::from(per_second) * (60 + u64::from(BURST));
+            let limit = u64::from(per_second) * (60 + BURST.as_secs());
             // Nobody waits longer than the longest pause, so each passes one then.
             let at_least: u64 = chunks.iter().map(|chunk| u64::from(*chunk) * 13).sum();
             let largest = u64::from(*chunks.iter().max().unwrap_or(&0));

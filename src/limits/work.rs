@@ -2,8 +2,8 @@
 //! (single flight), kept in a cache with a bound in bytes, and begun only with a permit
 //! that is fair by client.
 //!
-//! What is waited for is shared among the clients of one address alone, and what runs
-//! among all: so nobody waits in the queue of somebody else.
+//! Work that waits for a permit is shared among the clients of one address alone, and work
+//! that runs among all: so no client waits in the queue of another.
 
 use std::{
     collections::HashMap,
@@ -17,10 +17,6 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
-    response::{IntoResponse, Response},
-};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
@@ -32,7 +28,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Client, FairLimit, NoPermit, Permit, Reason, Refusals};
+use super::{Client, FairLimit, FairPermit, Reason, Refusals, Unanswered};
 
 /// How long anybody waits for a result that others share.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -40,69 +36,6 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a result stays in the cache that nobody asks for. Many ask for the same at once
 /// when a board changes; what nobody has asked for since would only take memory.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// After how many seconds who was refused may ask again.
-const RETRY_SECONDS: u64 = 1;
-
-/// Why there is no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unanswered<E> {
-    /// Too many of this client wait already.
-    QueueFull,
-    /// There was none in time, because others had their turns.
-    Busy,
-    /// It was given up, because it took too long.
-    TookTooLong,
-    /// Computing it has panicked, as the log says.
-    Panicked,
-    /// It could not be computed.
-    Failed(E),
-}
-
-impl<E> Unanswered<E> {
-    /// Was too much asked for? The same may be answered later.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Unanswered::QueueFull | Unanswered::Busy | Unanswered::TookTooLong => true,
-            Unanswered::Panicked | Unanswered::Failed(_) => false,
-        }
-    }
-
-    /// The status of an answer that says so.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Unanswered::QueueFull => StatusCode::TOO_MANY_REQUESTS,
-            Unanswered::Busy | Unanswered::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
-            Unanswered::Panicked | Unanswered::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// After how many seconds the same may be asked again, if that helps.
-    pub fn retry_after(&self) -> Option<u64> {
-        self.is_refusal().then_some(RETRY_SECONDS)
-    }
-}
-
-/// For whoever needs no words of its own.
-impl<E> IntoResponse for Unanswered<E> {
-    fn into_response(self) -> Response {
-        let Some(seconds) = self.retry_after() else {
-            return self.status().into_response();
-        };
-        let retry = [(RETRY_AFTER, HeaderValue::from(seconds))];
-        let why = "too much is asked for: try again a little later\n";
-        (self.status(), retry, why).into_response()
-    }
-}
-
-impl<E> From<NoPermit> for Unanswered<E> {
-    fn from(error: NoPermit) -> Unanswered<E> {
-        match error {
-            NoPermit::QueueFull => Unanswered::QueueFull,
-            NoPermit::Busy => Unanswered::Busy,
-        }
-    }
-}
 
 /// How much of one kind of work there may be.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +135,7 @@ where
     /// Why there is no result within two seconds. Refusals are counted and logged here.
     pub async fn get<C, F>(&self, client: Client, key: K, mut compute: C) -> Answer<V, E>
     where
-        C: FnOnce(Permit) -> F + Send + 'static,
+        C: FnOnce(FairPermit) -> F + Send + 'static,
         F: Future<Output = Answer<V, E>> + Send + 'static,
     {
         let deadline = Instant::now() + DEADLINE;
@@ -240,7 +173,7 @@ where
         &self,
         client: Client,
         patience: Duration,
-        compute: impl FnOnce(Permit) -> F,
+        compute: impl FnOnce(FairPermit) -> F,
     ) -> Answer<V, E>
     where
         F: Future<Output = Answer<V, E>> + Send + 'static,
@@ -263,7 +196,7 @@ where
         compute: C,
     ) -> (Flight<V, E>, Option<C>)
     where
-        C: FnOnce(Permit) -> F + Send + 'static,
+        C: FnOnce(FairPermit) -> F + Send + 'static,
         F: Future<Output = Answer<V, E>> + Send + 'static,
     {
         let running = self.running.lock().get(key).cloned();
@@ -278,7 +211,7 @@ where
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let leave = {
             let (waiting, place) = (self.waiting.clone(), place.clone());
-            AtEnd(move || {
+            OnDrop(move || {
                 let mut waiting = waiting.lock();
                 // Another may have begun meanwhile.
                 if waiting.get(&place).is_some_and(|(its, _)| *its == number) {
@@ -308,8 +241,8 @@ where
     fn run<F>(
         &self,
         key: K,
-        permit: Permit,
-        compute: impl FnOnce(Permit) -> F + Send + 'static,
+        permit: FairPermit,
+        compute: impl FnOnce(FairPermit) -> F + Send + 'static,
     ) -> Flight<V, E>
     where
         F: Future<Output = Answer<V, E>> + Send + 'static,
@@ -323,7 +256,7 @@ where
             // It waits for the lock, and so removes what is entered below. Only in here: a
             // task that never begins, because the runtime ends, is dropped under the lock.
             let (running, key) = (work.running.clone(), its_key.clone());
-            let _end = AtEnd(move || {
+            let _end = OnDrop(move || {
                 let ended = running.lock().remove(&key);
                 drop(ended);
             });
@@ -366,10 +299,10 @@ async fn finished<V, E>(task: JoinHandle<Answer<V, E>>) -> Answer<V, E> {
     task.await.unwrap_or(Err(Unanswered::Panicked))
 }
 
-/// Does something when it is dropped.
-struct AtEnd<F: FnMut()>(F);
+/// Runs a function when it is dropped.
+struct OnDrop<F: FnMut()>(F);
 
-impl<F: FnMut()> Drop for AtEnd<F> {
+impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
     }
@@ -379,6 +312,7 @@ impl<F: FnMut()> Drop for AtEnd<F> {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use axum::http::StatusCode;
     use futures_util::future::join_all;
     use tokio::sync::Notify;
 
@@ -418,7 +352,7 @@ mod tests {
     }
 
     impl Slow {
-        async fn compute(self, permit: Permit, value: u32) -> Answer<u32, &'static str> {
+        async fn compute(self, permit: FairPermit, value: u32) -> Answer<u32, &'static str> {
             self.begun.fetch_add(1, Ordering::Relaxed);
             self.go.notified().await;
             drop(permit);
@@ -473,7 +407,7 @@ mod tests {
     #[tokio::test]
     async fn a_computation_that_panics_leaves_nothing_behind() {
         let work = work(1, 1000);
-        let panics = async |permit: Permit| {
+        let panics = async |permit: FairPermit| {
             drop(permit);
             panic!("a test")
         };

@@ -52,8 +52,8 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use crate::{
     auth::{Identity, Tokens},
     board::{Ties, Timestamp},
-    hub::Peer,
     limits::{Answers, Client, Limits, Unanswered},
+    listener::ClientAddress,
     live::{LiveBoard, MAX_QUERY_CHARS, Version},
     wire,
 };
@@ -149,7 +149,7 @@ pub fn missing(pages: Pages) -> MethodRouter {
 
 async fn in_turn(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
     next: Next,
@@ -167,7 +167,7 @@ async fn in_turn(
 
 async fn index(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
@@ -234,7 +234,7 @@ async fn index(
 /// The page of one player.
 async fn player(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
@@ -271,7 +271,7 @@ async fn player(
 
 async fn missing_page(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
     if let Some(answer) = pages.follow_link(&request) {

@@ -18,8 +18,8 @@ use super::{Pages, is_embedded, share::is_known};
 use crate::{
     auth::bearer,
     board::{Board, Epoch},
-    hub::Peer,
-    limits::Turn,
+    limits::ConnectTime,
+    listener::ClientAddress,
     wire,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 /// them. [`LIVE_IN`] says when whoever asks may connect.
 pub(super) async fn rows(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
@@ -59,10 +59,10 @@ pub(super) async fn rows(
         headers.insert(ETAG, etag);
     }
     let live_in = match turn {
-        Turn::Now => HeaderValue::from(0),
+        ConnectTime::Now => HeaderValue::from(0),
         // Whole seconds, and never too early.
-        Turn::After(wait) => HeaderValue::from(wait.as_secs() + 1),
-        Turn::Unknown => HeaderValue::from_static("unknown"),
+        ConnectTime::After(wait) => HeaderValue::from(wait.as_secs() + 1),
+        ConnectTime::Unknown => HeaderValue::from_static("unknown"),
     };
     headers.insert(HeaderName::from_static(LIVE_IN), live_in);
     response
@@ -83,16 +83,21 @@ pub(super) fn of(epoch: Epoch, board: &Board, page: Option<u64>) -> LeaderboardD
 
 impl Pages {
     /// When the page may connect that has sent these headers.
-    fn turn(&self, address: std::net::IpAddr, is_embedded: bool, headers: &HeaderMap) -> Turn {
+    fn turn(
+        &self,
+        address: std::net::IpAddr,
+        is_embedded: bool,
+        headers: &HeaderMap,
+    ) -> ConnectTime {
         if let Some(you) = self.visitor(is_embedded, headers) {
-            return self.limits.turn(address, you.user, true);
+            return self.limits.connect_time(address, you.user, true);
         }
         let shown = headers.get(AUTHORIZATION);
         let token = shown.and_then(|value| bearer(value.to_str().ok()?));
         let viewer = token.and_then(|token| self.tokens.verify(token).ok());
         // Whose token has ended fetches another one first.
-        viewer.map_or(Turn::Unknown, |viewer| {
-            self.limits.turn(address, viewer.user, false)
+        viewer.map_or(ConnectTime::Unknown, |viewer| {
+            self.limits.connect_time(address, viewer.user, false)
         })
     }
 }

@@ -26,8 +26,8 @@ use axum::{
 use super::{Pages, cookies::is_forwarded_from_https, picture};
 use crate::{
     blocking,
-    hub::Peer,
-    limits::{Bounds, Client, Permit, Reason, Refusals, Unanswered, Work},
+    limits::{Bounds, Client, FairPermit, Reason, Refusals, Unanswered, Work},
+    listener::ClientAddress,
     live::{Version, Versions},
     wire,
 };
@@ -81,7 +81,7 @@ impl Pictures {
 /// state of the board there, so that nobody shows an old picture for a new link.
 pub(super) async fn image(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Response {
     let Picture { png, etag } = match newest(pages, address.into()).await {
@@ -118,7 +118,7 @@ async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswe
     let Pictures { versions, drawn } = pages.pictures.clone();
     let version = pages.live.version_by(&versions);
     let draw = move |permit| {
-        let _permit: Permit = permit;
+        let _permit: FairPermit = permit;
         let board = pages
             .live
             .read(|epoch, board| wire::leaderboard(epoch, board, 0..picture::ROWS));

@@ -30,7 +30,7 @@ use super::{Pages, Visit, cookies, is_embedded};
 use crate::{
     auth::{Identity, Role, bearer},
     board::UserId,
-    hub::Peer,
+    listener::ClientAddress,
     origin::is_same_origin,
     wire,
 };
@@ -79,7 +79,7 @@ impl Outcome {
 /// Follows a link, asks what it leaves to be asked, and lets all else pass.
 pub(super) async fn links(
     State(pages): State<Pages>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     request: Request,
     next: Next,
 ) -> Response {

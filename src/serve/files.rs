@@ -22,7 +22,7 @@ use leptos_config::LeptosOptions;
 use tower::ServiceExt;
 
 use super::{header, site::Site};
-use crate::{hub::Peer, limits::Answers};
+use crate::{limits::Answers, listener::ClientAddress};
 
 /// What is behind a name with a hash or a version never changes.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -74,7 +74,8 @@ fn is_hashed(name: &str, output: &str, extension: &str) -> bool {
     })
 }
 
-/// Serves the files in turn, and what is `missing` for addresses that lead nowhere.
+/// Serves the files, and the answer of `missing` for all other addresses. Each client has
+/// its turn.
 pub(super) fn routes(
     root: &Path,
     page: &PageFiles,
@@ -82,18 +83,18 @@ pub(super) fn routes(
     missing: MethodRouter,
 ) -> Router {
     let lasting = lasting(page);
-    // Who builds files without a hash in their names works on them.
+    // Files without a hash in their names come from a developer's build.
     let site = Site::read(root, !lasting.contains(&page.css));
     Router::new()
         .fallback(serve)
         .with_state((site, answers, missing))
-        .layer(from_fn_with_state(lasting, say_how_long))
+        .layer(from_fn_with_state(lasting, set_cache_control))
         .layer(header(VARY, "accept-encoding"))
 }
 
 async fn serve(
     State((site, answers, missing)): State<(Site, Answers, MethodRouter)>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
     let turn = match answers.turn(address.into()).await {
@@ -102,7 +103,7 @@ async fn serve(
     };
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     let file = site.answer(method, uri, headers).await;
-    // What is missing has its own.
+    // `missing` takes a turn of its own.
     drop(turn);
     match file {
         Some(answer) => answer,
@@ -124,7 +125,7 @@ fn lasting(page: &PageFiles) -> Arc<[String]> {
     hashed.chain([SOCKET_CLIENT.to_owned()]).collect()
 }
 
-async fn say_how_long(
+async fn set_cache_control(
     State(lasting): State<Arc<[String]>>,
     request: Request,
     next: Next,
@@ -140,7 +141,7 @@ async fn say_how_long(
     } else {
         ASK_AGAIN
     };
-    // What is made for whoever asks says so itself.
+    // Answers that are made for one user have their own.
     if !response.headers().contains_key(CACHE_CONTROL) {
         response.headers_mut().insert(CACHE_CONTROL, value);
     }

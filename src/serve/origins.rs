@@ -1,6 +1,6 @@
-//! Which other pages may call: those of `http.frontend_urls`, and our own. Others are
-//! refused before anything that they make a visitor's browser send is counted against
-//! the visitor's address.
+//! From which origins a page may call: those of `http.frontend_urls`, and our own. Requests
+//! of others are refused before they are counted for the visitor's address, because the
+//! visitor did not mean to send them.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     config::HttpTable,
-    hub::Peer,
     limits::{Limits, Reason},
+    listener::ClientAddress,
     origin::is_same_origin,
 };
 
-/// Who may call.
+/// The origins that may call.
 pub(super) struct Origins {
-    /// Origins beside our own.
+    /// Of `http.frontend_urls`.
     others: Vec<HeaderValue>,
     /// `http.public_url`.
     public_url: Box<str>,
@@ -58,18 +58,16 @@ impl Origins {
     }
 }
 
-/// CORS does not apply to WebSocket upgrades, so whoever connects to the hub from
-/// a page is asked here.
-pub(super) async fn refuse_strangers(
+/// Refuses requests to the hub from other origins: CORS does not apply to WebSockets.
+pub(super) async fn refuse_other_origins(
     State(origins): State<Arc<Origins>>,
     request: Request,
     next: Next,
 ) -> Response {
     if request.uri().path().starts_with("/socket.io") && !origins.admits(request.headers()) {
-        let peer = request.extensions().get::<Peer>();
-        origins
-            .limits
-            .refused(Reason::CrossSite, peer.map(|peer| peer.0));
+        let address = request.extensions().get::<ClientAddress>();
+        let address = address.map(|ClientAddress(address)| *address);
+        origins.limits.refused(Reason::CrossSite, address);
         return (
             StatusCode::FORBIDDEN,
             "this origin is not in http.frontend_urls; if it is the one of this board, \

@@ -1,5 +1,5 @@
-//! While the store takes nothing: says so to those who watch, why to the admins, and that
-//! it is over.
+//! While the store accepts no commands: notifies all users, and the admins of the reason,
+//! and then that it is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,16 +13,16 @@ use crate::{
     store::Health,
 };
 
-/// How long the store may be away before anybody is told: nobody misses results for
-/// so long.
+/// How long the store may be unreachable before users are notified: nobody misses results
+/// for so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long it is said that the store is back.
+/// How long the notice is shown that the store is back.
 const BACK: Duration = Duration::from_secs(8);
 
-/// Counts how often the store takes nothing, and announces it if it lasts, once for each
-/// time; and then that it is over, which takes the first announcement's place. Admins are
-/// told why as well, and again when that changes. Ends when the store is closed.
+/// Counts outages of the store, and announces each that lasts, and then its end, which
+/// replaces the first announcement. Admins also get the reason, and again when it changes.
+/// Ends when the store is closed.
 pub(super) async fn follow(
     mut health: watch::Receiver<Health>,
     metrics: Metrics,
@@ -40,7 +40,7 @@ pub(super) async fn follow(
         announce(away, None).await;
         let mut reason = None;
         while !is_open(&health.borrow_and_update()) {
-            reason = tell_reason(&health, reason, time(), &announce).await;
+            reason = announce_reason(&health, reason, time(), &announce).await;
             if health.changed().await.is_err() || is_closed(&health.borrow()) {
                 return;
             }
@@ -52,25 +52,25 @@ pub(super) async fn follow(
     }
 }
 
-/// Why nothing is stored, as admins were told, and by which announcement.
+/// The reason of the outage that admins were sent, and the announcement that has it.
 type Reason = (Arc<str>, AnnouncementId);
 
-/// Tells admins why nothing is stored, unless they were told so already.
-async fn tell_reason(
+/// Sends admins the reason of the outage, unless they have it already.
+async fn announce_reason(
     health: &watch::Receiver<Health>,
-    told: Option<Reason>,
+    announced: Option<Reason>,
     now: Timestamp,
     announce: &impl AsyncFn(Announcement, Option<AnnouncementId>),
 ) -> Option<Reason> {
     let Health::Unwritable(why) = health.borrow().clone() else {
-        return told;
+        return announced;
     };
-    if told.as_ref().is_some_and(|(known, _)| *known == why) {
-        return told;
+    if announced.as_ref().is_some_and(|(known, _)| *known == why) {
+        return announced;
     }
     let announcement = unwritable(&why, now);
     let id = announcement.id;
-    announce(announcement, told.map(|(_, id)| id)).await;
+    announce(announcement, announced.map(|(_, id)| id)).await;
     Some((why, id))
 }
 
@@ -92,7 +92,7 @@ async fn becomes(health: &mut watch::Receiver<Health>, is_wanted: fn(&Health) ->
     known.is_ok_and(|it| is_wanted(&it))
 }
 
-/// For admins, beside what all are told.
+/// For admins, beside the announcement to all.
 fn unwritable(why: &str, now: Timestamp) -> Announcement {
     Announcement {
         kind: AnnouncementKind::SystemAlert,
@@ -116,7 +116,7 @@ fn away(now: Timestamp) -> Announcement {
     Announcement {
         message: "New results cannot be taken at the moment: the board shows the last ones".into(),
         severity: Severity::Warning,
-        // Nobody knows for how long.
+        // How long it lasts is not known.
         until: Timestamp(u64::MAX),
         duration: None,
         ..back(now)
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_watches_is_told_once_of_each_outage_and_of_its_end() {
+    async fn users_are_notified_once_of_each_outage_and_of_its_end() {
         let mut outage = outage();
         let mut ids = Vec::new();
         for times in 1..3 {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn admins_are_told_why_and_when_that_changes_and_when_it_is_over() {
+    async fn admins_get_the_reason_its_changes_and_the_end() {
         let mut outage = outage();
         let because = |why: &str| Health::Unwritable(why.into());
         outage.health.send_replace(because("the disk is full"));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_short_outage_is_counted_and_not_told_of() {
+    async fn a_short_outage_is_counted_and_not_announced() {
         let mut outage = outage();
         for times in 1..4 {
             outage.away(times).await;
@@ -253,12 +253,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_a_store_that_is_closed_nothing_more_is_told() {
+    async fn nothing_is_announced_of_a_store_that_is_closed() {
         let mut outage = outage();
         outage.away(1).await;
         outage.next().await.unwrap();
         outage.health.send_replace(Health::Closed);
-        // The one who tells has ended.
+        // The follower has ended.
         assert_eq!(outage.said.recv().await, None);
     }
 }

@@ -1,5 +1,5 @@
-//! Writes again what was revoked and has been lost: Redis may lose its last second, or be
-//! restored from an older copy, and no token is to live again by that.
+//! Writes revocations again that the store has lost: Redis may lose its last second, or be
+//! restored from an older copy, and no token may become valid again by that.
 
 use std::time::Duration;
 

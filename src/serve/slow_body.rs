@@ -1,5 +1,5 @@
-//! A deadline for the body of a request. A limit on pauses would not do: a byte now
-//! and then keeps a connection for hours.
+//! A deadline for the body of a request. A limit on pauses is not enough: a byte now and
+//! then keeps a connection open for hours.
 
 use std::{future::Future, io, pin::pin, task::Poll, time::Duration};
 

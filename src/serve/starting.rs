@@ -26,11 +26,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    base_path::serve_under, client_address::Proxies, listener::accept, open_files::raise_limit,
-};
+use super::base_path::serve_under;
 use crate::{
-    api::Problem, config::LimitsTable, limits::Limits, metrics::Metrics, store::StoreError,
+    api::Problem,
+    config::LimitsTable,
+    limits::Limits,
+    listener::{Proxies, accept, raise_limit},
+    metrics::Metrics,
+    store::StoreError,
 };
 
 /// Between two attempts to open the store: the shortest time, and the longest.

@@ -24,16 +24,16 @@ const PING: &[u8] = &[0x81, 0x01, b'2'];
 const PONG: &[u8] = &[0x81, 0x81, 0, 0, 0, 0, b'3'];
 
 /// A connection that answers the first ping of a WebSocket itself. Until then it
-/// does not hear the client, so the ping comes alone, and the answer between frames.
-pub(super) struct FirstPing<S> {
+/// does not read from the client, so the ping comes alone, and the answer between frames.
+pub struct FirstPing<S> {
     stream: S,
     stage: Stage,
 }
 
 enum Stage {
-    /// The first ping is still to come; here is who waits to hear the client.
+    /// The first ping was not sent yet; here is the task that waits to read.
     Before(Option<Reader>),
-    /// It has come, and this much of the answer is to be read.
+    /// It was sent, and this much of the answer is to be read.
     Answering(&'static [u8]),
     After,
 }

@@ -11,7 +11,7 @@ const MAX_HEADER: usize = 14;
 /// The opcodes of frames that carry a part of a message.
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
-/// The opcode of the frame with which a client says goodbye.
+/// The opcode of the frame with which a client closes the connection.
 const CLOSE: u8 = 8;
 
 /// What a message begins with that connects to a namespace: `4` is a message of
@@ -34,12 +34,12 @@ pub(super) struct Frames {
     /// How the text message begins whose parts are being received.
     start: [u8; 2],
     start_len: usize,
-    /// Has the client said goodbye?
+    /// Has the client sent a close frame?
     has_closed: bool,
 }
 
 impl Frames {
-    /// Has the client said goodbye? One whose link broke has not.
+    /// Has the client sent a close frame? One whose connection was lost has not.
     pub(super) fn has_closed(&self) -> bool {
         self.has_closed
     }

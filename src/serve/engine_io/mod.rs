@@ -1,13 +1,15 @@
 //! Engine.IO in front of the library: every request, session and packet is counted and
-//! bounded here before the library keeps anything for it, and what the library departs
-//! from in the protocol is mended.
+//! bounded here before the library stores anything for it, and where the library departs
+//! from the protocol, that is corrected.
 //!
-//! The library is handed requests that are written anew, with what it needs of them and
-//! nothing else, because it keeps them as long as their sessions.
+//! A connect goes this way: [`serve`] parses the request once, `admit` makes the
+//! [`Session`] within the limits of the address, [`polling`] or [`websocket`] passes the
+//! rewritten request and the session to the library, and the library calls the handshake
+//! of the hub.
 
+mod end_on_shutdown;
 mod first_ping;
 mod frames;
-mod leaving;
 mod polling;
 mod request;
 mod sessions;
@@ -20,30 +22,32 @@ use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, Response as HttpResponse, StatusCode,
+        HeaderMap, HeaderValue, Request as HttpRequest, Response as HttpResponse, StatusCode,
         header::{AUTHORIZATION, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
     routing::any,
 };
 use hyper::body::Body as HttpBody;
+use socketioxide::socket::Sid;
 use tower::{Service, ServiceExt};
 
-use super::{client_stream::ClientStream, departure::Departure, least_rate::LeastRate};
+use super::Shutdown;
 use crate::{
     board::UserId,
-    hub::{Peer, Session},
+    hub::Session,
     limits::{Admission, Limits, Traffic},
+    listener::{ClientAddress, ClientStream, LeastRate},
 };
-use request::EngineIoRequest;
+use request::{EngineIoRequest, Transport, rewrite};
 use sessions::Sessions;
 use websocket::WebSocket;
 
 /// The longest `Authorization` that a session keeps, in bytes. No token is longer.
 const MAX_AUTHORIZATION: usize = 8 * 1024;
 
-/// A WebSocket, as the library is handed it with the request that began it.
-type Upgraded = (WebSocket<LeastRate<ClientStream>>, axum::http::Request<()>);
+/// A WebSocket as the library takes it, with the request that opened it.
+type Upgraded = (WebSocket<LeastRate<ClientStream>>, HttpRequest<()>);
 
 /// The library's side of Engine.IO: a service for requests and one for WebSockets.
 pub trait Library:
@@ -71,37 +75,37 @@ where
     type Body = B;
 }
 
-/// What stands before one library.
+/// Everything in front of one library.
 #[derive(Clone)]
 struct Front<L> {
     path: &'static str,
     library: L,
     limits: Arc<Limits>,
-    departure: Departure,
+    shutdown: Shutdown,
     sessions: Sessions,
     max_message: usize,
     signed_in: SignedIn,
 }
 
-/// Who is signed in by the headers of a request.
+/// The user who is signed in by the headers of a request.
 pub type SignedIn = Arc<dyn Fn(&HeaderMap) -> Option<UserId> + Send + Sync>;
 
 /// The routes of a library that serves `path`, within limits. The largest body of a
-/// client is `max_message`, in bytes. Whom `signed_in` knows does not count for the
-/// address.
+/// client is `max_message`, in bytes. Sessions of users whom `signed_in` knows do not count
+/// for their address.
 pub fn routes<L: Library>(
     path: &'static str,
     library: L,
     max_message: usize,
     limits: Arc<Limits>,
-    departure: Departure,
+    shutdown: Shutdown,
     signed_in: SignedIn,
 ) -> Router {
     let front = Front {
         path,
         library,
         limits,
-        departure,
+        shutdown,
         sessions: Sessions::default(),
         max_message,
         signed_in,
@@ -113,26 +117,24 @@ pub fn routes<L: Library>(
 }
 
 async fn serve<L: Library>(State(front): State<Front<L>>, request: Request) -> Response {
-    let Some(asked) = EngineIoRequest::read(&request) else {
-        return bad_request();
-    };
-    match asked {
-        EngineIoRequest::Open => front.open(asked, request).await,
-        EngineIoRequest::Poll(sid) => front.poll(sid, asked).await,
-        EngineIoRequest::Post(sid) => front.post(sid, asked, request).await,
-        EngineIoRequest::OpenWebSocket(_) => front.open_websocket(asked, request),
-        EngineIoRequest::Upgrade(sid, _) => front.upgrade(sid, asked, request),
+    match EngineIoRequest::parse(&request) {
+        Some(EngineIoRequest::OpenPolling) => front.open_polling(request).await,
+        Some(EngineIoRequest::OpenWebSocket(key)) => front.open_websocket(&key, request),
+        Some(EngineIoRequest::Poll(sid)) => front.poll(sid).await,
+        Some(EngineIoRequest::Post(sid)) => front.post(sid, request).await,
+        Some(EngineIoRequest::Upgrade(sid, key)) => front.upgrade(sid, &key, request),
+        None => bad_request(),
     }
 }
 
 impl<L: Library> Front<L> {
-    /// A session for whoever asks for one, if the address may have it; otherwise the
-    /// answer. An address that is somewhat over its limits gets a session all the same,
-    /// by which it is told so in the words of the contract.
+    /// A new session, if the address may have one; otherwise the answer. An address that
+    /// is somewhat over its limits gets a session all the same, in which the handshake
+    /// refuses its client as the protocol has it.
     fn admit(&self, request: &Request) -> Result<Session, Box<Response>> {
-        if self.departure.is_closed() {
-            // By a connection that is kept alive; new ones are not accepted.
-            return Err(Box::new(come_back_after(
+        if self.shutdown.refuses_sessions() {
+            // By a connection that was open before; new ones are not accepted.
+            return Err(Box::new(retry_after(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Duration::ZERO,
                 "the server is about to stop\n",
@@ -144,16 +146,16 @@ impl<L: Library> Front<L> {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(Box::new((status, why).into_response()));
         }
-        // The listener says whose request it is.
-        let peer = request.extensions().get::<Peer>();
-        let address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+        // The listener has put it on the request.
+        let address = request.extensions().get::<ClientAddress>();
+        let address = address.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.0);
         let permit = match self
             .limits
             .session(address, (self.signed_in)(request.headers()))
         {
             Admission::Opened(permit) | Admission::Refused(permit, _) => permit,
             Admission::Flooded(wait) => {
-                return Err(Box::new(come_back_after(
+                return Err(Box::new(retry_after(
                     StatusCode::TOO_MANY_REQUESTS,
                     wait,
                     "Too many connection attempts from this IP\n",
@@ -164,24 +166,18 @@ impl<L: Library> Front<L> {
         Ok(Session::new(permit, traffic))
     }
 
-    /// The request as the library is to see and keep it.
+    /// A request for the library; see [`rewrite`].
     fn rewritten(
         &self,
-        asked: &EngineIoRequest,
+        transport: Transport,
+        sid: Option<Sid>,
         headers: &HeaderMap,
-    ) -> Option<axum::http::Request<()>> {
-        let mut request = axum::http::Request::new(());
-        *request.uri_mut() = asked.uri(self.path)?;
-        if let Some(token) = headers.get(AUTHORIZATION) {
-            // A copy, because the original shares memory with the whole head.
-            let token = HeaderValue::from_bytes(token.as_bytes()).ok()?;
-            request.headers_mut().insert(AUTHORIZATION, token);
-        }
-        Some(request)
+    ) -> Option<HttpRequest<()>> {
+        rewrite(self.path, transport, sid, headers)
     }
 
-    /// Asks the library.
-    async fn ask(&self, request: Request) -> Response {
+    /// Passes a request to the library.
+    async fn call(&self, request: Request) -> Response {
         match self.library.clone().oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
@@ -189,7 +185,7 @@ impl<L: Library> Front<L> {
     }
 }
 
-/// What is no request of the protocol, as other servers answer it.
+/// The answer to a request that is none of the protocol, as other servers give it.
 fn bad_request() -> Response {
     (
         StatusCode::BAD_REQUEST,
@@ -198,7 +194,7 @@ fn bad_request() -> Response {
         .into_response()
 }
 
-/// As other servers answer it, so that clients know that they have to begin anew.
+/// As other servers answer it, so that clients open a new session.
 fn unknown_session() -> Response {
     (
         StatusCode::BAD_REQUEST,
@@ -207,7 +203,7 @@ fn unknown_session() -> Response {
         .into_response()
 }
 
-fn come_back_after(status: StatusCode, wait: Duration, why: &'static str) -> Response {
+fn retry_after(status: StatusCode, wait: Duration, why: &'static str) -> Response {
     let seconds = HeaderValue::from(wait.as_secs() + 1);
     (status, [(RETRY_AFTER, seconds)], why).into_response()
 }

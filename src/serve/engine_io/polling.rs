@@ -1,11 +1,11 @@
-//! Long polling. Beside counting, this mends where engineioxide departs from the
+//! Long polling. Beside counting, this corrects where engineioxide departs from the
 //! protocol: it pings a session as soon as it is open, and keeps one whose client has
-//! given up its poll.
+//! aborted its poll.
 
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
     extract::Request,
-    http::{Method, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use hyper::body::{Frame, SizeHint};
@@ -21,15 +21,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    EngineIoRequest, Front, Library, bad_request, come_back_after, first_ping, unknown_session,
-};
+use super::{Front, Library, Transport, bad_request, first_ping, retry_after, unknown_session};
 use crate::{
     hub::Session,
     limits::{Sent, Verdict},
 };
 
-/// An opening is shorter than this.
+/// The longest answer that opens a session, in bytes.
 const MAX_OPENING: u64 = 1024;
 
 /// Between the packets of a body.
@@ -38,23 +36,19 @@ const SEPARATOR: u8 = 0x1e;
 /// The packet by which a client ends its session.
 const END: &[u8] = b"1";
 
-/// When somebody may come back who has sent too much by one session: by another one, at
-/// once.
-const SOON: Duration = Duration::ZERO;
-
 impl<L: Library> Front<L> {
     /// Opens a session. Takes the first ping and answers it, so that the client's first
     /// one comes after an interval, as the protocol has it.
-    pub(super) async fn open(&self, asked: EngineIoRequest, request: Request) -> Response {
+    pub(super) async fn open_polling(&self, request: Request) -> Response {
         let session = match self.admit(&request) {
             Ok(session) => session,
             Err(refusal) => return *refusal,
         };
-        let Some(mut opening) = self.rewritten(&asked, request.headers()) else {
+        let Some(mut opening) = self.rewritten(Transport::Polling, None, request.headers()) else {
             return bad_request();
         };
         opening.extensions_mut().insert(session.clone());
-        let response = self.ask(opening.map(|()| Body::empty())).await;
+        let response = self.call(opening.map(|()| Body::empty())).await;
         let length = response.body().size_hint().exact();
         if response.status() != StatusCode::OK || length.is_none_or(|length| length > MAX_OPENING) {
             return response;
@@ -68,13 +62,13 @@ impl<L: Library> Front<L> {
         };
         let front = self.clone();
         session.on_close(move || front.end(sid));
-        // Before it is answered the client may go away, and with it this future.
+        // The client may disconnect before it is answered, which drops this future.
         let abandoned = Abandoned(Some(session.clone()));
         self.sessions.insert(sid, &session);
-        // Nobody has said anything yet, so there is nothing else to take.
-        let ping = self.say(Method::GET, sid, Body::empty());
+        // Nothing was sent yet, so the ping is the only packet.
+        let ping = self.send(Method::GET, sid, Body::empty());
         if timeout(first_ping::WAIT, ping).await.is_ok() {
-            self.say(Method::POST, sid, Body::from("3")).await;
+            self.send(Method::POST, sid, Body::from("3")).await;
         }
         Response::from_parts(
             parts,
@@ -85,36 +79,31 @@ impl<L: Library> Front<L> {
         )
     }
 
-    /// Waits for what the server says. A client that goes away while it polls ends its
+    /// Waits for packets of the server. A client that disconnects while it polls ends its
     /// session: the library would keep it, and all that is sent to it, until a ping is
-    /// not answered. When the server is about to end, a poll is answered by the end of
-    /// the transport.
-    pub(super) async fn poll(&self, sid: Sid, asked: EngineIoRequest) -> Response {
+    /// not answered. When the server shuts down, a poll is answered by the end of the
+    /// transport.
+    pub(super) async fn poll(&self, sid: Sid) -> Response {
         let Some(session) = self.sessions.get(sid) else {
             return unknown_session();
         };
         if let Verdict::Close(_) = session.count_poll() {
             return too_much();
         }
-        let Some(poll) = self.rewritten(&asked, &Default::default()) else {
+        let Some(poll) = self.rewritten(Transport::Polling, Some(sid), &HeaderMap::new()) else {
             return bad_request();
         };
         let mut abandoned = Abandoned(Some(session.clone()));
         let response = tokio::select! {
-            response = self.ask(poll.map(|()| Body::empty())) => took(&session, response).await,
-            () = self.departure.moment() => Response::new(Body::from("1")),
+            response = self.call(poll.map(|()| Body::empty())) => took(&session, response).await,
+            () = self.shutdown.disconnect_time() => Response::new(Body::from("1")),
         };
         abandoned.0 = None;
         response
     }
 
-    /// Hands what a client says to the library.
-    pub(super) async fn post(
-        &self,
-        sid: Sid,
-        asked: EngineIoRequest,
-        request: Request,
-    ) -> Response {
+    /// Passes packets of a client to the library.
+    pub(super) async fn post(&self, sid: Sid, request: Request) -> Response {
         let Some(session) = self.sessions.get(sid) else {
             return unknown_session();
         };
@@ -129,11 +118,12 @@ impl<L: Library> Front<L> {
         };
         match session.count(count(&body)) {
             Verdict::Pass => {}
-            // The client's next one comes when this one is answered.
+            // The client sends the next one when this one is answered.
             Verdict::Pause(time) => sleep(time).await,
             Verdict::Close(_) => return too_much(),
         }
-        let Some(mut post) = self.rewritten(&asked, &Default::default()) else {
+        let Some(mut post) = self.rewritten(Transport::Polling, Some(sid), &HeaderMap::new())
+        else {
             return bad_request();
         };
         *post.method_mut() = Method::POST;
@@ -141,7 +131,7 @@ impl<L: Library> Front<L> {
             post.headers_mut().insert(CONTENT_TYPE, kind.clone());
         }
         let is_end = packets(&body).any(|packet| packet == END);
-        let answer = self.ask(post.map(|()| Body::from(body))).await;
+        let answer = self.call(post.map(|()| Body::from(body))).await;
         if is_end {
             // The library keeps what has ended for some seconds.
             session.close();
@@ -149,13 +139,12 @@ impl<L: Library> Front<L> {
         answer
     }
 
-    /// Says what the client could have said, and drops the answer.
-    async fn say(&self, method: Method, sid: Sid, body: Body) {
-        if let Some(uri) = EngineIoRequest::Poll(sid).uri(self.path) {
-            let mut request = Request::new(body);
+    /// Sends a request in place of the client, and drops the answer.
+    async fn send(&self, method: Method, sid: Sid, body: Body) {
+        if let Some(request) = self.rewritten(Transport::Polling, Some(sid), &HeaderMap::new()) {
+            let mut request = request.map(|()| body);
             *request.method_mut() = method;
-            *request.uri_mut() = uri;
-            self.ask(request).await;
+            self.call(request).await;
         }
     }
 
@@ -163,14 +152,14 @@ impl<L: Library> Front<L> {
     /// WebSocket.
     fn end(self, sid: Sid) {
         self.sessions.remove(sid);
-        // Without a runtime nothing goes on, and nothing has to be ended.
+        // Without a runtime the library does not run either.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move { self.say(Method::POST, sid, Body::from("1")).await });
+            runtime.spawn(async move { self.send(Method::POST, sid, Body::from("1")).await });
         }
     }
 }
 
-/// Notes what an answer brings the client.
+/// Counts what an answer delivers to the client.
 async fn took(session: &Session, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     // The library has it all in memory already, and no answer is empty.
@@ -219,11 +208,12 @@ impl HttpBody for Answer {
     }
 }
 
-/// The answer to whoever has sent too much by a session, which is closed.
+/// The answer to a client that has sent too much in a session, which is closed. It may
+/// open another one at once.
 fn too_much() -> Response {
-    come_back_after(
+    retry_after(
         StatusCode::TOO_MANY_REQUESTS,
-        SOON,
+        Duration::ZERO,
         "too many packets or bytes\n",
     )
 }
@@ -243,7 +233,7 @@ fn packets(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     body.split(|&byte| byte == SEPARATOR)
 }
 
-/// The id of the session that an opening speaks of.
+/// The id of the session that an opening names.
 fn sid_of(opening: &[u8]) -> Option<Sid> {
     #[derive(Deserialize)]
     struct Opening {

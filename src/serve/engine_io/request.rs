@@ -1,8 +1,8 @@
-//! What a request to Engine.IO asks for, read once.
+//! A request of Engine.IO: parsed once, and written anew for the library.
 
 use axum::http::{
     HeaderMap, HeaderValue, Method, Request, Uri,
-    header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+    header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
 use socketioxide::socket::Sid;
 
@@ -13,15 +13,22 @@ const WEBSOCKET_VERSION: &str = "13";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EngineIoRequest {
     /// Opens a session by long polling.
-    Open,
+    OpenPolling,
     /// Opens a session by a WebSocket.
     OpenWebSocket(WebSocketKey),
-    /// Waits for what the server says in a session.
+    /// Waits for packets of the server in a session.
     Poll(Sid),
-    /// Says something in a session.
+    /// Sends packets in a session.
     Post(Sid),
-    /// Goes on with a session by a WebSocket.
+    /// Continues a session by a WebSocket.
     Upgrade(Sid, WebSocketKey),
+}
+
+/// By which packets are sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Transport {
+    Polling,
+    WebSocket,
 }
 
 /// From which the answer to a WebSocket's handshake follows.
@@ -29,19 +36,19 @@ pub(super) enum EngineIoRequest {
 pub(super) struct WebSocketKey(pub(super) HeaderValue);
 
 impl EngineIoRequest {
-    /// Reads a request; `None` if it is none of the protocol, and opens nothing.
-    pub(super) fn read<B>(request: &Request<B>) -> Option<EngineIoRequest> {
+    /// Parses a request; `None` if it is none of the protocol.
+    pub(super) fn parse<B>(request: &Request<B>) -> Option<EngineIoRequest> {
         if parameter(request.uri(), "EIO=")? != "4" {
             return None;
         }
-        // One that cannot be read names no session; it does not open another.
+        // One that cannot be parsed names no session, and does not open one either.
         let sid = match parameter(request.uri(), "sid=") {
             Some(sid) => Some(sid.parse::<Sid>().ok()?),
             None => None,
         };
         let transport = parameter(request.uri(), "transport=")?;
         match (transport, request.method(), sid) {
-            ("polling", &Method::GET, None) => Some(EngineIoRequest::Open),
+            ("polling", &Method::GET, None) => Some(EngineIoRequest::OpenPolling),
             ("polling", &Method::GET, Some(sid)) => Some(EngineIoRequest::Poll(sid)),
             ("polling", &Method::POST, Some(sid)) => Some(EngineIoRequest::Post(sid)),
             ("websocket", &Method::GET, sid) => {
@@ -54,21 +61,32 @@ impl EngineIoRequest {
             _ => None,
         }
     }
+}
 
-    /// The request again, with nothing that a client may have written into it.
-    pub(super) fn uri(&self, path: &str) -> Option<Uri> {
-        let uri = match self {
-            EngineIoRequest::Open => format!("{path}?EIO=4&transport=polling"),
-            EngineIoRequest::OpenWebSocket(_) => format!("{path}?EIO=4&transport=websocket"),
-            EngineIoRequest::Poll(sid) | EngineIoRequest::Post(sid) => {
-                format!("{path}?EIO=4&transport=polling&sid={sid}")
-            }
-            EngineIoRequest::Upgrade(sid, _) => {
-                format!("{path}?EIO=4&transport=websocket&sid={sid}")
-            }
-        };
-        uri.parse().ok()
+/// A request for the library, which keeps it as long as the session. So it has nothing
+/// that a client may have written but its `Authorization`.
+pub(super) fn rewrite(
+    path: &str,
+    transport: Transport,
+    sid: Option<Sid>,
+    headers: &HeaderMap,
+) -> Option<Request<()>> {
+    let transport = match transport {
+        Transport::Polling => "polling",
+        Transport::WebSocket => "websocket",
+    };
+    let mut uri = format!("{path}?EIO=4&transport={transport}");
+    if let Some(sid) = sid {
+        uri.push_str(&format!("&sid={sid}"));
     }
+    let mut request = Request::new(());
+    *request.uri_mut() = uri.parse().ok()?;
+    if let Some(token) = headers.get(AUTHORIZATION) {
+        // A copy, because the original shares memory with the whole head.
+        let token = HeaderValue::from_bytes(token.as_bytes()).ok()?;
+        request.headers_mut().insert(AUTHORIZATION, token);
+    }
+    Some(request)
 }
 
 /// The first parameter of this name, as the library takes it.
@@ -99,11 +117,11 @@ mod tests {
 
     const SID: &str = "AAAAAAAAAAAAAAHs";
 
-    fn read(method: Method, query: &str) -> Option<EngineIoRequest> {
+    fn parse(method: Method, query: &str) -> Option<EngineIoRequest> {
         let request = Request::builder()
             .method(method)
             .uri(format!("/socket.io/?{query}"));
-        EngineIoRequest::read(&request.body(()).unwrap())
+        EngineIoRequest::parse(&request.body(()).unwrap())
     }
 
     fn handshake(query: &str, headers: &[(&str, &str)]) -> Option<EngineIoRequest> {
@@ -111,7 +129,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        EngineIoRequest::read(&request.body(()).unwrap())
+        EngineIoRequest::parse(&request.body(()).unwrap())
     }
 
     const HANDSHAKE: [(&str, &str); 4] = [
@@ -125,11 +143,14 @@ mod tests {
     fn polling_opens_reads_and_writes() {
         let sid: Sid = SID.parse().unwrap();
         let polling = "EIO=4&transport=polling";
-        assert_eq!(read(Method::GET, polling), Some(EngineIoRequest::Open));
+        assert_eq!(
+            parse(Method::GET, polling),
+            Some(EngineIoRequest::OpenPolling)
+        );
         let with_sid = format!("{polling}&t=x&sid={SID}&sid=other");
-        let polled = read(Method::GET, &with_sid);
+        let polled = parse(Method::GET, &with_sid);
         assert_eq!(polled, Some(EngineIoRequest::Poll(sid)));
-        let posted = read(Method::POST, &with_sid);
+        let posted = parse(Method::POST, &with_sid);
         assert_eq!(posted, Some(EngineIoRequest::Post(sid)));
     }
 
@@ -147,9 +168,9 @@ mod tests {
             (Method::PUT, "EIO=4&transport=polling"),
         ] {
             let query = query.replace(' ', "%20");
-            assert_eq!(read(method, &query), None, "{query}");
+            assert_eq!(parse(method, &query), None, "{query}");
         }
-        assert_eq!(EngineIoRequest::read(&Request::new(())), None);
+        assert_eq!(EngineIoRequest::parse(&Request::new(())), None);
     }
 
     #[test]
@@ -174,13 +195,24 @@ mod tests {
     }
 
     #[test]
-    fn the_library_is_asked_for_nothing_that_a_client_wrote() {
-        let request = read(
-            Method::GET,
-            &format!("EIO=4&transport=polling&t=x&sid={SID}&y"),
-        );
-        let uri = request.unwrap().uri("/socket.io/").unwrap();
-        let expected = format!("/socket.io/?EIO=4&transport=polling&sid={SID}");
-        assert_eq!(uri.to_string(), expected);
+    fn the_library_gets_nothing_that_a_client_wrote_but_the_token() {
+        let sid: Sid = SID.parse().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-padding", HeaderValue::from_static("x"));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer t"));
+        for (transport, sid, uri) in [
+            (Transport::Polling, None, "EIO=4&transport=polling"),
+            (Transport::WebSocket, None, "EIO=4&transport=websocket"),
+            (
+                Transport::Polling,
+                Some(sid),
+                "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAHs",
+            ),
+        ] {
+            let request = rewrite("/socket.io/", transport, sid, &headers).unwrap();
+            assert_eq!(request.uri().to_string(), format!("/socket.io/?{uri}"));
+            assert_eq!(request.headers().len(), 1);
+            assert_eq!(request.headers()[AUTHORIZATION], "Bearer t");
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! WebSockets: the handshake, and the stream that the library is handed. Below the
-//! library every frame of a client is counted before the library reads it, and a session
-//! that is closed ends whatever its client or the library do.
+//! WebSockets: the handshake, and the stream that the library reads and writes. In it every
+//! frame of a client is counted before the library reads it, and a session that is closed
+//! ends whatever its client or the library does.
 
 use std::{
     future::Future,
@@ -29,13 +29,14 @@ use tower::ServiceExt;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    EngineIoRequest, Front, Library, Upgraded, bad_request, first_ping::FirstPing, frames::Frames,
-    leaving::Leaving, request::WebSocketKey, unknown_session,
+    Front, Library, Transport, Upgraded, bad_request, end_on_shutdown::EndOnShutdown,
+    first_ping::FirstPing, frames::Frames, request::WebSocketKey, unknown_session,
 };
 use crate::{
     hub::Session,
     limits::{ConnectionPermit, Reason, Verdict},
-    serve::{client_stream::ClientStream, departure::Departure, least_rate::LeastRate},
+    listener::{ClientStream, LeastRate},
+    serve::Shutdown,
 };
 
 /// The status of a connection that is closed for what its client did (RFC 6455, section
@@ -45,61 +46,55 @@ const POLICY_VIOLATION: u16 = 1008;
 /// How long a client that is refused has to read why, and to close the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How much of what such a client still sends is taken and forgotten, in bytes.
+/// How much of what such a client still sends is read and dropped, in bytes.
 const LINGER_BYTES: u64 = 64 * 1024;
 
-/// The stream below the library, with all that stands between.
-pub struct WebSocket<S>(FirstPing<Leaving<Counted<S>>>);
+/// The stream that the library reads and writes.
+pub type WebSocket<S> = FirstPing<EndOnShutdown<Counted<S>>>;
 
 impl<L: Library> Front<L> {
     /// Opens a session by a WebSocket.
-    pub(super) fn open_websocket(&self, asked: EngineIoRequest, request: Request) -> Response {
+    pub(super) fn open_websocket(&self, key: &WebSocketKey, request: Request) -> Response {
         match self.admit(&request) {
-            Ok(session) => self.switch(asked, session, request),
+            Ok(session) => self.switch(None, key, session, request),
             Err(refusal) => *refusal,
         }
     }
 
-    /// Goes on with a session by a WebSocket. Each has one: others are closed as soon as
-    /// they are open, as the protocol has it.
-    pub(super) fn upgrade(
-        &self,
-        sid: Sid,
-        asked: EngineIoRequest,
-        mut request: Request,
-    ) -> Response {
+    /// Continues a session by a WebSocket. Each has one: others are closed as soon as they
+    /// are open, as the protocol has it.
+    pub(super) fn upgrade(&self, sid: Sid, key: &WebSocketKey, mut request: Request) -> Response {
         let Some(session) = self.sessions.get(sid) else {
             return unknown_session();
         };
         if session.take_websocket() {
-            return self.switch(asked, session, request);
+            return self.switch(Some(sid), key, session, request);
         }
-        let EngineIoRequest::Upgrade(_, key) = asked else {
-            return bad_request();
-        };
         self.limits.refused(Reason::WebSockets, None);
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move { drop(upgrade.await) });
-        switching(&key)
+        switching(key)
     }
 
-    /// Answers the handshake. The library is handed the stream when hyper has let go of
-    /// it.
-    fn switch(&self, asked: EngineIoRequest, session: Session, mut request: Request) -> Response {
-        let (key, is_opening) = match &asked {
-            EngineIoRequest::OpenWebSocket(key) => (key.clone(), true),
-            EngineIoRequest::Upgrade(_, key) => (key.clone(), false),
-            _ => return bad_request(),
-        };
-        let Some(mut opening) = self.rewritten(&asked, request.headers()) else {
+    /// Answers the handshake, of a new session or of the one with this id. The library gets
+    /// the stream when hyper has sent the answer.
+    fn switch(
+        &self,
+        sid: Option<Sid>,
+        key: &WebSocketKey,
+        session: Session,
+        mut request: Request,
+    ) -> Response {
+        let rewritten = self.rewritten(Transport::WebSocket, sid, request.headers());
+        let Some(mut opening) = rewritten else {
             return bad_request();
         };
         opening.extensions_mut().insert(session.clone());
         let connection = request.extensions_mut().remove::<ConnectionPermit>();
         let upgrade = hyper::upgrade::on(&mut request);
-        let (mut library, departure) = (self.library.clone(), self.departure.clone());
+        let (mut library, shutdown) = (self.library.clone(), self.shutdown.clone());
         tokio::spawn(async move {
-            // The client may go away before it has the answer.
+            // The client may disconnect before it has the answer.
             let Ok(upgraded) = upgrade.await else {
                 return session.close();
             };
@@ -107,13 +102,13 @@ impl<L: Library> Front<L> {
                 return session.close();
             };
             let counted = Counted::new(parts.io.into_inner(), parts.read_buf, session, connection);
-            let socket = WebSocket::new(counted, &departure, is_opening);
-            // It goes on by itself, with a task of the library's own.
+            let socket = websocket(counted, &shutdown, sid.is_none());
+            // From here on a task of the library runs it.
             if let Ok(ready) = ServiceExt::<Upgraded>::ready(&mut library).await {
                 _ = ready.call((socket, opening)).await;
             }
         });
-        switching(&key)
+        switching(key)
     }
 }
 
@@ -130,51 +125,22 @@ fn switching(WebSocketKey(key): &WebSocketKey) -> Response {
     response
 }
 
-impl<S> WebSocket<S> {
-    fn new(stream: Counted<S>, departure: &Departure, is_opening: bool) -> WebSocket<S> {
-        let leaving = Leaving::new(stream, departure);
-        // A session that was opened by polling has had its first ping.
-        WebSocket(if is_opening {
-            FirstPing::new(leaving)
-        } else {
-            FirstPing::none(leaving)
-        })
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for WebSocket<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+/// The stream of a client with everything between it and the library. `is_opening` is
+/// whether the session begins with it: otherwise it has had its first ping.
+fn websocket<S>(stream: Counted<S>, shutdown: &Shutdown, is_opening: bool) -> WebSocket<S> {
+    let stream = EndOnShutdown::new(stream, shutdown);
+    if is_opening {
+        FirstPing::new(stream)
+    } else {
+        FirstPing::none(stream)
     }
 }
 
 /// The stream of a client, which ends with its session and whose frames are counted.
-pub(super) struct Counted<S> {
-    /// None when its client is over a limit, and is told so by a task of its own.
+pub struct Counted<S> {
+    /// None when its client is over a limit, and a task of its own sends it the reason.
     stream: Option<S>,
-    /// What came with the request, before it was answered.
+    /// What was received with the request, before it was answered.
     early: Bytes,
     /// What the client sends.
     frames: Frames,
@@ -210,8 +176,8 @@ impl<S> Counted<S> {
     }
 }
 
-/// However the stream ends, so does the session, whose user may come back: also one whose client has said that it
-/// goes on by a WebSocket and did not.
+/// However the stream ends, so does the session, whose user may reconnect: also if its client
+/// has asked for a WebSocket and does not use it.
 impl<S> Drop for Counted<S> {
     fn drop(&mut self) {
         if !self.frames.has_closed() {
@@ -222,7 +188,7 @@ impl<S> Drop for Counted<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Counted<S> {
-    /// Has its client told over which limit it is, beside the session, which has ended.
+    /// Sends its client over which limit it is, after the session has ended.
     fn refuse(&mut self, reason: Reason) {
         let connection = self.connection.take();
         // A frame within a frame would be taken for a part of it.
@@ -230,17 +196,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Counted<S> {
             && self.answers.is_between()
         {
             tokio::spawn(async move {
-                _ = timeout(LINGER, say_why(stream, reason)).await;
+                _ = timeout(LINGER, send_close(stream, reason)).await;
                 drop(connection);
             });
         }
     }
 }
 
-/// Says over which limit a client is, and waits until it has closed the connection. What it
-/// still sends is taken and forgotten: if it were not, the kernel would answer it with a
-/// reset, and the client would not read why.
-async fn say_why(
+/// Sends over which limit a client is, and waits until it has closed the connection. What it
+/// still sends is read and dropped: if it were not, the kernel would answer it with a reset,
+/// and the client would not read why.
+async fn send_close(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     reason: Reason,
 ) -> io::Result<()> {
@@ -265,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Counted<S
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Before it is asked, or a wake in between would be lost.
+        // Before it is checked, or a wake in between would be lost.
         this.session.reader().register(context.waker());
         if this.session.is_closed() {
             return Poll::Ready(Err(Self::closed()));
@@ -291,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Counted<S
             Verdict::Pass => {}
             Verdict::Pause(time) => this.pause = Some(Box::pin(sleep(time))),
             Verdict::Close(reason) => {
-                // Nobody sees what was too much.
+                // The library does not get what was too much.
                 buffer.set_filled(before);
                 this.refuse(reason);
                 return Poll::Ready(Err(Self::closed()));

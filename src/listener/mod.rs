@@ -1,5 +1,13 @@
-//! The listener. axum's own has no time limit for request headers and no socket
-//! options, so a client that sends or reads nothing would be kept for ever.
+//! The listener: accepts connections within limits, and puts the client's address on each
+//! request. It knows no routes.
+//!
+//! axum's own listener has no time limit for request headers and no socket options, so a
+//! client that sends or reads nothing would be connected for ever.
+
+mod client_address;
+mod client_stream;
+mod least_rate;
+mod open_files;
 
 use std::{
     future::Future,
@@ -28,16 +36,15 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::{
-    client_address::Proxies,
-    client_stream::ClientStream,
-    least_rate::{LeastRate, TooSlow},
-};
 use crate::{
-    hub::Peer,
     limits::{ConnectionPermit, Limits, Reason},
     log_throttle::LogThrottle,
 };
+pub use client_address::{ClientAddress, Proxies};
+pub use client_stream::ClientStream;
+pub use least_rate::LeastRate;
+use least_rate::TooSlow;
+pub use open_files::raise_limit;
 
 /// The largest head of a request, in bytes. Beyond it the answer is a 431.
 const MAX_HEAD: usize = 32 * 1024;
@@ -51,8 +58,8 @@ const LINE: usize = 4;
 /// keeps its window full, so it is longer than such a client takes for a large answer; who
 /// reads nothing is closed by [`LeastRate`].
 const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
-/// How long nothing may come of a peer before it is asked whether it is still there.
-const UNHEARD: Duration = Duration::from_secs(10);
+/// How long a connection may be silent before the first keepalive probe.
+const SILENT: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How much of what is to be sent the kernel keeps unsent for a client, in bytes: more
@@ -75,8 +82,8 @@ impl Connections {
     }
 }
 
-/// Accepts connections within the limits and serves them until `stop`. What `proxies`
-/// say of whom they forward is believed.
+/// Accepts connections within the limits and serves them until `stop`. `proxies` are
+/// believed when they say for which client they forward a request.
 pub async fn accept(
     listener: TcpListener,
     router: Router,
@@ -86,7 +93,7 @@ pub async fn accept(
 ) -> Connections {
     let (stopping, stopped) = watch::channel(false);
     let (alive, open) = mpsc::channel(1);
-    let complaints = LogThrottle::default();
+    let log = LogThrottle::default();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -111,7 +118,7 @@ pub async fn accept(
                 },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if let Some(suppressed) = complaints.allow(Instant::now()) {
+                    if let Some(suppressed) = log.allow(Instant::now()) {
                         tracing::error!(%error, suppressed, "no connection can be accepted");
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -154,16 +161,16 @@ impl Connection {
             if refusal.is_some() {
                 limits.refused(Reason::Heads, Some(peer));
             }
-            // For each request anew: a proxy has one connection for many clients.
-            let client = proxies.client(peer, request.headers_mut());
-            request.extensions_mut().insert(Peer(client));
+            // Of each request: a proxy has one connection for many clients.
+            let client = ClientAddress(proxies.client(peer, request.headers_mut()));
+            request.extensions_mut().insert(client);
             if request.headers().contains_key(UPGRADE) {
                 request.extensions_mut().insert(permit.clone());
             }
             let router = router.clone();
             async move {
-                // One answer a turn: whoever sends many requests at once would keep all
-                // others waiting for all of them.
+                // One answer a turn: a client that sends many requests at once would keep
+                // the others waiting for all of them.
                 tokio::task::yield_now().await;
                 match refusal {
                     None => router.oneshot(request.map(Body::new)).await,
@@ -193,7 +200,7 @@ impl Connection {
         };
         let ended = tokio::select! {
             ended = served => ended,
-            // Nobody waits for the answer.
+            // The client is gone.
             () = stream.reset() => return,
         };
         if let Err(error) = ended {
@@ -206,7 +213,7 @@ impl Connection {
     }
 }
 
-/// Why a request is not looked at any further, if so.
+/// Why a request is not processed, if so.
 fn refusal<B>(request: &hyper::Request<B>) -> Option<(StatusCode, &'static str)> {
     let headers = request.headers();
     let lines = headers.iter();
@@ -240,10 +247,10 @@ fn set_options(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT)?;
-    // A peer that has vanished is found though there is nothing to send to it.
-    let keepalive = TcpKeepalive::new().with_time(UNHEARD);
+    // So a peer that has vanished is found even if there is nothing to send to it.
+    let keepalive = TcpKeepalive::new().with_time(SILENT);
     #[cfg(target_os = "linux")]
-    let keepalive = keepalive.with_interval(UNHEARD / 2).with_retries(2);
+    let keepalive = keepalive.with_interval(SILENT / 2).with_retries(2);
     socket.set_tcp_keepalive(&keepalive)
 }
 

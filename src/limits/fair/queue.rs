@@ -1,168 +1,30 @@
-//! A concurrency limit that is fair by client: so many permits in all, and a queue for
-//! each client from which they are granted in turn (round-robin). So a client who asks
-//! for a thousand things delays its own, and nobody else's by more than one turn.
-//!
-//! [`Queue`] is the rule, as pure code; [`FairLimit`] waits for it.
+//! The rule by which permits are granted fairly, as pure code.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
-    net::IpAddr,
-    num::NonZeroUsize,
-    sync::Arc,
 };
 
-use parking_lot::Mutex;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use super::NoPermit;
 
-use super::subscriber;
-
-/// The most that wait of one client, so that each of a classroom of 100 behind one
-/// address may ask for two things at once.
-const WAITING_OF_CLIENT: usize = 256;
-
-/// The most that wait in all. Beyond it, the client with the longest queue loses its
-/// latest.
-const WAITING: usize = 4096;
-
-/// For whom something is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// An address of IPv4, or a network of 64 bits of IPv6, as one subscriber has it.
-    Address(IpAddr),
-    /// This server, for all its clients.
-    Server,
-}
-
-impl From<IpAddr> for Client {
-    fn from(address: IpAddr) -> Client {
-        Client::Address(subscriber(address.to_canonical()))
-    }
-}
-
-impl Client {
-    /// Its address, if it has one.
-    pub fn address(self) -> Option<IpAddr> {
-        match self {
-            Client::Address(address) => Some(address),
-            Client::Server => None,
-        }
-    }
-}
-
-/// Why there is no permit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoPermit {
-    /// Too many of this client wait already.
-    QueueFull,
-    /// Too many wait in all, or the deadline has passed.
-    Busy,
-}
-
-/// A concurrency limit that is fair by client. Clones are the same limit.
-#[derive(Clone)]
-pub struct FairLimit(Arc<Mutex<Queue<Client, oneshot::Sender<Permit>>>>);
-
-impl FairLimit {
-    /// So many permits in all.
-    pub fn new(permits: NonZeroUsize) -> FairLimit {
-        FairLimit::with_queues(permits, WAITING_OF_CLIENT, WAITING)
-    }
-
-    /// So many permits in all, for which so many wait of one client, and in all.
-    pub fn with_queues(permits: NonZeroUsize, of_client: usize, in_all: usize) -> FairLimit {
-        let queue = Queue::new(permits.get(), of_client, in_all);
-        FairLimit(Arc::new(Mutex::new(queue)))
-    }
-
-    /// A permit, in turn. Who drops the future leaves the queue.
-    ///
-    /// # Errors
-    /// If a queue is full, or the deadline passes.
-    pub async fn acquire(&self, client: Client, deadline: Instant) -> Result<Permit, NoPermit> {
-        let (grant, granted) = oneshot::channel();
-        let ticket = self.change(|queue| queue.enter(client, grant));
-        let _waiting = Waiting {
-            limit: self,
-            client,
-            ticket: ticket?,
-        };
-        let granted = timeout_at(deadline, granted).await;
-        // An error of the inner kind: others needed the place in the queue.
-        match granted {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(NoPermit::Busy),
-        }
-    }
-
-    /// Changes the queue, and grants what has become free by it.
-    fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Queue<Client, oneshot::Sender<Permit>>) -> T,
-    ) -> T {
-        let mut queue = self.0.lock();
-        let result = change(&mut queue);
-        let granted: Vec<_> = std::iter::from_fn(|| queue.grant()).collect();
-        drop(queue);
-        for (client, grant) in granted {
-            let limit = self.clone();
-            // If nobody waits for it any more, it is dropped and so given back. That takes
-            // the lock, which is why it is not held here.
-            _ = grant.send(Permit { limit, client });
-        }
-        result
-    }
-}
-
-/// A place in the queue, which is left when this is dropped.
-struct Waiting<'a> {
-    limit: &'a FairLimit,
-    client: Client,
-    ticket: u64,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let left = self
-            .limit
-            .change(|queue| queue.leave(self.client, self.ticket));
-        drop(left);
-    }
-}
-
-/// Leave to compute something. It is given back when it is dropped.
-pub struct Permit {
-    limit: FairLimit,
-    client: Client,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.limit.change(|queue| queue.give_back(self.client));
-    }
-}
-
-/// Who has a permit and who waits for one. `T` is what a waiter is told by.
-struct Queue<K, T> {
+/// Which clients have permits and which wait for one. `T` wakes a waiter.
+pub(super) struct Queue<K, T> {
     permits: usize,
     most_of_client: usize,
     most: usize,
-    free: usize,
-    /// Permits of each client; who has none is not there.
+    pub(super) free: usize,
+    /// Permits of each client; one without permits is not stored.
     running: HashMap<K, usize>,
-    /// Who waits, of each client in order; who does not is not there.
+    /// The waiters of each client in order; a client without any is not stored.
     waiting: HashMap<K, VecDeque<(u64, T)>>,
-    /// The clients that wait: whose turn is next stands first.
+    /// The clients that wait, the next one first.
     turns: VecDeque<K>,
-    waiters: usize,
+    pub(super) waiters: usize,
     next_ticket: u64,
 }
 
 impl<K: Copy + Eq + Hash, T> Queue<K, T> {
-    fn new(permits: usize, most_of_client: usize, most: usize) -> Queue<K, T> {
+    pub(super) fn new(permits: usize, most_of_client: usize, most: usize) -> Queue<K, T> {
         Queue {
             permits,
             most_of_client,
@@ -177,7 +39,7 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
     }
 
     /// Begins to wait, if there is room.
-    fn enter(&mut self, key: K, waiter: T) -> Result<u64, NoPermit> {
+    pub(super) fn enter(&mut self, key: K, waiter: T) -> Result<u64, NoPermit> {
         let of_key = self.waiting.get(&key).map_or(0, VecDeque::len);
         if of_key >= self.most_of_client {
             return Err(NoPermit::QueueFull);
@@ -202,7 +64,7 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
     }
 
     /// Waits no longer; nothing changes if this ticket waits no more.
-    fn leave(&mut self, key: K, ticket: u64) -> Option<T> {
+    pub(super) fn leave(&mut self, key: K, ticket: u64) -> Option<T> {
         let queue = self.waiting.get_mut(&key)?;
         // Tickets of a queue rise.
         let at = queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket);
@@ -216,7 +78,7 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
     }
 
     /// Gives a permit of this client back.
-    fn give_back(&mut self, key: K) {
+    pub(super) fn give_back(&mut self, key: K) {
         if let Some(running) = self.running.get_mut(&key) {
             *running -= 1;
             self.free += 1;
@@ -227,7 +89,7 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
     }
 
     /// Grants a free permit to whose turn it is, if there is one.
-    fn grant(&mut self) -> Option<(K, T)> {
+    pub(super) fn grant(&mut self) -> Option<(K, T)> {
         if self.free == 0 {
             return None;
         }
@@ -263,9 +125,6 @@ impl<K: Copy + Eq + Hash, T> Queue<K, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use futures_util::{FutureExt, future::join_all};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -443,67 +302,5 @@ mod tests {
             // One of those that run ends first.
             prop_assert!(turns <= floods.len() + 1, "{turns} turns of {}", floods.len());
         }
-    }
-
-    fn client(n: u8) -> Client {
-        Client::from(IpAddr::from([192, 0, 2, n]))
-    }
-
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(2)
-    }
-
-    #[test]
-    fn a_network_of_v6_is_one_client() {
-        let client = |text: &str| Client::from(text.parse::<IpAddr>().expect("an address"));
-        assert_eq!(client("2001:db8::1"), client("2001:db8::2"));
-        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
-        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_told_so_and_leaves() {
-        let limit = FairLimit::new(NonZeroUsize::MIN);
-        let held = limit.acquire(client(1), soon()).await.expect("free");
-        let late = limit.acquire(client(2), soon()).await.err();
-        assert_eq!(late, Some(NoPermit::Busy));
-        assert_eq!(limit.0.lock().waiters, 0);
-        drop(held);
-        assert!(limit.acquire(client(2), soon()).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn who_goes_leaves_the_queue_and_what_was_granted() {
-        let limit = FairLimit::new(NonZeroUsize::MIN);
-        let held = limit.acquire(client(1), soon()).await.expect("free");
-        let mut gone = Box::pin(limit.acquire(client(2), soon()));
-        let mut granted = Box::pin(limit.acquire(client(3), soon()));
-        assert!((&mut gone).now_or_never().is_none());
-        assert!((&mut granted).now_or_never().is_none());
-        drop(gone);
-        drop(held);
-        // It has the permit and was never asked for it.
-        assert_eq!(limit.0.lock().free, 0);
-        drop(granted);
-        assert_eq!(limit.0.lock().free, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_client_fills_its_own_queue_alone() {
-        let limit = FairLimit::new(NonZeroUsize::MIN);
-        let held = limit.acquire(client(1), soon()).await.expect("free");
-        let flood: Vec<_> = (0..WAITING_OF_CLIENT + 1)
-            .map(|_| limit.acquire(client(1), soon()))
-            .collect();
-        let flood = join_all(flood.into_iter().map(|permit| permit.map(|it| it.err())));
-        let honest = limit.acquire(client(2), soon()).map(|it| it.is_ok());
-        let release = async {
-            tokio::task::yield_now().await;
-            drop(held);
-        };
-        let (flood, honest, ()) = tokio::join!(flood, honest, release);
-        assert!(honest);
-        let refused: Vec<_> = flood.into_iter().flatten().collect();
-        assert_eq!(refused, [NoPermit::QueueFull]);
     }
 }

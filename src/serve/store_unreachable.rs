@@ -1,8 +1,9 @@
-//! What a server answers while its store is away.
+//! What a server answers while its store is unreachable.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{
+    Router,
     body::{Body, to_bytes},
     http::{
         Method, Request, StatusCode,
@@ -13,22 +14,23 @@ use axum::{
 use serde_json::json;
 use tower::ServiceExt;
 
-use super::*;
+use super::Server;
 use crate::{
-    auth::Role,
-    config::{AuthTable, Secret},
-    hub::Peer,
+    auth::{Role, Tokens},
+    config::{AuthTable, Config, Secret},
+    listener::ClientAddress,
     live::testing::{live, log, user},
+    vital::Vitals,
 };
 
-/// A server whose store is away. Users 1 and 2 are on the board.
-struct Away {
+/// A server whose store is unreachable. Users 1 and 2 are on the board.
+struct Unreachable {
     router: Router,
     publisher: String,
 }
 
-impl Away {
-    fn start() -> Away {
+impl Unreachable {
+    fn start() -> Unreachable {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Leptos.toml");
         let config = Config::load(Some(&file)).unwrap();
         let secret = |text: &str| Secret(text.into());
@@ -38,7 +40,7 @@ impl Away {
         let (live, _) = live(log(1, 3, &[1, 2]));
         _ = any_spawner::Executor::init_tokio();
         let server = Server::new(&config, live, Arc::new(tokens), Vitals::default()).unwrap();
-        Away {
+        Unreachable {
             router: server.router,
             publisher,
         }
@@ -48,7 +50,7 @@ impl Away {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .extension(Peer([192, 0, 2, 1].into()))
+            .extension(ClientAddress([192, 0, 2, 1].into()))
             .header(AUTHORIZATION, format!("Bearer {}", self.publisher))
             .header(CONTENT_TYPE, "application/json");
         let request = request.body(Body::from(body)).unwrap();
@@ -65,7 +67,7 @@ impl Away {
 
 #[tokio::test]
 async fn what_writes_is_to_be_sent_again_later() {
-    let away = Away::start();
+    let server = Unreachable::start();
     let of = user(1).to_string();
     let action = json!({
         "actionId": "a",
@@ -79,18 +81,18 @@ async fn what_writes_is_to_be_sent_again_later() {
         (Method::PUT, format!("/api/v1/users/{of}"), put),
         (Method::DELETE, format!("/api/v1/users/{of}"), json!(null)),
     ] {
-        let answer = away.ask(method, &path, body.to_string()).await;
+        let answer = server.ask(method, &path, body.to_string()).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert_eq!(answer.headers()[RETRY_AFTER], "1");
     }
-    let (_, metrics) = away.get("/metrics").await;
+    let (_, metrics) = server.get("/metrics").await;
     let failed = "podium_actions_total{outcome=\"failed\"} 1\n";
     assert!(metrics.contains(failed), "{metrics}");
 }
 
 #[tokio::test]
 async fn what_is_on_the_board_is_shown() {
-    let away = Away::start();
+    let server = Unreachable::start();
     let of = user(1).to_string();
     for (path, shown) in [
         ("/readyz", "store: away"),
@@ -104,14 +106,14 @@ async fn what_is_on_the_board_is_shown() {
             "What was before cannot be shown now",
         ),
     ] {
-        let (status, body) = away.get(path).await;
+        let (status, body) = server.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(body.contains(shown), "{shown} on {path}: {body}");
     }
     // The past is the store's to tell.
-    let (status, _) = away.get(&format!("/api/v1/users/{of}/history")).await;
+    let (status, _) = server.get(&format!("/api/v1/users/{of}/history")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let nobody = user(9).to_string();
-    let (status, _) = away.get(&format!("/players/{nobody}")).await;
+    let (status, _) = server.get(&format!("/players/{nobody}")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }

@@ -1,5 +1,5 @@
-//! Lets a WebSocket go when the server is about to end. The transport ends, and not
-//! the session: stock clients come back by themselves from the one and not the other.
+//! Ends a WebSocket when the server shuts down. The transport ends, and not the session:
+//! stock clients reconnect by themselves after the one and not after the other.
 
 use std::{
     future::Future,
@@ -10,36 +10,36 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::serve::departure::Departure;
+use crate::serve::Shutdown;
 
-/// The stream of a client, of which no more comes from its moment of the departure on.
-pub(super) struct Leaving<S> {
+/// The stream of a client, which is at its end from its disconnect time on.
+pub struct EndOnShutdown<S> {
     stream: S,
-    leave: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl<S> Leaving<S> {
-    pub(super) fn new(stream: S, departure: &Departure) -> Self {
-        Leaving {
+impl<S> EndOnShutdown<S> {
+    pub(super) fn new(stream: S, shutdown: &Shutdown) -> Self {
+        EndOnShutdown {
             stream,
-            leave: Some(Box::pin(departure.moment())),
+            end: Some(Box::pin(shutdown.disconnect_time())),
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Leaving<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for EndOnShutdown<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(leave) = &mut this.leave
-            && leave.as_mut().poll(context).is_ready()
+        if let Some(end) = &mut this.end
+            && end.as_mut().poll(context).is_ready()
         {
-            this.leave = None;
+            this.end = None;
         }
-        if this.leave.is_none() {
+        if this.end.is_none() {
             // As if the client had ended the connection, from now on.
             return Poll::Ready(Ok(()));
         }
@@ -47,7 +47,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Leaving<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Leaving<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for EndOnShutdown<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -74,13 +74,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_comes_of_a_websocket_that_leaves() {
-        let departure = Departure::default();
+    async fn nothing_more_is_read_after_the_disconnect_time() {
+        let shutdown = Shutdown::default();
         let (server, mut client) = duplex(64);
-        let mut socket = Leaving::new(server, &departure);
+        let mut socket = EndOnShutdown::new(server, &shutdown);
         client.write_all(b"a").await.unwrap();
         assert_eq!(socket.read_u8().await.unwrap(), b'a');
-        departure.let_go(Duration::from_secs(10));
+        shutdown.disconnect(Duration::from_secs(10));
         assert_eq!(socket.read(&mut [0]).await.unwrap(), 0);
         client.write_all(b"b").await.unwrap();
         assert_eq!(socket.read(&mut [0]).await.unwrap(), 0, "for good");

@@ -1,5 +1,5 @@
-//! Says again and again how many are connected here, and learns how many are to all
-//! nodes.
+//! Publishes again and again how many clients are connected to this node, and counts those
+//! of all nodes.
 
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -8,7 +8,7 @@ use crate::{
     store::{ATTENDANCE_EVERY, AllNodes, Attendance, Health},
 };
 
-/// Goes on until the store is closed. While it is away, what was known last is kept.
+/// Goes on until the store is closed. While it is unreachable, the last counts stay.
 pub(super) async fn follow(live: LiveBoard) {
     let metrics = live.metrics().clone();
     let mut every = interval(ATTENDANCE_EVERY);

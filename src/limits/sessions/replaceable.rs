@@ -1,6 +1,6 @@
-//! Which sessions of an address that have ended another one may replace without counting:
-//! one of the same user, and anybody's where the link broke. Each is replaced once, within
-//! a minute. Pure: the time is an argument.
+//! The sessions of an address that have ended and that another one may replace without
+//! counting: one of the same user, or of any user where the connection was lost. Each is
+//! replaced once, within a minute. Pure: the time is an argument.
 
 use std::{
     collections::HashMap,
@@ -20,15 +20,15 @@ pub(super) const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Replaceable {
     sessions: Mutex<HashMap<IpAddr, Vec<Ended>>>,
     /// How many of one address are remembered. 40 bytes each.
-    most_of_address: usize,
+    max_of_address: usize,
 }
 
-/// A session by which a client of this user had joined.
+/// A session that a client of this user had joined.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) user: UserId,
     pub(super) at: Instant,
-    pub(super) has_broken: bool,
+    pub(super) is_lost: bool,
 }
 
 impl Ended {
@@ -38,26 +38,26 @@ impl Ended {
 }
 
 impl Replaceable {
-    pub(super) fn new(most_of_address: usize) -> Replaceable {
+    pub(super) fn new(max_of_address: usize) -> Replaceable {
         Replaceable {
             sessions: Mutex::default(),
-            most_of_address,
+            max_of_address,
         }
     }
 
-    /// This one may be replaced from now on; or after all, if none did that took it.
+    /// This one may be replaced from now on; or again, if the one that took it does not.
     pub(super) fn add(&self, key: IpAddr, session: Ended, now: Instant) {
         let mut sessions = self.sessions.lock();
         let of_address = sessions.entry(key).or_default();
         of_address.retain(|it| !it.is_over(now));
-        if of_address.len() < self.most_of_address {
+        if of_address.len() < self.max_of_address {
             of_address.push(session);
         }
     }
 
-    /// Takes one whose link broke, for anybody to replace it.
-    pub(super) fn take_broken(&self, key: IpAddr, now: Instant) -> Option<Ended> {
-        self.take(key, now, |it| it.has_broken)
+    /// Takes one whose connection was lost, for any client to replace it.
+    pub(super) fn take_lost(&self, key: IpAddr, now: Instant) -> Option<Ended> {
+        self.take(key, now, |it| it.is_lost)
     }
 
     /// Takes one of this user, for another of theirs to replace it.
@@ -65,13 +65,13 @@ impl Replaceable {
         self.take(key, now, |it| it.user == user)
     }
 
-    /// Is there one of this user, and how many are there whose links broke?
+    /// Is there one of this user, and how many are there whose connections were lost?
     pub(super) fn count(&self, key: IpAddr, user: UserId, now: Instant) -> (bool, usize) {
         let sessions = self.sessions.lock();
         let of_address = sessions.get(&key).map_or(&[][..], Vec::as_slice);
-        let there = || of_address.iter().filter(|it| !it.is_over(now));
-        let is_own = there().any(|it| it.user == user);
-        (is_own, there().filter(|it| it.has_broken).count())
+        let recent = || of_address.iter().filter(|it| !it.is_over(now));
+        let is_own = recent().any(|it| it.user == user);
+        (is_own, recent().filter(|it| it.is_lost).count())
     }
 
     pub(super) fn forget_old(&self, now: Instant) {

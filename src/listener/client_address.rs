@@ -19,7 +19,11 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// As many addresses are warned of: any client may send these headers.
 const WARNED_OF: usize = 16;
 
-/// The proxies that are believed, and who was not.
+/// The address of the client that sent a request. The listener puts it on each request.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+/// The trusted proxies, and the other senders that were warned of.
 #[derive(Debug)]
 pub struct Proxies {
     trusted: Box<[IpNet]>,
