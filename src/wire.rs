@@ -13,22 +13,12 @@ use app::wire::{
 
 use crate::{
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Board, Epoch, Row, Score, Severity,
-        Timestamp, UserChange, UserId,
+        Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
+        UserId,
     },
     live::Aligned,
     store::{self, History},
 };
-
-/// The id in the usual text of a UUID, or `None` for any other text.
-pub fn user_id(text: &str) -> Option<UserId> {
-    text.parse().ok()
-}
-
-/// The usual text of a UUID.
-pub fn user_text(user: UserId) -> String {
-    user.to_string()
-}
 
 /// ISO 8601 with milliseconds, in UTC.
 pub fn timestamp(at: Timestamp) -> String {
@@ -40,7 +30,7 @@ pub fn timestamp(at: Timestamp) -> String {
 /// their zeros are never seen.
 pub fn score_row(row: Row<'_>) -> ScoreRow {
     ScoreRow {
-        user_id: user_text(row.user),
+        user_id: row.user.to_string(),
         username: row.profile.username.to_string(),
         score: row.score.map_or(0, Score::points),
         rank: row.rank.unwrap_or(0),
@@ -51,7 +41,7 @@ pub fn score_row(row: Row<'_>) -> ScoreRow {
 /// A user with score and rank.
 pub fn user_score(epoch: Epoch, board: &Board, user: UserId) -> Option<UserScore> {
     board.user(user).map(|row| UserScore {
-        user_id: user_text(row.user),
+        user_id: row.user.to_string(),
         username: row.profile.username.to_string(),
         avatar: row.profile.avatar.as_deref().map(str::to_owned),
         score: row.score.map(Score::points),
@@ -69,7 +59,7 @@ pub fn user_update(
     change: UserChange,
 ) -> Option<UserScoreUpdate> {
     board.user(user).map(|row| UserScoreUpdate {
-        user_id: user_text(row.user),
+        user_id: row.user.to_string(),
         score: row.score.map(Score::points),
         rank: row.rank,
         action_type: change.action_type.into(),
@@ -140,7 +130,7 @@ pub fn race(users: Vec<(UserId, String)>, aligned: Aligned) -> Race {
             .into_iter()
             .zip(aligned.scores)
             .map(|((user, username), scores)| RaceLine {
-                user_id: user_text(user),
+                user_id: user.to_string(),
                 username,
                 scores: scores.into_iter().map(points).collect(),
             })
@@ -151,7 +141,7 @@ pub fn race(users: Vec<(UserId, String)>, aligned: Aligned) -> Race {
 /// A user who was looked for.
 pub fn found_user(row: Row<'_>) -> FoundUser {
     FoundUser {
-        user_id: user_text(row.user),
+        user_id: row.user.to_string(),
         username: row.profile.username.to_string(),
         avatar: row.profile.avatar.as_deref().map(str::to_owned),
         score: row.score.map(Score::points),
@@ -162,7 +152,7 @@ pub fn found_user(row: Row<'_>) -> FoundUser {
 /// A banner.
 pub fn notification(announcement: &Announcement) -> SystemNotification {
     SystemNotification {
-        id: announcement_text(announcement.id),
+        id: announcement.id.to_string(),
         kind: match announcement.kind {
             AnnouncementKind::Maintenance => NotificationKind::Maintenance,
             AnnouncementKind::Achievement => NotificationKind::Achievement,
@@ -178,11 +168,6 @@ pub fn notification(announcement: &Announcement) -> SystemNotification {
         duration: announcement.duration,
         replaces: None,
     }
-}
-
-/// The usual text of the UUID that names an announcement.
-pub fn announcement_text(id: AnnouncementId) -> String {
-    id.to_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use podium::{
     limits::{Client, Unanswered},
     live::LiveBoard,
     store::{self, Action, ActionId, Command, StoreError, StoreUrl},
-    wire,
 };
 use tempfile::TempDir;
 
@@ -96,7 +95,7 @@ async fn the_race_has_a_line_for_each_of_the_first_ten() {
         ("user 12", Some(&Some(5 + acted)))
     );
     assert_eq!(lines[2], ("user 1", &[None; 2][..]));
-    assert_eq!(race.lines[1].user_id, wire::user_text(user(12)));
+    assert_eq!(race.lines[1].user_id, user(12).to_string());
     let history = live
         .live
         .history(Client::Server, user(12), 4)

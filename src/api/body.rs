@@ -14,7 +14,7 @@ use serde::{
 use serde_json::error::Category;
 
 use super::Problem;
-use crate::{board::UserId, wire};
+use crate::board::UserId;
 
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -135,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for UserPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<UserPath, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(id) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        wire::user_id(&id)
+        UserId::parse(&id)
             .map(UserPath)
             .ok_or_else(|| Problem::bad_request(format!("{id:?} is not a UUID")))
     }

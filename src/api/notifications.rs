@@ -99,7 +99,7 @@ pub(super) async fn post(
 impl NotificationBody {
     fn announcement(self, now: Timestamp) -> Result<Announcement, Problem> {
         let id = match self.id {
-            Some(id) => wire::user_id(&id)
+            Some(id) => UserId::parse(&id)
                 .map(|UserId(id)| id)
                 .ok_or_else(|| Problem::invalid("id must be a UUID"))?,
             None => Uuid::new_v4().into_bytes(),

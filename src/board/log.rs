@@ -50,6 +50,13 @@ impl fmt::Display for UserId {
     }
 }
 
+impl UserId {
+    /// The id in the usual text of a UUID; `None` for any other text.
+    pub fn parse(text: &str) -> Option<UserId> {
+        text.parse().ok()
+    }
+}
+
 impl FromStr for UserId {
     type Err = NotUuid;
 

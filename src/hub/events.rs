@@ -12,7 +12,7 @@ use super::view::{Mode, View};
 use crate::{
     auth::Identity,
     board::{Epoch, UserId},
-    whole, wire,
+    whole,
 };
 use app::wire::{
     REFRESH_TOKEN, SUBSCRIBE_SCOREBOARD, SUBSCRIBE_USER_SCORE, UNSUBSCRIBE_SCOREBOARD,
@@ -140,10 +140,10 @@ impl ClientEvent {
             "ping" if nothing => ClientEvent::Ping,
             SUBSCRIBE_USER_SCORE => {
                 let id = match args {
-                    [Value::String(id)] => wire::user_id(id),
+                    [Value::String(id)] => UserId::parse(id),
                     [Value::Object(fields)] if fields.len() == 1 => {
                         let id = fields.get("userId").and_then(Value::as_str);
-                        id.and_then(wire::user_id)
+                        id.and_then(UserId::parse)
                     }
                     _ => None,
                 };
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn a_user_is_named_by_a_uuid_alone_or_in_an_object() {
         let id = "0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11";
-        let user = wire::user_id(id).expect("a UUID");
+        let user = UserId::parse(id).expect("a UUID");
         for args in [vec![json!(id)], vec![json!({ "userId": id })]] {
             let event = read("subscribe_user_score", &args);
             assert_eq!(event, ClientEvent::SubscribeUserScore(user));

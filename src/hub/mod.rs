@@ -51,7 +51,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sockets have to read that they are disconnected when the hub closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-
 /// By which others reach a hub. Clones reach the same.
 #[derive(Clone)]
 pub struct Handle(mpsc::Sender<Request>);

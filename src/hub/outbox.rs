@@ -15,11 +15,7 @@ use super::{
     rooms::{self, Room},
     session::Session,
 };
-use crate::{
-    limits::Limits,
-    log_throttle::LogThrottle,
-    metrics::Metrics,
-};
+use crate::{limits::Limits, log_throttle::LogThrottle, metrics::Metrics};
 
 /// See the module.
 pub(super) struct Outbox {

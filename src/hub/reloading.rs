@@ -188,7 +188,7 @@ fn number_of(payload: &Value) -> Option<u64> {
     let seq = payload.get("seq").or_else(|| payload.get("to"));
     seq.map_or_else(
         || {
-            let UserId(id) = wire::user_id(payload["id"].as_str()?)?;
+            let UserId(id) = UserId::parse(payload["id"].as_str()?)?;
             u64::try_from(u128::from_be_bytes(id)).ok()
         },
         Value::as_u64,
@@ -219,7 +219,7 @@ async fn connected_clients_are_resynchronised_with_another_log() {
     let running = Running::start(live);
     let subscribe = json!([SUBSCRIBE_SCOREBOARD]);
     let deltas = json!([SUBSCRIBE_SCOREBOARD, { "mode": "delta" }]);
-    let own = json!([SUBSCRIBE_USER_SCORE, wire::user_text(user(2))]);
+    let own = json!([SUBSCRIBE_USER_SCORE, user(2).to_string()]);
     let mut viewer = running
         .client(user(50), Role::Viewer, std::slice::from_ref(&subscribe))
         .await;

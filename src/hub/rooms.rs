@@ -4,7 +4,6 @@ use super::view::{Mode, View};
 use crate::{
     auth::{Identity, Role},
     board::{Audience, UserId},
-    wire,
 };
 
 /// A room.
@@ -35,7 +34,7 @@ impl Room {
                     View::Page(page) => format!("scoreboard:{page}:{mode}"),
                 }
             }
-            Room::User(user) => format!("user:{}", wire::user_text(user)),
+            Room::User(user) => format!("user:{user}"),
             Room::Role(role) => format!("role:{role}"),
         }
     }

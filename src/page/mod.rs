@@ -51,7 +51,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     auth::{Identity, Tokens},
-    board::{Ties, Timestamp},
+    board::{Ties, Timestamp, UserId},
     limits::{Answers, Client, Limits, Unanswered},
     listener::ClientAddress,
     live::{LiveBoard, MAX_QUERY_CHARS, Version},
@@ -242,7 +242,7 @@ async fn player(
     let visit = Visit::of(&query, request.headers());
     let client = Client::from(address);
     let version = pages.live.version();
-    let Some(user) = wire::user_id(&id) else {
+    let Some(user) = UserId::parse(&id) else {
         return pages.render_missing(client, visit, request).await;
     };
     let page = match pages.live.history(client, user, CHART_POINTS).await {

@@ -10,7 +10,7 @@ use app::wire::{Race, RaceLine};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::{live::LiveBoard, wire};
+use crate::{board::UserId, live::LiveBoard};
 
 /// How long a race is shown before it is asked for again.
 const FRESH: Duration = Duration::from_secs(10);
@@ -79,6 +79,6 @@ impl Races {
 
 /// What the user of a line is called now, if they are on the board.
 fn name_of(live: &LiveBoard, line: &RaceLine) -> Option<String> {
-    let user = wire::user_id(&line.user_id)?;
+    let user = UserId::parse(&line.user_id)?;
     live.user_score(user).map(|user| user.username)
 }

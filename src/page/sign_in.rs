@@ -32,7 +32,6 @@ use crate::{
     board::UserId,
     listener::ClientAddress,
     origin::is_same_origin,
-    wire,
 };
 
 /// The cookie that holds the token of whoever is signed in.
@@ -117,7 +116,7 @@ pub(super) async fn switch(
 ) -> Response {
     let mut cookies = cookies::remove(&headers, &pages.base, PENDING);
     let pending = pages.pending(&headers);
-    let wanted = pending.filter(|(player, _)| wire::user_id(&answer.user) == Some(player.user));
+    let wanted = pending.filter(|(player, _)| UserId::parse(&answer.user) == Some(player.user));
     let Some((player, token)) = wanted.filter(|_| !is_embedded(&query_of(&uri))) else {
         return redirect(&address(&pages.base, &uri, Some(Outcome::Failed)), cookies);
     };
@@ -202,7 +201,7 @@ impl Pages {
         Some(Document::SwitchPlayer {
             now: name(now)?,
             link: name(player)?,
-            user: wire::user_text(player.user),
+            user: player.user.to_string(),
             stay: address(&self.base, uri, None),
         })
     }

@@ -6,7 +6,6 @@ use super::{plan::Planned, problem::Problem};
 use crate::{
     board::{Board, Score, UserId},
     store::{Action, Refusal, transfer::KnownAction},
-    wire::user_text,
 };
 
 /// A board as it would be.
@@ -114,7 +113,7 @@ impl fmt::Display for Effect {
         write!(f, "line {line}: ")?;
         match name {
             Some(name) => f.write_str(name)?,
-            None => f.write_str(&user_text(*user))?,
+            None => write!(f, "{user}")?,
         }
         f.write_str(match () {
             () if self.planned.is_new => " is new",

@@ -17,7 +17,7 @@ use super::{
     row::{self, Row, Who},
     workbook,
 };
-use crate::{people, wire::user_text};
+use crate::people;
 
 /// What was read: each row or problem as a line of text, and at last what stopped it.
 fn said(form: Form, bytes: &[u8]) -> Vec<String> {
@@ -57,7 +57,7 @@ fn said(form: Form, bytes: &[u8]) -> Vec<String> {
 fn shown(row: &Row) -> String {
     let who = match row.who {
         Who::Name(_) => "by name".to_owned(),
-        Who::Id(user) => user_text(user)[..4].to_owned(),
+        Who::Id(user) => user.to_string()[..4].to_owned(),
     };
     let name = row
         .profile
@@ -306,7 +306,7 @@ fn all_that_is_wrong_with_a_row_is_told() {
 
 #[test]
 fn external_ids_make_people() {
-    let id = |text| user_text(people::ExternalId::new(text).unwrap().user())[..4].to_owned();
+    let id = |text| people::ExternalId::new(text).unwrap().user().to_string()[..4].to_owned();
     let rows = [format!("2 {} Ada", id("7")), format!("3 {} Ada", id("x-8"))];
     table("External ID,name\n7,Ada\nx-8,Ada\n", &[&rows[0], &rows[1]]);
     table(

@@ -56,7 +56,7 @@ fn notification(banner: &Banner) -> SystemNotification {
         Source::Server { replaces } => replaces,
     };
     SystemNotification {
-        replaces: replaces.map(wire::announcement_text),
+        replaces: replaces.map(|id| id.to_string()),
         ..wire::notification(&banner.announcement)
     }
 }

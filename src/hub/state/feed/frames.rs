@@ -158,7 +158,7 @@ impl Frames {
         left.sort_unstable();
         left.dedup();
         left.retain(|user| !self.users().any(|listed| listed == *user));
-        changes.extend(left.into_iter().map(|user| gone(&wire::user_text(user))));
+        changes.extend(left.into_iter().map(|user| gone(&user.to_string())));
         Some(ScoreboardDelta {
             last_updated: wire::timestamp(now.at),
             ..self.delta(seq, now.seq, changes)

@@ -101,7 +101,7 @@ impl BoardFeed {
             ..UserScoreUpdate::default()
         };
         for RankChange { user, score, rank } in look.moved {
-            update.user_id = wire::user_text(user);
+            update.user_id = user.to_string();
             update.score = score.map(Score::points);
             update.rank = rank;
             send_to_user(user, &update, presence, delivery, now);
