@@ -128,14 +128,14 @@ async fn main() {
             .unwrap();
         println!(
             "looked back at {} actions in {:?}",
-            history.actions,
+            history.history.actions,
             began.elapsed()
         );
     }
-    live.race(200).await.unwrap();
+    live.race_chart(200).await.unwrap();
     let began = Instant::now();
-    live.race(100).await.unwrap();
-    println!("the race of the first ten in {:?}", began.elapsed());
+    live.race_chart(100).await.unwrap();
+    println!("the race chart in {:?}", began.elapsed());
     for text in ["player 777777", "p", "nobody"] {
         let began = Instant::now();
         let found = live

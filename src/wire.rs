@@ -7,8 +7,9 @@ use std::{
 };
 
 use app::wire::{
-    FoundUser, HistoryPoint, LeaderboardData, NotificationKind, Race, RaceLine, RecentAction,
-    ScoreRow, Severity as Seriousness, SystemNotification, UserHistory, UserScore, UserScoreUpdate,
+    FoundUser, FoundUsers, HistoryPoint, LeaderboardData, NotificationKind, PAGE, Race, RaceLine,
+    RecentAction, ScoreRow, Severity as Seriousness, SystemNotification, UserHistory, UserScore,
+    UserScoreUpdate,
 };
 
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
         Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
         UserId,
     },
-    live::Aligned,
-    store::{self, History},
+    live::{self, Found, RaceChart, UserState},
+    store,
 };
 
 /// ISO 8601 with milliseconds, in UTC.
@@ -39,16 +40,16 @@ pub fn score_row(row: Row<'_>) -> ScoreRow {
 }
 
 /// A user with score and rank.
-pub fn user_score(epoch: Epoch, board: &Board, user: UserId) -> Option<UserScore> {
-    board.user(user).map(|row| UserScore {
-        user_id: row.user.to_string(),
-        username: row.profile.username.to_string(),
-        avatar: row.profile.avatar.as_deref().map(str::to_owned),
-        score: row.score.map(Score::points),
-        rank: row.rank,
-        epoch: epoch.to_string(),
-        seq: board.seq(),
-    })
+pub fn user_score(user: &UserState) -> UserScore {
+    UserScore {
+        user_id: user.id.to_string(),
+        username: user.profile.username.to_string(),
+        avatar: user.profile.avatar.as_deref().map(str::to_owned),
+        score: user.score.map(Score::points),
+        rank: user.rank,
+        epoch: user.epoch.to_string(),
+        seq: user.seq,
+    }
 }
 
 /// What became of a user's score.
@@ -71,15 +72,24 @@ pub fn user_update(
     })
 }
 
-/// The visible board.
-pub fn top(epoch: Epoch, board: &Board) -> LeaderboardData {
-    leaderboard(epoch, board, 0..board.rules().top)
+/// The visible board, or one page of it, counted from 0.
+pub fn board_page(epoch: Epoch, board: &Board, page: Option<u64>) -> LeaderboardData {
+    let Some(page) = page else {
+        return leaderboard(epoch, board, 0..board.rules().top);
+    };
+    let start = usize::try_from(page)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(PAGE);
+    LeaderboardData {
+        page: Some(page),
+        ..leaderboard(epoch, board, start..start.saturating_add(PAGE))
+    }
 }
 
-/// The rows at these places, counted from 0.
-pub fn leaderboard(epoch: Epoch, board: &Board, places: Range<usize>) -> LeaderboardData {
+/// The rows at these positions, counted from 0.
+pub fn leaderboard(epoch: Epoch, board: &Board, positions: Range<usize>) -> LeaderboardData {
     LeaderboardData {
-        top_scores: board.rows(places).map(score_row).collect(),
+        top_scores: board.rows(positions).map(score_row).collect(),
         total_users: board.len() as u64,
         last_updated: timestamp(board.changed()),
         epoch: epoch.to_string(),
@@ -88,20 +98,20 @@ pub fn leaderboard(epoch: Epoch, board: &Board, places: Range<usize>) -> Leaderb
     }
 }
 
-/// What a user has done, with how the user stands now.
-pub fn user_history(now: UserScore, history: History) -> UserHistory {
+/// What a user has done, and how the user stands.
+pub fn user_history(live::UserHistory { user, history }: &live::UserHistory) -> UserHistory {
     UserHistory {
-        user: now,
+        user: user_score(user),
         best_rank: history.best,
         actions: history.actions,
         first_action_at: history.first.map(timestamp),
         last_action_at: history.last.map(timestamp),
-        history: history.points.into_iter().map(history_point).collect(),
-        recent: history.recent.into_iter().map(recent_action).collect(),
+        history: history.points.iter().map(history_point).collect(),
+        recent: history.recent.iter().map(recent_action).collect(),
     }
 }
 
-fn history_point(point: store::HistoryPoint) -> HistoryPoint {
+fn history_point(point: &store::HistoryPoint) -> HistoryPoint {
     HistoryPoint {
         seq: point.seq.get(),
         score: point.score.points(),
@@ -110,10 +120,10 @@ fn history_point(point: store::HistoryPoint) -> HistoryPoint {
     }
 }
 
-fn recent_action(action: store::RecentAction) -> RecentAction {
+fn recent_action(action: &store::RecentAction) -> RecentAction {
     RecentAction {
         seq: action.after.seq.get(),
-        action_type: action.action_type.into(),
+        action_type: action.action_type.to_string(),
         score_increase: action.increase,
         score: action.after.score.points(),
         rank: action.after.rank,
@@ -121,31 +131,38 @@ fn recent_action(action: store::RecentAction) -> RecentAction {
     }
 }
 
-/// The scores over time of these users, in their order.
-pub fn race(users: Vec<(UserId, String)>, aligned: Aligned) -> Race {
-    let points = |score: Option<Score>| score.map(Score::points);
+/// The scores of several users over time.
+pub fn race_chart(chart: RaceChart) -> Race {
     Race {
-        times: aligned.times.into_iter().map(timestamp).collect(),
-        lines: users
-            .into_iter()
-            .zip(aligned.scores)
-            .map(|((user, username), scores)| RaceLine {
-                user_id: user.to_string(),
-                username,
-                scores: scores.into_iter().map(points).collect(),
-            })
-            .collect(),
+        times: chart.times.into_iter().map(timestamp).collect(),
+        lines: chart.lines.into_iter().map(race_line).collect(),
     }
 }
 
-/// A user who was looked for.
-pub fn found_user(row: Row<'_>) -> FoundUser {
+fn race_line(line: live::RaceLine) -> RaceLine {
+    let scores = line.scores.into_iter();
+    RaceLine {
+        user_id: line.user.to_string(),
+        username: line.username.into(),
+        scores: scores.map(|score| score.map(Score::points)).collect(),
+    }
+}
+
+/// Users who were found by name.
+pub fn found_users(Found { users, more }: Found) -> FoundUsers {
+    FoundUsers {
+        users: users.into_iter().map(found_user).collect(),
+        more,
+    }
+}
+
+fn found_user(user: UserState) -> FoundUser {
     FoundUser {
-        user_id: row.user.to_string(),
-        username: row.profile.username.to_string(),
-        avatar: row.profile.avatar.as_deref().map(str::to_owned),
-        score: row.score.map(Score::points),
-        rank: row.rank,
+        user_id: user.id.to_string(),
+        username: user.profile.username.into(),
+        avatar: user.profile.avatar.map(String::from),
+        score: user.score.map(Score::points),
+        rank: user.rank,
     }
 }
 

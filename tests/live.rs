@@ -1,8 +1,8 @@
-//! What the running board tells of the past and of names, over a real store.
+//! Histories, race charts and searches of the running board, over a real store.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use podium::{
-    board::{BoardId, Profile, Rules, UserId},
+    board::{BoardId, Profile, Rules, Score, UserId},
     config::LimitsTable,
     limits::{Client, Unanswered},
     live::LiveBoard,
@@ -27,9 +27,7 @@ async fn start(rules: Rules) -> Live {
 
 impl Live {
     async fn one(&self, command: Command) {
-        for outcome in self.live.append(vec![command]).await.unwrap() {
-            outcome.unwrap();
-        }
+        self.live.append_one(command).await.unwrap();
     }
 
     async fn put(&self, n: u8, username: &str) {
@@ -58,56 +56,56 @@ fn user(n: u8) -> UserId {
 }
 
 #[tokio::test]
-async fn the_race_has_a_line_for_each_of_the_first_ten() {
+async fn the_race_chart_has_a_line_for_each_of_the_first_ten() {
     let live = start(Rules::default()).await;
-    assert_eq!(live.live.race(49).await.unwrap().lines, []);
+    assert_eq!(live.live.race_chart(49).await.unwrap().lines, []);
     for n in 1..=12 {
         live.put(n, &format!("user {n}")).await;
     }
-    let race = live.live.race(50).await.unwrap();
-    assert_eq!((race.times.len(), race.lines.len()), (0, 10));
+    let chart = live.live.race_chart(50).await.unwrap();
+    assert_eq!((chart.times.len(), chart.lines.len()), (0, 10));
 
     live.act("a", 12, 5).await;
     live.act("b", 11, 9_000).await;
-    // Until the clock has gone on, both moments are one.
+    // Until the clock has gone on, both times are one.
     let mut acted = 0;
-    let race = loop {
+    let chart = loop {
         acted += 1;
         live.act(&format!("c{acted}"), 12, 1).await;
-        let race = live.live.race(2).await.unwrap();
-        if race.times.len() == 2 {
-            break race;
+        let chart = live.live.race_chart(2).await.unwrap();
+        if chart.times.len() == 2 {
+            break chart;
         }
     };
-    assert!(race.times[0] < race.times[1]);
-    let lines: Vec<_> = race
+    assert!(chart.times[0] < chart.times[1]);
+    let lines: Vec<_> = chart
         .lines
         .iter()
-        .map(|line| (line.username.as_str(), line.scores.as_slice()))
+        .map(|line| (&*line.username, line.scores.as_slice()))
         .collect();
     assert_eq!(lines.len(), 10);
     assert_eq!(
         (lines[0].0, lines[0].1.last()),
-        ("user 11", Some(&Some(9_000)))
+        ("user 11", Some(&Score::new(9_000)))
     );
     assert_eq!(
         (lines[1].0, lines[1].1.last()),
-        ("user 12", Some(&Some(5 + acted)))
+        ("user 12", Some(&Score::new(5 + acted)))
     );
     assert_eq!(lines[2], ("user 1", &[None; 2][..]));
-    assert_eq!(race.lines[1].user_id, user(12).to_string());
+    assert_eq!(chart.lines[1].user, user(12));
     let history = live
         .live
         .history(Client::Server, user(12), 4)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(Some(&race.times[0]), history.first_action_at.as_ref());
-    assert_eq!(race.times.last(), history.last_action_at.as_ref());
+    assert_eq!(Some(chart.times[0]), history.history.first);
+    assert_eq!(chart.times.last().copied(), history.history.last);
 }
 
 #[tokio::test]
-async fn a_small_board_has_a_small_race() {
+async fn a_small_board_has_a_small_race_chart() {
     let live = start(Rules {
         top: 2,
         ..Rules::default()
@@ -116,16 +114,18 @@ async fn a_small_board_has_a_small_race() {
     for n in 1..=3 {
         live.put(n, "somebody").await;
     }
-    assert_eq!(live.live.race(9).await.unwrap().lines.len(), 2);
+    assert_eq!(live.live.race_chart(9).await.unwrap().lines.len(), 2);
 }
 
 #[tokio::test]
-async fn a_closed_store_tells_nothing_of_the_past() {
+async fn a_closed_store_has_no_history() {
     let live = start(Rules::default()).await;
     live.put(1, "Ada").await;
     live.live.close().await;
-    let race = live.live.race(8).await;
-    assert!(matches!(race, Err(Unanswered::Failed(error)) if matches!(*error, StoreError::Closed)));
+    let chart = live.live.race_chart(8).await;
+    assert!(
+        matches!(chart, Err(Unanswered::Failed(error)) if matches!(*error, StoreError::Closed))
+    );
 }
 
 #[tokio::test]
@@ -139,7 +139,11 @@ async fn a_history_has_all_that_its_seq_holds() {
             live.act(&id, 1, 1)
         );
         let history = history.unwrap().unwrap();
-        let last = history.history.last().map_or(1, |point| point.seq);
+        let last = history
+            .history
+            .points
+            .last()
+            .map_or(1, |point| point.seq.get());
         let seq = history.user.seq;
         assert!(last >= seq, "{last} of {seq}");
     }
@@ -161,7 +165,7 @@ async fn many_searches_at_once_are_all_answered() {
         .enumerate()
     {
         let found = found.as_ref().unwrap();
-        assert_eq!(found.users[0].username, ["Ada", "Zoë"][i % 2]);
+        assert_eq!(&*found.users[0].profile.username, ["Ada", "Zoë"][i % 2]);
         assert_eq!((found.users.len(), found.more), (1, false));
     }
     assert!(

@@ -10,12 +10,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, Api, Problem,
+    Api, Authenticated, Problem,
     body::{Body, Object},
 };
 use crate::{
     actions::{ActionTypes, InvalidAction},
     board::{Score, UserId},
+    live::AppendError,
     store::{Action, Command, Outcome, Receipt, Refusal},
     text,
     whole::Written,
@@ -76,17 +77,17 @@ impl From<Receipt> for Answer {
     }
 }
 
-/// A ticket is for whoever has it; everything else takes a publisher. One action
+/// A ticket is for the user that it names; everything else takes a publisher. One action
 /// is answered with its receipt or its problem. Of several, each has an answer of
 /// its own, and the status is 207 if any was refused; but if any cannot even be
 /// read, nothing is done.
 pub(super) async fn post(
     State(api): State<Api>,
-    Actor(identity): Actor,
+    Authenticated(identity): Authenticated,
     body: Body,
 ) -> Result<Response, Problem> {
     if body.has_field(TICKET) {
-        hand_in(&api, identity.user, &body).await
+        redeem_ticket(&api, identity.user, &body).await
     } else if !identity.role.publishes() {
         Err(Problem::FORBIDDEN)
     } else if body.is_array() {
@@ -97,7 +98,7 @@ pub(super) async fn post(
     }
 }
 
-async fn hand_in(api: &Api, bearer: UserId, body: &Body) -> Result<Response, Problem> {
+async fn redeem_ticket(api: &Api, bearer: UserId, body: &Body) -> Result<Response, Problem> {
     let Object(TicketBody { ticket }) = body.json()?;
     // By the clock that says how long the action will be known, and that nodes share.
     let ticket = api
@@ -115,10 +116,11 @@ async fn hand_in(api: &Api, bearer: UserId, body: &Body) -> Result<Response, Pro
 
 async fn post_one(api: &Api, action: Action) -> Result<Response, Problem> {
     let action_type = action.action_type.clone();
-    let outcomes = api.live.append(vec![Command::Act(action)]).await?;
-    let outcome = outcomes.into_iter().next();
-    let outcome = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))?;
-    let receipt = outcome.map_err(|refusal| refused(refusal, &action_type))?;
+    let receipt = api.live.append_one(Command::Act(action)).await;
+    let receipt = receipt.map_err(|error| match error {
+        AppendError::Refused(refusal) => refused(refusal, &action_type),
+        error => error.into(),
+    })?;
     Ok(Json(Answer::from(receipt)).into_response())
 }
 

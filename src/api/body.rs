@@ -54,9 +54,9 @@ fn text(bytes: Bytes) -> Result<String, Problem> {
         bytes
     };
     String::from_utf8(bytes.into()).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
+        let position = error.utf8_error().valid_up_to();
         Problem::bad_request(format!(
-            "the body is not UTF-8 (byte {place}, counted from 0): send it as UTF-8"
+            "the body is not UTF-8 (byte {position}, counted from 0): send it as UTF-8"
         ))
     })
 }
@@ -121,7 +121,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// What is said of a query that cannot be read.
+/// A query cannot be read.
 pub(super) fn bad_query(rejection: QueryRejection) -> Problem {
     Problem::bad_request(rejection.body_text())
 }

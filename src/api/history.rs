@@ -14,13 +14,14 @@ use super::{
 use crate::{
     listener::ClientAddress,
     store::{Refusal, history::MAX_POINTS},
+    wire,
 };
 
 /// As many as a chart on a page can show.
 const DEFAULT_POINTS: usize = 200;
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct HistoryQuery {
     points: Option<usize>,
 }
 
@@ -30,9 +31,9 @@ pub(super) async fn get(
     State(api): State<Api>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     UserPath(user): UserPath,
-    asked: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<UserHistory>, Problem> {
-    let Query(Asked { points }) = asked.map_err(bad_query)?;
+    let Query(HistoryQuery { points }) = query.map_err(bad_query)?;
     let points = points.unwrap_or(DEFAULT_POINTS);
     if !(1..=MAX_POINTS).contains(&points) {
         return Err(Problem::bad_request(format!(
@@ -41,7 +42,7 @@ pub(super) async fn get(
     }
     let history = api.live.history(address.into(), user, points).await;
     history
-        .map_err(Problem::unread)?
-        .map(Json)
+        .map_err(Problem::no_history)?
+        .map(|history| Json(wire::user_history(&history)))
         .ok_or_else(|| Refusal::UnknownUser.into())
 }

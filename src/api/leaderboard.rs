@@ -1,4 +1,4 @@
-//! `/api/v1/leaderboard`: rows of the board, from any place or around a user.
+//! `/api/v1/leaderboard`: rows of the board, from any position or around a user.
 
 use app::wire::LeaderboardData;
 use axum::{
@@ -41,8 +41,8 @@ pub(super) async fn get(
     }
     let board = api.live.read(|epoch, board| {
         let limit = limit.unwrap_or(board.rules().top);
-        let places = offset..offset.saturating_add(limit);
-        wire::leaderboard(epoch, board, places)
+        let positions = offset..offset.saturating_add(limit);
+        wire::leaderboard(epoch, board, positions)
     });
     Ok(Json(board))
 }
@@ -63,8 +63,8 @@ pub(super) async fn around(
         )));
     }
     let rows = api.live.read(|epoch, board| {
-        let places = board.around(user, window)?;
-        Some(wire::leaderboard(epoch, board, places))
+        let positions = board.around(user, window)?;
+        Some(wire::leaderboard(epoch, board, positions))
     });
     rows.map(Json)
         .ok_or_else(|| Problem::not_found("no user with this id is ranked"))

@@ -23,7 +23,7 @@ use crate::{
     wire,
 };
 
-/// How long a notification without `duration` is shown to whoever comes.
+/// How long a notification without `duration` is shown to those who connect.
 const VALID: Duration = Duration::from_secs(3600);
 /// The longest `duration`.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -46,8 +46,7 @@ struct NotificationBody {
     user_id: Option<String>,
 }
 
-/// The notification as clients are told of it, if it is new, and its entry of the
-/// log.
+/// The notification as clients are sent it, if it is new, and its entry of the log.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Answer {
@@ -65,8 +64,8 @@ pub(super) enum Answer {
     },
 }
 
-/// Answers when the notification is durable. Whoever it is for and is here sees it
-/// a moment later, and others when they come, as long as it is valid.
+/// Answers when the notification is durable. Users who are connected see it within a tick,
+/// and others when they connect, as long as it is valid.
 pub(super) async fn post(
     State(api): State<Api>,
     _: Admin,
@@ -75,12 +74,7 @@ pub(super) async fn post(
     let Object(body): Object<NotificationBody> = body.json()?;
     let announcement = body.announcement(api.live.now())?;
     let notification = wire::notification(&announcement);
-    let outcomes = api
-        .live
-        .append(vec![Command::Announce(announcement)])
-        .await?;
-    let outcome = outcomes.into_iter().next();
-    let receipt = outcome.ok_or_else(|| Problem::unavailable("the store gave no answer"))??;
+    let receipt = api.live.append_one(Command::Announce(announcement)).await?;
     let (seq, duplicate) = (receipt.seq, receipt.duplicate);
     Ok(if duplicate {
         let id = notification.id;
@@ -114,7 +108,7 @@ impl NotificationBody {
                 ));
             }
         };
-        let from = self.at.map_or(Ok(now), |at| moment(&at, now))?;
+        let from = self.at.map_or(Ok(now), |at| start(&at, now))?;
         let duration = self.duration.as_ref().map(duration).transpose()?;
         let valid = duration.unwrap_or(VALID.as_millis() as u64);
         Ok(Announcement {
@@ -146,8 +140,8 @@ fn duration(written: &Written) -> Result<u64, Problem> {
         .ok_or_else(|| Problem::invalid("duration must be 1 to 604800000 milliseconds, a week"))
 }
 
-/// What has passed is now.
-fn moment(at: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+/// When it begins; a time that has passed counts as now.
+fn start(at: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     let at = humantime::parse_rfc3339(at)
         .ok()
         .and_then(|at| at.duration_since(UNIX_EPOCH).ok())

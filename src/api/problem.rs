@@ -15,11 +15,11 @@ use crate::{
     actions::InvalidAction,
     auth::ticket::RefusedTicket,
     limits::Unanswered,
-    live::Unread,
+    live::{AppendError, HistoryError},
     store::{LimitReached, Refusal, StoreError},
 };
 
-/// After how many seconds what could not be stored may be sent again.
+/// After how many seconds a command that was not stored may be sent again.
 const RETRY_SECONDS: u64 = 1;
 
 /// The same for a store that cannot write, which is seldom over in a second.
@@ -136,8 +136,8 @@ impl Problem {
     }
 
     /// A history could not be read, as the log says.
-    pub(super) fn unread(unread: Unread) -> Problem {
-        match unread {
+    pub(super) fn no_history(error: HistoryError) -> Problem {
+        match error {
             Unanswered::Failed(_) => {
                 Problem::unavailable("the history cannot be read now: ask again a little later")
             }
@@ -205,9 +205,18 @@ impl From<RefusedTicket> for Problem {
     }
 }
 
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Problem {
+        match error {
+            AppendError::Refused(refusal) => refusal.into(),
+            AppendError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        // What the database said is for the log, not for whoever asked.
+        // The message of a database is for the log, and not for clients.
         log(&error, "a request could not be stored");
         match error {
             // Perhaps all that is lost is the answer.
@@ -230,7 +239,8 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// A store that is away or cannot write says so itself, once; each request would do so too.
+/// A store that is unreachable or cannot write says so itself, once; each request would do
+/// so too.
 fn log(error: &StoreError, what: &str) {
     match error {
         StoreError::Away(_) | StoreError::Unwritable(_) => tracing::debug!(%error, "{what}"),
@@ -261,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_is_to_come_again_is_told_when() {
+    fn problems_that_pass_say_when_to_retry() {
         let retry_after = |problem: Problem| {
             let response = problem.into_response();
             response.headers().get(RETRY_AFTER).cloned()
@@ -270,16 +280,20 @@ mod tests {
         let error = StoreError::InUse("podium.db".into());
         assert_eq!(retry_after(error.into()).unwrap(), "1");
         let error = StoreError::Away("connection refused to 192.0.2.1".into());
-        let away = Problem::from(error);
-        assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(!away.detail.contains("192.0.2.1"), "{}", away.detail);
-        assert_eq!(retry_after(away).unwrap(), "1");
+        let unreachable = Problem::from(error);
+        assert_eq!(unreachable.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(
+            !unreachable.detail.contains("192.0.2.1"),
+            "{}",
+            unreachable.detail
+        );
+        assert_eq!(retry_after(unreachable).unwrap(), "1");
         let full = Problem::from(StoreError::Unwritable("the disk is full".into()));
         assert!(full.detail.contains("because the disk is full"));
         assert_eq!(retry_after(full).unwrap(), "5");
-        let hung = Problem::from(StoreError::NoAnswer);
-        assert!(hung.detail.contains("may have stored this or not"));
-        assert_eq!(retry_after(hung).unwrap(), "5");
+        let no_answer = Problem::from(StoreError::NoAnswer);
+        assert!(no_answer.detail.contains("may have stored this or not"));
+        assert_eq!(retry_after(no_answer).unwrap(), "5");
         assert!(retry_after(Problem::FORBIDDEN).is_none());
     }
 }

@@ -11,13 +11,14 @@ use super::{Api, Problem, body::bad_query};
 use crate::{
     listener::ClientAddress,
     live::{MAX_FOUND, MAX_QUERY_CHARS},
+    wire,
 };
 
 /// As many as fit under a search field.
 const DEFAULT_FOUND: usize = 20;
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct SearchQuery {
     q: String,
     limit: Option<usize>,
 }
@@ -26,9 +27,9 @@ pub(super) struct Asked {
 pub(super) async fn get(
     State(api): State<Api>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<SearchQuery>, QueryRejection>,
 ) -> Result<Json<FoundUsers>, Problem> {
-    let Query(Asked { q, limit }) = asked.map_err(bad_query)?;
+    let Query(SearchQuery { q, limit }) = query.map_err(bad_query)?;
     if q.chars().count() > MAX_QUERY_CHARS {
         return Err(Problem::bad_request(format!(
             "q must have at most {MAX_QUERY_CHARS} characters"
@@ -42,6 +43,6 @@ pub(super) async fn get(
     }
     let found = api.live.search(address.into(), &q, limit).await;
     found
-        .map(Json)
+        .map(|found| Json(wire::found_users(found)))
         .map_err(|why| Problem::unanswered(&why, "searches"))
 }

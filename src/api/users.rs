@@ -19,7 +19,7 @@ use crate::{
     board::{Profile, UserId},
     people::{self, ExternalId},
     store::Command,
-    text,
+    text, wire,
 };
 
 #[derive(Deserialize)]
@@ -34,9 +34,8 @@ pub(super) async fn get(
     State(api): State<Api>,
     UserPath(user): UserPath,
 ) -> Result<Json<UserScore>, Problem> {
-    api.live
-        .user_score(user)
-        .map(Json)
+    let user = api.live.user(user);
+    user.map(|user| Json(wire::user_score(&user)))
         .ok_or_else(|| Problem::not_found("no user with this id is registered"))
 }
 
@@ -109,21 +108,17 @@ async fn register(
     profile: Profile,
 ) -> Result<(StatusCode, Json<UserScore>), Problem> {
     let known = api.live.knows(user);
-    for outcome in api
-        .live
-        .append(vec![Command::PutUser { user, profile }])
-        .await?
-    {
-        outcome?;
-    }
+    api.live
+        .append_one(Command::PutUser { user, profile })
+        .await?;
     let status = if known {
         StatusCode::OK
     } else {
         StatusCode::CREATED
     };
-    let now = api.live.user_score(user);
-    let now = now.ok_or_else(|| Problem::unavailable("the user is not on the board yet"))?;
-    Ok((status, Json(now)))
+    let user = api.live.user(user);
+    let user = user.ok_or_else(|| Problem::unavailable("the user is not on the board yet"))?;
+    Ok((status, Json(wire::user_score(&user))))
 }
 
 /// `DELETE`: takes a user off the board, and closes the user's sockets.
@@ -132,9 +127,7 @@ pub(super) async fn delete(
     _: Publisher,
     UserPath(user): UserPath,
 ) -> Result<StatusCode, Problem> {
-    for outcome in api.live.append(vec![Command::DeleteUser(user)]).await? {
-        outcome?;
-    }
+    api.live.append_one(Command::DeleteUser(user)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -154,9 +147,7 @@ pub(super) async fn revoke(
     let issued_until =
         api.live.now().0 / 1000 + leeway.as_secs() + u64::from(leeway.subsec_nanos() > 0);
     let command = Command::RevokeTokens { user, issued_until };
-    for outcome in api.live.append(vec![command]).await? {
-        outcome?;
-    }
+    api.live.append_one(command).await?;
     let good_from = (issued_until + 1) * 1000;
     let wait = good_from.saturating_sub(api.live.now().0);
     // What is known of the clock of the log may have changed meanwhile.

@@ -626,7 +626,8 @@ proptest! {
                     assert_eq!(&shown.epoch, &newest.epoch);
                 }
                 if let Some(shown) = &client.score {
-                    let newest = world.live.user_score(user(client.number)).unwrap();
+                    let newest = world.live.user(user(client.number)).unwrap();
+                    let newest = wire::user_score(&newest);
                     assert_eq!((shown.score, shown.rank), (newest.score, newest.rank));
                 }
                 // Those to all, and those to them alone.

@@ -1,15 +1,21 @@
-//! Finding users by what their names begin with.
+//! Finding users by what their names begin with, once for all who ask for the same.
 
-use std::collections::BinaryHeap;
+use std::{
+    collections::BinaryHeap,
+    convert::Infallible,
+    mem::size_of,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 
-use app::wire::FoundUsers;
 use parking_lot::RwLock;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::Projection;
+use super::{LiveBoard, UserState, Version, projection::Projection};
 use crate::{
+    blocking,
     board::{UserId, ranking::Position},
-    wire,
+    limits::{Bounds, Client, Reason, Refusals, Unanswered, Work},
 };
 
 /// The most characters of a query that are looked at.
@@ -21,9 +27,91 @@ pub const MAX_QUERY_WORDS: usize = 8;
 /// The most users in one answer.
 pub const MAX_FOUND: usize = 50;
 
-/// Names that are looked at while the board stands still: less than a
-/// millisecond, whatever they are written in.
+/// Names that are read while the board is locked: less than a millisecond, whatever they
+/// are written in.
 const AT_ONCE: usize = 1024;
+
+/// After this time a search gives up, whatever the size of the board.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// Bytes of results in the cache: some thousand.
+const CACHED: u64 = 4 * 1024 * 1024;
+
+/// Why there is no result.
+pub type SearchError = Unanswered<Infallible>;
+
+/// What a search has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The users, best by rank first.
+    pub users: Vec<UserState>,
+    /// Are there more?
+    pub more: bool,
+}
+
+impl Found {
+    /// How large it is in memory, about.
+    fn bytes(&self) -> usize {
+        size_of::<Found>() + self.users.iter().map(UserState::bytes).sum::<usize>()
+    }
+}
+
+/// What is searched for, and how many are wanted.
+type Key = (Version, Query, usize);
+
+/// Searching, with the results of the last searches. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Searches(Work<Key, Found, Infallible>);
+
+impl Searches {
+    pub(super) fn new(concurrent: NonZeroUsize, refusals: Refusals) -> Searches {
+        let bounds = Bounds {
+            concurrent,
+            cached: CACHED,
+        };
+        let bytes =
+            |(_, query, _): &Key, found: &Found| size_of::<Key>() + query.bytes() + found.bytes();
+        Searches(Work::new(bounds, bytes, Reason::Search, refusals))
+    }
+
+    pub(super) fn forget_idle(&self) {
+        self.0.forget_idle();
+    }
+}
+
+impl LiveBoard {
+    /// Users by name: those who have, for each word of the text, a word that begins
+    /// with it, whatever its case and accents, as of a tick ago at most. The best by rank
+    /// come first, at most `limit` of them, 1 to [`MAX_FOUND`]. Of a text the first
+    /// [`MAX_QUERY_CHARS`] characters and [`MAX_QUERY_WORDS`] words count; one without
+    /// words finds nobody.
+    ///
+    /// # Errors
+    /// While there are too many searches: the same may be asked again later.
+    pub async fn search(
+        &self,
+        client: Client,
+        text: &str,
+        limit: usize,
+    ) -> Result<Found, SearchError> {
+        let Some(query) = Query::new(text) else {
+            return Ok(Found::default());
+        };
+        let shared = self.shared.clone();
+        let key = (self.version(), query.clone(), limit);
+        let found = self.searches.0.get(client, key, async move |permit| {
+            let search = move || {
+                let _permit = permit;
+                let begun = Instant::now();
+                let is_given_up = || begun.elapsed() > DEADLINE;
+                search(&shared.projection, &query, limit, is_given_up)
+            };
+            let found = blocking::on_thread(search).await;
+            found.ok_or(Unanswered::TookTooLong)
+        });
+        found.await
+    }
+}
 
 /// What is looked for: a name has a word that begins with each of these. No two of them
 /// are the same, and none begins another, because who has the longer one has both; so
@@ -98,21 +186,21 @@ fn ascii_word_begins(name: &[u8], word: &[u8]) -> bool {
     })
 }
 
-/// Smaller is better: by place, and whoever is not ranked last.
+/// Smaller is better: by position, and users without a rank last.
 type Candidate = (bool, Option<Position>, UserId);
 
-/// The best users who are meant, at most `limit`. It looks at all names, some at
+/// The best users whose names match, at most `limit`. It reads all names, some at
 /// a time; `None` if it is given up between.
 ///
 /// It goes by slots, of which each user keeps one: by rank, somebody who moves
 /// meanwhile might be missed. A board that was replaced has another order,
-/// and is looked at from its beginning.
+/// and is searched from its beginning.
 pub(super) fn search(
     projection: &RwLock<Projection>,
     query: &Query,
     limit: usize,
     is_given_up: impl Fn() -> bool,
-) -> Option<FoundUsers> {
+) -> Option<Found> {
     let limit = limit.clamp(1, MAX_FOUND);
     let mut folded = String::new();
     let mut best: BinaryHeap<Candidate> = BinaryHeap::with_capacity(limit + 1);
@@ -160,12 +248,11 @@ pub(super) fn search(
         .collect();
     users.sort_unstable();
     users.dedup();
-    Some(FoundUsers {
+    Some(Found {
         users: users
             .into_iter()
-            .filter_map(|(_, _, user)| board.user(user))
-            .filter(|row| query.finds(&row.profile.username, &mut folded))
-            .map(wire::found_user)
+            .filter_map(|(_, _, user)| UserState::of(now.epoch, board, user))
+            .filter(|user| query.finds(&user.profile.username, &mut folded))
             .collect(),
         more: found > limit,
     })
@@ -257,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_add_nothing_are_not_looked_for() {
+    fn words_that_add_nothing_are_left_out() {
         let words = |text: &str| Query::new(text).expect("not empty").0;
         assert_eq!(words(&"a ".repeat(50)), ["a"]);
         assert_eq!(words("ada ad LOVE lovelace adam"), ["lovelace", "adam"]);
@@ -332,8 +419,10 @@ mod tests {
     ) -> (Vec<(String, Option<u64>)>, bool) {
         let query = Query::new(query).expect("not empty");
         let found = search(projection, &query, limit, || false);
-        let FoundUsers { users, more } = found.expect("not given up");
-        let users = users.into_iter().map(|user| (user.username, user.rank));
+        let Found { users, more } = found.expect("not given up");
+        let users = users
+            .into_iter()
+            .map(|user| (user.profile.username.into_string(), user.rank));
         (users.collect(), more)
     }
 
@@ -360,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_no_result_comes_last() {
+    fn users_without_a_rank_come_last() {
         let rules = Rules {
             operator: Operator::Latest,
             ..Rules::default()
@@ -373,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_now_are_found() {
+    fn only_present_names_are_found() {
         let rules = Rules {
             operator: Operator::Latest,
             ..Rules::default()
@@ -402,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_looked_at_however_many_there_are() {
+    fn all_users_are_searched_however_many_there_are() {
         let names: Vec<String> = (0..3 * AT_ONCE + 1).map(|n| format!("user {n}")).collect();
         let users: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
         let board = followed(board(Rules::default(), &users));
@@ -417,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_board_that_was_replaced_is_looked_at_from_its_beginning() {
+    fn a_board_that_was_replaced_is_searched_from_its_beginning() {
         let names: Vec<String> = (0..2 * AT_ONCE).map(|n| format!("Ada {n}")).collect();
         let users: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
         let projection = followed(board(Rules::default(), &users));
@@ -433,8 +522,8 @@ mod tests {
         };
         let query = Query::new("ada").expect("not empty");
         let found = search(&projection, &query, 9, replace);
-        let FoundUsers { users, more } = found.expect("not given up");
-        let names: Vec<_> = users.iter().map(|user| user.username.as_str()).collect();
+        let Found { users, more } = found.expect("not given up");
+        let names: Vec<_> = users.iter().map(|user| &*user.profile.username).collect();
         assert_eq!((names, more), (vec!["Ada"], false));
     }
 
@@ -443,5 +532,27 @@ mod tests {
         let board = followed(board(Rules::default(), &[("Ada", None)]));
         let query = Query::new("ada").expect("not empty");
         assert_eq!(search(&board, &query, 9, || true), None);
+    }
+
+    #[tokio::test]
+    async fn the_cache_has_its_bound_in_bytes() {
+        use super::super::testing::{live, log};
+        let (live, _folder) = live(log(1, 3, &[1]));
+        let version = live.version();
+        let found = live.search(Client::Server, "p", 9).await.expect("free");
+        let found = Found {
+            users: vec![found.users[0].clone(); MAX_FOUND],
+            more: true,
+        };
+        let mut most = 0;
+        for limit in 0..1_000 {
+            let query = Query::new("x").expect("a word");
+            let (key, found) = ((version, query, limit), found.clone());
+            let work = &live.searches.0;
+            let got = work.get(Client::Server, key, async move |_| Ok(found));
+            assert!(got.await.is_ok());
+            most = most.max(work.cached_bytes());
+        }
+        assert!(most <= CACHED && most > CACHED / 2, "{most}");
     }
 }

@@ -1,18 +1,21 @@
-//! A board that tests fill by hand, over a store that is away.
+//! A board that tests fill by hand, over a store that is unreachable.
 
 use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
-    board::{AnnouncementId, AnnouncementKind, Audience, Profile, Rules, Score, Seq, Severity},
+    board::{
+        Announcement, AnnouncementId, AnnouncementKind, Audience, Fact, LogEntry, Profile, Rules,
+        Score, Seq, Severity,
+    },
     clock,
-    store::History,
+    store::{Fold, History},
 };
 
-/// A store that is away, with why it cannot be read.
-struct Away(watch::Receiver<Health>, fn() -> StoreError);
+/// A store that is unreachable, with why it cannot be read.
+struct Unreachable(watch::Receiver<Health>, fn() -> StoreError);
 
-impl Store for Away {
+impl Store for Unreachable {
     fn append(&self, _: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
         Box::pin(async { Err(StoreError::Away("it is gone".into())) })
     }
@@ -38,7 +41,7 @@ impl Store for Away {
     }
 }
 
-/// A board over a store that is away, and by what it is filled.
+/// A board over a store that is unreachable, and by what it is filled.
 pub(crate) fn live(opened: Opened) -> (LiveBoard, impl Fold) {
     live_over(opened, || StoreError::Away("it is gone".into()))
 }
@@ -47,7 +50,7 @@ pub(crate) fn live(opened: Opened) -> (LiveBoard, impl Fold) {
 pub(crate) fn live_over(opened: Opened, unread: fn() -> StoreError) -> (LiveBoard, impl Fold) {
     let shared = Arc::new(Shared::new(opened));
     let (_, health) = watch::channel(Health::Away);
-    let store = Arc::new(Away(health, unread));
+    let store = Arc::new(Unreachable(health, unread));
     let live = LiveBoard::new(shared.clone(), store, &LimitsTable::default());
     (live, Folder(shared))
 }

@@ -1,6 +1,6 @@
-//! Pages that are the same for all who look at them, but for the token of the socket and
-//! the nonce of the scripts, which are filled in anew. So however many open a page at
-//! once, it is rendered once for each version of the board and each way of looking at it.
+//! Pages that are the same for all users, but for the token of the socket and the nonce of
+//! the scripts, which are filled in anew. So however many open a page at once, it is
+//! rendered once for each version of the board, view and language.
 
 use std::{
     collections::HashMap, mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
@@ -21,14 +21,14 @@ use crate::{
 const CACHED: u64 = 32 * 1024 * 1024;
 
 /// Rendering, with the pages that were rendered last.
-pub type PageCache = Work<Key, Arc<Rendered>, Unrendered>;
+pub(super) type PageCache = Work<Key, Arc<Rendered>, Unrendered>;
 
 /// A page could not be rendered.
 #[derive(Clone, Copy, Debug)]
-pub struct Unrendered;
+pub(super) struct Unrendered;
 
 /// An empty cache; as many pages are rendered at once as the limits say.
-pub fn page_cache(limits: &LimitsTable, refusals: Refusals) -> PageCache {
+pub(super) fn page_cache(limits: &LimitsTable, refusals: Refusals) -> PageCache {
     let concurrent = NonZeroUsize::new(limits.concurrent_renders)
         .or_else(|| available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN);
@@ -41,10 +41,10 @@ pub fn page_cache(limits: &LimitsTable, refusals: Refusals) -> PageCache {
 }
 
 /// All on which a page depends that is not for one user alone. All of it is as it was
-/// understood, and nothing as it was asked for: or two could ask in one way and mean
-/// another.
+/// understood, and not as it was written in the request, so that requests that mean the
+/// same share a page, and no others do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(super) struct Key {
     /// Of the board; the default one for pages that show nothing of it.
     pub(super) version: Version,
     pub(super) view: View,
@@ -64,18 +64,18 @@ pub(super) enum Content {
         refreshes: bool,
         /// Where links to it lead.
         origin: Option<String>,
-        /// The number of the race.
-        race: u64,
-        /// Is it still to begin?
+        /// The number of the race chart.
+        race_chart: u64,
+        /// Is the event still to start?
         is_before_start: bool,
     },
     Player {
         user: UserId,
         /// Is the history there too?
-        has_past: bool,
+        has_history: bool,
     },
     Found {
-        /// What was looked for.
+        /// What was searched for.
         query: String,
         /// The same as it stands in the address, for links.
         part: String,
@@ -95,11 +95,11 @@ impl Key {
     }
 }
 
-/// The pages that say that another cannot be shown now: one for each way of looking at
-/// it, so that no bound is needed, and rendered at once, because whoever gets it has
-/// waited already. Clones share them.
+/// The pages that say that another cannot be shown now: one for each view and language, so
+/// that no bound is needed, and rendered without a permit, because the client has waited
+/// already. Clones share them.
 #[derive(Clone, Default)]
-pub struct UnavailablePages(Arc<Mutex<HashMap<(View, Language), Once>>>);
+pub(super) struct UnavailablePages(Arc<Mutex<HashMap<(View, Language), Once>>>);
 
 /// A page that is rendered when it is needed first.
 type Once = Arc<OnceCell<Arc<Rendered>>>;
@@ -123,7 +123,7 @@ impl UnavailablePages {
 
 /// A page with blanks in it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rendered {
+pub(super) struct Rendered {
     /// What stands before each blank, and the blank.
     parts: Vec<(String, Blank)>,
     rest: String,
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_unavailable_is_rendered_once_in_each_language() {
+    async fn the_unavailable_page_is_rendered_once_in_each_language() {
         let pages = UnavailablePages::default();
         let get = async |language, text: Option<&str>| {
             let render = async || {
@@ -235,7 +235,7 @@ mod tests {
                     page: Some(number),
                     refreshes: false,
                     origin: None,
-                    race: 0,
+                    race_chart: 0,
                     is_before_start: false,
                 },
             };

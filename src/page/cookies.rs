@@ -2,7 +2,7 @@
 //!
 //! Those that are `Secure` and matter have the prefix `__Host-`: a browser takes it from
 //! this very host over TLS alone (RFC 6265bis, section 4.1.3.2), so neither another host
-//! of the same domain nor whoever sits on a line without TLS can put one in its place.
+//! of the same domain nor an attacker on a line without TLS can put one in its place.
 
 use app::base_path::BasePath;
 use axum::http::{HeaderMap, HeaderValue, header::COOKIE};
@@ -18,7 +18,7 @@ pub(super) fn is_secure(public_url: &str, headers: &HeaderMap) -> bool {
     public_url.starts_with("https://") || is_forwarded_from_https(headers)
 }
 
-/// Does a proxy say that whoever asked did it with TLS? Of several proxies the first
+/// Does a proxy say that the browser used TLS? Of several proxies the first
 /// one talks with the browser, and `X-Forwarded-Proto` lists them in this order.
 pub(super) fn is_forwarded_from_https(headers: &HeaderMap) -> bool {
     let schemes = headers.get("x-forwarded-proto");
@@ -26,7 +26,7 @@ pub(super) fn is_forwarded_from_https(headers: &HeaderMap) -> bool {
     first.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
-/// What a cookie of this name holds. With TLS only the one with the prefix is believed:
+/// What a cookie of this name holds. With TLS only the one with the prefix is read:
 /// others could have put the other in its place.
 pub(super) fn read(
     headers: &HeaderMap,
@@ -38,8 +38,7 @@ pub(super) fn read(
     find(headers, &prefixed(base, name)).or_else(plain)
 }
 
-/// Has a cookie to be set for it to be known no more? Then these are the values of
-/// `Set-Cookie`.
+/// The values of `Set-Cookie` that remove a cookie, if the browser has it.
 pub(super) fn remove(headers: &HeaderMap, base: &BasePath, name: &str) -> Vec<HeaderValue> {
     [(prefixed(base, name), true), (name.to_owned(), false)]
         .into_iter()
@@ -84,7 +83,8 @@ fn prefixed(base: &BasePath, name: &str) -> String {
     format!("{prefix}{name}")
 }
 
-fn find(headers: &HeaderMap, name: &str) -> Option<String> {
+/// What the cookie of exactly this name holds.
+pub(super) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     let cookies = headers.get_all(COOKIE).iter();
     let found = cookies
         .filter_map(|value| value.to_str().ok())
@@ -94,7 +94,8 @@ fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(found.value().to_owned())
 }
 
-fn value(
+/// The value of `Set-Cookie` for a cookie of exactly this name.
+pub(super) fn value(
     name: String,
     base: &BasePath,
     text: String,

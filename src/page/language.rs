@@ -1,33 +1,30 @@
-//! In which language somebody is answered: the one that they chose, or the first
-//! that their browser asks for and the page has.
+//! The language of a page: the one that the user chose, or the first that the browser asks
+//! for and the page has.
 
 use app::{base_path::BasePath, texts::Language, wire::View};
-use axum::http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT_LANGUAGE, COOKIE},
-};
-use cookie::{Cookie, SameSite, time::Duration};
+use axum::http::{HeaderMap, HeaderValue, header::ACCEPT_LANGUAGE};
+use cookie::time::Duration;
+
+use super::cookies;
 
 /// The cookie that remembers a choice.
 const COOKIE_NAME: &str = "podium_lang";
 /// For how long.
 const REMEMBERED: Duration = Duration::days(365);
 
-/// The language of a visitor. On the page of a stranger no cookie is read.
+/// The language of a visit. For a frame on a page of others no cookie is read.
 pub(super) fn preferred(headers: &HeaderMap, view: View) -> Language {
-    let cookies = headers.get_all(COOKIE).iter();
-    let chosen = cookies
-        .filter(|_| view != View::Embed)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(Cookie::split_parse)
-        .filter_map(Result::ok)
-        .find(|cookie| cookie.name() == COOKIE_NAME)
-        .and_then(|cookie| Language::of(cookie.value()));
-    let asked = || {
-        let asked = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
-        most_wanted(asked)
+    let chosen = if view == View::Embed {
+        None
+    } else {
+        cookies::find(headers, COOKIE_NAME)
     };
-    chosen.or_else(asked).unwrap_or_default()
+    let chosen = chosen.and_then(|code| Language::of(&code));
+    let accepted = || {
+        let accepted = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
+        most_wanted(accepted)
+    };
+    chosen.or_else(accepted).unwrap_or_default()
 }
 
 /// The language of the highest quality (RFC 9110, 12.5.4), and of equal ones the first.
@@ -48,19 +45,16 @@ fn most_wanted(accepts: &str) -> Option<Language> {
     best.map(|(_, language)| language)
 }
 
-/// Remembers a language.
+/// The value of `Set-Cookie` that remembers a language.
 pub(super) fn cookie(language: Language, base: &BasePath, is_secure: bool) -> Option<HeaderValue> {
-    let cookie = Cookie::build((COOKIE_NAME, language.code()))
-        .path(base.of_cookies().to_owned())
-        .http_only(true)
-        .secure(is_secure)
-        .same_site(SameSite::Lax)
-        .max_age(REMEMBERED);
-    HeaderValue::from_str(&cookie.to_string()).ok()
+    let code = language.code().to_owned();
+    cookies::value(COOKIE_NAME.into(), base, code, REMEMBERED, is_secure)
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::COOKIE;
+
     use super::*;
 
     fn preferred_by(accepts: &str, cookies: &str) -> &'static str {

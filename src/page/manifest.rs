@@ -1,4 +1,4 @@
-//! What a device is told that installs the page as an app.
+//! `GET /manifest.webmanifest`: what a device needs to install the page as an app.
 
 use axum::{
     Json,
@@ -13,8 +13,7 @@ use super::Pages;
 /// The longest name that fits beneath an icon, in characters.
 const SHORT_NAME: usize = 12;
 
-/// `GET /manifest.webmanifest`.
-pub(super) async fn manifest(State(pages): State<Pages>) -> Response {
+pub(super) async fn get(State(pages): State<Pages>) -> Response {
     let home = pages.base.link("/");
     let icon = |src: &str, sizes: &str, kind: &str, purpose: &str| json!({ "src": pages.base.link(src), "sizes": sizes, "type": kind, "purpose": purpose });
     let manifest = json!({

@@ -1,16 +1,45 @@
 //! What a browser lets the page do: its Content-Security-Policy.
 
-use app::pictures::PictureOrigins;
+use app::{pictures::PictureOrigins, wire::ScoreRow};
 use leptos::nonce::Nonce;
 
-/// Whose pages and pictures the page has to do with, beside its own. All are
-/// origins as [`app::pictures::normal_origin`] writes them.
+use crate::config::HttpTable;
+
+/// The other sites that the page has to do with. All are origins as
+/// [`app::pictures::normal_origin`] writes them.
 #[derive(Clone, Debug, Default)]
-pub struct Origins {
+pub(super) struct Origins {
     /// From where pictures are shown.
-    pub avatars: PictureOrigins,
+    pub(super) avatars: PictureOrigins,
     /// Who may show the embedded view in a frame.
-    pub embedders: Vec<String>,
+    embedders: Vec<String>,
+}
+
+impl Origins {
+    /// The origins of a configuration.
+    pub(super) fn new(http: &HttpTable) -> Origins {
+        Origins {
+            avatars: PictureOrigins {
+                shown: http.picture_origins(),
+                own: [http.public_url.clone()].into(),
+                base: http.base_path.clone(),
+            },
+            embedders: http.embed_origins.clone(),
+        }
+    }
+
+    /// Removes a picture that the policy does not let browsers show, so that the server
+    /// renders initials.
+    pub(super) fn hide_picture(&self, avatar: &mut Option<String>) {
+        avatar.take_if(|avatar| !self.avatars.allow(avatar));
+    }
+
+    /// The same for all of these rows.
+    pub(super) fn hide_pictures(&self, rows: &mut [ScoreRow]) {
+        for row in rows {
+            self.hide_picture(&mut row.avatar);
+        }
+    }
 }
 
 /// The policy of one answer, in which the scripts that stand in the page itself have

@@ -1,4 +1,5 @@
-//! What others show of the board beside a link to it: a few words, and a picture.
+//! What others show beside a link to the board: a description, and a picture
+//! (`GET /share.png`).
 
 use std::{
     convert::Infallible,
@@ -18,12 +19,12 @@ use axum::{
     extract::State,
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
 };
 
-use super::{Pages, cookies::is_forwarded_from_https, picture};
+use super::{Pages, cookies::is_forwarded_from_https, etag::is_known, picture};
 use crate::{
     blocking,
     limits::{Bounds, Client, FairPermit, Reason, Refusals, Unanswered, Work},
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// The picture is drawn at most once in this time, however often the board changes
-/// and whoever asks; and at once when somebody was taken off the board.
+/// and it is asked for; and at once when a user was deleted.
 const DRAWN_EVERY: Duration = Duration::from_secs(1);
 
 /// Bytes of pictures in the cache: some of the last.
@@ -41,13 +42,13 @@ const CACHED: u64 = 1024 * 1024;
 
 /// Drawing, with the picture that was drawn last. Clones share it.
 #[derive(Clone)]
-pub struct Pictures {
+pub(super) struct Pictures {
     versions: Arc<Versions>,
     /// `None` for one that could not be drawn.
     drawn: Work<Version, Option<Picture>, Infallible>,
 }
 
-/// A picture, and its name among those of the board.
+/// A picture, and its entity tag.
 #[derive(Clone)]
 struct Picture {
     png: Bytes,
@@ -56,7 +57,7 @@ struct Picture {
 
 impl Pictures {
     /// No picture yet.
-    pub fn new(refusals: Refusals) -> Pictures {
+    pub(super) fn new(refusals: Refusals) -> Pictures {
         let bounds = Bounds {
             // All ask for the same one.
             concurrent: NonZeroUsize::MIN,
@@ -77,9 +78,9 @@ impl Pictures {
     }
 }
 
-/// `GET /share.png`. What the address says after it does not matter: pages put the
-/// state of the board there, so that nobody shows an old picture for a new link.
-pub(super) async fn image(
+/// The picture. The query of its address does not matter: pages put the state of the board
+/// there, so that nobody shows an old picture for a new link.
+pub(super) async fn get(
     State(pages): State<Pages>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     headers: HeaderMap,
@@ -101,17 +102,6 @@ pub(super) async fn image(
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
     (about, [(CONTENT_TYPE, "image/png")], png).into_response()
-}
-
-/// Has whoever asks the version of this tag already? One that was compressed on the way
-/// may be weak (RFC 9110, section 13.1.2).
-pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).iter().any(|known| {
-        let known = known.to_str().unwrap_or_default().split(',');
-        known
-            .map(|tag| tag.trim().trim_start_matches("W/"))
-            .any(|tag| tag == "*" || tag == etag)
-    })
 }
 
 async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswered<Infallible>> {
@@ -155,8 +145,8 @@ pub(super) fn sharing(origin: Option<String>, base: &BasePath, page: &PageSnapsh
     }
 }
 
-/// Where the page is to be found: as configured, or as whoever asks for it says. What
-/// they say is said to nobody who says otherwise.
+/// Where the page is to be found: as configured, or by the `Host` of the request. The
+/// cache of pages has it in its key, so it is shown to nobody with another host.
 pub(super) fn origin(public_url: &str, headers: &HeaderMap) -> Option<String> {
     match public_url {
         "" => asked_origin(headers),
@@ -173,11 +163,11 @@ fn asked_origin(headers: &HeaderMap) -> Option<String> {
     ))
 }
 
-/// In the language of whoever shows the link.
+/// In the language of the visit.
 fn description(page: &PageSnapshot) -> String {
     let PageSnapshot { locale, board, .. } = page;
     let players = locale.players(board.total_users);
-    // The first row of a page further down leads nobody.
+    // The first row of a page further down is not the leader.
     if board.page.is_some() {
         return players;
     }

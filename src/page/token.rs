@@ -1,48 +1,47 @@
-//! The tokens with which the sockets of pages connect.
-
-use std::collections::HashMap;
+//! `GET /page/token`: the tokens with which the sockets of pages connect.
 
 use app::wire::PageToken;
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, header::AUTHORIZATION},
     response::{IntoResponse, Response},
 };
 
-use super::{Pages, is_embedded, unkept};
+use super::{PageQuery, Pages, render::not_stored};
 use crate::{
     auth::{self, Identity, Viewer},
     board::UserId,
 };
 
-/// With what the socket of a page connects.
+/// The token with which the socket of a page connects.
 pub(super) struct SocketToken {
     pub(super) token: String,
     /// For how many seconds it is valid.
     pub(super) expires_in: u64,
 }
 
-/// `GET /page/token`: a fresh token for a page whose own ends or has ended. A viewer who
-/// shows the old one remains the same viewer.
-pub(super) async fn token(
+/// A fresh token for a page whose own expires or has expired. A viewer who sends the old
+/// one remains the same viewer.
+pub(super) async fn get(
     State(pages): State<Pages>,
-    Query(query): Query<HashMap<String, String>>,
+    query: PageQuery,
     headers: HeaderMap,
 ) -> Response {
-    let is_embedded = is_embedded(&query);
-    let you = pages.visitor(is_embedded, &headers);
-    let shown = headers
+    let you = pages.signed_in(query.is_embedded(), &headers);
+    let old = headers
         .get(AUTHORIZATION)
         .and_then(|value| auth::bearer(value.to_str().ok()?));
-    let viewer = shown.and_then(|token| pages.viewer(token));
+    let viewer = old.and_then(|token| pages.viewer(token));
     let SocketToken { token, expires_in } = pages.page_token(you, viewer);
     let page = PageToken {
         token,
         expires_in,
-        you: you.and_then(|you| pages.user_score(you)),
+        you: you
+            .and_then(|you| pages.live.user(you.user))
+            .map(|you| pages.shown_user(&you)),
     };
-    unkept(Json(page).into_response(), is_embedded)
+    not_stored(Json(page).into_response(), query.is_embedded())
 }
 
 impl Pages {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use app::files::PageFiles;
 use axum::{
     Router,
     http::{
@@ -23,7 +24,7 @@ use super::{
     slow_body,
 };
 use crate::{
-    api::{self, Api},
+    api::{self, Api, Probes},
     config::{Config, HttpTable},
     limits::{Answers, Limits},
     page::{self, Pages},
@@ -32,16 +33,16 @@ use crate::{
 /// The routes of the API, the page, the hub and the page's files.
 pub(super) fn build(
     config: &Config,
-    api: Api,
-    pages: Pages,
+    (api, probes): (Api, Probes),
+    (pages, page_files): (Pages, &PageFiles),
     hub: SocketIoLayer,
     limits: Arc<Limits>,
     answers: Answers,
     shutdown: Shutdown,
 ) -> Router {
     let tables = &config.tables;
-    let router = api::routes(api.clone())
-        .merge(api::probes(api))
+    let router = api::routes(api)
+        .merge(api::probes(probes))
         .merge(page::routes(pages.clone()))
         .merge(engine_io::routes(
             "/socket.io",
@@ -54,7 +55,7 @@ pub(super) fn build(
         ))
         .fallback_service(files::routes(
             config.leptos.site_root.as_ref().as_ref(),
-            &pages.files.clone(),
+            page_files,
             answers,
             page::missing(pages),
         ));

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use app::pictures::PictureOrigins;
 use axum::Router;
 use tokio::{
     net::TcpListener,
@@ -22,15 +21,14 @@ use super::{
     shutdown::{self, READINESS_DELAY},
 };
 use crate::{
-    actions::ActionTypes,
-    api::Api,
+    api::{Api, Probes},
     auth::Tokens,
     config::Config,
     hub::Hub,
     limits::{Answers, Limits},
     listener::{self, Proxies, raise_limit},
     live::LiveBoard,
-    page::{self, Pages},
+    page::Pages,
     vital::{Failure, Vitals},
 };
 
@@ -100,46 +98,27 @@ impl Server {
             tables.achievements.clone(),
             watch("the hub's actor"),
         );
-        let api = Api {
+        let api = Api::new(tables, live.clone(), tokens.clone(), answers.clone());
+        let probes = Probes {
             live: live.clone(),
-            tokens: tokens.clone(),
-            action_types: Arc::new(ActionTypes::new(&tables.actions)),
             ready: ready.clone(),
             vitals: vitals.clone(),
-            public_url: tables.http.public_url.as_str().into(),
-            answers: answers.clone(),
         };
-        let pages = Pages {
-            live: live.clone(),
+        let page_files = files::find(&config.leptos);
+        let pages = Pages::new(
+            config,
+            page_files.clone(),
+            live.clone(),
             tokens,
-            title: tables.board.title.clone().into(),
-            token_ttl: tables.auth.page_token_ttl,
-            leptos: config.leptos.clone(),
-            files: files::find(&config.leptos),
-            origins: Arc::new(page::Origins {
-                avatars: PictureOrigins {
-                    shown: tables.http.picture_origins(),
-                    own: [tables.http.public_url.clone()].into(),
-                    base: tables.http.base_path.clone(),
-                },
-                embedders: tables.http.embed_origins.clone(),
-            }),
-            starts: tables.board.starts,
-            races: page::Races::default(),
-            cache: page::page_cache(&tables.limits, limits.refusals()),
-            unavailable_pages: page::UnavailablePages::default(),
-            public_url: tables.http.public_url.as_str().into(),
-            base: tables.http.base_path.clone(),
-            pictures: page::Pictures::new(limits.refusals()),
-            answers: answers.clone(),
-            limits: limits.clone(),
-        };
+            limits.clone(),
+            answers.clone(),
+        );
         let cached = pages.clone();
         let shutdown = Shutdown::default();
         let router = router::build(
             config,
-            api,
-            pages,
+            (api, probes),
+            (pages, &page_files),
             hub_layer,
             limits.clone(),
             answers,

@@ -1,37 +1,109 @@
-//! The scores of several users over time, on one axis.
+//! The race chart: the scores over time of the first ten users, on one axis.
 
+use futures_util::future::join_all;
+
+use super::{HistoryError, LiveBoard};
 use crate::{
-    board::{Score, Timestamp},
+    board::{Score, Timestamp, UserId},
+    limits::Client,
     store::{HistoryPoint, history::MAX_POINTS},
 };
 
-/// Scores of several users at the same moments.
+/// Users in a chart.
+const LINES: usize = 10;
+
+/// Points that are asked of the store for each time of a chart: of two times that are
+/// drawn, the line between them is right to a fifth.
+const POINTS_PER_TIME: usize = 5;
+
+/// Scores of several users over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Aligned {
+pub struct RaceChart {
     /// At even distances, oldest first.
     pub times: Vec<Timestamp>,
-    /// For each user, the score at each of these; `None` before the first action.
-    pub scores: Vec<Vec<Option<Score>>>,
+    /// The users, best first.
+    pub lines: Vec<RaceLine>,
+}
+
+/// The line of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaceLine {
+    /// Whose line it is.
+    pub user: UserId,
+    /// The name to show.
+    pub username: Box<str>,
+    /// The score at each of the times; `None` before the first action.
+    pub scores: Vec<Option<Score>>,
+}
+
+impl LiveBoard {
+    /// The scores over time of the first ten of the visible board, at `points` times at
+    /// most, 1 to 1000. A score may be as old as the time before its own. Of a user whose
+    /// history cannot be read, it has the present score alone.
+    ///
+    /// # Errors
+    /// If no history can be read.
+    pub async fn race_chart(&self, points: usize) -> Result<RaceChart, HistoryError> {
+        let users: Vec<_> = self.read(|_, board| {
+            let rows = board.top().take(LINES);
+            rows.map(|row| (row.user, row.profile.username.clone(), row.score))
+                .collect()
+        });
+        let fine = points.saturating_mul(POINTS_PER_TIME).min(MAX_POINTS);
+        // For the server, so that no client keeps it from the others.
+        let histories = users
+            .iter()
+            .map(|(user, ..)| self.history(Client::Server, *user, fine));
+        let histories = join_all(histories).await;
+        if let Some(Err(error)) = histories.first()
+            && histories.iter().all(Result::is_err)
+        {
+            return Err(error.clone());
+        }
+        let known: Vec<_> = histories
+            .iter()
+            .zip(&users)
+            .map(|(history, (.., score))| match history {
+                // Somebody who was deleted meanwhile has done nothing.
+                Ok(history) => {
+                    let points = history.as_ref().map(|it| &*it.history.points);
+                    Known::History(points.unwrap_or_default())
+                }
+                Err(_) => Known::Score(*score),
+            })
+            .collect();
+        let (times, scores) = align(&known, points);
+        let lines = users.into_iter().zip(scores);
+        let lines = lines.map(|((user, username, _), scores)| RaceLine {
+            user,
+            username,
+            scores,
+        });
+        Ok(RaceChart {
+            times,
+            lines: lines.collect(),
+        })
+    }
 }
 
 /// What is known of one user.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Line<'a> {
+enum Known<'a> {
     /// The history, in the order of the log.
-    Past(&'a [HistoryPoint]),
-    /// No history; the score of now, if there is one.
-    Now(Option<Score>),
+    History(&'a [HistoryPoint]),
+    /// No history; the present score, if there is one.
+    Score(Option<Score>),
 }
 
-/// Looks at all of these at the same moments: `points` of them at most, from the first
-/// point of all to the last. The score of now is known at the last moment alone.
-pub(super) fn align(lines: &[Line<'_>], points: usize) -> Aligned {
+/// Times and, for each user, the score at each of them: `points` times at most, from the
+/// first point of all to the last. A present score is known at the last time alone.
+fn align(lines: &[Known<'_>], points: usize) -> (Vec<Timestamp>, Vec<Vec<Option<Score>>>) {
     let times = axis(lines, points);
     let scores = lines
         .iter()
         .map(|line| match *line {
-            Line::Past(history) => scores_at(&times, history),
-            Line::Now(score) => {
+            Known::History(history) => scores_at(&times, history),
+            Known::Score(score) => {
                 let mut scores = vec![None; times.len()];
                 if let Some(last) = scores.last_mut() {
                     *last = score;
@@ -40,7 +112,7 @@ pub(super) fn align(lines: &[Line<'_>], points: usize) -> Aligned {
             }
         })
         .collect();
-    Aligned { times, scores }
+    (times, scores)
 }
 
 fn scores_at(times: &[Timestamp], history: &[HistoryPoint]) -> Vec<Option<Score>> {
@@ -64,10 +136,10 @@ fn in_time(history: &[HistoryPoint]) -> impl Iterator<Item = (Timestamp, Score)>
     })
 }
 
-fn axis(lines: &[Line<'_>], points: usize) -> Vec<Timestamp> {
+fn axis(lines: &[Known<'_>], points: usize) -> Vec<Timestamp> {
     let histories = lines.iter().filter_map(|line| match *line {
-        Line::Past(history) => Some(history),
-        Line::Now(_) => None,
+        Known::History(history) => Some(history),
+        Known::Score(_) => None,
     });
     let times = || histories.clone().flat_map(in_time);
     let earliest = times().map(|(at, _)| at.0).min();
@@ -86,7 +158,7 @@ mod tests {
     use super::*;
     use crate::board::Seq;
 
-    /// A history of these moments and scores.
+    /// A history of these times and scores.
     fn history(points: &[(u64, i64)]) -> Vec<HistoryPoint> {
         let points = points.iter().zip(1..);
         points
@@ -99,16 +171,16 @@ mod tests {
             .collect()
     }
 
-    /// The moments, and for each user the scores at them.
+    /// The times, and for each user the scores at them.
     type Lines = (Vec<u64>, Vec<Vec<Option<i64>>>);
 
     fn aligned(histories: &[&[(u64, i64)]], points: usize) -> Lines {
         let histories: Vec<_> = histories.iter().map(|points| history(points)).collect();
-        let lines: Vec<_> = histories.iter().map(|it| Line::Past(it)).collect();
+        let lines: Vec<_> = histories.iter().map(|it| Known::History(it)).collect();
         shown(align(&lines, points))
     }
 
-    fn shown(Aligned { times, scores }: Aligned) -> Lines {
+    fn shown((times, scores): (Vec<Timestamp>, Vec<Vec<Option<Score>>>)) -> Lines {
         let points = |score: Option<Score>| score.map(Score::points);
         (
             times.into_iter().map(|at| at.0).collect(),
@@ -120,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_looked_at_at_the_same_moments() {
+    fn all_scores_are_of_the_same_times() {
         let (times, lines) = aligned(
             &[
                 &[(1000, 5), (1100, 7), (1399, 6), (1400, 9)],
@@ -136,24 +208,24 @@ mod tests {
     }
 
     #[test]
-    fn of_a_user_without_a_history_the_score_of_now_is_shown() {
+    fn a_user_without_a_history_has_the_present_score() {
         let known = history(&[(1, 5), (3, 7)]);
         let lines = [
-            Line::Now(Score::new(9)),
-            Line::Past(&known),
-            Line::Now(None),
+            Known::Score(Score::new(9)),
+            Known::History(&known),
+            Known::Score(None),
         ];
         let (times, lines) = shown(align(&lines, 9));
         assert_eq!(times, [1, 2, 3]);
         assert_eq!(lines[0], [None, None, Some(9)]);
         assert_eq!(lines[1], [5, 5, 7].map(Some));
         assert_eq!(lines[2], [None; 3]);
-        let nobody = align(&[Line::Now(Score::new(9))], 9);
+        let nobody = align(&[Known::Score(Score::new(9))], 9);
         assert_eq!(shown(nobody), (vec![], vec![vec![]]));
     }
 
     #[test]
-    fn there_are_no_more_moments_than_milliseconds() {
+    fn there_are_no_more_times_than_milliseconds() {
         let (times, lines) = aligned(&[&[(7, 1), (9, 2)]], 100);
         assert_eq!(times, [7, 8, 9]);
         assert_eq!(lines, [[1, 1, 2].map(Some)]);
@@ -162,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn one_moment_is_the_last() {
+    fn one_time_is_the_last() {
         let (times, lines) = aligned(&[&[(7, 1), (9, 2)], &[(8, 5)]], 1);
         assert_eq!(times, [9]);
         assert_eq!(lines, [[Some(2)], [Some(5)]]);
@@ -170,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_acted_there_is_no_moment() {
+    fn without_actions_there_are_no_times() {
         assert_eq!(aligned(&[&[], &[]], 9), (vec![], vec![vec![]; 2]));
         assert_eq!(aligned(&[], 9), (vec![], vec![]));
     }

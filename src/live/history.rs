@@ -1,0 +1,191 @@
+//! What users have done: read from the store, once for all who ask for the same.
+
+use std::{mem::size_of, num::NonZeroUsize, sync::Arc, time::Instant};
+
+use super::{LiveBoard, UserState, Version};
+use crate::{
+    board::UserId,
+    limits::{Bounds, Client, Reason, Refusals, Unanswered, Work},
+    log_throttle::LogThrottle,
+    store::{History, HistoryPoint, RecentAction, StoreError},
+};
+
+/// Bytes of histories in the cache: two hundred of the longest.
+const CACHED: u64 = 16 * 1024 * 1024;
+
+/// Why there is no history.
+pub type HistoryError = Unanswered<Arc<StoreError>>;
+
+/// What a user has done, and how the user stood then. The history has all that the `seq`
+/// of the user says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserHistory {
+    /// The user, before the history was read.
+    pub user: UserState,
+    /// What the user has done.
+    pub history: History,
+}
+
+impl UserHistory {
+    /// How large it is in memory, about.
+    fn bytes(&self) -> usize {
+        let History { points, recent, .. } = &self.history;
+        let types: usize = recent.iter().map(|it| it.action_type.len()).sum();
+        size_of::<UserHistory>()
+            + self.user.bytes()
+            + types
+            + points.len() * size_of::<HistoryPoint>()
+            + recent.len() * size_of::<RecentAction>()
+    }
+}
+
+/// Whose history, and in how many points.
+type Key = (Version, UserId, usize);
+
+/// Reading histories, with those that were read last. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Histories {
+    work: Work<Key, Option<Arc<UserHistory>>, Arc<StoreError>>,
+    failures: Arc<LogThrottle>,
+}
+
+impl Histories {
+    pub(super) fn new(concurrent: NonZeroUsize, refusals: Refusals) -> Histories {
+        let bounds = Bounds {
+            concurrent,
+            cached: CACHED,
+        };
+        let bytes = |_: &Key, history: &Option<Arc<UserHistory>>| {
+            size_of::<Key>() + history.as_deref().map_or(0, UserHistory::bytes)
+        };
+        Histories {
+            work: Work::new(bounds, bytes, Reason::History, refusals),
+            failures: Arc::default(),
+        }
+    }
+
+    pub(super) fn forget_idle(&self) {
+        self.work.forget_idle();
+    }
+
+    /// Logs that a history could not be read.
+    fn failed(&self, error: &StoreError) {
+        // A store that cannot be reached says so itself.
+        if !matches!(error, StoreError::Away(_))
+            && let Some(suppressed) = self.failures.allow(Instant::now())
+        {
+            tracing::error!(%error, suppressed, "a history could not be read");
+        }
+    }
+}
+
+impl LiveBoard {
+    /// What a user has done as of a tick ago at most, with at most `points` points of the
+    /// score over time, 1 to 1000; `None` if nobody with this id is registered.
+    ///
+    /// # Errors
+    /// If too much is asked for, or the store cannot be read. Both are logged here.
+    pub async fn history(
+        &self,
+        client: Client,
+        user: UserId,
+        points: usize,
+    ) -> Result<Option<Arc<UserHistory>>, HistoryError> {
+        if !self.knows(user) {
+            return Ok(None);
+        }
+        let key = (self.version(), user, points);
+        let live = self.clone();
+        let history = self.histories.work.get(client, key, async move |permit| {
+            let history = live.read_history(user, points).await;
+            drop(permit);
+            history.map_err(|error| match error {
+                StoreError::TookTooLong => Unanswered::TookTooLong,
+                error => Unanswered::Failed(Arc::new(error)),
+            })
+        });
+        let history = history.await;
+        if let Err(Unanswered::Failed(error)) = &history {
+            self.histories.failed(error);
+        }
+        history
+    }
+
+    async fn read_history(
+        &self,
+        user: UserId,
+        points: usize,
+    ) -> Result<Option<Arc<UserHistory>>, StoreError> {
+        // The board first, so that no action that it holds is missing.
+        let Some(now) = self.user(user) else {
+            return Ok(None);
+        };
+        let history = self.store.history(user, points).await?;
+        Ok(history.map(|history| Arc::new(UserHistory { user: now, history })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+    use crate::{
+        board::{Score, Seq, Timestamp},
+        store::history::MAX_POINTS,
+    };
+
+    #[tokio::test]
+    async fn a_history_that_takes_too_long_is_refused_and_no_fault() {
+        let (live, _folder) = live_over(log(1, 3, &[1]), || StoreError::TookTooLong);
+        let history = live.history(Client::Server, user(1), 9).await;
+        assert!(matches!(history, Err(Unanswered::TookTooLong)));
+        let text = live.metrics().text();
+        assert!(text.contains("podium_refused_total{reason=\"history\"} 1"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_store_is_no_refusal() {
+        let (live, _folder) = live_over(log(1, 3, &[1]), || panic!("a test"));
+        let history = live.history(Client::Server, user(1), 9).await;
+        assert!(matches!(history, Err(Unanswered::Panicked)));
+        let text = live.metrics().text();
+        assert!(text.contains("podium_refused_total{reason=\"history\"} 0"));
+    }
+
+    #[tokio::test]
+    async fn the_cache_has_its_bound_in_bytes() {
+        let (live, _folder) = live(log(1, 3, &[1]));
+        let version = live.version();
+        let work = &live.histories.work;
+        let point = HistoryPoint {
+            seq: Seq::new(1).expect("from 1"),
+            at: Timestamp(1),
+            score: Score::ZERO,
+            rank: Some(1),
+        };
+        let history = || UserHistory {
+            user: live.user(user(1)).expect("registered"),
+            history: History {
+                points: vec![point; MAX_POINTS],
+                ..History::default()
+            },
+        };
+        let mut most = 0;
+        for points in 0..1_000 {
+            let history = (points % 2 == 0).then(|| Arc::new(history()));
+            let key = (version, user(1), points);
+            let got = work.get(Client::Server, key, async move |_| Ok(history));
+            assert!(got.await.is_ok());
+            most = most.max(work.cached_bytes());
+        }
+        assert!(most <= CACHED && most > CACHED / 2, "{most}");
+        let before = work.cached_bytes();
+        let key = (version, user(2), 0);
+        let nobody = work.get(Client::Server, key, async |_| Ok(None));
+        assert!(nobody.await.is_ok());
+        assert_ne!(
+            work.cached_bytes(),
+            before,
+            "what is as small as can be counts as well"
+        );
+    }
+}
