@@ -1,5 +1,5 @@
 //! `POST /api/v1/actions`: one action, or up to a thousand, from a publisher; one
-//! ticket from the user whom it is for.
+//! ticket from the user that it names.
 
 use axum::{
     Json,
@@ -100,7 +100,7 @@ pub(super) async fn post(
 
 async fn redeem_ticket(api: &Api, bearer: UserId, body: &Body) -> Result<Response, Problem> {
     let Object(TicketBody { ticket }) = body.json()?;
-    // By the clock that says how long the action will be known, and that nodes share.
+    // By the clock that all nodes share, and that decides how long the action is known.
     let ticket = api
         .tokens
         .tickets()

@@ -1,5 +1,5 @@
-//! `POST /api/v1/notifications`: an organiser has something to say, to all, to a
-//! role or to one user, at once or at a set time.
+//! `POST /api/v1/notifications`: a message of an organiser to all, to a role or to one
+//! user, at once or at a set time.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -229,7 +229,7 @@ impl From<StoreError> for Problem {
                  again, under the same ids, and it is counted once",
             )
             .later(),
-            // The ids matter here too: an answer that was lost on its way says no less.
+            // The ids matter here too: the command may have been stored, and the answer lost.
             StoreError::Unwritable(_) => Problem::unavailable(format!(
                 "{error}; send the same again later, under the same ids, and it is counted once"
             ))

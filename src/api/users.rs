@@ -61,7 +61,7 @@ struct NewUserBody {
 }
 
 /// `POST`: registers a user, and makes the id. It is a new one, but for an `externalId`:
-/// whoever has the same is the same user, whose picture stays if none is given.
+/// the same one is the same user, whose picture stays if none is given.
 pub(super) async fn post(
     State(api): State<Api>,
     _: Publisher,
@@ -137,7 +137,7 @@ pub(super) async fn delete(
 ///
 /// By a clock that is ahead of ours, a token may have been issued up to the leeway
 /// later than now, so those are void too. The answer waits until no new token is
-/// taken for one of them: whoever signs one after it has a good one.
+/// taken for one of them: one that is signed after it is valid.
 pub(super) async fn revoke(
     State(api): State<Api>,
     _: Admin,

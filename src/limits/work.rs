@@ -1,5 +1,5 @@
 //! Costly work that many may ask for: computed once for all who wait for the same
-//! (single flight), kept in a cache with a bound in bytes, and begun only with a permit
+//! (single flight), stored in a cache with a bound in bytes, and begun only with a permit
 //! that is fair by client.
 //!
 //! Work that waits for a permit is shared among the clients of one address alone, and work
@@ -145,7 +145,7 @@ where
             }
             let (flight, unused) = self.flight(client, &key, deadline, compute);
             match (in_time(deadline, flight).await, unused) {
-                // The time of whoever began to wait is over, and not that of this one.
+                // The deadline of the first who waited has passed, and not that of this one.
                 (Err(Unanswered::Busy), Some(unused)) if Instant::now() < deadline => {
                     compute = unused;
                 }
@@ -164,8 +164,8 @@ where
         self.running.lock().shrink_to_fit();
     }
 
-    /// A result that is for one client alone, and not kept. As many may want one at once,
-    /// each of them waits for it as long as the caller says.
+    /// A result that is for one client alone, and not cached. As many may want one at once,
+    /// each of them waits for it as long as `patience`.
     ///
     /// # Errors
     /// As of [`Work::get`].
@@ -203,19 +203,22 @@ where
         if let Some(flight) = running {
             return (flight, Some(compute));
         }
-        let place = (client, key.clone());
+        let waiter = (client, key.clone());
         let mut waiting = self.waiting.lock();
-        if let Some(flight) = waiting.get(&place).and_then(|(_, flight)| flight.upgrade()) {
+        if let Some(flight) = waiting
+            .get(&waiter)
+            .and_then(|(_, flight)| flight.upgrade())
+        {
             return (flight, Some(compute));
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let leave = {
-            let (waiting, place) = (self.waiting.clone(), place.clone());
+            let (waiting, waiter) = (self.waiting.clone(), waiter.clone());
             OnDrop(move || {
                 let mut waiting = waiting.lock();
                 // Another may have begun meanwhile.
-                if waiting.get(&place).is_some_and(|(its, _)| *its == number) {
-                    waiting.remove(&place);
+                if waiting.get(&waiter).is_some_and(|(its, _)| *its == number) {
+                    waiting.remove(&waiter);
                 }
             })
         };
@@ -231,7 +234,7 @@ where
         };
         let flight = flight.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            waiting.insert(place, (number, weak));
+            waiting.insert(waiter, (number, weak));
         }
         (flight, None)
     }

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(live.metrics().store_reloads.get(), 1);
     }
 
-    /// In each log that is put in place of another, epoch and `seq` are the same.
+    /// In each log that replaces another, epoch and `seq` are the same.
     #[test]
     fn nobody_sees_parts_of_two_logs() {
         const LAST: u64 = 500;
@@ -329,10 +329,7 @@ mod tests {
         let found = live.search(Client::Server, "p", 9).await;
         let found = found.expect("nobody else searches");
         assert_eq!(found.users.len(), 2);
-        let measures = live.metrics();
-        assert_eq!(
-            (measures.store_open.get(), measures.board_seq.get()),
-            (0, 3)
-        );
+        let metrics = live.metrics();
+        assert_eq!((metrics.store_open.get(), metrics.board_seq.get()), (0, 3));
     }
 }

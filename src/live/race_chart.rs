@@ -64,7 +64,7 @@ impl LiveBoard {
             .iter()
             .zip(&users)
             .map(|(history, (.., score))| match history {
-                // Somebody who was deleted meanwhile has done nothing.
+                // A user who was deleted meanwhile has done nothing.
                 Ok(history) => {
                     let points = history.as_ref().map(|it| &*it.history.points);
                     Known::History(points.unwrap_or_default())
@@ -127,7 +127,7 @@ fn scores_at(times: &[Timestamp], history: &[HistoryPoint]) -> Vec<Option<Score>
     times.iter().map(score_at).collect()
 }
 
-/// The log says what came later. Where a clock was set back meanwhile, the later
+/// The order is that of the log. Where a clock was set back meanwhile, the later
 /// point counts as taken with the one before.
 fn in_time(history: &[HistoryPoint]) -> impl Iterator<Item = (Timestamp, Score)> {
     history.iter().scan(Timestamp::default(), |latest, point| {

@@ -55,14 +55,14 @@ impl Revocations {
 
     fn is_revoked(&self, identity: &Identity) -> bool {
         self.0.get(&identity.user).is_some_and(|until| {
-            // Nobody can tell when a token was issued that does not say.
+            // A token without `iat` may have been issued at any time.
             identity.issued.is_none_or(|issued| issued <= *until)
         })
     }
 }
 
 impl LiveBoard {
-    /// Was the token revoked that says this?
+    /// Was the token of this identity revoked?
     pub fn is_revoked(&self, identity: &Identity) -> bool {
         self.shared.projection.read().revoked.is_revoked(identity)
     }

@@ -18,7 +18,7 @@ use crate::{
     limits::{Bounds, Client, Reason, Refusals, Unanswered, Work},
 };
 
-/// The most characters of a query that are looked at.
+/// The most characters of a query that are read.
 pub const MAX_QUERY_CHARS: usize = 100;
 
 /// The most words of a query that are looked for; each costs a look at each name.
@@ -192,7 +192,7 @@ type Candidate = (bool, Option<Position>, UserId);
 /// The best users whose names match, at most `limit`. It reads all names, some at
 /// a time; `None` if it is given up between.
 ///
-/// It goes by slots, of which each user keeps one: by rank, somebody who moves
+/// It goes by slots, of which each user keeps one: by rank, a user who moves
 /// meanwhile might be missed. A board that was replaced has another order,
 /// and is searched from its beginning.
 pub(super) fn search(
@@ -236,7 +236,7 @@ pub(super) fn search(
             break now;
         }
     };
-    // As they are now, all at one moment. Somebody who was deleted and registered
+    // As they are now, all of one version. A user who was deleted and registered
     // again meanwhile may have been met twice, or have another name.
     let board = &now.board;
     let mut users: Vec<Candidate> = best

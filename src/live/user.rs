@@ -11,7 +11,7 @@ pub struct UserState {
     pub id: UserId,
     /// How the user is shown.
     pub profile: Profile,
-    /// The score; `None` for somebody not ranked yet.
+    /// The score; `None` for a user not ranked yet.
     pub score: Option<Score>,
     /// The rank, 1 or more, with a score only.
     pub rank: Option<u64>,

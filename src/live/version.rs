@@ -1,6 +1,6 @@
 //! Which version of the board costly answers show. There may be thousands of entries a
 //! second; a page, a search or a history that is as old as one tick is as good, and one
-//! for each version serves all who ask for it.
+//! for each version serves all clients.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ pub(super) const PERIOD: Duration = Duration::from_millis(100);
 /// now and then and reads what was written sees it.
 pub(super) const BURST: u32 = 10;
 
-/// A version of the board. It shows everything up to some moment, and perhaps more; it
-/// shows nobody who was taken off the board before it was asked for.
+/// A version of the board. It has all entries up to some `seq`, and perhaps more; users
+/// who were deleted before it was asked for are not in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Version(u64);
 
@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) seq: u64,
     /// How often the board was replaced.
     pub(super) reloads: u64,
-    /// How often somebody was taken off it.
+    /// How often a user was deleted.
     pub(super) removals: u64,
 }
 
@@ -42,7 +42,7 @@ pub struct Versions {
 struct Latest {
     state: Option<State>,
     version: Version,
-    /// Until then all versions are used up that were saved, by the clock of who asks.
+    /// Until then all versions are used up that were saved, by the clock of the caller.
     used_until: Duration,
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_deleted_is_shown_no_longer() {
+    fn a_deletion_makes_a_version_at_once() {
         let versions = Versions::new(100 * MS, 1);
         let at = |state| versions.at(Duration::ZERO, state).0;
         assert_eq!(at(entry(1)), 1);

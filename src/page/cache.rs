@@ -1,5 +1,5 @@
 //! Pages that are the same for all users, but for the token of the socket and the nonce of
-//! the scripts, which are filled in anew. So however many open a page at once, it is
+//! the scripts, which are filled in for each answer. So however many open a page at once, it is
 //! rendered once for each version of the board, view and language.
 
 use std::{
@@ -141,14 +141,14 @@ impl Rendered {
     pub(super) fn new(html: &str, token: &str, nonce: &str) -> Rendered {
         let mut parts = Vec::new();
         let mut rest = html;
-        while let Some((place, blank, length)) = [(token, Blank::Token), (nonce, Blank::Nonce)]
+        while let Some((start, blank, length)) = [(token, Blank::Token), (nonce, Blank::Nonce)]
             .into_iter()
             .filter(|(text, _)| !text.is_empty())
             .filter_map(|(text, blank)| Some((rest.find(text)?, blank, text.len())))
-            .min_by_key(|(place, ..)| *place)
+            .min_by_key(|(start, ..)| *start)
         {
-            parts.push((rest[..place].to_owned(), blank));
-            rest = &rest[place + length..];
+            parts.push((rest[..start].to_owned(), blank));
+            rest = &rest[start + length..];
         }
         Rendered {
             parts,
@@ -163,7 +163,7 @@ impl Rendered {
     }
 
     /// The page with another token and nonce.
-    pub(super) fn with(&self, token: &str, nonce: &str) -> String {
+    pub(super) fn fill(&self, token: &str, nonce: &str) -> String {
         let length: usize = self.parts.iter().map(|(text, _)| text.len()).sum();
         let blanks = self.parts.len() * token.len().max(nonce.len());
         let mut html = String::with_capacity(length + blanks + self.rest.len());
@@ -187,13 +187,13 @@ mod tests {
     #[test]
     fn each_blank_is_filled_with_what_belongs_there() {
         let page = Rendered::new("<a nonce=n1>t1 and t1</a>", "t1", "n1");
-        assert_eq!(page.with("tok", "non"), "<a nonce=non>tok and tok</a>");
+        assert_eq!(page.fill("tok", "non"), "<a nonce=non>tok and tok</a>");
         assert_eq!(
-            Rendered::new("nothing", "t1", "n1").with("t", "n"),
+            Rendered::new("nothing", "t1", "n1").fill("t", "n"),
             "nothing"
         );
         let without_token = Rendered::new("<a nonce=n1>t1</a>", "", "n1");
-        assert_eq!(without_token.with("tok", "non"), "<a nonce=non>t1</a>");
+        assert_eq!(without_token.fill("tok", "non"), "<a nonce=non>t1</a>");
     }
 
     #[tokio::test]
@@ -205,7 +205,7 @@ mod tests {
                 Ok(Rendered::new(text, "", ""))
             };
             let page = pages.get(View::Whole, language, render).await;
-            page.ok().map(|page| page.with("", ""))
+            page.ok().map(|page| page.fill("", ""))
         };
         assert_eq!(get(Language::English, None).await, None);
         assert_eq!(

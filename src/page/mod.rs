@@ -10,8 +10,8 @@
 
 mod board;
 mod cache;
+mod caching;
 mod cookies;
-mod etag;
 mod language;
 mod manifest;
 mod navigation;

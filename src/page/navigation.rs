@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, header::ACCEPT};
 
 /// Does a person open a page, and not a browser fetch something for another one?
 ///
-/// Browsers say so (Fetch Metadata), unless the page is asked without TLS. Then `Accept`
-/// tells: all of them ask for `text/html` when they open a page, and not for pictures,
+/// Browsers send headers for that (Fetch Metadata), but not without TLS. Then `Accept`
+/// decides: all of them ask for `text/html` when they open a page, and not for pictures,
 /// scripts and styles.
 pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
     if is_prefetch(headers) {

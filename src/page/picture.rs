@@ -27,7 +27,7 @@ pub(super) const HEIGHT: u32 = 630;
 /// How many rows fit.
 pub(super) const ROWS: usize = 5;
 
-/// The places of a row, in pixels.
+/// The positions of what a row has, in pixels.
 const LEFT: u32 = 64;
 const RIGHT: u32 = WIDTH - LEFT;
 const FIRST_ROW: u32 = 178;
@@ -86,8 +86,8 @@ fn svg(title: &str, board: &LeaderboardData) -> String {
 "##
     );
     let leader = board.top_scores.first().map_or(0, |row| row.score);
-    for (place, row) in (0..).zip(board.top_scores.iter().take(ROWS)) {
-        push_row(&mut svg, FIRST_ROW + place * ROW_STEP, row, leader);
+    for (index, row) in (0..).zip(board.top_scores.iter().take(ROWS)) {
+        push_row(&mut svg, FIRST_ROW + index * ROW_STEP, row, leader);
     }
     if board.top_scores.is_empty() {
         svg.push_str(
@@ -155,14 +155,14 @@ fn push_row(svg: &mut String, top: u32, row: &ScoreRow, leader: i64) {
 /// How many play, and when: `48 players · 23 Nov 2026, 20:04 UTC`.
 fn summary(board: &LeaderboardData) -> String {
     let players = Language::English.locale().players(board.total_users);
-    match moment(&board.last_updated).filter(|_| board.seq > 0) {
-        Some(moment) => format!("{players} · {moment}"),
+    match time(&board.last_updated).filter(|_| board.seq > 0) {
+        Some(time) => format!("{players} · {time}"),
         None => players,
     }
 }
 
-/// A moment as people write it, from ISO 8601 in UTC.
-fn moment(iso: &str) -> Option<String> {
+/// A time as people write it, from ISO 8601 in UTC.
+fn time(iso: &str) -> Option<String> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
@@ -188,13 +188,13 @@ fn shortened(text: &str, letters: u32) -> String {
         return text.to_owned();
     }
     let mut left = letters.saturating_sub(1);
-    let kept = text.graphemes(true).take_while(|grapheme| {
+    let start = text.graphemes(true).take_while(|grapheme| {
         let fits = left >= width(grapheme);
         left = left.saturating_sub(width(grapheme));
         fits
     });
-    let kept: String = kept.collect();
-    format!("{}…", kept.trim_end())
+    let start: String = start.collect();
+    format!("{}…", start.trim_end())
 }
 
 /// A text as it may stand in XML, where some characters may not even be escaped.

@@ -13,7 +13,7 @@ use axum::{
     extract::Request,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE, VARY},
+        header::{CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE},
     },
     response::{Html, IntoResponse, Response},
 };
@@ -22,6 +22,7 @@ use leptos::{nonce::Nonce, prelude::provide_context};
 use super::{
     Pages, Visit,
     cache::{Content, Key, Rendered, Unrendered},
+    caching::not_stored,
     language, policy,
     token::SocketToken,
 };
@@ -101,7 +102,7 @@ impl Pages {
                 Ok(Arc::new(Rendered::new(&html, "", "")))
             });
         match rendered.await {
-            Ok(page) => self.answer(page.with("", ""), &nonce, visit),
+            Ok(page) => self.answer(page.fill("", ""), &nonce, visit),
             Err(why) => self.unavailable(&why, visit).await,
         }
     }
@@ -180,7 +181,7 @@ impl Pages {
     /// A cached page, with a token and a nonce of this answer's own.
     fn filled(&self, page: &Rendered, visit: Visit) -> Response {
         let (nonce, token) = (Nonce::new(), self.page_token(None, None));
-        self.answer(page.with(&token.token, &nonce), &nonce, visit)
+        self.answer(page.fill(&token.token, &nonce), &nonce, visit)
     }
 
     /// A document with the headers that all documents have.
@@ -204,19 +205,4 @@ impl Pages {
         }
         response
     }
-}
-
-/// An answer that no cache may store. It depends on the cookie, unless it is for a frame.
-pub(super) fn not_stored(mut response: Response, is_embedded: bool) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        VARY,
-        HeaderValue::from_static(if is_embedded {
-            "accept-language"
-        } else {
-            "accept-language, cookie"
-        }),
-    );
-    response
 }

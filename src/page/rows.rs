@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{PageQuery, Pages, etag::is_known};
+use super::{PageQuery, Pages, caching::is_known};
 use crate::{auth::bearer, limits::ConnectTime, listener::ClientAddress, wire};
 
 /// The visible board, or one page of it by `page`. [`LIVE_IN`] says when the page may

@@ -24,7 +24,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Pages, cookies::is_forwarded_from_https, etag::is_known, picture};
+use super::{Pages, caching::is_known, cookies::is_forwarded_from_https, picture};
 use crate::{
     blocking,
     limits::{Bounds, Client, FairPermit, Reason, Refusals, Unanswered, Work},

@@ -49,7 +49,7 @@ pub(super) async fn links(
     next.run(request).await
 }
 
-/// What the form of the question says.
+/// The form of the question.
 #[derive(Deserialize)]
 pub(super) struct Answer {
     /// The id of the player that it has shown: another link may have been opened meanwhile.
@@ -136,7 +136,7 @@ impl Pages {
         }
     }
 
-    /// The question whom to sign in, if there is one.
+    /// The question which player is to be signed in, if there is one.
     fn question(&self, visit: Visit, uri: &Uri, headers: &HeaderMap) -> Option<Page> {
         let now = self.signed_in(visit.is_embedded(), headers)?;
         let (player, _) = self.pending(headers)?;

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{PageQuery, Pages, render::not_stored};
+use super::{PageQuery, Pages, caching::not_stored};
 use crate::{
     auth::{self, Identity, Viewer},
     board::UserId,
@@ -45,7 +45,7 @@ pub(super) async fn get(
 }
 
 impl Pages {
-    /// The viewer to whom a token belongs. One in the name of a player is nobody's here:
+    /// The viewer to whom a token belongs. A token of a player does not count here:
     /// it would outlive what the player was given it for.
     fn viewer(&self, token: &str) -> Option<Viewer> {
         let viewer = self.tokens.verify_viewer(token).ok()?;
@@ -57,7 +57,7 @@ impl Pages {
     }
 
     /// A token for the page's socket. It never outlives the one that signed in, nor one
-    /// that somebody else has issued to a viewer.
+    /// that another issuer has given to a viewer.
     pub(super) fn page_token(&self, you: Option<Identity>, viewer: Option<Viewer>) -> SocketToken {
         let within = |of: Identity| self.tokens.remaining(&of).min(self.token_ttl);
         let (token, ttl) = match (you, viewer) {

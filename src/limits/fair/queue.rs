@@ -197,7 +197,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Enter(u8),
-        /// Somebody who waits goes: one of these, by number.
+        /// One of those who wait leaves, by number.
         Leave(usize),
         GiveBack(usize),
     }
@@ -229,7 +229,7 @@ mod tests {
                         if let Ok(ticket) = queue.enter(key, number) {
                             waiting.push((key, ticket));
                         }
-                        // Somebody else may have lost the place.
+                        // Another may have lost its slot.
                         waiting.retain(|(key, ticket)| {
                             queue.waiting.get(key).is_some_and(|queue| {
                                 queue.iter().any(|(known, _)| known == ticket)
