@@ -32,7 +32,7 @@ const ROUNDS = 100;
 /** Of 100 deltas to a client in delta mode, so many are thrown away. */
 const LOST_OF_100 = 10;
 /** How long a client may take to show what is so; it only turns a hang into a message. */
-const SAFETY_MS = 10_000;
+const SAFETY_MS = 30_000;
 
 const VIEWERS = { websocket: 10, polling: 4, 'polling by hand': 8 };
 const PLAYERS = { websocket: 4, polling: 2, 'polling by hand': 3 };

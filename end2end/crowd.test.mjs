@@ -249,11 +249,11 @@ describe('the log of a server that refuses a crowd', () => {
     const podium = await podiumForTest(t, {
       env: { ...env, PODIUM_LIMITS__CONNECTIONS_PER_IP: '2', NO_COLOR: '1' },
     });
-    let log = '';
-    podium.process.stderr.setEncoding('utf8').on('data', (text) => (log += text));
     for (let i = 0; i < 2; i++) await connect(podium.url, { token: viewer() });
     for (let i = 0; i < 2; i++) await connectError(podium.url, { token: viewer() });
-    const lines = log.split('\n').filter((line) => line.includes('connections_per_ip'));
+    await podium.stop();
+    const log = await podium.log.ended;
+    const lines = podium.log.linesWith('connections_per_ip');
     assert.equal(lines.length, 1, log);
     assert.match(lines[0], /127\.0\.0\.1/);
     assert.match(lines[0], /limits\.allow/);

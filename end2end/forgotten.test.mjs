@@ -19,11 +19,13 @@ it('a deleted player is in no page, picture, search, answer or banner any more',
   });
   const gone = randomUUID();
   // Last of ten in the chart; the eleventh takes the place.
-  for (let n = 0; n < 11; n += 1) {
-    const id = n === 0 ? gone : randomUUID();
-    const name = n === 0 ? NAME : n === 10 ? 'Eleventh' : `Player ${n}`;
-    await putUser(podium.url, id, name);
-    await act(podium.url, { userId: id, scoreIncrease: n === 0 ? 1_000 : 100 - n });
+  const ids = [gone, ...Array.from({ length: 10 }, () => randomUUID())];
+  // All of them before anybody acts: who is alone takes first place from nobody.
+  for (const [n, id] of ids.entries()) {
+    await putUser(podium.url, id, n === 0 ? NAME : n === 10 ? 'Eleventh' : `Player ${n}`);
+  }
+  for (const [n, userId] of ids.entries()) {
+    await act(podium.url, { userId, scoreIncrease: n === 0 ? 1_000 : 100 - n });
   }
   const paths = [
     '/',

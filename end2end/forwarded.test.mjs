@@ -41,11 +41,10 @@ it('the public address holds, whatever is said', async (t) => {
 
 it('a proxy that is not trusted is named once, with what to set', async (t) => {
   const podium = await podiumForTest(t);
-  let log = '';
-  podium.process.stderr.on('data', (text) => (log += text));
   for (let n = 0; n < 5; n += 1) await scheme(podium, FORWARDED);
   await podium.stop();
-  const lines = log.split('\n').filter((line) => line.includes('X-Forwarded-For'));
+  const log = await podium.log.ended;
+  const lines = podium.log.linesWith('X-Forwarded-For');
   assert.equal(lines.length, 1, log);
   assert.match(lines[0], /127\.0\.0\.1.*PODIUM_LIMITS__TRUSTED_PROXIES=127\.0\.0\.1/);
 });

@@ -19,7 +19,7 @@ async function expectWaits(t, redis, words, env = { PODIUM_LIMITS__ALLOW: '127.0
   await eventually(async () => {
     const answer = await request(node.url, 'GET', '/readyz').catch((error) => ({ error }));
     if (answer.status === 503 && words.test(answer.body.detail)) return undefined;
-    return `${JSON.stringify(answer)} ${node.log()}`;
+    return `${JSON.stringify(answer)} ${node.log.text}`;
   });
   const { body } = await request(node.url, 'GET', '/readyz');
   assert.doesNotMatch(body.detail, /127\.0\.0\.1|secret/);
@@ -31,8 +31,8 @@ async function expectWaits(t, redis, words, env = { PODIUM_LIMITS__ALLOW: '127.0
   assert.equal(page.status, 503);
   assert.equal(page.retryAfter, '5');
   assert.match(page.body, /not ready yet/);
-  assert.match(node.log(), /waiting for the store/);
-  assert.doesNotMatch(node.log(), /secret/);
+  await node.log.says(/waiting for the store/);
+  assert.doesNotMatch(node.log.text, /secret/);
   return node;
 }
 
@@ -232,7 +232,7 @@ describe('settings of Redis that put the board at risk', () => {
     const node = startUnready(redis.address(), { port: await freePort() });
     t.after(() => node.child.kill('SIGKILL'));
     await node.ready;
-    assert.match(node.log(), /keeps nothing on disk/);
+    await node.log.says(/keeps nothing on disk/);
   });
 
   it('cannot be said where nobody may read them, and that is said', async (t) => {

@@ -27,8 +27,6 @@ const viewer = () => token({ user: randomUUID(), role: 'viewer' });
 async function faultyServer(t, options) {
   const podium = await startPodium({ binary: FAULTY, fails: true, ...options });
   t.after(() => podium.kill());
-  podium.log = '';
-  podium.process.stderr.on('data', (text) => (podium.log += text));
   podium.player = await newUser(podium);
   podium.fail = (how, what) => podium.process.stdin.write(`${how} ${what}\n`);
   return podium;
@@ -104,7 +102,8 @@ describe('a task that must go on', { concurrency: true }, () => {
         assert.match(websocket, /^transport (close|error)$/);
         assert.equal(polling, 'transport close');
         assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
-        assert.ok(podium.log.includes(health.detail.replace(/;.*/, '; the process ends')), podium.log);
+        const log = await podium.log.ended;
+        assert.ok(log.includes(health.detail.replace(/;.*/, '; the process ends')), log);
       });
     }
   }

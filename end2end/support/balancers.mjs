@@ -9,8 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { freePort, onExitOfTests, within } from './podium.mjs';
 
-const READY_WITHIN_MS = 10_000;
-const EXIT_WITHIN_MS = 10_000;
+const READY_WITHIN_MS = 30_000;
+const EXIT_WITHIN_MS = 30_000;
 
 /** Debian keeps both where only root's PATH has them. */
 const PATH = `${process.env.PATH}:/usr/sbin`;

@@ -35,7 +35,7 @@ const PAGE = 50;
  */
 export const CONVERGED_WITHIN_MS = 5_000;
 /** Nothing takes this long; it only turns a hang into a message. */
-const SAFETY_MS = 15_000;
+const SAFETY_MS = 30_000;
 /** Between two looks at what nothing announces. */
 const LOOK_MS = 20;
 

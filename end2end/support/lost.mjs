@@ -12,6 +12,7 @@ import {
   action,
   commandEnv,
   leaderboard,
+  Log,
   newUser,
   PODIUM,
   onExitOfTests,
@@ -217,13 +218,12 @@ export function startUnready(redis, { port, env = {} }) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onExitOfTests(() => child.kill('SIGKILL'));
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (log += text));
+  const log = new Log(child.stderr);
   const ready = new Promise((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith('Podium is ready')) resolve();
     });
   });
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
-  return { url: `http://127.0.0.1:${port}`, child, ready, exited, log: () => log };
+  return { url: `http://127.0.0.1:${port}`, child, ready, exited, log };
 }

@@ -2,7 +2,7 @@
 // prepare a board. Knows nothing of sockets and asserts nothing about answers.
 
 import { execFile, spawn } from 'node:child_process';
-import { createHmac, randomUUID } from 'node:crypto';
+import { createHmac, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,9 +17,9 @@ export const PODIUM = process.env.PODIUM_BIN ?? join(ROOT, 'target/release/podiu
 const SECRET = 'end2end-only-4vR9qTz2LmW7cKp3NsY8bJd5FgU6aEo1iQr';
 
 const READY_LINE = /^Podium is ready at (http:\/\/\S+)$/;
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
 /** Longer than the notice that the server gives before it stops, 30 s. */
-const EXIT_WITHIN_MS = 40_000;
+const EXIT_WITHIN_MS = 60_000;
 const ANSWER_WITHIN_MS = 30_000;
 
 /**
@@ -45,18 +45,21 @@ export async function startPodium({
   fails = false,
 } = {}) {
   if (redis === undefined) database ??= temporaryDatabase();
+  // One of its own, so that another server can come back on it.
+  const address = env.LEPTOS_SITE_ADDR ?? `127.0.0.1:${await freePort()}`;
   const command = [binary, 'serve', ...args];
   // It becomes the server, in the same process.
   if (openFiles !== undefined) command.unshift('prlimit', `--nofile=${openFiles}`);
   const child = spawn(command[0], command.slice(1), {
     cwd: ROOT,
-    env: { ...inheritedEnv(), ...defaultEnv(redis ?? `sqlite:${database}`), ...env },
+    env: { ...commandEnv(redis ?? `sqlite:${database}`), ...env, LEPTOS_SITE_ADDR: address },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const exited = exitOf(child);
+  const log = new Log(child.stderr);
   onExitOfTests(() => child.kill('SIGKILL'));
 
-  const url = await readyUrl(child, fails ? new Promise(() => {}) : exited);
+  const url = await readyUrl(child, log, fails ? new Promise(() => {}) : exited);
   const end = (signal) => {
     child.kill(signal);
     return within(EXIT_WITHIN_MS, exited, () => {
@@ -69,6 +72,7 @@ export async function startPodium({
     process: child,
     /** Resolves to `{code, signal}` when it has ended. */
     exited,
+    log,
     database,
     /** Asks the server to stop; resolves to `{code, signal}` when it has. */
     stop: () => end('SIGTERM'),
@@ -90,7 +94,7 @@ export async function importedDatabase(lines, env = {}) {
   writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
   await promisify(execFile)(PODIUM, ['import', file], {
     cwd: ROOT,
-    env: { ...inheritedEnv(), ...defaultEnv(`sqlite:${database}`), ...env },
+    env: { ...commandEnv(`sqlite:${database}`), ...env },
   });
   return database;
 }
@@ -124,17 +128,75 @@ function temporaryDatabase() {
   return join(folder, 'podium.db');
 }
 
+/** What a server has written to stderr: it may be read some time after it was written. */
+export class Log {
+  text = '';
+  /** Resolves to all of it when the server has ended. */
+  ended;
+
+  #stream;
+
+  constructor(stream) {
+    this.#stream = stream;
+    stream.setEncoding('utf8').on('data', (text) => (this.text += text));
+    this.ended = new Promise((resolve) => stream.once('close', () => resolve(this.text)));
+  }
+
+  /** Its lines with this in them. */
+  linesWith(words) {
+    return this.text.split('\n').filter((line) => line.includes(words));
+  }
+
+  /** Waits until this is in it. */
+  async says(pattern) {
+    const said = new Promise((resolve) => {
+      const look = () => {
+        if (!pattern.test(this.text)) return;
+        this.#stream.off('data', look);
+        resolve();
+      };
+      this.#stream.on('data', look);
+      look();
+    });
+    await within(ANSWER_WITHIN_MS, said, () => `no ${pattern} in the log:\n${this.text}`);
+  }
+}
+
+/** Ports that Linux gives to nobody of its own accord, neither to clients nor for port 0. */
+const PORTS = { first: 10_000, end: 32_768 };
+/** Where a port is held by whoever took it, and nobody listens on the same port. */
+const HELD_AT = '127.255.255.254';
+
 /**
- * A port that was free a moment ago: for `LEPTOS_SITE_ADDR` of a server that is to come
- * back on it.
+ * A port for a server of the tests, which no other test takes until this process has
+ * ended: servers may come and go on it.
  */
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = randomInt(PORTS.first, PORTS.end);
+    const holder = await listen(port, HELD_AT);
+    if (holder === undefined) continue;
+    const probe = await listen(port, '127.0.0.1');
+    if (probe === undefined) {
+      holder.close();
+      continue;
+    }
+    probe.close();
+    await once(probe, 'close');
+    holder.unref();
+    return port;
+  }
+}
+
+/** Listens there, unless somebody does. */
+async function listen(port, host) {
+  const server = createServer();
+  try {
+    await once(server.listen(port, host), 'listening');
+    return server;
+  } catch {
+    return undefined;
+  }
 }
 
 function exitOf(child) {
@@ -143,15 +205,13 @@ function exitOf(child) {
   });
 }
 
-async function readyUrl(child, exited) {
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
+async function readyUrl(child, log, exited) {
   const ready = new Promise((resolve, reject) => {
     child.once('error', (error) => {
       reject(new Error(`cannot run ${PODIUM} (${error.message}): build it, or set PODIUM_BIN`));
     });
     child.once('close', (code, signal) => {
-      reject(new Error(`podium ended before it listened (${signal ?? code}):\n${errors}`));
+      reject(new Error(`podium ended before it listened (${signal ?? code}):\n${log.text}`));
     });
     createInterface({ input: child.stdout }).on('line', (line) => {
       const match = READY_LINE.exec(line);
@@ -160,11 +220,11 @@ async function readyUrl(child, exited) {
   });
   const url = await within(READY_WITHIN_MS, ready, () => {
     child.kill('SIGKILL');
-    return `podium did not listen within ${READY_WITHIN_MS} ms:\n${errors}`;
+    return `podium did not listen within ${READY_WITHIN_MS} ms:\n${log.text}`;
   });
   // Death in the middle of a test would otherwise show only as a refused connection.
   exited.then(({ code, signal }) => {
-    if (code !== 0 && !child.killed) console.error(`podium died (${signal ?? code}):\n${errors}`);
+    if (code !== 0 && !child.killed) console.error(`podium died (${signal ?? code}):\n${log.text}`);
   });
   return url;
 }

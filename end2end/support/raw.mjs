@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { token, within } from './podium.mjs';
 
 /** Nothing takes this long; it only turns a hang into a message. */
-const SAFETY_MS = 10_000;
+const SAFETY_MS = 30_000;
 /** So much of what came last is kept to look at. */
 const KEPT_BYTES = 65_536;
 

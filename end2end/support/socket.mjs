@@ -4,10 +4,11 @@
 import { io } from 'socket.io-client';
 
 /** Nothing takes this long; it only turns a hang into a message. */
-const SAFETY_MS = 10_000;
+const SAFETY_MS = 30_000;
 
 const inboxes = new WeakMap();
-const opened = new Set();
+/** Those that are open, and to which server. */
+const opened = new Map();
 
 /** Everything that one socket has received. */
 class Inbox {
@@ -52,7 +53,7 @@ function open(url, { token, ...options } = {}) {
   });
   const inbox = new Inbox();
   inboxes.set(socket, inbox);
-  opened.add(socket);
+  opened.set(socket, url);
   socket.onAny((name, payload) => inbox.add(name, payload));
   return socket;
 }
@@ -92,10 +93,13 @@ export function connectError(url, options) {
   });
 }
 
-/** Closes every socket that a test has left open. */
-export function disconnectAll() {
-  for (const socket of opened) socket.disconnect();
-  opened.clear();
+/** Closes every socket that a test has left open, or those to one server. */
+export function disconnectAll(server) {
+  for (const [socket, url] of opened) {
+    if (server !== undefined && !url.startsWith(server)) continue;
+    socket.disconnect();
+    opened.delete(socket);
+  }
 }
 
 /** The payloads of all events of this name so far, oldest first. */

@@ -10,8 +10,9 @@ export function podiumForSuite(options) {
   const podium = {};
   before(async () => Object.assign(podium, await startPodium(options)));
   after(async () => {
-    disconnectAll();
-    await podium.stop?.();
+    if (podium.url === undefined) return;
+    disconnectAll(podium.url);
+    await podium.stop();
   });
   return podium;
 }
@@ -20,7 +21,7 @@ export function podiumForSuite(options) {
 export async function podiumForTest(t, options) {
   const podium = await startPodium(options);
   t.after(async () => {
-    disconnectAll();
+    disconnectAll(podium.url);
     await podium.stop();
   });
   return podium;
