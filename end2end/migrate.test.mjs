@@ -27,7 +27,7 @@ async function startRedis(t) {
   const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const server = spawn('redis-server', args.map(String), { cwd: folder, stdio: 'ignore' });
   t.after(() => server.kill('SIGKILL'));
-  const until = Date.now() + 10_000;
+  const until = Date.now() + 30_000;
   for (;;) {
     const socket = connectTcp(port, '127.0.0.1');
     try {

@@ -284,7 +284,7 @@ describe('nodes whose clocks are apart', () => {
     // Otherwise this tests nothing.
     const dates = urls.map(async (url) => Date.parse((await fetch(`${url}/healthz`)).headers.get('date')));
     const [first, ahead, behind] = await Promise.all(dates);
-    assert.ok(ahead - first > 19 * 60_000 && behind - first < -28_000, [first, ahead, behind]);
+    assert.ok(ahead - first > 15 * 60_000 && behind - first < -15_000, [first, ahead, behind]);
     const began = Date.now() - 1000;
     const traffic = fleet().traffic();
     await traffic.flows();
@@ -336,7 +336,7 @@ describe('nodes whose clocks are apart', () => {
     for (const url of fleet().urls) {
       const socket = await connect(url, { token: admin() });
       const { time } = await ask(socket, 'ping');
-      assert.ok(Math.abs(Date.parse(time) - Date.now()) < 5_000, time);
+      assert.ok(Math.abs(Date.parse(time) - Date.now()) < 15_000, time);
     }
   });
 });

@@ -6,6 +6,7 @@ import { request as ask } from 'node:http';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { picture } from './support/picture.mjs';
 import { act, putUser } from './support/podium.mjs';
 import { podiumForSuite, podiumForTest } from './support/suite.mjs';
 
@@ -83,7 +84,7 @@ describe('a link to the board', () => {
 
   it('has a picture, which is sent once for each state of the board', async () => {
     const { 'og:image': address } = await tags(podium);
-    const response = await fetch(address);
+    const response = await picture(address);
     assert.equal(response.status, 200);
     assert.equal(response.headers.get('content-type'), 'image/png');
     assert.equal(response.headers.get('cache-control'), 'no-cache');
@@ -92,21 +93,21 @@ describe('a link to the board', () => {
     assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [1200, 630]);
 
     const etag = response.headers.get('etag');
-    const again = await fetch(address, { headers: { 'if-none-match': etag } });
+    const again = await picture(address, { headers: { 'if-none-match': etag } });
     assert.equal(again.status, 304);
     assert.equal(again.headers.get('etag'), etag);
 
     await player(podium, 'Alan 山田 👩‍🚀 نور', 10_000);
     // It is drawn once a second at most.
     await sleep(1_100);
-    const newer = await fetch(address, { headers: { 'if-none-match': etag } });
+    const newer = await picture(address, { headers: { 'if-none-match': etag } });
     assert.equal(newer.status, 200);
     assert.notEqual(newer.headers.get('etag'), etag);
   });
 
   it('has one picture for all who ask at once', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => fetch(`${podium.url}/share.png?seq=${i}`)),
+      Array.from({ length: 50 }, (_, i) => picture(`${podium.url}/share.png?seq=${i}`)),
     );
     const etags = new Set(answers.map((answer) => answer.headers.get('etag')));
     assert.equal(etags.size, 1);
