@@ -15,8 +15,12 @@ const QUIET = [
 export default defineConfig({
   testDir: 'end2end',
   testMatch: '*.spec.mjs',
-  // Two cores run the server, the browser and the test.
-  workers: 1,
+  // They wait for most of the time, and each has what it needs to itself: three share two cores.
+  workers: 3,
+  fullyParallel: true,
+  // Nothing takes this long; it only turns a hang into a message.
+  timeout: 90_000,
+  expect: { timeout: 20_000 },
   forbidOnly: true,
   reporter: 'list',
   use: {

@@ -8,6 +8,8 @@ import {
   expectBoard,
   live,
   players,
+  refreshingSoon,
+  refreshSoon,
   row,
   rows,
   shownBoard,
@@ -227,6 +229,28 @@ for (const [name, html] of Object.entries(REWRITTEN)) {
 /** Lets half a minute and some more pass. */
 const soon = (page) => page.clock.fastForward(45_000);
 
+/** As long as a page may take to refresh itself before it is let do so again. */
+const REFRESHED = { timeout: 5_000 };
+
+/** Lets the page refresh itself, again and again, until this is so. */
+const refreshed = (page, isSo) =>
+  expect(async () => {
+    await soon(page);
+    await isSo();
+  }).toPass();
+
+/** Lets the page refresh itself until it shows this board. */
+const expectRefreshed = (page, board) =>
+  refreshed(page, () => expect.poll(() => shownBoard(page), REFRESHED).toEqual(board));
+
+/** Lets the page refresh itself until it is live. */
+const expectLiveSoon = (page) =>
+  refreshed(page, () => expect(page.locator('[data-connection=live]')).toBeVisible(REFRESHED));
+
+/** Lets the page refresh itself until this user is first. */
+const expectFirst = (page, user) =>
+  refreshed(page, () => expect(rows(page).first()).toHaveAttribute('data-user-id', user, REFRESHED));
+
 for (const [name, refuse] of Object.entries(REFUSED)) {
   test(`the page says that it is not live and refreshes itself where ${name}`, async ({ podium, open }) => {
     test.slow();
@@ -240,15 +264,9 @@ for (const [name, refuse] of Object.entries(REFUSED)) {
     await expect(page.locator('.status')).toBeHidden();
     await expect(page.locator('.controls')).toBeHidden();
     await act(podium.url, { userId: Grace, scoreIncrease: 100 });
-    await expect(async () => {
-      await soon(page);
-      await expectBoard(page, ['1 Grace 120', '2 Ada 30']);
-    }).toPass();
+    await expectRefreshed(page, ['1 Grace 120', '2 Ada 30']);
     await act(podium.url, { userId: Ada, scoreIncrease: 100 });
-    await expect(async () => {
-      await soon(page);
-      await expectBoard(page, ['1 Ada 130', '2 Grace 120']);
-    }).toPass();
+    await expectRefreshed(page, ['1 Ada 130', '2 Grace 120']);
     await expect(page.getByText('Not live.')).toBeVisible();
   });
 }
@@ -292,8 +310,7 @@ test('a page that could not begin is live when it can', async ({ podium, open })
   const page = await open({ prepare, expectErrors: true });
   await expect(page.getByText('Not live.')).toBeVisible();
   isBlocked = false;
-  await soon(page);
-  await live(page);
+  await expectLiveSoon(page);
   await expect(page.locator('.not-live')).toBeHidden();
 });
 
@@ -306,11 +323,9 @@ test('a page that comes late refreshes itself meanwhile', async ({ podium, open 
   };
   const page = await open({ prepare });
   await expect(page.locator('[data-connection=connecting]')).toBeVisible();
-  await soon(page);
-  await expect(page.getByText('Not live.')).toBeVisible();
+  await refreshed(page, () => expect(page.getByText('Not live.')).toBeVisible(REFRESHED));
   await act(podium.url, { userId: Ada, scoreIncrease: 1 });
-  await soon(page);
-  await expectBoard(page, ['1 Ada 31', '2 Grace 20']);
+  await expectRefreshed(page, ['1 Ada 31', '2 Grace 20']);
   await row(page, Ada).evaluate((element) => (element.mark = 'sent'));
   release();
   await live(page);
@@ -334,8 +349,7 @@ test('a page without life keeps what is typed, the focus and its place', async (
   expect(place).toBeGreaterThan(0);
   for (const points of [101, 102]) {
     await act(podium.url, { userId: ids[9], scoreIncrease: points });
-    await soon(page);
-    await expect(rows(page).first()).toHaveAttribute('data-user-id', ids[9]);
+    await expectFirst(page, ids[9]);
   }
   await expect(page.getByRole('searchbox')).toHaveValue('Pla');
   await expect(page.getByRole('searchbox')).toBeFocused();
@@ -343,8 +357,7 @@ test('a page without life keeps what is typed, the focus and its place', async (
 
   await row(page, ids[4]).getByRole('link').focus();
   await act(podium.url, { userId: ids[4], scoreIncrease: 1000 });
-  await soon(page);
-  await expect(rows(page).first()).toHaveAttribute('data-user-id', ids[4]);
+  await expectFirst(page, ids[4]);
   await expect(row(page, ids[4]).getByRole('link')).toBeFocused();
 });
 
@@ -365,10 +378,7 @@ test('a page without life outlives the server', async ({ podium, open }) => {
   const again = await startPodium({ database: podium.database, env: { LEPTOS_SITE_ADDR: host } });
   try {
     await act(again.url, { userId: Ada, scoreIncrease: 1 });
-    await expect(async () => {
-      await soon(page);
-      await expectBoard(page, ['1 Ada 31']);
-    }).toPass();
+    await expectRefreshed(page, ['1 Ada 31']);
   } finally {
     await again.stop();
   }
@@ -399,10 +409,7 @@ test('a page that dies later comes back, and no more than three times', async ({
     if (death < 4) await expect.poll(() => loads).toBe(death + 1);
   }
   await act(podium.url, { userId: Ada, scoreIncrease: 1 });
-  await expect(async () => {
-    await soon(page);
-    await expectBoard(page, [`1 Ada ${points + 1}`]);
-  }).toPass();
+  await expectRefreshed(page, [`1 Ada ${points + 1}`]);
   expect(loads).toBe(4);
   await expect(page.getByText('Not live.')).toBeVisible();
   // An hour later it may try again.
@@ -421,13 +428,11 @@ test('who types is not disturbed by a page that comes back', async ({ podium, op
   await act(podium.url, { userId: Ada, scoreIncrease: 1 });
   await expect(page.getByText('Not live.')).toBeVisible();
   await act(podium.url, { userId: Ada, scoreIncrease: 1 });
-  await soon(page);
-  await expectBoard(page, ['1 Ada 32']);
+  await expectRefreshed(page, ['1 Ada 32']);
   await expect(page.getByRole('searchbox')).toHaveValue('Ad');
   await page.getByRole('searchbox').fill('');
   await page.getByRole('searchbox').blur();
-  await soon(page);
-  await live(page);
+  await expectLiveSoon(page);
 });
 
 test('a page that has died leaves the server alone', async ({ podium, open }) => {
@@ -479,12 +484,13 @@ for (const policy of ["script-src 'none'", "script-src 'self'"]) {
   test(`where a proxy sends ${policy} the page refreshes itself`, async ({ podium, open }) => {
     test.slow();
     const { Ada } = await players(podium, { Ada: 30, Grace: 20 });
-    const prepare = (page) => rewrite(page, { policy: `default-src 'self' 'unsafe-inline'; ${policy}` });
+    const prepare = (page) =>
+      rewrite(page, { html: refreshingSoon, policy: `default-src 'self' 'unsafe-inline'; ${policy}` });
     const page = await open({ prepare, expectErrors: true });
     await expect(page.getByText('Not live.')).toBeVisible();
     await expect(page.locator('.status')).toBeHidden();
     await act(podium.url, { userId: Ada, scoreIncrease: -20 });
-    await expect(rows(page).first()).toContainText('Grace', { timeout: 60_000 });
+    await expect(rows(page).first()).toContainText('Grace', REBUILT);
     await expect(page.getByText('Not live.')).toBeVisible();
   });
 }
@@ -503,10 +509,7 @@ test('a page that could not be shown comes when it can', async ({ podium, open }
   await soon(page);
   await expect(rows(page)).toHaveCount(0);
   isBusy = false;
-  await expect(async () => {
-    await soon(page);
-    await live(page);
-  }).toPass();
+  await expectLiveSoon(page);
 });
 
 for (const view of ['kiosk', 'embed']) {
@@ -532,18 +535,15 @@ for (const view of ['kiosk', 'embed']) {
     const page = await open({ prepare, path: `/?view=${view}`, expectErrors: true });
     await expect(page.getByText('Not live.')).toBeVisible();
     await act(podium.url, { userId: Ada, scoreIncrease: -20 });
-    await expect(async () => {
-      await soon(page);
-      await expectBoard(page, ['1 Grace 20', '2 Ada 10']);
-    }).toPass();
+    await expectRefreshed(page, ['1 Grace 20', '2 Ada 10']);
   });
 
   test(`without scripts the ${view} refreshes itself and says that it is not live`, async ({ podium, open }) => {
     test.slow();
     const { Ada } = await players(podium, { Ada: 30, Grace: 20 });
-    const page = await open({ javaScriptEnabled: false, path: `/?view=${view}` });
+    const page = await open({ javaScriptEnabled: false, path: `/?view=${view}`, prepare: refreshSoon });
     await expect(page.getByText('Not live.')).toBeVisible();
     await act(podium.url, { userId: Ada, scoreIncrease: -20 });
-    await expect(rows(page).first()).toContainText('Grace', { timeout: 60_000 });
+    await expect(rows(page).first()).toContainText('Grace', REBUILT);
   });
 }

@@ -4,6 +4,8 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { get } from 'node:http';
 import { describe, it } from 'node:test';
 
 import { io } from 'socket.io-client';
@@ -79,14 +81,15 @@ describe('a hundred stock clients behind one address', () => {
     const aborted = async () => {
       const session = await openPolling(podium.url);
       await session.connect(viewer());
-      const polling = new AbortController();
-      const poll = fetch(session.url, { signal: polling.signal }).catch(() => {});
-      return { polling, poll, session };
+      const poll = get(session.url, { agent: false });
+      poll.on('error', () => {});
+      // What the server has not seen is no link.
+      await once(poll, 'finish');
+      return { poll, session };
     };
     const clients = await times(LIMIT, aborted);
     assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
-    for (const { polling } of clients) polling.abort();
-    await Promise.all(clients.map(({ poll }) => poll));
+    for (const { poll } of clients) poll.destroy();
     for (const { session } of clients) while (await session.isOpen());
     await times(LIMIT, () => connect(podium.url, { token: viewer() }));
     assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);

@@ -67,6 +67,8 @@ class Watcher {
   counts = { refreshes: 0, deltas: 0 };
   /** Why a server ended their session. */
   expired;
+  /** Why they were refused when they came the last time, if they were. */
+  refused;
   /** Up to where this connection has told of each kind. */
   #heard = {};
   /** The first thing that a server must never do and did. */
@@ -116,7 +118,8 @@ class Watcher {
       this.#at = (this.#at + 1) % this.#fleet.nodes.length;
       try {
         return await this.come();
-      } catch {
+      } catch ({ message }) {
+        this.refused = message;
         await pause(LOOK_MS);
       }
     }

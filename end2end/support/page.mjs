@@ -55,6 +55,20 @@ export async function players(podium, scores) {
 /** The link by which a player signs in. */
 export const signInPath = (user) => `/?token=${token({ user })}`;
 
+/** A page that is to refresh itself in thirty seconds, with two instead. */
+export const refreshingSoon = (html) =>
+  html.replace('<meta http-equiv="refresh" content="30">', '<meta http-equiv="refresh" content="2">');
+
+/** Has a page without scripts refresh itself in two seconds instead of thirty. */
+export const refreshSoon = (page) =>
+  page.route(
+    (url) => url.pathname === '/',
+    async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: refreshingSoon(await response.text()) });
+    },
+  );
+
 /** Waits until every change is shown at once. */
 export const live = (page) => expect(page.locator('[data-connection=live]')).toBeVisible();
 
