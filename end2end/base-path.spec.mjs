@@ -106,6 +106,7 @@ for (const balancer of balancers) {
         await page.getByRole('button', { name: 'Sign out' }).click();
         await expect(page).toHaveURL(/\/board\/$/);
         await expect(page.locator('#you')).toBeHidden();
+        await live(page);
         expect(await page.context().cookies()).toEqual([]);
       });
     });

@@ -483,7 +483,10 @@ describe('podium import', () => {
         do used = await store(t);
         while (!(await killedInTheMiddle(path, used.env)));
         const { env, serve } = used;
-        const again = await podium(['import', path], env, 100_000);
+        let again;
+        // Where all is busy the store may not answer in time, and this is what to do then.
+        do again = await podium(['import', path], env, 100_000);
+        while (/import the file again, nothing counts twice/.test(again.err));
         assert.equal(again.code, 0, again.err);
         const [, added, known] = /^(\d+) lines imported, (\d+) were/.exec(again.out).map(Number);
         assert.equal(added + known, rows.length);

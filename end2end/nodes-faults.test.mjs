@@ -20,7 +20,7 @@ async function inUse(t, options) {
   const fleet = await fleetForTest(t, options);
   const traffic = fleet.traffic();
   await traffic.flows();
-  return { fleet, traffic };
+  return { t, fleet, traffic };
 }
 
 /** While actions are refused, everything that was is shown. */
@@ -44,12 +44,13 @@ async function expectReadable({ nodes, urls, players }) {
  * Since `healed`, all is well again: each node takes actions, and in the promised time
  * everybody shows the same. Resolves to the board.
  */
-async function recovers({ fleet, traffic }, healed) {
+async function recovers({ t, fleet, traffic }, healed) {
   await traffic.flows();
   await traffic.end();
   const board = await fleet.agrees(healed + CONVERGED_WITHIN_MS);
   const took = Date.now() - healed;
   assert.ok(took <= CONVERGED_WITHIN_MS, `it took ${took} ms`);
+  t.diagnostic(`all agree after ${took} ms`);
   return board;
 }
 
@@ -231,7 +232,7 @@ describe('Redis, under three nodes,', () => {
     await fleet.register();
     const traffic = fleet.traffic();
     await traffic.flows();
-    const used = { fleet, traffic };
+    const used = { t, fleet, traffic };
     expectCounted(used, await recovers(used, Date.now()));
   });
 });
