@@ -12,9 +12,9 @@ import {
   refreshSoon,
   row,
   rows,
-  shownBoard,
   signInPath,
   test,
+  withChart,
 } from './support/page.mjs';
 
 /** What others do to a document. Each is a function that the browser runs. */
@@ -101,7 +101,7 @@ async function holdBack(page) {
 const REBUILT = { timeout: 30_000 };
 
 /** Waits until the page shows this board, perhaps after it was built anew. */
-const expectBoardSoon = (page, board) => expect.poll(() => shownBoard(page), REBUILT).toEqual(board);
+const expectBoardSoon = (page, board) => expectBoard(page, board, REBUILT);
 
 /** Does the page go on with the board, of Ada with 30 points and Grace with 20? */
 async function expectFollows(podium, page, { Ada, Grace }) {
@@ -174,6 +174,7 @@ test('names and numbers are neither translated nor turned into links', async ({ 
   };
   for (const [path, selectors] of Object.entries(pages)) {
     const page = await open({ path });
+    if (selectors.includes(chart[0])) await withChart(page);
     for (const selector of selectors) {
       await expect.poll(() => marked(page, selector), `${path} ${selector}`).toBe(true);
     }
@@ -241,7 +242,7 @@ const refreshed = (page, isSo) =>
 
 /** Lets the page refresh itself until it shows this board. */
 const expectRefreshed = (page, board) =>
-  refreshed(page, () => expect.poll(() => shownBoard(page), REFRESHED).toEqual(board));
+  refreshed(page, () => expectBoard(page, board, REFRESHED));
 
 /** Lets the page refresh itself until it is live. */
 const expectLiveSoon = (page) =>

@@ -19,8 +19,8 @@ import { podiumForTest } from '../support/suite.mjs';
 const SESSIONS = 20;
 const ABORTED = 300;
 const POLLING = '/socket.io/?EIO=4&transport=polling';
-/** Sooner than what is silent is closed. */
-const GIVEN_BACK_WITHIN_MS = 3000;
+/** Sooner than what is silent is closed, where the machine is not slower than that. */
+const ATTEMPTS = 12;
 const RETRY_EVERY_MS = 200;
 
 const env = {
@@ -56,8 +56,7 @@ describe('clients that go while their session is opened', () => {
 
       const join = async () => {
         const viewer = token({ user: randomUUID(), role: 'viewer' });
-        const end = performance.now() + GIVEN_BACK_WITHIN_MS;
-        while (performance.now() < end) {
+        for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
           const joining = connect(podium.url, { token: viewer, localAddress: ATTACKER });
           if (await joining.then(() => true, () => false)) return true;
           // Who tries without a pause is another attack.

@@ -33,32 +33,31 @@ describe('a server with 1,024 open files', () => {
   for (const [name, openFiles] of Object.entries(limits)) {
     it(`${name}, serves others while one address takes them all`, (t) =>
       underAttack(t, { openFiles }, async ({ podium, problem }) => {
-        let log = '';
-        podium.process.stderr.on('data', (text) => (log += text));
         const request = head('GET', '/healthz', [['Host', 'x']]);
         const connections = [];
         const connectAndAsk = async () => {
           const end = performance.now() + OPENING_MS;
           while (connections.length < CONNECTIONS && performance.now() < end) {
-            const connection = await openRaw(podium.url, { localAddress: ATTACKER });
+            const from = { localAddress: ATTACKER, patience: OPENING_MS };
+            const connection = await openRaw(podium.url, from);
             connections.push(connection);
             connection.write(request);
           }
         };
-        // Some may find no server that accepts them.
-        await Promise.allSettled(Array.from({ length: AT_ONCE }, connectAndAsk));
         // Who is silent for longer is closed.
         const askAgain = () => connections.forEach((connection) => connection.write(request));
         const asking = setInterval(askAgain, ASK_EVERY_MS);
         t.after(() => clearInterval(asking));
+        // Some may find no server that accepts them.
+        await Promise.allSettled(Array.from({ length: AT_ONCE }, connectAndAsk));
 
         const ask = () =>
           statusOf(podium.url, 'GET', '/healthz', [], { localAddress: OTHER }).catch(() => 'nothing');
         const statuses = await Promise.all(Array.from({ length: OTHERS }, ask));
         const refused = statuses.filter((status) => status !== 200).length;
         if (refused > 0) problem(`${refused} of ${OTHERS} others were refused`);
-        const lines = log.split('\n').filter((line) => line !== '').length;
-        if (lines > LINES) problem(`${lines} lines were logged, such as ${log.split('\n')[0]}`);
+        const lines = podium.log.text.split('\n').filter((line) => line !== '');
+        if (lines.length > LINES) problem(`${lines.length} lines were logged, such as ${lines[0]}`);
         clearInterval(asking);
         for (const connection of connections) connection.drop();
       }));

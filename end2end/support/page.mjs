@@ -69,6 +69,14 @@ export const refreshSoon = (page) =>
     },
   );
 
+/** Loads a board again until it has its chart: where all is busy it comes without. */
+export const withChart = (page) =>
+  expect(async () => {
+    const chart = page.locator('.legend');
+    if ((await chart.count()) === 0) await page.reload();
+    await expect(chart).toHaveCount(1, { timeout: 1_000 });
+  }).toPass();
+
 /** Waits until every change is shown at once. */
 export const live = (page) => expect(page.locator('[data-connection=live]')).toBeVisible();
 
@@ -88,6 +96,11 @@ export async function shownBoard(page) {
   );
 }
 
-/** Waits until the page shows this board. */
-export const expectBoard = (page, expected) =>
-  expect.poll(() => shownBoard(page)).toEqual(expected);
+/** While a page is loaded again it shows nothing that could be asked for. */
+const isBeingLoaded = (error) => {
+  if (!/Execution context was destroyed/.test(error.message)) throw error;
+};
+
+/** Waits until the page shows this board, loaded again or not; `options` as of `expect.poll`. */
+export const expectBoard = (page, expected, options) =>
+  expect.poll(() => shownBoard(page).catch(isBeingLoaded), options).toEqual(expected);

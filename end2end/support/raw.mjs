@@ -139,14 +139,21 @@ export class RawConnection {
   }
 }
 
-/** A connection of which nothing was said yet, from one of this machine's addresses. */
-export async function openRaw(url, { localAddress } = {}) {
+/**
+ * A connection of which nothing was said yet, from one of this machine's addresses.
+ *
+ * @param {string} url
+ * @param {object} [options]
+ * @param {string} [options.localAddress]
+ * @param {number} [options.patience] milliseconds after which it is given up
+ */
+export async function openRaw(url, { localAddress, patience = SAFETY_MS } = {}) {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), localAddress });
   const connection = new RawConnection(socket);
   const opened = Promise.race([once(socket, 'connect'), connection.closed]);
   // The kernel would go on trying for minutes.
-  await within(SAFETY_MS, opened, () => {
+  await within(patience, opened, () => {
     connection.drop();
     return 'no connection was accepted';
   });

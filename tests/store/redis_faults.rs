@@ -164,9 +164,10 @@ async fn redis_may_stop_and_go_on() {
         server.signal("STOP");
         let stopped = Instant::now();
         is_away(node).await;
+        // Before a probe would have, which comes after 5 s and waits for 2 s.
         let noticed = stopped.elapsed();
         assert!(
-            noticed < Duration::from_secs(4),
+            noticed < Duration::from_millis(6500),
             "noticed after {noticed:?}"
         );
         // The board stays as it was.
@@ -174,7 +175,8 @@ async fn redis_may_stop_and_go_on() {
         let asked = Instant::now();
         let refused = node.store.append(vec![put(9)]).await;
         assert!(matches!(refused, Err(StoreError::Away(_))));
-        assert!(asked.elapsed() < Duration::from_millis(500), "at once");
+        // As whoever waits for an answer of Redis is not.
+        assert!(asked.elapsed() < Duration::from_millis(1500), "at once");
         assert!(matches!(
             node.store.history(crate::suite::user(1), 9).await,
             Err(StoreError::Away(_))
@@ -854,7 +856,7 @@ async fn a_store_closes_while_redis_is_away() {
     let (one, _other) = two_nodes(&server).await;
     server.kill();
     is_away(&one).await;
-    tokio::time::timeout(Duration::from_secs(5), one.store.close())
+    tokio::time::timeout(DEADLINE, one.store.close())
         .await
         .unwrap();
     assert_eq!(*one.store.health().borrow(), Health::Closed);
