@@ -66,7 +66,7 @@ export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }
     while (!over);
   })().catch((error) => {
     failed = true;
-    problem(`the viewer: ${error.message.slice(0, 300)}`);
+    problem(`the viewer: ${inWords(error)}`);
   });
 
   try {
@@ -77,7 +77,7 @@ export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }
     memory.stop();
   }
   // Who is served while the attack lasts is served after it.
-  await viewer.update().catch(({ message }) => problem(`the viewer, after it: ${message.slice(0, 300)}`));
+  await viewer.update().catch((error) => problem(`the viewer, after it: ${inWords(error)}`));
   if (!viewer.isConnected()) problem('the viewer was disconnected');
 
   const more = memory.peak - before;
@@ -93,6 +93,9 @@ export async function underAttack(t, { env, peakBytes = PEAK_BYTES, ...options }
   );
   assert.deepEqual(problems, []);
 }
+
+/** `fetch` says that it failed, and why in a cause of its own. */
+const inWords = ({ message, cause }) => `${message.slice(0, 300)} ${cause ?? ''}`.trim();
 
 const megabytes = (bytes) => `${(bytes / MB).toFixed(1)} MB`;
 
