@@ -41,12 +41,17 @@ export const test = base.extend({
 
 export { expect };
 
-/** Registers players with scores; resolves to their ids, in the order given. */
+/**
+ * Registers players, and gives them their scores then: who is alone takes first place from
+ * nobody. Resolves to their ids, in the order given.
+ */
 export async function players(podium, scores) {
   const ids = {};
-  for (const [name, score] of Object.entries(scores)) {
+  for (const name of Object.keys(scores)) {
     ids[name] = randomUUID();
     await putUser(podium.url, ids[name], name);
+  }
+  for (const [name, score] of Object.entries(scores)) {
     if (score !== 0) await act(podium.url, { userId: ids[name], scoreIncrease: score });
   }
   return ids;

@@ -5,6 +5,7 @@ import { execFile, spawn } from 'node:child_process';
 import { createHmac, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -316,30 +317,42 @@ export function publisherToken() {
 }
 
 /**
- * One HTTP request. `body` is sent as JSON, `text` as it stands but called JSON.
- * Resolves to `{status, contentType, retryAfter, body}` whatever the status.
+ * One HTTP request by a connection of its own, which nobody has closed meanwhile. `body` is
+ * sent as JSON, `text` as it stands but called JSON. Resolves to
+ * `{status, contentType, retryAfter, body}` whatever the status.
  */
 export async function request(url, method, path, { token, body, text } = {}) {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
   const headers = {};
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
-  if (content !== undefined) headers['content-type'] = 'application/json';
+  if (content !== undefined) {
+    headers['content-type'] = 'application/json';
+    headers['content-length'] = Buffer.byteLength(content);
+  }
 
-  const response = await fetch(new URL(path, url), {
-    method,
-    headers,
-    body: content,
-    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-  });
-  const contentType = response.headers.get('content-type') ?? '';
-  const answer = await response.text();
+  const response = await exchange(new URL(path, url), { method, headers, agent: false }, content);
+  const contentType = response.headers['content-type'] ?? '';
   const isJson = /^application\/(\w+\+)?json\b/.test(contentType);
   return {
-    status: response.status,
+    status: response.statusCode,
     contentType,
-    retryAfter: response.headers.get('retry-after') ?? undefined,
-    body: isJson ? JSON.parse(answer) : answer,
+    retryAfter: response.headers['retry-after'],
+    body: isJson ? JSON.parse(response.text) : response.text,
   };
+}
+
+/** Sends this and reads the answer to its end. `fetch` would give up a slow connection. */
+function exchange(url, options, content) {
+  return new Promise((resolve, reject) => {
+    const asked = http.request(url, options, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part) => (text += part));
+      response.once('error', reject).once('end', () => resolve(Object.assign(response, { text })));
+    });
+    const late = () => asked.destroy(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`));
+    asked.once('error', reject).setTimeout(ANSWER_WITHIN_MS, late);
+    asked.end(content);
+  });
 }
 
 /** Registers or changes a user; resolves to the user as the server shows it. */
