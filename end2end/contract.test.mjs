@@ -207,7 +207,7 @@ for (const transport of ['websocket', 'polling']) {
     });
 
     it('sends session_expired when the token ends', async () => {
-      const ending = token({ user: randomUUID(), role: 'viewer', ttlSeconds: 2 });
+      const ending = token({ user: randomUUID(), role: 'viewer', ttlSeconds: 5 });
       const socket = await join({ token: ending });
       assert.deepEqual(await nextEvent(socket, 'session_expired'), {
         message: 'The token has expired',

@@ -12,6 +12,8 @@ import { podiumForTest } from './support/suite.mjs';
 const TOO_MANY_OF_ADDRESS = 'Too many connection attempts from this IP';
 const TOO_MANY_OF_USER = 'Rate limit exceeded';
 const GIVEN_BACK_WITHIN_MS = 30_000;
+/** How long a token lives whose end a test awaits: longer than it takes to connect. */
+const LIVES_S = 6;
 
 const viewer = (user = randomUUID(), ttlSeconds) => token({ user, role: 'viewer', ttlSeconds });
 
@@ -86,7 +88,7 @@ describe('an address with too many sockets', () => {
     it(`may have another when ${name}, and only one`, async (t) => {
       const podium = await podiumForTest(t, { env });
       for (let i = 0; i < 2; i++) await connect(podium.url, { token: viewer() });
-      const ending = await connect(podium.url, { token: viewer(undefined, 3) });
+      const ending = await connect(podium.url, { token: viewer(undefined, LIVES_S) });
       assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
       await end(ending);
       await connectOnceFree(podium.url, { token: viewer() }, TOO_MANY_OF_ADDRESS);
@@ -154,7 +156,7 @@ describe('a user with too many sockets', () => {
       const podium = await podiumForTest(t, { env });
       const user = randomUUID();
       for (let i = 0; i < 2; i++) await connect(podium.url, { token: viewer(user) });
-      const ending = await connect(podium.url, { token: viewer(user, 3) });
+      const ending = await connect(podium.url, { token: viewer(user, LIVES_S) });
       assert.equal(await connectError(podium.url, { token: viewer(user) }), TOO_MANY_OF_USER);
       // Others have places of their own.
       await roundTrip(await connect(podium.url, { token: viewer() }));

@@ -151,7 +151,7 @@ describe('the transport of a socket that has left', () => {
   it('ends after the session has, of which its client is told first', async (t) => {
     const podium = await podiumForTest(t);
     const socket = await connect(podium.url, {
-      token: token({ user: randomUUID(), role: 'viewer', ttlSeconds: 2 }),
+      token: token({ user: randomUUID(), role: 'viewer', ttlSeconds: 5 }),
     });
     const { ws } = socket.io.engine.transport;
     const ended = closed(ws);

@@ -153,7 +153,7 @@ describe('a token that ends', () => {
   it('closes its socket, which is told', async (t) => {
     const podium = await podiumForTest(t);
     const user = await player(podium, 'Ada');
-    const socket = await connect(podium.url, { token: token({ user, ttlSeconds: 2 }) });
+    const socket = await connect(podium.url, { token: token({ user, ttlSeconds: 5 }) });
     const gone = once(socket, 'disconnect');
     await nextEvent(socket, 'session_expired');
     assert.equal((await gone)[0], 'io server disconnect');
@@ -165,7 +165,7 @@ describe('a later token of the same user', () => {
     const podium = await podiumForTest(t);
     const user = await player(podium, 'Ada');
     const [renewed, left] = await Promise.all(
-      [1, 2].map(() => connect(podium.url, { token: token({ user, ttlSeconds: 2 }) })),
+      [1, 2].map(() => connect(podium.url, { token: token({ user, ttlSeconds: 5 }) })),
     );
     const answer = await ask(renewed, 'refresh_token', { token: token({ user, ttlSeconds: 60 }) });
     assert.equal(answer.ok, true);

@@ -25,7 +25,7 @@ async function ask(podium, method, path, credentials) {
 
 /** How a session may end. `heard` is the last that its client is sent. */
 const endings = {
-  'its token ends': { ttlSeconds: 2, heard: 'session_expired' },
+  'its token ends': { ttlSeconds: 5, heard: 'session_expired' },
   'its token is revoked': {
     end: ({ podium, user }) => ask(podium, 'POST', `/api/v1/users/${user}/revoke`, admin()),
     heard: 'session_expired',
