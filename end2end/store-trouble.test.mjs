@@ -44,7 +44,7 @@ import { podiumForTest } from './support/suite.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
 const PODIUM = process.env.PODIUM_BIN ?? join(TARGET, 'release/podium');
-/** Its writer may be at one thing for 2 s, and not for a minute. */
+/** Its writer may be at one thing for 6 s, and not for a minute. */
 const FAULTY = join(TARGET, 'debug/examples/faulty');
 
 /** A request waits for 10 s, and a machine may be busy. */

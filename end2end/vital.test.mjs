@@ -18,8 +18,8 @@ const FAULTY = join(TARGET, 'debug/examples/faulty');
 
 /** The `EX_SOFTWARE` of sysexits.h. */
 const FAILED = 70;
-/** A task may be silent for 10 s, a goodbye takes 5 s; and a machine may be busy. */
-const EXIT_WITHIN_MS = 40_000;
+/** All tasks may be silent for 30 s, a goodbye takes 5 s; and a machine may be busy. */
+const EXIT_WITHIN_MS = 90_000;
 
 const viewer = () => token({ user: randomUUID(), role: 'viewer' });
 
@@ -69,111 +69,114 @@ const task = {
   presence: /^the presence follower /,
 };
 
-describe('a task that must go on', { concurrency: true }, () => {
-  for (const what of ['hub', 'writer', 'presence']) {
-    for (const how of ['panic', 'hang']) {
-      it(`ends the server if it is the ${what} and should ${how}`, async (t) => {
-        const podium = await faultyServer(t);
-        const clients = await watchers(t, podium);
-        podium.fail(how, what);
-        // The writer fails when it writes, and does not answer.
-        if (what === 'writer') {
-          act(podium.url, { userId: podium.player, scoreIncrease: 1 }).catch(() => {});
-        }
-        const [health, readiness] = await Promise.all([
-          complaint(podium),
-          complaint(podium, '/readyz'),
-        ]);
-        for (const { status, detail } of [health, readiness]) {
-          assert.equal(status, 503);
-          assert.match(detail, task[what]);
-          assert.match(detail, how === 'panic' ? /has panicked/ : /hangs/);
-        }
-        if (what !== 'hub') {
-          for (const { socket } of clients) {
-            const notice = await nextEvent(socket, 'system_notification');
-            assert.match(notice.message, /starts again/);
+// They wait for what takes long.
+describe('a server', { concurrency: true }, () => {
+  describe('a task that must go on', { concurrency: true }, () => {
+    for (const what of ['hub', 'writer', 'presence']) {
+      for (const how of ['panic', 'hang']) {
+        it(`ends the server if it is the ${what} and should ${how}`, async (t) => {
+          const podium = await faultyServer(t);
+          const clients = await watchers(t, podium);
+          podium.fail(how, what);
+          // The writer fails when it writes, and does not answer.
+          if (what === 'writer') {
+            act(podium.url, { userId: podium.player, scoreIncrease: 1 }).catch(() => {});
           }
-        }
-        // After any of these, and not after `io server disconnect`, clients come back. A
-        // poll is answered by a packet that says so, also where nobody could be told;
-        // where the process just ends it is a `transport error`.
-        const [websocket, polling] = await Promise.all(clients.map(({ gone }) => gone));
-        assert.match(websocket, /^transport (close|error)$/);
-        assert.equal(polling, 'transport close');
+          const [health, readiness] = await Promise.all([
+            complaint(podium),
+            complaint(podium, '/readyz'),
+          ]);
+          for (const { status, detail } of [health, readiness]) {
+            assert.equal(status, 503);
+            assert.match(detail, task[what]);
+            assert.match(detail, how === 'panic' ? /has panicked/ : /hangs/);
+          }
+          if (what !== 'hub') {
+            for (const { socket } of clients) {
+              const notice = await nextEvent(socket, 'system_notification');
+              assert.match(notice.message, /starts again/);
+            }
+          }
+          // After any of these, and not after `io server disconnect`, clients come back. A
+          // poll is answered by a packet that says so, also where nobody could be told;
+          // where the process just ends it is a `transport error`.
+          const [websocket, polling] = await Promise.all(clients.map(({ gone }) => gone));
+          assert.match(websocket, /^transport (close|error)$/);
+          assert.equal(polling, 'transport close');
+          assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
+          const log = await podium.log.ended;
+          assert.ok(log.includes(health.detail.replace(/;.*/, '; the process ends')), log);
+        });
+      }
+    }
+
+    for (const how of ['panic', 'hang']) {
+      it(`ends the server if it follows Redis and should ${how}`, async (t) => {
+        const redis = await startRedis();
+        t.after(() => redis.kill());
+        const podium = await faultyServer(t, { redis: redis.address() });
+        podium.fail(how, 'writer');
+        act(podium.url, { userId: podium.player, scoreIncrease: 1 }).catch(() => {});
+        assert.match((await complaint(podium)).detail, task.writer);
         assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
-        const log = await podium.log.ended;
-        assert.ok(log.includes(health.detail.replace(/;.*/, '; the process ends')), log);
       });
     }
-  }
 
-  for (const how of ['panic', 'hang']) {
-    it(`ends the server if it follows Redis and should ${how}`, async (t) => {
-      const redis = await startRedis();
-      t.after(() => redis.kill());
-      const podium = await faultyServer(t, { redis: redis.address() });
-      podium.fail(how, 'writer');
-      act(podium.url, { userId: podium.player, scoreIncrease: 1 }).catch(() => {});
-      assert.match((await complaint(podium)).detail, task.writer);
+    it('ends the server if nothing runs any more', async (t) => {
+      const podium = await faultyServer(t);
+      podium.fail('hang', 'runtime');
       assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
     });
-  }
-
-  it('ends the server if nothing runs any more', async (t) => {
-    const podium = await faultyServer(t);
-    podium.fail('hang', 'runtime');
-    assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
   });
-});
 
-describe('a server whose log nobody reads', () => {
-  it('ends rather than hang', async (t) => {
-    const podium = await startPodium({ env: { RUST_LOG: 'debug' }, fails: true });
-    t.after(() => podium.kill());
-    podium.process.stderr.pause();
-    const { hostname, port } = new URL(podium.url);
-    // A line of the log for each connection; and more at once than threads to be hung.
-    const flood = async () => {
-      while (podium.process.exitCode === null) {
-        const connection = connectTcp({ host: hostname, port });
-        connection.on('error', () => {});
-        connection.end('no HTTP\r\n\r\n');
-        await new Promise((resolve) => connection.resume().once('close', resolve));
-      }
-    };
-    for (let i = 0; i < 16; i++) flood();
-    assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
+  describe('whose log nobody reads', () => {
+    it('ends rather than hang', async (t) => {
+      const podium = await startPodium({ env: { RUST_LOG: 'debug' }, fails: true });
+      t.after(() => podium.kill());
+      podium.process.stderr.pause();
+      const { hostname, port } = new URL(podium.url);
+      // A line of the log for each connection; and more at once than threads to be hung.
+      const flood = async () => {
+        while (podium.process.exitCode === null) {
+          const connection = connectTcp({ host: hostname, port });
+          connection.on('error', () => {});
+          connection.end('no HTTP\r\n\r\n');
+          await new Promise((resolve) => connection.resume().once('close', resolve));
+        }
+      };
+      for (let i = 0; i < 16; i++) flood();
+      assert.deepEqual(await exit(podium), { code: FAILED, signal: null });
+    });
   });
-});
 
-describe('a client of a server that has failed', () => {
-  it('comes back by itself to the next one', async (t) => {
-    const env = { LEPTOS_SITE_ADDR: `127.0.0.1:${await freePort()}` };
-    const podium = await faultyServer(t, { env });
-    const [{ socket }] = await watchers(t, podium);
-    podium.fail('panic', 'hub');
-    await exit(podium);
-    const back = once(socket, 'connect');
-    const next = await startPodium({ env, database: podium.database });
-    t.after(() => next.stop());
-    await back;
-    await roundTrip(socket);
-    assert.equal((await request(next.url, 'GET', '/healthz')).status, 200);
+  describe('a client of a server that has failed', () => {
+    it('comes back by itself to the next one', async (t) => {
+      const env = { LEPTOS_SITE_ADDR: `127.0.0.1:${await freePort()}` };
+      const podium = await faultyServer(t, { env });
+      const [{ socket }] = await watchers(t, podium);
+      podium.fail('panic', 'hub');
+      await exit(podium);
+      const back = once(socket, 'connect');
+      const next = await startPodium({ env, database: podium.database });
+      t.after(() => next.stop());
+      await back;
+      await roundTrip(socket);
+      assert.equal((await request(next.url, 'GET', '/healthz')).status, 200);
+    });
   });
-});
 
-describe('a server that was suspended', () => {
-  it('goes on, even after longer than a task may be silent', async (t) => {
-    const podium = await startPodium();
-    t.after(() => podium.stop());
-    podium.process.kill('SIGSTOP');
-    // Nothing happens for which to wait.
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
-    podium.process.kill('SIGCONT');
-    // Long enough for its watch to look again, several times.
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    assert.equal((await request(podium.url, 'GET', '/healthz')).status, 200);
-    assert.equal(podium.process.exitCode, null);
+  describe('that was suspended', () => {
+    it('goes on, even after longer than a task may be silent', async (t) => {
+      const podium = await startPodium();
+      t.after(() => podium.stop());
+      podium.process.kill('SIGSTOP');
+      // Nothing happens for which to wait.
+      await new Promise((resolve) => setTimeout(resolve, 12_000));
+      podium.process.kill('SIGCONT');
+      // Long enough for its watch to look again, several times.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      assert.equal((await request(podium.url, 'GET', '/healthz')).status, 200);
+      assert.equal(podium.process.exitCode, null);
+    });
   });
 });
