@@ -10,6 +10,7 @@ import { describe, it } from 'node:test';
 
 import { io } from 'socket.io-client';
 
+import { crowd } from './support/crowd.mjs';
 import { act, newUser, putUser, token } from './support/podium.mjs';
 import { openPolling } from './support/polling.mjs';
 import { connect, connectError, roundTrip } from './support/socket.mjs';
@@ -22,7 +23,6 @@ const LIMIT = 100;
 /** One more connection each 15 minutes. */
 const env = { PODIUM_LIMITS__ALLOW: '', PODIUM_LIMITS__CONNECTIONS_WINDOW: '25h' };
 const viewer = (user = randomUUID()) => token({ user, role: 'viewer' });
-const times = (count, make) => Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 
 /** A stock client: it comes back by itself, a second or so after it has lost its link. */
 const stock = (podium, transports = ['websocket']) =>
@@ -68,7 +68,7 @@ async function hitAndRun(podium) {
 describe('a hundred stock clients behind one address', () => {
   it('all come back when all links break at once, and nobody beside them comes in', async (t) => {
     const podium = await podiumForTest(t, { env });
-    const sockets = await times(LIMIT, () => stock(podium));
+    const sockets = await crowd(LIMIT, () => stock(podium));
     assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
     const outcomes = await Promise.all(sockets.map(back));
     assert.deepEqual([...new Set(outcomes)], ['there again']);
@@ -87,18 +87,18 @@ describe('a hundred stock clients behind one address', () => {
       await once(poll, 'finish');
       return { poll, session };
     };
-    const clients = await times(LIMIT, aborted);
+    const clients = await crowd(LIMIT, aborted);
     assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
     for (const { poll } of clients) poll.destroy();
     for (const { session } of clients) while (await session.isOpen());
-    await times(LIMIT, () => connect(podium.url, { token: viewer() }));
+    await crowd(LIMIT, () => connect(podium.url, { token: viewer() }));
     assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
   });
 });
 
 describe('a hundred pages behind one address, of which each remains the same viewer', () => {
   const open = (podium, tokens) =>
-    Promise.all(tokens.map((token) => connect(podium.url, { token })));
+    crowd(tokens.length, (i) => connect(podium.url, { token: tokens[i] }));
   const liveIn = async (podium, token) => {
     const headers = { authorization: `Bearer ${token}` };
     return (await fetch(new URL('/page/rows', podium.url), { headers })).headers.get('live-in');
@@ -122,7 +122,7 @@ describe('an anonymous flood', () => {
     const podium = await podiumForTest(t, { env });
     let joined = 0;
     for (let i = 0; i < 50; i++) {
-      const outcomes = await times(10, () => hitAndRun(podium));
+      const outcomes = await crowd(10, () => hitAndRun(podium));
       joined += outcomes.filter((outcome) => outcome === 'joined').length;
     }
     assert.ok(joined >= LIMIT && joined <= 2 * LIMIT + 5, `${joined} joined`);
@@ -150,8 +150,8 @@ describe('signed-in users behind one address', () => {
     const podium = await podiumForTest(t, { env });
     const users = [];
     for (let i = 0; i < 130; i++) users.push(await newUser(podium, `Player ${i}`));
-    await times(130, (i) => connect(podium.url, { token: token({ user: users[i] }) }));
-    await times(LIMIT, () => connect(podium.url, { token: viewer() }));
+    await crowd(130, (i) => connect(podium.url, { token: token({ user: users[i] }) }));
+    await crowd(LIMIT, () => connect(podium.url, { token: viewer() }));
     assert.equal(await connectError(podium.url, { token: viewer() }), TOO_MANY_OF_ADDRESS);
     // Over its limits, the address still has room for who is somebody.
     await roundTrip(await connect(podium.url, { token: token({ user: users[0] }) }));
@@ -232,7 +232,7 @@ describe('the rows of a page that is not live', () => {
     };
     const [one, other] = [viewer(), viewer()];
     assert.equal(await liveIn(one), '0');
-    const sockets = await times(LIMIT, () => connect(podium.url, { token: viewer() }));
+    const sockets = await crowd(LIMIT, () => connect(podium.url, { token: viewer() }));
     const between = (seconds, least, most) =>
       assert.ok(seconds >= least && seconds <= most, `in ${seconds} s`);
     between(Number(await liveIn(one)), 600, 901);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 
+import { crowd } from './support/crowd.mjs';
 import { request, token } from './support/podium.mjs';
 import { openPolling } from './support/polling.mjs';
 import { connect, connectError, nextEvent, received, roundTrip } from './support/socket.mjs';
@@ -82,7 +83,7 @@ describe('an address with too many connections', () => {
   });
 });
 
-describe('an address with too many sockets', () => {
+describe('an address with too many sockets', { concurrency: true }, () => {
   const env = limits({ ...plenty, SOCKETS_PER_IP: 3 });
   for (const [name, end] of Object.entries(endings)) {
     it(`may have another when ${name}, and only one`, async (t) => {
@@ -149,7 +150,7 @@ describe('a client that connects twice by one session', () => {
   });
 });
 
-describe('a user with too many sockets', () => {
+describe('a user with too many sockets', { concurrency: true }, () => {
   const env = limits({ ...plenty, SOCKETS_PER_USER: 3 });
   for (const [name, end] of Object.entries(endings)) {
     it(`may have another when ${name}, and only one`, async (t) => {
@@ -202,12 +203,10 @@ describe('a venue whose guests share one address', () => {
   /** More than the limits of one address, which are 100 connections and 200 sockets. */
   const GUESTS = 250;
   const arrive = (podium, options) =>
-    Promise.all(
-      Array.from({ length: GUESTS }, async () => {
-        const socket = await connect(podium.url, { token: viewer(), ...options });
-        await roundTrip(socket);
-      }),
-    );
+    crowd(GUESTS, async () => {
+      const socket = await connect(podium.url, { token: viewer(), ...options });
+      await roundTrip(socket);
+    });
 
   it('gets everybody in when it is allowed', async (t) => {
     const env = limits({ ALLOW: '192.0.2.0/24,127.0.0.1' });
