@@ -265,12 +265,15 @@ describe('a server that is about to stop', () => {
     const podium = await podiumForTest(t, { env: { PODIUM_SHUTDOWN__NOTICE: '30s' } });
     const ask = () => fetch(new URL('/readyz', podium.url));
     assert.equal((await ask()).headers.get('retry-after'), null);
+    // It does not wait for an empty house.
+    const guest = await connect(podium.url, { token: viewer() });
     const stopped = podium.stop();
     let response;
     do response = await ask();
     while (response.status === 200);
     assert.equal(response.status, 503);
     assert.equal(response.headers.get('retry-after'), '1');
+    guest.disconnect();
     assert.equal((await stopped).code, 0);
   });
 });

@@ -3,7 +3,7 @@
 
 use std::{
     num::NonZeroU64,
-    process::{Command as Process, Stdio},
+    process::{Child, Command as Process, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -559,8 +559,25 @@ async fn board_of(url: &str, actions: u64) {
     running.store.close().await;
 }
 
-/// Starts `podium migrate`, and kills it as soon as this is so.
-async fn kill_when(from: &str, to: &str, what: &str, mut is_so: impl FnMut() -> bool) {
+/// Starts `podium migrate`, and kills it as soon as some of the board is there. Where the
+/// machine stalls all of it is there by then: then once more, after `forget`.
+async fn kill_when_some_is_there(
+    from: &str,
+    to: &str,
+    mut is_so: impl FnMut() -> bool,
+    mut forget: impl FnMut(),
+) {
+    for _ in 0..20 {
+        if is_killed_when(from, to, &mut is_so).await {
+            return;
+        }
+        forget();
+    }
+    panic!("it always came to its end before it was killed");
+}
+
+/// Whether it was killed before its end.
+async fn is_killed_when(from: &str, to: &str, mut is_so: impl FnMut() -> bool) -> bool {
     let mut child = Process::new(env!("CARGO_BIN_EXE_podium"))
         .args(["migrate", "--from", from, "--to", to])
         .current_dir(std::env::temp_dir())
@@ -568,9 +585,15 @@ async fn kill_when(from: &str, to: &str, what: &str, mut is_so: impl FnMut() -> 
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for(what, || is_so() || child.try_wait().unwrap().is_some()).await;
+    let ended = |child: &mut Child| child.try_wait().unwrap();
+    wait_for("some of it is there", || {
+        is_so() || ended(&mut child).is_some()
+    })
+    .await;
     child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "killed before its end");
+    let status = child.wait().unwrap();
+    assert!(status.success() || status.code().is_none(), "{status}");
+    !status.success()
 }
 
 async fn expect_closed(url: &str) {
@@ -592,10 +615,8 @@ async fn killed_on_the_way_to_redis_it_begins_again() {
     let wanted = seen(&running).await;
     running.store.close().await;
     for enough in [1, 10_000, 25_000] {
-        kill_when(&file, &redis, "some of it is there", || {
-            server.ask::<u64>(&["XLEN", "podium:{main}:log"]) >= enough
-        })
-        .await;
+        let is_so = || server.ask::<u64>(&["XLEN", "podium:{main}:log"]) >= enough;
+        kill_when_some_is_there(&file, &redis, is_so, || server.ask(&["FLUSHALL"])).await;
         expect_closed(&redis).await;
     }
     migrate(&file, &redis, Rules::default()).await.unwrap();
@@ -615,10 +636,13 @@ async fn killed_on_the_way_to_a_file_it_begins_again() {
     node.store.close().await;
     let path = files.0.path().join("a.db");
     for enough in [0, 19_000, MANY] {
-        kill_when(&redis, &file, "some of it is there", || {
-            written_to(&path).is_some_and(|written| written >= enough)
-        })
-        .await;
+        let is_so = || written_to(&path).is_some_and(|written| written >= enough);
+        let forget = || {
+            for it in std::fs::read_dir(files.0.path()).unwrap() {
+                std::fs::remove_file(it.unwrap().path()).unwrap();
+            }
+        };
+        kill_when_some_is_there(&redis, &file, is_so, forget).await;
         expect_closed(&file).await;
     }
     migrate(&redis, &file, Rules::default()).await.unwrap();
