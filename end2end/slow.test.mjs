@@ -15,6 +15,8 @@ const ROWS = 200;
 const WATCHERS = 20;
 /** Each is a tick of its own, because it is waited for. */
 const TICKS = 120;
+/** For who polls: a session that takes nothing for 30 s is closed, however slow all are. */
+const TICKS_OF_POLLING = 40;
 
 const viewer = () => token({ user: randomUUID(), role: 'viewer' });
 const users = Array.from({ length: ROWS + 20 }, () => randomUUID());
@@ -128,7 +130,7 @@ describe('a client that does not read', () => {
     await slow.emit('subscribe_scoreboard');
     // What it asks for and does not read fills more than there is room for.
     for (let i = 0; i < 40; i++) await slow.send(...Array(5).fill('42["subscribe_scoreboard"]'));
-    const { seqs, sent } = await watchBeside(podium, TICKS);
+    const { seqs, sent } = await watchBeside(podium, TICKS_OF_POLLING);
     assertEachOnce({ seqs, sent });
     let board;
     let bytes = 0;
