@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { balancers, startBalancer } from './support/balancers.mjs';
-import { act, freePort, leaderboard, putUser, request, startPodium, token } from './support/podium.mjs';
+import { act, action, freePort, leaderboard, postActions, putUser, request, startPodium, token } from './support/podium.mjs';
 import { startRedis } from './support/redis.mjs';
 import { connect, connectError, disconnectAll, nextEvent, roundTrip } from './support/socket.mjs';
 
@@ -49,10 +49,10 @@ async function startNodes(balancer, env = () => ({})) {
     };
     ends.push(() => Promise.all(nodes.map((node) => node.kill())));
     await Promise.all(ports.map((_, i) => start(i)));
-    const { url, stop: stopBalancer } = await startBalancer(balancer, nodes);
+    const { url, log, stop: stopBalancer } = await startBalancer(balancer, nodes);
     ends.push(stopBalancer);
     /** `start` starts another node where one has ended. */
-    return { url, nodes, start, stop };
+    return { url, nodes, start, stop, log };
   } catch (error) {
     await stop();
     throw error;
@@ -210,15 +210,15 @@ for (const balancer of balancers) {
             await request(cluster.url, 'GET', '/api/v1/leaderboard'),
             await request(cluster.url, 'GET', '/'),
           ];
+          answers.push(await postActions(cluster, action({ userId: user, scoreIncrease: 1 })));
           failures.push(...answers.filter(({ status }) => status !== 200));
-          await act(cluster.url, { userId: user, scoreIncrease: 1 });
           await roundTrip(await watch(cluster.url, addresses[i], { transports: ['websocket'] }));
         }
         await cluster.start(i);
         // As one who replaces nodes waits: two of them are enough, and one may not be.
         await isUsed(cluster, i);
       }
-      assert.deepEqual(failures, []);
+      assert.deepEqual(failures, [], cluster.log());
       await expectAllToShow(cluster, user, sockets);
     });
   });

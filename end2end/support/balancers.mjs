@@ -121,6 +121,8 @@ export async function startBalancer(name, nodes, { path: underPath } = {}) {
   }
   return {
     url,
+    /** What it has said of nodes that failed. */
+    log: () => errors,
     stop: () => {
       child.kill('SIGTERM');
       return within(EXIT_WITHIN_MS, exited, () => `${name} did not stop:\n${errors}`);
