@@ -212,7 +212,10 @@ for (const balancer of balancers) {
           ];
           answers.push(await postActions(cluster, action({ userId: user, scoreIncrease: 1 })));
           failures.push(...answers.filter(({ status }) => status !== 200));
-          await roundTrip(await watch(cluster.url, addresses[i], { transports: ['websocket'] }));
+          const viewer = await watch(cluster.url, addresses[i], { transports: ['websocket'] });
+          await roundTrip(viewer);
+          // One comes and goes: of hundreds who stay all would come to the others at once.
+          viewer.disconnect();
         }
         await cluster.start(i);
         // As one who replaces nodes waits: two of them are enough, and one may not be.
