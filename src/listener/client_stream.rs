@@ -46,6 +46,17 @@ impl ClientStream {
         _ = self.0.0.ready(Interest::ERROR).await;
     }
 
+    /// From now on the kernel gives the client up whom it has sent something, or asked
+    /// whether it is still there, for so long in vain (RFC 5482).
+    ///
+    /// Not for a stream on which much is sent: Linux counts the time too in which a client
+    /// that reads steadily keeps its window full.
+    #[cfg(target_os = "linux")]
+    pub fn give_up_after(&self, time: Duration) {
+        // One that is broken is given up already.
+        _ = socket2::SockRef::from(&self.0.0).set_tcp_user_timeout(Some(time));
+    }
+
     /// When it is closed, what the client has not taken is thrown away, and the client is told
     /// at once by a reset.
     pub(super) fn discard_unsent(&self) {

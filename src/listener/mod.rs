@@ -53,18 +53,13 @@ const MAX_HEAD: usize = 32 * 1024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a line of a head has beside name and value: `: ` and its end.
 const LINE: usize = 4;
-/// How long sent data may go without an acknowledgement before the connection is given up
-/// (RFC 5482), so that it has gone. Linux counts it also while a client that reads steadily
-/// keeps its window full, so it is longer than such a client takes for a large answer; who
-/// reads nothing is closed by [`LeastRate`].
-const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
 /// How long a connection may be silent before the first keepalive probe.
 const SILENT: Duration = Duration::from_secs(10);
 /// After running out of file descriptors, for some to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How much of what is to be sent the kernel keeps unsent for a client, in bytes: more
 /// would only be older by the time it is read.
-const UNSENT: u32 = 64 * 1024;
+const UNSENT: u32 = 32 * 1024;
 
 /// The connections that are open.
 pub struct Connections {
@@ -243,8 +238,6 @@ fn uri_length(uri: &Uri) -> usize {
 fn set_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT)?;
     // So a peer that has vanished is found even if there is nothing to send to it.

@@ -46,6 +46,11 @@ const POLICY_VIOLATION: u16 = 1008;
 /// How long a client that is refused has to read why, and to close the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long a client may acknowledge nothing: one that has vanished takes the place of the
+/// one that comes back in its stead.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
 /// How much of what such a client still sends is read and dropped, in bytes.
 const LINGER_BYTES: u64 = 64 * 1024;
 
@@ -101,7 +106,10 @@ impl<L: Library> Front<L> {
             let Ok(parts) = upgraded.downcast::<TokioIo<LeastRate<ClientStream>>>() else {
                 return session.close();
             };
-            let counted = Counted::new(parts.io.into_inner(), parts.read_buf, session, connection);
+            let stream = parts.io.into_inner();
+            #[cfg(target_os = "linux")]
+            stream.get_ref().give_up_after(UNACKNOWLEDGED);
+            let counted = Counted::new(stream, parts.read_buf, session, connection);
             let socket = websocket(counted, &shutdown, sid.is_none());
             // From here on a task of the library runs it.
             if let Ok(ready) = ServiceExt::<Upgraded>::ready(&mut library).await {

@@ -68,9 +68,10 @@ impl Changes {
         self.are_there
     }
 
-    /// What was written until now was right.
+    /// What [`are_there`](Self::are_there) has told was right. What was written since then
+    /// is still to be told.
     pub(super) fn forget(&mut self) {
-        if self.are_there().is_some() {
+        if self.are_there.is_some() {
             self.are_there = Some(false);
         }
     }
@@ -110,6 +111,9 @@ mod tests {
         for _ in 0..1000 {
             std::fs::write(&path, "as it was").unwrap();
         }
+        // Written after the last question: it is told with the next.
+        changes.forget();
+        assert_eq!(changes.are_there(), Some(true));
         changes.forget();
         assert_eq!(changes.are_there(), Some(false));
         drop(File::create(&path).unwrap());

@@ -157,6 +157,7 @@ impl Guard {
     pub(super) fn take_as_it_is(&mut self) {
         if let Ok(metadata) = self.database.look() {
             self.stamp = Stamp::of(&metadata);
+            self.changes.are_there();
             self.changes.forget();
         }
     }
