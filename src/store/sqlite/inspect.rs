@@ -68,7 +68,7 @@ pub(super) enum Problem {
     Mixed(String),
     #[error(
         "it is a copy of a file in use without the write-ahead log (-wal) that belonged beside \
-         it: the latest entries are missing"
+         it: the latest entries are missing, unless sqlite3 made the copy by .backup"
     )]
     WithoutLog,
     #[error(
