@@ -24,7 +24,7 @@ use podium::{
     live::LiveBoard,
     serve::Server,
     store::{
-        self, AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store,
+        self, AllNodes, Command, Connected, Fold, Health, History, Opened, Outcome, Store,
         StoreError,
     },
     vital::Vitals,
@@ -170,9 +170,9 @@ impl Store for Faulty<Arc<dyn Store>> {
         self.inner.history(user, points)
     }
 
-    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+    fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
         self.faults.meet("presence");
-        self.inner.attendance(here)
+        self.inner.presence(here)
     }
 
     fn now(&self) -> Timestamp {

@@ -156,7 +156,8 @@ async fn play(live: LiveBoard, mut players: Vec<Player>, mut random: StdRng) {
         let actions = (0..burst).map(|_| action(&players, &mut random)).collect();
         match live.append(actions).await {
             // Players play on, and what they do meanwhile does not count.
-            Ok(_) | Err(StoreError::Away(_) | StoreError::Unwritable(_) | StoreError::NoAnswer) => {
+            Ok(_)
+            | Err(StoreError::Unreachable(_) | StoreError::Unwritable(_) | StoreError::NoAnswer) => {
             }
             Err(error) => {
                 tracing::warn!(%error, "the demo has ended");

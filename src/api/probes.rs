@@ -56,7 +56,7 @@ async fn readyz(State(probes): State<Probes>) -> Result<&'static str, Problem> {
     match &*probes.live.health().borrow() {
         Health::Open => Ok("ready\n"),
         // Every node is in the same case, and shows the board that it has.
-        Health::Away => Ok("ready\nstore: away\n"),
+        Health::Unreachable => Ok("ready\nstore: away\n"),
         Health::Unwritable(why) => Err(StoreError::Unwritable(why.clone()).into()),
         Health::Closed => Err(Problem::unavailable("the store has failed; see the log")),
     }

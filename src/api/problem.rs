@@ -220,7 +220,7 @@ impl From<StoreError> for Problem {
         log(&error, "a request could not be stored");
         match error {
             // Perhaps all that is lost is the answer.
-            StoreError::Away(_) => Problem::unavailable(
+            StoreError::Unreachable(_) => Problem::unavailable(
                 "the store cannot be reached: send the same again a little later, and what was \
                  stored already is not counted twice",
             ),
@@ -243,7 +243,7 @@ impl From<StoreError> for Problem {
 /// so too.
 fn log(error: &StoreError, what: &str) {
     match error {
-        StoreError::Away(_) | StoreError::Unwritable(_) => tracing::debug!(%error, "{what}"),
+        StoreError::Unreachable(_) | StoreError::Unwritable(_) => tracing::debug!(%error, "{what}"),
         _ => tracing::warn!(%error, "{what}"),
     }
 }
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(retry_after(Problem::unavailable("wait")).unwrap(), "1");
         let error = StoreError::InUse("podium.db".into());
         assert_eq!(retry_after(error.into()).unwrap(), "1");
-        let error = StoreError::Away("connection refused to 192.0.2.1".into());
+        let error = StoreError::Unreachable("connection refused to 192.0.2.1".into());
         let unreachable = Problem::from(error);
         assert_eq!(unreachable.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(

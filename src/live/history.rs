@@ -71,7 +71,7 @@ impl Histories {
     /// Logs that a history could not be read.
     fn failed(&self, error: &StoreError) {
         // A store that cannot be reached says so itself.
-        if !matches!(error, StoreError::Away(_))
+        if !matches!(error, StoreError::Unreachable(_))
             && let Some(suppressed) = self.failures.allow(Instant::now())
         {
             tracing::error!(%error, suppressed, "a history could not be read");

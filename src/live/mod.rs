@@ -22,7 +22,7 @@ use crate::{
     limits::Refusals,
     metrics::Metrics,
     store::{
-        AllNodes, Attendance, Command, Health, LONGEST_APPEND, Opened, Outcome, Ready, Receipt,
+        AllNodes, Command, Connected, Health, LONGEST_APPEND, Opened, Outcome, Ready, Receipt,
         Refusal, Store, StoreError,
     },
 };
@@ -184,12 +184,12 @@ impl LiveBoard {
     }
 
     /// Reports how many are connected here, and returns how many are to all nodes; see
-    /// [`Store::attendance`].
+    /// [`Store::presence`].
     ///
     /// # Errors
     /// If the store cannot be reached.
-    pub async fn attendance(&self, here: Attendance) -> Result<AllNodes, StoreError> {
-        self.store.attendance(here).await
+    pub async fn presence(&self, here: Connected) -> Result<AllNodes, StoreError> {
+        self.store.presence(here).await
     }
 
     /// Gives back the memory of searches and histories that nobody asks for any more.
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn is_unreachable(error: &StoreError) -> bool {
-        matches!(error, StoreError::Away(_))
+        matches!(error, StoreError::Unreachable(_))
     }
 
     #[tokio::test]
@@ -317,9 +317,9 @@ mod tests {
     #[tokio::test]
     async fn while_the_store_is_unreachable_the_board_can_be_read() {
         let (live, _folder) = live(log(1, 3, &[1, 2]));
-        assert_eq!(*live.health().borrow(), Health::Away);
+        assert_eq!(*live.health().borrow(), Health::Unreachable);
         let appended = live.append(vec![Command::DeleteUser(user(1))]).await;
-        assert!(matches!(appended, Err(StoreError::Away(_))));
+        assert!(matches!(appended, Err(StoreError::Unreachable(_))));
         let history = live.history(Client::Server, user(1), 9).await;
         assert!(matches!(history, Err(Unanswered::Failed(error)) if is_unreachable(&error)));
         let chart = live.race_chart(9).await;

@@ -17,15 +17,15 @@ struct Unreachable(watch::Receiver<Health>, fn() -> StoreError);
 
 impl Store for Unreachable {
     fn append(&self, _: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
-        Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+        Box::pin(async { Err(StoreError::Unreachable("it is gone".into())) })
     }
 
     fn history(&self, _: UserId, _: usize) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
         Box::pin(async { Err((self.1)()) })
     }
 
-    fn attendance(&self, _: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
-        Box::pin(async { Err(StoreError::Away("it is gone".into())) })
+    fn presence(&self, _: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+        Box::pin(async { Err(StoreError::Unreachable("it is gone".into())) })
     }
 
     fn now(&self) -> Timestamp {
@@ -43,13 +43,13 @@ impl Store for Unreachable {
 
 /// A board over a store that is unreachable, and by what it is filled.
 pub(crate) fn live(opened: Opened) -> (LiveBoard, impl Fold) {
-    live_over(opened, || StoreError::Away("it is gone".into()))
+    live_over(opened, || StoreError::Unreachable("it is gone".into()))
 }
 
 /// The same, where this is why no history can be read.
 pub(crate) fn live_over(opened: Opened, unread: fn() -> StoreError) -> (LiveBoard, impl Fold) {
     let shared = Arc::new(Shared::new(opened));
-    let (_, health) = watch::channel(Health::Away);
+    let (_, health) = watch::channel(Health::Unreachable);
     let store = Arc::new(Unreachable(health, unread));
     let live = LiveBoard::new(shared.clone(), store, &LimitsTable::default());
     (live, Folder(shared))

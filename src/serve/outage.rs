@@ -35,9 +35,9 @@ pub(super) async fn follow(
             // Back already, or closed for good.
             continue;
         };
-        let away = away(time());
-        let id = away.id;
-        announce(away, None).await;
+        let unreachable = unreachable(time());
+        let id = unreachable.id;
+        announce(unreachable, None).await;
         let mut reason = None;
         while !is_open(&health.borrow_and_update()) {
             reason = announce_reason(&health, reason, time(), &announce).await;
@@ -83,7 +83,7 @@ fn is_closed(health: &Health) -> bool {
 }
 
 fn is_down(health: &Health) -> bool {
-    matches!(health, Health::Away | Health::Unwritable(_))
+    matches!(health, Health::Unreachable | Health::Unwritable(_))
 }
 
 /// Waits until the store is so; `false` if it will never be, because it is closed.
@@ -99,7 +99,7 @@ fn unwritable(why: &str, now: Timestamp) -> Announcement {
         message: format!("Nothing can be stored, because {why}").into(),
         severity: Severity::Error,
         audience: Audience::Role(Role::Admin),
-        ..away(now)
+        ..unreachable(now)
     }
 }
 
@@ -112,7 +112,7 @@ fn writes_again(now: Timestamp) -> Announcement {
     }
 }
 
-fn away(now: Timestamp) -> Announcement {
+fn unreachable(now: Timestamp) -> Announcement {
     Announcement {
         message: "New results cannot be taken at the moment: the board shows the last ones".into(),
         severity: Severity::Warning,
@@ -176,9 +176,9 @@ mod tests {
                 .ok()?
         }
 
-        /// Waits until it is known that the store is away.
-        async fn away(&self, times: u64) {
-            self.health.send_replace(Health::Away);
+        /// Waits until it is known that the store is unreachable.
+        async fn unreachable(&self, times: u64) {
+            self.health.send_replace(Health::Unreachable);
             while self.metrics.store_outages.get() < times {
                 tokio::task::yield_now().await;
             }
@@ -190,15 +190,18 @@ mod tests {
         let mut outage = outage();
         let mut ids = Vec::new();
         for times in 1..3 {
-            outage.away(times).await;
-            let (away, replaces) = outage.next().await.unwrap();
-            assert_eq!((away.severity, replaces), (Severity::Warning, None));
+            outage.unreachable(times).await;
+            let (unreachable, replaces) = outage.next().await.unwrap();
+            assert_eq!((unreachable.severity, replaces), (Severity::Warning, None));
             assert_eq!(outage.next().await, None, "it lasts, and was said");
             outage.health.send_replace(Health::Open);
             let (back, replaces) = outage.next().await.unwrap();
-            assert_eq!((back.severity, replaces), (Severity::Info, Some(away.id)));
+            assert_eq!(
+                (back.severity, replaces),
+                (Severity::Info, Some(unreachable.id))
+            );
             assert_eq!(outage.next().await, None);
-            ids.extend([away.id, back.id]);
+            ids.extend([unreachable.id, back.id]);
         }
         ids.sort_unstable();
         ids.dedup();
@@ -244,7 +247,7 @@ mod tests {
     async fn a_short_outage_is_counted_and_not_announced() {
         let mut outage = outage();
         for times in 1..4 {
-            outage.away(times).await;
+            outage.unreachable(times).await;
             tokio::time::advance(PATIENCE / 2).await;
             outage.health.send_replace(Health::Open);
             assert_eq!(outage.next().await, None);
@@ -255,7 +258,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_announced_of_a_store_that_is_closed() {
         let mut outage = outage();
-        outage.away(1).await;
+        outage.unreachable(1).await;
         outage.next().await.unwrap();
         outage.health.send_replace(Health::Closed);
         // The follower has ended.

@@ -5,21 +5,21 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     live::LiveBoard,
-    store::{ATTENDANCE_EVERY, AllNodes, Attendance, Health},
+    store::{AllNodes, Connected, Health, PRESENCE_EVERY},
 };
 
 /// Goes on until the store is closed. While it is unreachable, the last counts stay.
 pub(super) async fn follow(live: LiveBoard) {
     let metrics = live.metrics().clone();
-    let mut every = interval(ATTENDANCE_EVERY);
+    let mut every = interval(PRESENCE_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let here = Attendance {
+        let here = Connected {
             sockets: metrics.sockets.get().unsigned_abs(),
             users: metrics.users_online.get().unsigned_abs(),
         };
-        if let Ok(AllNodes { nodes, all }) = live.attendance(here).await {
+        if let Ok(AllNodes { nodes, all }) = live.presence(here).await {
             metrics.nodes.set(nodes.cast_signed());
             metrics.all_sockets.set(all.sockets.cast_signed());
             metrics.all_users_online.set(all.users.cast_signed());

@@ -111,7 +111,7 @@ async fn open_at_last<T>(
     let mut said: Option<(String, Instant)> = None;
     loop {
         let reason = match open().await {
-            Err(StoreError::Away(reason)) => reason,
+            Err(StoreError::Unreachable(reason)) => reason,
             result => return result,
         };
         let is_known = said
@@ -187,7 +187,7 @@ mod tests {
         let attempts = AtomicU32::new(0);
         let opened = open_at_last(&why, "redis://h", async || {
             match attempts.fetch_add(1, Ordering::Relaxed) {
-                0..20 => Err(StoreError::Away("redis://h: it is loading".into())),
+                0..20 => Err(StoreError::Unreachable("redis://h: it is loading".into())),
                 attempt => Ok(attempt),
             }
         });

@@ -61,12 +61,12 @@ pub trait Store: Send + Sync + 'static {
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>>;
 
-    /// Says how many are connected to this node, and asks how many are to all. It is to
-    /// be called every [`ATTENDANCE_EVERY`]: who does not is not counted any more.
+    /// Reports how many are connected to this node, and returns how many are to all. It is to
+    /// be called every [`PRESENCE_EVERY`]: a node that does not is not counted any more.
     ///
     /// # Errors
     /// If the store cannot be reached.
-    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>>;
+    fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>>;
 
     /// The time by the clock that times entries, which all nodes of a board share.
     fn now(&self) -> Timestamp;
@@ -85,15 +85,15 @@ pub const LONGEST_WRITE: Duration = Duration::from_secs(60);
 /// How long whoever sends commands waits for a store that does not answer.
 pub const LONGEST_APPEND: Duration = Duration::from_secs(10);
 
-/// How often a node says how many are connected to it.
-pub const ATTENDANCE_EVERY: Duration = Duration::from_secs(5);
+/// How often a node reports how many are connected to it.
+pub const PRESENCE_EVERY: Duration = Duration::from_secs(5);
 
 /// How many are connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attendance {
+pub struct Connected {
     /// Sockets.
     pub sockets: u64,
-    /// Users, by however many sockets; whoever is connected to two nodes is two.
+    /// Users, by however many sockets; one who is connected to two nodes is two.
     pub users: u64,
 }
 
@@ -103,7 +103,7 @@ pub struct AllNodes {
     /// Nodes.
     pub nodes: u64,
     /// What is connected to them.
-    pub all: Attendance,
+    pub all: Connected,
 }
 
 /// Can a store do what it is for?
@@ -111,9 +111,9 @@ pub struct AllNodes {
 pub enum Health {
     /// It takes commands.
     Open,
-    /// It cannot be reached, and tries to come back by itself: commands are refused
-    /// with [`StoreError::Away`], and the board stays as it was.
-    Away,
+    /// It cannot be reached, and reconnects by itself: commands are refused
+    /// with [`StoreError::Unreachable`], and the board stays as it was.
+    Unreachable,
     /// It is there and cannot write, for the reason that these words give: commands are
     /// refused with [`StoreError::Unwritable`], and the board stays as it was. The words
     /// follow "nothing can be stored, because", say what to do, and are for anybody: they
@@ -338,7 +338,7 @@ pub enum StoreError {
     /// The store cannot be reached now. Some of the commands may have been accepted:
     /// sent again, they are answered as they were then.
     #[error("the store cannot be reached: {0}")]
-    Away(String),
+    Unreachable(String),
     /// The store is closed, or its writer has ended.
     #[error("the store is closed")]
     Closed,

@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, time::Duration};
 use podium::{
     board::{BoardId, Direction, Operator, Rules, Score},
     store::{
-        self, Action, ActionId, AllNodes, Attendance, Command, Receipt, StoreError, StoreUrl,
+        self, Action, ActionId, AllNodes, Command, Connected, Receipt, StoreError, StoreUrl,
         redis::Retention,
     },
 };
@@ -384,20 +384,20 @@ async fn nodes_know_how_many_are_connected_to_all() {
     let server = Server::new();
     let one = server.open(Rules::default()).await;
     let other = server.open(Rules::default()).await;
-    let here = |sockets, users| Attendance { sockets, users };
+    let here = |sockets, users| Connected { sockets, users };
     let all = |nodes, sockets, users| AllNodes {
         nodes,
         all: here(sockets, users),
     };
-    let told = one.store.attendance(here(5, 3)).await.unwrap();
-    assert_eq!(told, all(1, 5, 3));
-    let told = other.store.attendance(here(7, 7)).await.unwrap();
-    assert_eq!(told, all(2, 12, 10));
-    let told = one.store.attendance(here(0, 0)).await.unwrap();
-    assert_eq!(told, all(2, 7, 7));
-    // What a node told long ago, before it died, is not counted, nor kept.
+    let total = one.store.presence(here(5, 3)).await.unwrap();
+    assert_eq!(total, all(1, 5, 3));
+    let total = other.store.presence(here(7, 7)).await.unwrap();
+    assert_eq!(total, all(2, 12, 10));
+    let total = one.store.presence(here(0, 0)).await.unwrap();
+    assert_eq!(total, all(2, 7, 7));
+    // What a node reported long ago, before it died, is neither counted nor stored.
     let _: u64 = server.ask(&["HSET", "podium:{main}:nodes", "died", "1000 9 9"]);
-    let told = one.store.attendance(here(1, 1)).await.unwrap();
-    assert_eq!(told, all(2, 8, 8));
+    let total = one.store.presence(here(1, 1)).await.unwrap();
+    assert_eq!(total, all(2, 8, 8));
     assert_eq!(server.ask::<u64>(&["HLEN", "podium:{main}:nodes"]), 2);
 }

@@ -32,10 +32,13 @@ async fn two_nodes(server: &Server) -> (Running, Running) {
     (one, other)
 }
 
-async fn is_away(node: &Running) {
+async fn is_unreachable(node: &Running) {
     let mut health = node.store.health();
-    let away = health.wait_for(|health| *health == Health::Away);
-    tokio::time::timeout(DEADLINE, away).await.unwrap().unwrap();
+    let unreachable = health.wait_for(|health| *health == Health::Unreachable);
+    tokio::time::timeout(DEADLINE, unreachable)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 pub async fn is_open(node: &Running) {
@@ -93,7 +96,7 @@ async fn keep_sending(node: &Running, name: &str, stop: &AtomicBool) -> BTreeMap
                     answers.insert(id, outcomes[0].unwrap());
                     break;
                 }
-                Err(StoreError::Away(_) | StoreError::Unwritable(_)) => {
+                Err(StoreError::Unreachable(_) | StoreError::Unwritable(_)) => {
                     assert!(Instant::now() < until, "nothing is taken any more");
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
@@ -150,7 +153,7 @@ async fn redis_may_be_killed_and_come_back() {
     nothing_is_lost(&mut Server::durable(), async |server, node| {
         for _ in 0..3 {
             server.kill();
-            is_away(node).await;
+            is_unreachable(node).await;
             server.start_again();
             is_open(node).await;
         }
@@ -163,7 +166,7 @@ async fn redis_may_stop_and_go_on() {
     nothing_is_lost(&mut Server::new(), async |server, node| {
         server.signal("STOP");
         let stopped = Instant::now();
-        is_away(node).await;
+        is_unreachable(node).await;
         // Before a probe would have, which comes after 5 s and waits for 2 s.
         let noticed = stopped.elapsed();
         assert!(
@@ -174,12 +177,12 @@ async fn redis_may_stop_and_go_on() {
         assert_eq!(node.follower.rows().len(), 4);
         let asked = Instant::now();
         let refused = node.store.append(vec![put(9)]).await;
-        assert!(matches!(refused, Err(StoreError::Away(_))));
+        assert!(matches!(refused, Err(StoreError::Unreachable(_))));
         // As whoever waits for an answer of Redis is not.
         assert!(asked.elapsed() < Duration::from_millis(1500), "at once");
         assert!(matches!(
             node.store.history(crate::suite::user(1), 9).await,
-            Err(StoreError::Away(_))
+            Err(StoreError::Unreachable(_))
         ));
         server.signal("CONT");
     })
@@ -303,8 +306,8 @@ async fn the_latest_entries_may_be_lost() {
         agree(&[&one, &other]).await;
         let rows = one.follower.rows();
         server.kill();
-        is_away(&one).await;
-        is_away(&other).await;
+        is_unreachable(&one).await;
+        is_unreachable(&other).await;
         server.start_again();
         let mut taken = 0;
         if more > 0 {
@@ -425,7 +428,7 @@ async fn a_primary_may_step_down() {
     assert!(score.starts_with("5 2 "), "{score}");
 }
 
-/// A node was away for longer than the log reaches back.
+/// A node was disconnected for longer than the log reaches back.
 #[tokio::test]
 async fn the_log_may_be_trimmed_before_it_is_read() {
     let server = Server::new();
@@ -633,7 +636,7 @@ async fn who_may_not_come_in_is_told_why() {
 }
 
 /// A record that no script wrote makes one fail while it runs. Redis is there, so nobody
-/// is told that it is away.
+/// is told that it is unreachable.
 #[tokio::test]
 async fn a_script_that_fails_is_no_outage() {
     let server = Server::new();
@@ -689,9 +692,9 @@ async fn a_password_may_change_and_change_back() {
         command.arg(&words[1..]).exec(&mut admin).unwrap();
     };
     ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    is_away(&node).await;
+    is_unreachable(&node).await;
     let error = node.store.append(vec![put(2)]).await.unwrap_err();
-    assert!(matches!(error, StoreError::Away(_)), "{error}");
+    assert!(matches!(error, StoreError::Unreachable(_)), "{error}");
     ask(&["CONFIG", "SET", "requirepass", ""]);
     is_open(&node).await;
     assert_eq!(node.one(put(2)).await.unwrap().seq, 2);
@@ -851,11 +854,11 @@ async fn a_server_that_is_not_there_is_named() {
 
 /// The end does not wait for a server that is not there.
 #[tokio::test]
-async fn a_store_closes_while_redis_is_away() {
+async fn a_store_closes_while_redis_is_unreachable() {
     let mut server = Server::new();
     let (one, _other) = two_nodes(&server).await;
     server.kill();
-    is_away(&one).await;
+    is_unreachable(&one).await;
     tokio::time::timeout(DEADLINE, one.store.close())
         .await
         .unwrap();

@@ -47,10 +47,10 @@ impl Info {
 /// Connects to the server that has the board: of a cluster, whichever that is; of a
 /// primary and its replicas, the primary.
 pub(super) async fn connect(place: &Place, keys: &Keys) -> Result<Link, Fault> {
-    let mut fault = Fault::Away("no server is named".into());
+    let mut fault = Fault::Unreachable("no server is named".into());
     for server in place.servers() {
         let found = timeout(2 * PATIENCE, connect_by(server, keys)).await;
-        match found.unwrap_or_else(|_| Err(Fault::Away("it does not answer".into()))) {
+        match found.unwrap_or_else(|_| Err(Fault::Unreachable("it does not answer".into()))) {
             Ok(link) => return Ok(link),
             Err(found) => fault = found,
         }
@@ -68,11 +68,11 @@ async fn connect_by(server: &ConnectionInfo, keys: &Keys) -> Result<Link, Fault>
         (commands, about) = ask(&server).await?;
     }
     if about.is_replica {
-        return Err(Fault::Away("it is a replica".into()));
+        return Err(Fault::Unreachable("it is a replica".into()));
     }
     let (tail, other) = ask(&server).await?;
     if other.run != about.run {
-        return Err(Fault::Away("the server is being replaced".into()));
+        return Err(Fault::Unreachable("the server is being replaced".into()));
     }
     Ok(Link {
         commands,
@@ -166,7 +166,7 @@ async fn keeper(
         };
         return Ok(asked.clone().set_addr(moved(asked.addr(), host, port)));
     }
-    Err(Fault::Away(format!(
+    Err(Fault::Unreachable(format!(
         "no node of the cluster keeps slot {slot}"
     )))
 }

@@ -8,7 +8,7 @@ use crate::store::{Health, StoreError};
 pub(super) enum Fault {
     /// Redis is not there, or cannot do it now: connect again, a little later.
     #[error("{0}")]
-    Away(String),
+    Unreachable(String),
     /// Redis answers, and cannot be used as it is set up.
     #[error("{0}")]
     Unusable(String),
@@ -84,10 +84,10 @@ impl From<RedisError> for Fault {
             }
             // That passes.
             Some("ERR") if detail().contains("max number of clients") => {
-                Fault::Away(error.to_string())
+                Fault::Unreachable(error.to_string())
             }
             Some("ERR") => Fault::Failed(detail()),
-            _ => Fault::Away(error.to_string()),
+            _ => Fault::Unreachable(error.to_string()),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Fault {
             | Fault::Gap(_)
             | Fault::Damaged(_)
             | Fault::Foreign(_) => true,
-            Fault::Away(_)
+            Fault::Unreachable(_)
             | Fault::Unusable(_)
             | Fault::Refused(_)
             | Fault::Failed(_)
@@ -126,7 +126,7 @@ impl Fault {
         match self {
             Fault::Failed(_) => Health::Unwritable(self.words().into()),
             fault if fault.is_lasting() => Health::Unwritable(fault.words().into()),
-            _ => Health::Away,
+            _ => Health::Unreachable,
         }
     }
 
@@ -136,7 +136,7 @@ impl Fault {
             Fault::Refused(words) => StoreError::Unwritable(words.as_str().into()),
             Fault::Failed(_) => StoreError::Unwritable(self.words().into()),
             fault if fault.is_lasting() => StoreError::Unwritable(fault.words().into()),
-            fault => StoreError::Away(fault.to_string()),
+            fault => StoreError::Unreachable(fault.to_string()),
         }
     }
 
@@ -152,7 +152,7 @@ impl Fault {
             Fault::Lost(_) | Fault::Broken(_) | Fault::Gap(_) | Fault::Damaged(_) => {
                 StoreError::Unwritable(self.words().into())
             }
-            fault => StoreError::Away(format!("{address}: {fault}")),
+            fault => StoreError::Unreachable(format!("{address}: {fault}")),
         }
     }
 }

@@ -57,12 +57,12 @@ impl Reader {
                 let read = timeout(LONGEST_READ, read).await;
                 read.map_err(|_| StoreError::TookTooLong)?
             }
-            None => Err(Fault::Away("it is being looked for".into())),
+            None => Err(Fault::Unreachable("it is being looked for".into())),
         };
         result.map_err(|fault| match *self.health.borrow() {
             Health::Closed => StoreError::Closed,
-            Health::Open | Health::Away | Health::Unwritable(_) => {
-                StoreError::Away(fault.to_string())
+            Health::Open | Health::Unreachable | Health::Unwritable(_) => {
+                StoreError::Unreachable(fault.to_string())
             }
         })
     }

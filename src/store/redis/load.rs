@@ -150,7 +150,7 @@ async fn try_load(
         (board, recent)
     };
     let folded = tokio::task::spawn_blocking(fold).await;
-    let (board, recent) = folded.map_err(|_| Fault::Away("the runtime ends".into()))?;
+    let (board, recent) = folded.map_err(|_| Fault::Unreachable("the runtime ends".into()))?;
     Ok(Loaded {
         opened: Opened {
             epoch: from.epoch,
@@ -244,7 +244,7 @@ async fn users(
     let mut coming = Some(page("0"));
     while let Some(page_now) = coming.take() {
         let found = page_now.await;
-        let found = found.map_err(|_| Fault::Away("the runtime ends".into()))??;
+        let found = found.map_err(|_| Fault::Unreachable("the runtime ends".into()))??;
         let [next, records] = array(&found)? else {
             return Err(Fault::Damaged("an answer of another form"));
         };

@@ -20,7 +20,6 @@
 //! All clocks are Redis's.
 
 mod adopt;
-mod attendance;
 mod call;
 mod connect;
 mod eviction;
@@ -31,6 +30,7 @@ mod keys;
 mod load;
 mod node;
 mod place;
+mod presence;
 mod recent;
 mod record;
 mod risks;
@@ -47,14 +47,13 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
+    AllNodes, Command, Connected, Fold, Health, History, Opened, Outcome, Store, StoreError,
 };
 use crate::{
     board::{BoardId, Rules, Timestamp, UserId},
     vital::Pulse,
 };
 pub use adopt::{Reset, Survey};
-use attendance::Roll;
 use connect::Link;
 use eviction::Evictions;
 use history::Reader;
@@ -62,6 +61,7 @@ use kept::KeptBoard;
 use load::Following;
 use node::{Node, Request};
 pub use place::{Place, Retention};
+use presence::Presence;
 use recent::Recent;
 pub(super) use risks::risks;
 pub(super) use transfer::{Source, Target};
@@ -114,7 +114,7 @@ impl Ready {
         let (way, ways) = watch::channel(Some(self.link.commands.clone()));
         let board = Arc::new(self.board);
         let recent = Arc::new(Mutex::new(self.recent));
-        let roll = Roll::new(board.clone(), ways.clone());
+        let presence = Presence::new(board.clone(), ways.clone());
         let reader = Reader::new(board.clone(), recent.clone(), ways, healthy.clone());
         let node = Node {
             board: board.clone(),
@@ -131,7 +131,7 @@ impl Ready {
             board,
             requests,
             reader,
-            roll,
+            presence,
             health: healthy,
         }
     }
@@ -142,7 +142,7 @@ pub struct RedisStore {
     board: Arc<KeptBoard>,
     requests: mpsc::Sender<Request>,
     reader: Reader,
-    roll: Roll,
+    presence: Presence,
     health: watch::Receiver<Health>,
 }
 
@@ -166,8 +166,8 @@ impl Store for RedisStore {
         Box::pin(self.reader.history(user, points))
     }
 
-    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
-        Box::pin(self.roll.call(here))
+    fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+        Box::pin(self.presence.report(here))
     }
 
     fn now(&self) -> Timestamp {

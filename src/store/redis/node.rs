@@ -1,5 +1,5 @@
 //! One node: follows the log while Redis is there, and comes back by itself when it
-//! was away.
+//! was unreachable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::store::{Command, Fold, Health, Outcome, StoreError};
 /// Between two attempts to come back: the shortest time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often the log says that Redis is still away, or that an operator has to decide.
+/// How often the log says that Redis is still unreachable, or that an operator has to decide.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) enum Request {
@@ -76,7 +76,7 @@ impl Node {
             }
             found = self.come_back(fault, &mut pauses, &mut queue).await;
             if found.is_some() {
-                tracing::info!(seq = self.following.folded, "Redis is back");
+                tracing::info!(seq = self.following.folded, "Redis is reachable again");
             }
         }
     }
@@ -86,7 +86,7 @@ impl Node {
         if let Health::Unwritable(why) = fault.health() {
             tracing::error!("actions are refused, and boards stay as they are, because {why}");
         } else {
-            tracing::warn!(%fault, "Redis is away: actions are refused, and boards stay as they are");
+            tracing::warn!(%fault, "Redis is unreachable: actions are refused, and boards stay as they are");
         }
         self.health.send_replace(fault.health());
     }
@@ -254,7 +254,7 @@ fn refuse(request: Request, health: &watch::Receiver<Health>, reason: &str) -> O
         Request::Append { reply, .. } => {
             let error = match &*health.borrow() {
                 Health::Unwritable(why) => StoreError::Unwritable(why.clone()),
-                _ => StoreError::Away(reason.to_owned()),
+                _ => StoreError::Unreachable(reason.to_owned()),
             };
             // Whoever asked may have gone.
             _ = reply.send(Err(error));

@@ -7,7 +7,7 @@ pub(super) struct Scripts {
     /// Decides about commands and writes ranks.
     pub(super) append: Script,
     /// Notes how many are connected to a node.
-    pub(super) attendance: Script,
+    pub(super) presence: Script,
     /// Begins a new epoch of what is left of a board.
     pub(super) adopt: Script,
     /// Claims a place for a board that is moved there.
@@ -34,7 +34,7 @@ impl Scripts {
     pub(super) fn new() -> Scripts {
         Scripts {
             append: script("", include_str!("scripts/append.lua")),
-            attendance: script("", include_str!("scripts/attendance.lua")),
+            presence: script("", include_str!("scripts/presence.lua")),
             adopt: script(ALLOW_OOM, include_str!("scripts/adopt.lua")),
             claim: script("", include_str!("scripts/claim.lua")),
             create: script("", include_str!("scripts/begin.lua")),

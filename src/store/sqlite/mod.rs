@@ -38,7 +38,7 @@ use tokio::{
 };
 
 use super::{
-    AllNodes, Attendance, Command, Fold, Health, History, Opened, Outcome, Store, StoreError,
+    AllNodes, Command, Connected, Fold, Health, History, Opened, Outcome, Store, StoreError,
 };
 use crate::{
     board::{BoardId, Epoch, Rules, Timestamp, UserId},
@@ -343,7 +343,7 @@ impl Store for SqliteStore {
         Box::pin(self.reader.clone().history(user, points))
     }
 
-    fn attendance(&self, here: Attendance) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
+    fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
         Box::pin(async move {
             Ok(AllNodes {
                 nodes: 1,
