@@ -29,18 +29,18 @@ impl Adopt {
         let (board, rules) = (tables.board_id(), tables.rules());
         let runtime = runtime()?;
         match &tables.store.url {
-            StoreUrl::Redis(place) => runtime.block_on(self.adopt_redis(place, &board, rules)),
+            StoreUrl::Redis(servers) => runtime.block_on(self.adopt_redis(servers, &board, rules)),
             StoreUrl::Sqlite(path) => self.adopt_file(path),
         }
     }
 
     async fn adopt_redis(
         &self,
-        place: &redis::Place,
+        servers: &redis::Servers,
         board: &BoardId,
         rules: Rules,
     ) -> Result<(), CliError> {
-        let survey = redis::Survey::take(place, board, rules).await?;
+        let survey = redis::Survey::take(servers, board, rules).await?;
         println!("{survey}");
         self.confirm()?;
         survey.adopt().await?;

@@ -15,7 +15,7 @@ use crate::{
     auth::{Role, Tokens},
     config::{Config, ConfigError},
     serve::{ServeError, WaitError},
-    store::{self, StoreError, StoreUrl, redis::Place, transfer::MigrateError},
+    store::{self, StoreError, StoreUrl, redis::Servers, transfer::MigrateError},
     text::{self, InvalidText},
     vital,
 };
@@ -60,9 +60,9 @@ impl ConfigFile {
 }
 
 /// The board in Redis that a command is about.
-fn redis_place(url: &StoreUrl) -> Result<&Place, CliError> {
+fn redis_servers(url: &StoreUrl) -> Result<&Servers, CliError> {
     match url {
-        StoreUrl::Redis(place) => Ok(place),
+        StoreUrl::Redis(servers) => Ok(servers),
         StoreUrl::Sqlite(_) => Err(CliError::NotRedis(url.clone())),
     }
 }

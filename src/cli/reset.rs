@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CliError, ConfigFile, redis_place, runtime};
+use super::{CliError, ConfigFile, redis_servers, runtime};
 use crate::store::redis;
 
 /// Deletes all keys of the board in Redis, and begins with an empty board in a new epoch,
@@ -20,10 +20,10 @@ pub(super) struct Reset {
 impl Reset {
     pub(super) fn run(self) -> Result<(), CliError> {
         let tables = self.config.load()?.tables;
-        let place = redis_place(&tables.store.url)?;
+        let servers = redis_servers(&tables.store.url)?;
         let runtime = runtime()?;
         runtime.block_on(async {
-            let reset = redis::Reset::plan(place, &tables.board_id(), tables.rules()).await?;
+            let reset = redis::Reset::plan(servers, &tables.board_id(), tables.rules()).await?;
             println!("{reset}");
             if !self.yes {
                 return Err(CliError::Unconfirmed);

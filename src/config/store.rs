@@ -69,8 +69,8 @@ impl StoreTable {
 
     /// A store with the retention of this section.
     pub fn with_retention(&self, mut url: StoreUrl) -> StoreUrl {
-        if let StoreUrl::Redis(place) = &mut url {
-            place.retention = Retention {
+        if let StoreUrl::Redis(redis) = &mut url {
+            redis.retention = Retention {
                 actions: self.remember_actions,
                 entries: self.keep_entries,
                 history: self.history,

@@ -5,12 +5,12 @@
 //! a [`Fold`], in the order of the log and each entry once; ranks come back from
 //! there. It never ranks, and never speaks to a client.
 
+mod announcement_names;
 pub mod history;
 mod limit;
 pub mod redis;
 pub mod sqlite;
 pub mod transfer;
-mod words;
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
@@ -350,7 +350,7 @@ pub enum StoreUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
     /// Redis, or Valkey.
-    Redis(redis::Place),
+    Redis(redis::Servers),
 }
 
 /// An address names no store that we know. It is not shown, because it may hold a
@@ -367,7 +367,7 @@ impl FromStr for StoreUrl {
 
     fn from_str(url: &str) -> Result<StoreUrl, UnknownUrl> {
         let Some(path) = url.strip_prefix("sqlite:") else {
-            return redis::Place::parse(url).map(StoreUrl::Redis);
+            return redis::Servers::parse(url).map(StoreUrl::Redis);
         };
         let path = path.strip_prefix("//").unwrap_or(path);
         // SQLite's names for what is in memory or temporary keep nothing.
@@ -386,7 +386,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            StoreUrl::Redis(place) => place.fmt(f),
+            StoreUrl::Redis(servers) => servers.fmt(f),
         }
     }
 }
@@ -397,7 +397,7 @@ impl fmt::Display for StoreUrl {
 pub async fn risks(url: &StoreUrl, board: &BoardId) -> Vec<String> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::risks(path),
-        StoreUrl::Redis(place) => redis::risks(place, board).await,
+        StoreUrl::Redis(servers) => redis::risks(servers, board).await,
     }
 }
 
@@ -447,8 +447,8 @@ pub async fn open(
             let (opened, ready) = sqlite::open(path, board, rules)?;
             Ok((opened, Ready::Sqlite(Box::new(ready))))
         }
-        StoreUrl::Redis(place) => {
-            let (opened, ready) = redis::open(place, board, rules).await?;
+        StoreUrl::Redis(servers) => {
+            let (opened, ready) = redis::open(servers, board, rules).await?;
             Ok((opened, Ready::Redis(Box::new(ready))))
         }
     }

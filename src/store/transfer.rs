@@ -212,7 +212,7 @@ impl Migration {
         let found = match &self.from {
             StoreUrl::Sqlite(path) => sqlite::Source::open(path, &self.board, self.rules)?
                 .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
-            StoreUrl::Redis(place) => redis::Source::open(place, &self.board, self.rules)
+            StoreUrl::Redis(servers) => redis::Source::open(servers, &self.board, self.rules)
                 .await?
                 .map(|(opened, source)| (opened, Source::Redis(Box::new(source)))),
         };
@@ -232,9 +232,11 @@ impl Migration {
         let claimed = match &self.to {
             StoreUrl::Sqlite(path) => sqlite::Target::claim(path, board, *rules, head, *replace)?
                 .map(|target| Target::Sqlite(Box::new(target))),
-            StoreUrl::Redis(place) => redis::Target::claim(place, board, *rules, head, *replace)
-                .await?
-                .map(|target| Target::Redis(Box::new(target))),
+            StoreUrl::Redis(servers) => {
+                redis::Target::claim(servers, board, *rules, head, *replace)
+                    .await?
+                    .map(|target| Target::Redis(Box::new(target)))
+            }
         };
         claimed.ok_or_else(|| MigrateError::HasBoard {
             place: self.to.to_string(),
@@ -479,7 +481,7 @@ impl Peek {
         let found = match url {
             StoreUrl::Sqlite(path) => sqlite::Source::peek(path, board, rules)?
                 .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
-            StoreUrl::Redis(place) => redis::Source::peek(place, board, rules)
+            StoreUrl::Redis(servers) => redis::Source::peek(servers, board, rules)
                 .await?
                 .map(|(opened, source)| (opened, Source::Redis(Box::new(source)))),
         };

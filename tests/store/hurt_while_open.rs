@@ -516,7 +516,7 @@ async fn an_operator_may_give_up_a_young_board_whose_log_is_lost() {
     running.store.close().await;
 }
 
-/// The file of a board in use, copied alone to another place.
+/// The file of a board in use, copied alone to another folder.
 fn copied_alone(saved: &Saved) -> Files {
     let elsewhere = Files::new();
     fs::write(elsewhere.path(""), &saved.0["podium.db"]).unwrap();

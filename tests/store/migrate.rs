@@ -52,16 +52,16 @@ async fn migrate_keeping(
 }
 
 fn migration(from: &str, to: &str, rules: Rules, retention: Retention) -> Migration {
-    let place = |url: &str| {
+    let at = |url: &str| {
         let mut url: StoreUrl = url.parse().unwrap();
-        if let StoreUrl::Redis(place) = &mut url {
-            place.retention = retention;
+        if let StoreUrl::Redis(servers) = &mut url {
+            servers.retention = retention;
         }
         url
     };
     Migration {
-        from: place(from),
-        to: place(to),
+        from: at(from),
+        to: at(to),
         board: BoardId::default(),
         rules,
         replace: false,
@@ -140,24 +140,24 @@ async fn there_and_back_again_all_is_as_it_was() {
         let (files, server) = (Files::new(), Server::new());
         let (first, redis, last) = (files.url("a.db"), server.url(), files.url("b.db"));
         let mut random = StdRng::seed_from_u64(seed);
-        let mut places = [first, redis, last].into_iter();
-        let mut place = places.next().unwrap();
-        let mut running = open_at(&place, rules).await.unwrap();
+        let mut urls = [first, redis, last].into_iter();
+        let mut url = urls.next().unwrap();
+        let mut running = open_at(&url, rules).await.unwrap();
         let mut sent = Vec::new();
-        for next in places {
+        for next in urls {
             for n in 0..600 {
                 let command = some_command(&mut random, sent.len() as u64 + n);
                 let outcome = running.one(command.clone()).await;
                 sent.push((command, outcome));
             }
             running.store.close().await;
-            running = open_at(&place, rules).await.unwrap();
+            running = open_at(&url, rules).await.unwrap();
             let before = seen(&running).await;
             running.store.close().await;
 
-            migrate(&place, &next, rules).await.unwrap();
+            migrate(&url, &next, rules).await.unwrap();
             running = open_at(&next, rules).await.unwrap();
-            assert_eq!(seen(&running).await, before, "{operator:?}, from {place}");
+            assert_eq!(seen(&running).await, before, "{operator:?}, from {url}");
             for (command, outcome) in &sent {
                 let (Command::Act(action), Ok(receipt)) = (command, outcome) else {
                     continue;
@@ -170,7 +170,7 @@ async fn there_and_back_again_all_is_as_it_was() {
                 assert_eq!(running.one(other).await, Err(Refusal::Conflict));
             }
             assert_eq!(running.follower.seq(), before.seq);
-            place = next;
+            url = next;
         }
         // It goes on.
         running.one(named(1, "goes on")).await.unwrap();
@@ -182,14 +182,14 @@ async fn there_and_back_again_all_is_as_it_was() {
 #[tokio::test]
 async fn limits_go_along() {
     let (files, server) = (Files::new(), Server::new());
-    let places = [files.url("a.db"), server.url(), files.url("b.db")];
-    let running = open_at(&places[0], Rules::default()).await.unwrap();
+    let urls = [files.url("a.db"), server.url(), files.url("b.db")];
+    let running = open_at(&urls[0], Rules::default()).await.unwrap();
     running.one(put(1)).await.unwrap();
     for id in ["a", "b"] {
         running.one(declared("quiz: x", id, 1, 0, 2)).await.unwrap();
     }
     running.store.close().await;
-    for pair in places.windows(2) {
+    for pair in urls.windows(2) {
         let summary = migrate(&pair[0], &pair[1], Rules::default()).await.unwrap();
         assert_eq!((summary.limited.moved, summary.limited.left_out), (2, 0));
         let running = open_at(&pair[1], Rules::default()).await.unwrap();

@@ -29,8 +29,8 @@ pub async fn open_keeping(
     retention: Retention,
 ) -> Result<Running, StoreError> {
     let mut url: StoreUrl = url.parse().unwrap();
-    if let StoreUrl::Redis(place) = &mut url {
-        place.retention = retention;
+    if let StoreUrl::Redis(servers) = &mut url {
+        servers.retention = retention;
     }
     let (opened, ready) = store::open(&url, &BoardId::default(), rules).await?;
     Running::start(opened, ready)

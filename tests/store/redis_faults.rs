@@ -58,16 +58,16 @@ pub async fn is_unwritable(node: &Running) -> String {
     }
 }
 
-fn place(url: &str) -> store::redis::Place {
+fn servers(url: &str) -> store::redis::Servers {
     match url.parse().unwrap() {
-        StoreUrl::Redis(place) => place,
+        StoreUrl::Redis(servers) => servers,
         StoreUrl::Sqlite(_) => unreachable!(),
     }
 }
 
 /// What the operator is told who is asked whether to go on with what is left.
 async fn survey(url: &str) -> Result<Survey, StoreError> {
-    Survey::take(&place(url), &BoardId::default(), Rules::default()).await
+    Survey::take(&servers(url), &BoardId::default(), Rules::default()).await
 }
 
 pub async fn adopt(url: &str) {
@@ -75,7 +75,7 @@ pub async fn adopt(url: &str) {
 }
 
 async fn reset(url: &str) {
-    let plan = Reset::plan(&place(url), &BoardId::default(), Rules::default()).await;
+    let plan = Reset::plan(&servers(url), &BoardId::default(), Rules::default()).await;
     plan.unwrap().run().await.unwrap();
 }
 
@@ -254,7 +254,7 @@ async fn redis_may_be_emptied_and_the_board_stays_until_it_is_given_up() {
         );
     }
     assert_eq!(server.ask::<u64>(&["EXISTS", "podium:{main}:meta"]), 0);
-    // A node that has shown nothing takes it for a new place. The others do not follow.
+    // A node that has shown nothing takes it for a new board. The others do not follow.
     let fresh = server.open(Rules::default()).await;
     fresh.one(put(7)).await.unwrap();
     let seen = async |node: &Running| {

@@ -199,8 +199,8 @@ pub fn again(receipt: Receipt) -> Receipt {
 }
 
 pub async fn numbers_entries_without_gaps<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     for n in 1..=3 {
         assert_eq!(running.one(put(n)).await.unwrap().seq, u64::from(n));
     }
@@ -220,8 +220,8 @@ pub async fn numbers_entries_without_gaps<F: Fixture>() {
 }
 
 pub async fn counts_an_action_id_once<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(put(2)).await.unwrap();
     let first = running.one(act("a", 2, 5)).await.unwrap();
@@ -236,8 +236,8 @@ pub async fn counts_an_action_id_once<F: Fixture>() {
 }
 
 pub async fn decides_in_order_within_one_batch<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     let outcomes = running
         .store
         .append(vec![
@@ -272,8 +272,8 @@ pub async fn decides_in_order_within_one_batch<F: Fixture>() {
 }
 
 pub async fn refuses_to_leave_the_range<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let max = Score::MAX.points();
     running.one(act("a", 1, max)).await.unwrap();
@@ -291,8 +291,8 @@ pub async fn refuses_to_leave_the_range<F: Fixture>() {
 }
 
 pub async fn counts_no_more_than_limits_let<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(put(2)).await.unwrap();
     let quiz = |id, n| declared("quiz", id, n, 2, 3);
@@ -333,8 +333,8 @@ pub async fn counts_no_more_than_limits_let<F: Fixture>() {
 }
 
 pub async fn limits_hold_within_one_batch<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     let mut commands = vec![put(1)];
     commands.extend((0..5).map(|i| declared("quiz", &format!("a{i}"), 1, 2, 0)));
     commands.push(declared("quiz", "a0", 1, 2, 0));
@@ -349,8 +349,8 @@ pub async fn limits_hold_within_one_batch<F: Fixture>() {
 }
 
 pub async fn limits_survive_a_restart<F: Fixture>() {
-    let place = F::new();
-    let mut running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     for (i, per_minute, per_day) in [(0, 2, 0), (1, 2, 0), (2, 0, 3)] {
         running
@@ -359,7 +359,7 @@ pub async fn limits_survive_a_restart<F: Fixture>() {
             .unwrap();
         running.store.close().await;
         drop(running);
-        running = place.open(Rules::default()).await;
+        running = fixture.open(Rules::default()).await;
     }
     assert_eq!(
         limit(running.one(declared("quiz", "b", 1, 3, 0)).await),
@@ -372,8 +372,8 @@ pub async fn limits_survive_a_restart<F: Fixture>() {
 }
 
 pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let worth = |action: Command, increase| match action {
         Command::Act(action) => Command::Act(Action { increase, ..action }),
@@ -395,8 +395,8 @@ pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
 }
 
 pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     assert!(!running.one(put(1)).await.unwrap().duplicate);
     let same = running.one(put(1)).await.unwrap();
     assert!(same.duplicate);
@@ -408,8 +408,8 @@ pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
 }
 
 pub async fn comes_back_as_it_was<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     for n in 1..=5 {
         running.one(put(n)).await.unwrap();
     }
@@ -428,7 +428,7 @@ pub async fn comes_back_as_it_was<F: Fixture>() {
     assert!(running.store.append(vec![put(9)]).await.is_err());
     drop(running);
 
-    let running = place.open(Rules::default()).await;
+    let running = fixture.open(Rules::default()).await;
     assert_eq!((running.follower.seq(), running.epoch), (seq, epoch));
     assert_eq!(running.follower.rows(), rows);
     for (action, answer) in answers {
@@ -438,8 +438,8 @@ pub async fn comes_back_as_it_was<F: Fixture>() {
 }
 
 pub async fn answers_many_senders_at_once<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     for n in 0..20 {
         running.one(put(n)).await.unwrap();
     }
@@ -461,8 +461,8 @@ pub async fn answers_many_senders_at_once<F: Fixture>() {
 }
 
 pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     running.one(put(2)).await.unwrap();
     running.one(act("a", 1, 9)).await.unwrap();
@@ -480,19 +480,19 @@ pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
     // Whether the end was folded or is still to be.
     for _ in 0..2 {
         running.store.close().await;
-        let running = place.open(Rules::default()).await;
+        let running = fixture.open(Rules::default()).await;
         assert_eq!(running.follower.rows(), left);
         running.store.close().await;
     }
-    let running = place.open(Rules::default()).await;
+    let running = fixture.open(Rules::default()).await;
     running.one(named(1, "again")).await.unwrap();
     assert_eq!(running.one(act("d", 1, 3)).await, Ok(receipt(7, 3, 2, 2)));
     assert!(running.one(act("a", 1, 9)).await.unwrap().duplicate);
 }
 
 pub async fn revocations_only_reach_further<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     assert_eq!(running.revoked, []);
     for issued_until in [70, 60] {
         let user = user(1);
@@ -500,7 +500,7 @@ pub async fn revocations_only_reach_further<F: Fixture>() {
         running.one(revoke).await.unwrap();
     }
     running.store.close().await;
-    let running = place.open(Rules::default()).await;
+    let running = fixture.open(Rules::default()).await;
     assert_eq!(running.revoked, [(user(1), 70)]);
     assert_eq!(running.follower.seq(), 2);
 }
@@ -519,8 +519,8 @@ pub fn announcement(n: u8, audience: Audience, until: u64) -> Announcement {
 }
 
 pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     let valid = [
         announcement(1, Audience::All, u64::MAX >> 1),
@@ -548,7 +548,7 @@ pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
     let refused = running.one(Command::Announce(other)).await;
     assert_eq!(refused, Err(Refusal::Conflict));
     running.store.close().await;
-    let running = place.open(Rules::default()).await;
+    let running = fixture.open(Rules::default()).await;
     assert_eq!(running.announcements, valid);
     assert_eq!(running.one(put(2)).await.unwrap().seq, 6);
 }
@@ -562,8 +562,8 @@ pub fn points(history: &History) -> Vec<(u64, i64, Option<u64>)> {
 }
 
 pub async fn looking_back_shows_what_a_user_did<F: Fixture>() {
-    let place = F::new();
-    let mut running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
     for n in 1..=3 {
         running.one(put(n)).await.unwrap();
     }
@@ -603,7 +603,7 @@ pub async fn looking_back_shows_what_a_user_did<F: Fixture>() {
         assert!(before <= first.at && first.at <= third.at && third.at <= after);
         assert_eq!(points(&running.history(2, 9).await), [(5, 8, Some(1))]);
         running.store.close().await;
-        running = place.open(Rules::default()).await;
+        running = fixture.open(Rules::default()).await;
     }
 }
 
@@ -613,8 +613,8 @@ pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
         (Operator::Best, [61, 59, 59]),
         (Operator::Latest, [61, 59, 70]),
     ] {
-        let place = F::new();
-        let running = place
+        let fixture = F::new();
+        let running = fixture
             .open(Rules {
                 operator,
                 direction: Direction::LowestFirst,
@@ -635,8 +635,8 @@ pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
 }
 
 pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     let mut commands = vec![put(1), put(2)];
     // Others act between.
     commands.extend((0..1200).flat_map(|i| {
@@ -676,8 +676,8 @@ pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
 }
 
 pub async fn looking_back_ends_where_a_user_began_anew<F: Fixture>() {
-    let place = F::new();
-    let mut running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
     for command in [
         put(1),
         act("a", 1, 9),
@@ -697,13 +697,13 @@ pub async fn looking_back_ends_where_a_user_began_anew<F: Fixture>() {
         assert_eq!(history.recent.len(), 1);
         assert_eq!((history.actions, history.best), (1, Some(2)));
         running.store.close().await;
-        running = place.open(Rules::default()).await;
+        running = fixture.open(Rules::default()).await;
     }
 }
 
 pub async fn nobody_looks_back_once_it_is_closed<F: Fixture>() {
-    let place = F::new();
-    let running = place.open(Rules::default()).await;
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     assert_eq!(running.history(1, 9).await, History::default());
     let asked = futures_util::future::join_all((0..50).map(|_| running.store.history(user(1), 9)));

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, fmt};
 use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
-    Place,
+    Servers,
     connect::connect,
     fault::Fault,
-    kept::{KeptBoard, SCHEMA, random_epoch},
     load::{self, load},
     record::{Logged, number},
     scan::keys_page,
+    stored_board::{SCHEMA, StoredBoard, random_epoch},
 };
 use crate::{
     board::{BoardId, Rules, UserId},
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 1000;
 
 /// What is left of a board, and what it would be if it went on with that.
 pub struct Survey {
-    board: KeptBoard,
+    board: StoredBoard,
     connection: MultiplexedConnection,
     /// What is wrong, if anything is.
     wrong: Option<String>,
@@ -55,14 +55,18 @@ impl Survey {
     /// # Errors
     /// If Redis cannot be reached, or what is there is of another program, of a later
     /// version, under other rules or being migrated.
-    pub async fn take(place: &Place, board: &BoardId, rules: Rules) -> Result<Survey, StoreError> {
-        let board = KeptBoard::new(place, board, rules);
+    pub async fn take(
+        servers: &Servers,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<Survey, StoreError> {
+        let board = StoredBoard::new(servers, board, rules);
         let survey = Survey::try_take(board).await;
-        survey.map_err(|fault| fault.at(place.to_string()))
+        survey.map_err(|fault| fault.at(servers.to_string()))
     }
 
-    async fn try_take(board: KeptBoard) -> Result<Survey, Fault> {
-        let mut connection = connect(&board.place, &board.keys).await?.commands;
+    async fn try_take(board: StoredBoard) -> Result<Survey, Fault> {
+        let mut connection = connect(&board.servers, &board.keys).await?.commands;
         let wrong = match board.find(&mut connection).await {
             Ok(Some(_)) => None,
             Ok(None) => board
@@ -109,8 +113,8 @@ impl Survey {
     /// # Errors
     /// If Redis cannot be reached, or the board has changed since it was looked at.
     pub async fn adopt(mut self) -> Result<(), StoreError> {
-        let place = self.board.place.to_string();
-        self.try_adopt().await.map_err(|fault| fault.at(place))
+        let servers = self.board.servers.to_string();
+        self.try_adopt().await.map_err(|fault| fault.at(servers))
     }
 
     async fn try_adopt(&mut self) -> Result<(), Fault> {
@@ -156,7 +160,7 @@ impl fmt::Display for Survey {
             last,
             ..
         } = self;
-        writeln!(f, "In {}:", self.board.place)?;
+        writeln!(f, "In {}:", self.board.servers)?;
         match &self.wrong {
             Some(wrong) => writeln!(f, "  wrong: {wrong}")?,
             None => writeln!(f, "  nothing that can be seen there is wrong")?,
@@ -183,7 +187,7 @@ impl fmt::Display for Survey {
     }
 }
 
-async fn meta(connection: &mut MultiplexedConnection, board: &KeptBoard) -> Result<Meta, Fault> {
+async fn meta(connection: &mut MultiplexedConnection, board: &StoredBoard) -> Result<Meta, Fault> {
     let names = [
         "schema",
         "epoch",
@@ -209,7 +213,7 @@ async fn meta(connection: &mut MultiplexedConnection, board: &KeptBoard) -> Resu
     }
     if field("migrating").is_some() {
         return Err(Fault::Foreign(StoreError::Migrating(
-            board.place.to_string(),
+            board.servers.to_string(),
         )));
     }
     if let Some(deciding) = field("deciding") {
@@ -226,7 +230,7 @@ async fn meta(connection: &mut MultiplexedConnection, board: &KeptBoard) -> Resu
 /// those whose past is gone.
 async fn users(
     connection: &mut MultiplexedConnection,
-    board: &KeptBoard,
+    board: &StoredBoard,
 ) -> Result<(u64, u64, Vec<UserId>), Fault> {
     let (mut count, mut reached, mut without_past) = (0, 0, Vec::new());
     let mut cursor = Some("0".to_owned());
@@ -268,7 +272,7 @@ struct Log {
 
 async fn log(
     connection: &mut MultiplexedConnection,
-    board: &KeptBoard,
+    board: &StoredBoard,
     ranked_through: Option<u64>,
 ) -> Result<Log, Fault> {
     let key = &board.keys.log;
@@ -304,7 +308,7 @@ async fn log(
 
 /// All that is in Redis under the name of a board, and would be deleted.
 pub struct Reset {
-    board: KeptBoard,
+    board: StoredBoard,
     connection: MultiplexedConnection,
     /// How many keys there are of each type.
     kinds: BTreeMap<String, u64>,
@@ -315,14 +319,18 @@ impl Reset {
     ///
     /// # Errors
     /// If Redis cannot be reached.
-    pub async fn plan(place: &Place, board: &BoardId, rules: Rules) -> Result<Reset, StoreError> {
-        let board = KeptBoard::new(place, board, rules);
+    pub async fn plan(
+        servers: &Servers,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<Reset, StoreError> {
+        let board = StoredBoard::new(servers, board, rules);
         let plan = Reset::try_plan(board).await;
-        plan.map_err(|fault| fault.at(place.to_string()))
+        plan.map_err(|fault| fault.at(servers.to_string()))
     }
 
-    async fn try_plan(board: KeptBoard) -> Result<Reset, Fault> {
-        let mut connection = connect(&board.place, &board.keys).await?.commands;
+    async fn try_plan(board: StoredBoard) -> Result<Reset, Fault> {
+        let mut connection = connect(&board.servers, &board.keys).await?.commands;
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         let mut cursor = Some("0".to_owned());
         while let Some(from) = cursor {
@@ -348,8 +356,8 @@ impl Reset {
     /// # Errors
     /// If Redis cannot be reached, or the user may not do that.
     pub async fn run(mut self) -> Result<(), StoreError> {
-        let place = self.board.place.to_string();
-        self.try_run().await.map_err(|fault| fault.at(place))
+        let servers = self.board.servers.to_string();
+        self.try_run().await.map_err(|fault| fault.at(servers))
     }
 
     async fn try_run(&mut self) -> Result<(), Fault> {
@@ -390,7 +398,7 @@ impl Reset {
 impl fmt::Display for Reset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = self.board.keys.prefix().escape_ascii();
-        writeln!(f, "In {}:", self.board.place)?;
+        writeln!(f, "In {}:", self.board.servers)?;
         for (kind, count) in &self.kinds {
             writeln!(f, "  {count} keys {prefix}{kind}")?;
         }

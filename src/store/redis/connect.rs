@@ -8,7 +8,7 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use super::{Place, fault::Fault, keys::Keys};
+use super::{Servers, fault::Fault, keys::Keys};
 
 /// How long a server may take to be connected to, and to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,9 +46,9 @@ impl Info {
 
 /// Connects to the server that has the board: of a cluster, whichever that is; of a
 /// primary and its replicas, the primary.
-pub(super) async fn connect(place: &Place, keys: &Keys) -> Result<Link, Fault> {
+pub(super) async fn connect(servers: &Servers, keys: &Keys) -> Result<Link, Fault> {
     let mut fault = Fault::Unreachable("no server is named".into());
-    for server in place.servers() {
+    for server in servers.addresses() {
         let found = timeout(2 * PATIENCE, connect_by(server, keys)).await;
         match found.unwrap_or_else(|_| Err(Fault::Unreachable("it does not answer".into()))) {
             Ok(link) => return Ok(link),

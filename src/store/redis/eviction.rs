@@ -11,7 +11,7 @@ use crate::store::Health;
 /// What is known of evictions on the server that has the board.
 #[derive(Default)]
 pub(super) struct Evictions {
-    /// How many keys the server had evicted when the whole board was last found in place.
+    /// How many keys the server had evicted when the whole board was last found complete.
     whole_at: u64,
     state: State,
 }

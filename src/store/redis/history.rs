@@ -9,9 +9,9 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     fault::Fault,
-    kept::KeptBoard,
     recent::Recent,
     record::{Logged, array, bytes, member, read_point, text},
+    stored_board::StoredBoard,
 };
 use crate::{
     board::{Applied, Fact, UserId},
@@ -23,7 +23,7 @@ use crate::{
 
 /// What reads; see the module.
 pub(super) struct Reader {
-    board: Arc<KeptBoard>,
+    board: Arc<StoredBoard>,
     recent: Arc<Mutex<Recent>>,
     /// The way to Redis, while there is one.
     way: watch::Receiver<Option<MultiplexedConnection>>,
@@ -32,7 +32,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(
-        board: Arc<KeptBoard>,
+        board: Arc<StoredBoard>,
         recent: Arc<Mutex<Recent>>,
         way: watch::Receiver<Option<MultiplexedConnection>>,
         health: watch::Receiver<Health>,

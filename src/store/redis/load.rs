@@ -6,12 +6,12 @@ use redis::{Cmd, Value, aio::MultiplexedConnection};
 
 use super::{
     fault::Fault,
-    kept::KeptBoard,
     recent::{Folded, Recent},
     record::{
         Before, Logged, array, bytes, id_of, kept_announcement, member, number, pairs, read_epoch,
         text,
     },
+    stored_board::StoredBoard,
 };
 use crate::{
     board::{Announcement, Board, Epoch, Fact, Member, Profile, Timestamp, UserId},
@@ -80,7 +80,7 @@ pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> R
 /// user stood before.
 pub(super) async fn load(
     connection: &mut MultiplexedConnection,
-    board: &KeptBoard,
+    board: &StoredBoard,
 ) -> Result<Loaded, Fault> {
     let mut fault = Fault::Changed;
     for _ in 0..ATTEMPTS {
@@ -94,7 +94,7 @@ pub(super) async fn load(
 
 async fn try_load(
     connection: &mut MultiplexedConnection,
-    board: &KeptBoard,
+    board: &StoredBoard,
 ) -> Result<Loaded, Fault> {
     let keys = &board.keys;
     let from = meta(connection, &keys.meta).await?;

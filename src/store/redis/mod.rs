@@ -25,18 +25,18 @@ mod connect;
 mod eviction;
 mod fault;
 mod history;
-mod kept;
 mod keys;
 mod load;
 mod node;
-mod place;
 mod presence;
 mod recent;
 mod record;
 mod risks;
 mod scan;
 mod scripts;
+mod servers;
 mod session;
+mod stored_board;
 mod time;
 mod transfer;
 
@@ -57,13 +57,13 @@ pub use adopt::{Reset, Survey};
 use connect::Link;
 use eviction::Evictions;
 use history::Reader;
-use kept::KeptBoard;
 use load::Following;
 use node::{Node, Request};
-pub use place::{Place, Retention};
 use presence::Presence;
 use recent::Recent;
 pub(super) use risks::risks;
+pub use servers::{Retention, Servers};
+use stored_board::StoredBoard;
 pub(super) use transfer::{Source, Target};
 
 /// Requests that may wait for the node before senders are made to wait.
@@ -71,7 +71,7 @@ const QUEUE: usize = 1024;
 
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
-    board: KeptBoard,
+    board: StoredBoard,
     link: Link,
     following: Following,
     recent: Recent,
@@ -84,15 +84,15 @@ pub struct Ready {
 /// # Errors
 /// If Redis cannot be reached or used, or what is there is not what it should be.
 pub async fn open(
-    place: &Place,
+    servers: &Servers,
     board: &BoardId,
     rules: Rules,
 ) -> Result<(Opened, Ready), StoreError> {
-    let board = KeptBoard::new(place, board, rules);
+    let board = StoredBoard::new(servers, board, rules);
     let (link, loaded) = board
         .open()
         .await
-        .map_err(|fault| fault.at(place.to_string()))?;
+        .map_err(|fault| fault.at(servers.to_string()))?;
     let ready = Ready {
         board,
         link,
@@ -139,7 +139,7 @@ impl Ready {
 
 /// A running store; see the module.
 pub struct RedisStore {
-    board: Arc<KeptBoard>,
+    board: Arc<StoredBoard>,
     requests: mpsc::Sender<Request>,
     reader: Reader,
     presence: Presence,

@@ -15,10 +15,10 @@ use super::{
     connect::{Link, connect},
     eviction::Evictions,
     fault::Fault,
-    kept::KeptBoard,
     load::{Following, entry, load},
     recent::Recent,
     session::Session,
+    stored_board::StoredBoard,
 };
 use crate::store::{Command, Fold, Health, Outcome, StoreError};
 
@@ -39,7 +39,7 @@ pub(super) enum Request {
 pub(super) type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
 
 pub(super) struct Node {
-    pub(super) board: Arc<KeptBoard>,
+    pub(super) board: Arc<StoredBoard>,
     pub(super) health: watch::Sender<Health>,
     /// For those who look back.
     pub(super) way: watch::Sender<Option<MultiplexedConnection>>,
@@ -132,7 +132,7 @@ impl Node {
     /// Connects, and makes sure that the log goes on where it was left. Where it does not,
     /// and no operator has decided that, nothing is changed.
     async fn attempt(&mut self, lost: &mut Fault) -> Result<Link, Fault> {
-        let mut link = connect(&self.board.place, &self.board.keys).await?;
+        let mut link = connect(&self.board.servers, &self.board.keys).await?;
         let connection = &mut link.commands;
         let Following {
             epoch,

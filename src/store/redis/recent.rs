@@ -60,8 +60,8 @@ impl Recent {
     /// The entry with this number, if it is among these.
     pub(super) fn get(&self, seq: u64) -> Option<&Folded> {
         let first = self.entries.front()?.seq();
-        let place = usize::try_from(seq.checked_sub(first)?).ok()?;
-        self.entries.get(place)
+        let index = usize::try_from(seq.checked_sub(first)?).ok()?;
+        self.entries.get(index)
     }
 
     /// Are there ranks that Redis does not know?

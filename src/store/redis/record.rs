@@ -14,8 +14,8 @@ use crate::{
     },
     store::{
         HistoryPoint, RecentAction,
+        announcement_names::{AUDIENCES, KINDS, SEVERITIES, USER, name_of, value_of},
         transfer::Counted,
-        words::{AUDIENCES, KINDS, SEVERITIES, USER, value, word},
     },
 };
 
@@ -403,12 +403,12 @@ fn read_profile(text: &str) -> Result<Profile, Fault> {
 pub(super) fn announcement_text(announcement: &Announcement) -> String {
     let (audience, user) = match announcement.audience {
         Audience::User(UserId(user)) => (Some(USER), Some(Uuid::from_bytes(user).to_string())),
-        group => (word(&AUDIENCES, &group), None),
+        group => (name_of(&AUDIENCES, &group), None),
     };
     json!([
-        word(&KINDS, &announcement.kind),
+        name_of(&KINDS, &announcement.kind),
         announcement.message,
-        word(&SEVERITIES, &announcement.severity),
+        name_of(&SEVERITIES, &announcement.severity),
         audience,
         user,
         announcement.duration,
@@ -424,15 +424,15 @@ fn announcement(id: &[u8], from: &str, until: &str, what: &str) -> Result<Announ
     let known = |json: &Json| json.as_str().map(str::to_owned).ok_or_else(damaged);
     Ok(Announcement {
         id: AnnouncementId(id_of(id)?),
-        kind: value(&KINDS, &known(&kind)?).map_err(|_| damaged())?,
+        kind: value_of(&KINDS, &known(&kind)?).map_err(|_| damaged())?,
         message: known(&message)?.into(),
-        severity: value(&SEVERITIES, &known(&severity)?).map_err(|_| damaged())?,
+        severity: value_of(&SEVERITIES, &known(&severity)?).map_err(|_| damaged())?,
         audience: match known(&audience)?.as_str() {
             USER => {
                 let user = Uuid::parse_str(&known(&user)?).map_err(|_| damaged())?;
                 Audience::User(UserId(user.into_bytes()))
             }
-            group => value(&AUDIENCES, group).map_err(|_| damaged())?,
+            group => value_of(&AUDIENCES, group).map_err(|_| damaged())?,
         },
         from: Timestamp(number(from)?),
         until: Timestamp(number(until)?),

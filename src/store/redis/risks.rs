@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use redis::aio::MultiplexedConnection;
 
-use super::{Place, connect::connect, eviction, keys::Keys};
+use super::{Servers, connect::connect, eviction, keys::Keys};
 use crate::board::BoardId;
 
 /// What the settings of a server put at risk, as a sentence for each; nothing if it cannot
 /// be reached.
-pub(in crate::store) async fn risks(place: &Place, board: &BoardId) -> Vec<String> {
-    let Ok(mut link) = connect(place, &Keys::new(board)).await else {
+pub(in crate::store) async fn risks(servers: &Servers, board: &BoardId) -> Vec<String> {
+    let Ok(mut link) = connect(servers, &Keys::new(board)).await else {
         return Vec::new();
     };
     let mut risks = Vec::new();

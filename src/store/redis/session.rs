@@ -388,7 +388,7 @@ impl<'a> Session<'a> {
         let mut arguments = call::begin(
             &self.node.following,
             nonce,
-            &board.place.retention,
+            &board.servers.retention,
             &recent,
             RANKS,
         );

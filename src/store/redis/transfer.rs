@@ -4,18 +4,18 @@ use rand::RngExt;
 use redis::{Pipeline, Value, aio::MultiplexedConnection};
 
 use super::{
-    Place,
+    Servers,
     call::{self, Answer},
     connect::connect,
     eviction,
     fault::Fault,
-    kept::{KeptBoard, SCHEMA, random_epoch},
     load::{self, Loaded, load, meta},
     record::{
         action_point, array, bytes, bytes_text, counted_text, entry_fields, id_of, kept_text,
         member_text, number, pairs, read_counted, read_point, text,
     },
     scan::keys_page,
+    stored_board::{SCHEMA, StoredBoard, random_epoch},
 };
 use crate::{
     board::{BoardId, Epoch, Fact, Rules, Timestamp, UserId},
@@ -37,7 +37,7 @@ const MARGIN: u64 = 3_600_000;
 
 /// A board that is read from Redis.
 pub(in crate::store) struct Source {
-    board: KeptBoard,
+    board: StoredBoard,
     connection: MultiplexedConnection,
     head: Head,
 }
@@ -45,31 +45,31 @@ pub(in crate::store) struct Source {
 impl Source {
     /// Loads a board, when all its ranks are written; `None` if it is not there.
     pub(in crate::store) async fn open(
-        place: &Place,
+        servers: &Servers,
         board: &BoardId,
         rules: Rules,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
-        let board = KeptBoard::new(place, board, rules);
+        let board = StoredBoard::new(servers, board, rules);
         let opened = Source::try_open(board, true).await;
-        opened.map_err(|fault| fault.at(place.to_string()))
+        opened.map_err(|fault| fault.at(servers.to_string()))
     }
 
     /// Loads a board, and writes nothing; `None` if it is not there.
     pub(in crate::store) async fn peek(
-        place: &Place,
+        servers: &Servers,
         board: &BoardId,
         rules: Rules,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
-        let board = KeptBoard::new(place, board, rules);
+        let board = StoredBoard::new(servers, board, rules);
         let opened = Source::try_open(board, false).await;
-        opened.map_err(|fault| fault.at(place.to_string()))
+        opened.map_err(|fault| fault.at(servers.to_string()))
     }
 
     async fn try_open(
-        board: KeptBoard,
+        board: StoredBoard,
         with_ranks: bool,
     ) -> Result<Option<(Opened, Source)>, Fault> {
-        let mut connection = connect(&board.place, &board.keys).await?.commands;
+        let mut connection = connect(&board.servers, &board.keys).await?.commands;
         if board.find(&mut connection).await?.is_none() {
             return Ok(None);
         }
@@ -92,7 +92,7 @@ impl Source {
     /// Has nobody written to it since it was opened?
     pub(in crate::store) async fn is_as_it_was(&mut self) -> Result<bool, StoreError> {
         let found = meta(&mut self.connection, &self.board.keys.meta).await;
-        let found = found.map_err(|fault| fault.at(self.board.place.to_string()))?;
+        let found = found.map_err(|fault| fault.at(self.board.servers.to_string()))?;
         Ok((found.epoch, found.seq) == (self.head.epoch, self.head.seq))
     }
 
@@ -101,7 +101,7 @@ impl Source {
         each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let read = read(&mut self.connection, &self.board, each).await;
-        read.map_err(|fault| fault.at(self.board.place.to_string()))
+        read.map_err(|fault| fault.at(self.board.servers.to_string()))
     }
 
     /// What was counted under each of these ids, as far as it is remembered.
@@ -110,7 +110,7 @@ impl Source {
         ids: &[ActionId],
     ) -> Result<Vec<Option<Counted>>, StoreError> {
         let counted = self.try_counted(ids).await;
-        counted.map_err(|fault| fault.at(self.board.place.to_string()))
+        counted.map_err(|fault| fault.at(self.board.servers.to_string()))
     }
 
     async fn try_counted(&mut self, ids: &[ActionId]) -> Result<Vec<Option<Counted>>, Fault> {
@@ -132,13 +132,13 @@ impl Source {
 /// Writes the ranks that no node has written.
 async fn write_ranks(
     connection: &mut MultiplexedConnection,
-    board: &KeptBoard,
+    board: &StoredBoard,
     loaded: &mut Loaded,
 ) -> Result<(), Fault> {
     let recent = &mut loaded.recent;
     while recent.is_ahead() {
         let nonce = rand::rng().random();
-        let retention = &board.place.retention;
+        let retention = &board.servers.retention;
         let arguments = call::begin(&loaded.following, nonce, retention, recent, RANKS);
         let mut call = board.call(&board.scripts.append);
         let answer: Value = call.arg(arguments).invoke_async(connection).await?;
@@ -158,7 +158,7 @@ async fn write_ranks(
 
 async fn read(
     connection: &mut MultiplexedConnection,
-    board: &KeptBoard,
+    board: &StoredBoard,
     mut each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
 ) -> Result<(), Fault> {
     let keys = &board.keys;
@@ -203,7 +203,7 @@ async fn read(
     }
 
     let prefix = keys.action("");
-    let remembered = board.place.retention.actions.as_millis() as u64;
+    let remembered = board.servers.retention.actions.as_millis() as u64;
     let mut cursor = Some("0".to_owned());
     while let Some(from) = cursor {
         let (found, next) = keys_page(connection, &prefix, &from).await?;
@@ -283,7 +283,7 @@ fn limited_key(name: &[u8]) -> Result<(UserId, &str), Fault> {
 
 /// A board that is written to Redis, and that nobody can open meanwhile.
 pub(in crate::store) struct Target {
-    board: KeptBoard,
+    board: StoredBoard,
     connection: MultiplexedConnection,
     head: Head,
     /// By Redis's clock.
@@ -296,26 +296,26 @@ pub(in crate::store) struct Target {
 }
 
 impl Target {
-    /// Claims a place, and throws away what is there; `None` if that is a board that may
+    /// Claims a board, and throws away what is there; `None` if that is a board that may
     /// not be replaced.
     pub(in crate::store) async fn claim(
-        place: &Place,
+        servers: &Servers,
         board: &BoardId,
         rules: Rules,
         head: Head,
         replace: bool,
     ) -> Result<Option<Target>, StoreError> {
-        let board = KeptBoard::new(place, board, rules);
+        let board = StoredBoard::new(servers, board, rules);
         let claimed = Target::try_claim(board, head, replace).await;
-        claimed.map_err(|fault| fault.at(place.to_string()))
+        claimed.map_err(|fault| fault.at(servers.to_string()))
     }
 
     async fn try_claim(
-        board: KeptBoard,
+        board: StoredBoard,
         mut head: Head,
         replace: bool,
     ) -> Result<Option<Target>, Fault> {
-        let link = connect(&board.place, &board.keys).await?;
+        let link = connect(&board.servers, &board.keys).await?;
         if let Some(why) = eviction::possible(&link.info) {
             return Err(Fault::Unusable(why));
         }
@@ -386,12 +386,12 @@ impl Target {
 
     /// How long ids of actions are known, in milliseconds.
     fn remembered(&self) -> u64 {
-        self.board.place.retention.actions.as_millis() as u64
+        self.board.servers.retention.actions.as_millis() as u64
     }
 
     /// What a node would have kept of a record.
     pub(in crate::store) fn keep(&self, record: Record) -> Option<Record> {
-        let retention = &self.board.place.retention;
+        let retention = &self.board.servers.retention;
         let is_kept = match &record {
             Record::Entry(entry, id) => {
                 let is_late = entry.seq.get() + retention.entries.get() > self.head.seq;
@@ -416,7 +416,7 @@ impl Target {
 
     pub(in crate::store) async fn write(&mut self, record: Record) -> Result<(), StoreError> {
         let written = self.try_write(record).await;
-        written.map_err(|fault| fault.at(self.board.place.to_string()))
+        written.map_err(|fault| fault.at(self.board.servers.to_string()))
     }
 
     async fn try_write(&mut self, record: Record) -> Result<(), Fault> {
@@ -502,7 +502,7 @@ impl Target {
     /// Writes what the board is as a whole, and loads it as a node does.
     pub(in crate::store) async fn complete(&mut self) -> Result<Opened, StoreError> {
         let completed = self.try_complete().await;
-        completed.map_err(|fault| fault.at(self.board.place.to_string()))
+        completed.map_err(|fault| fault.at(self.board.servers.to_string()))
     }
 
     async fn try_complete(&mut self) -> Result<Opened, Fault> {
@@ -529,19 +529,19 @@ impl Target {
         each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let read = read(&mut self.connection, &self.board, each).await;
-        read.map_err(|fault| fault.at(self.board.place.to_string()))
+        read.map_err(|fault| fault.at(self.board.servers.to_string()))
     }
 
     /// Lets others open the board.
     pub(in crate::store) async fn set_free(mut self) -> Result<(), StoreError> {
-        let place = self.board.place.to_string();
+        let servers = self.board.servers.to_string();
         let freed = async {
             self.flush().await?;
             let mut call = self.board.call(&self.board.scripts.free);
             call.arg(&self.claim);
             Ok(call.invoke_async(&mut self.connection).await?)
         };
-        freed.await.map_err(|fault: Fault| fault.at(place))
+        freed.await.map_err(|fault: Fault| fault.at(servers))
     }
 
     /// Adds a command to those that are sent together.

@@ -10,11 +10,10 @@ use rand::RngExt;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::{
+    file::{beside, resolve, writable},
     inspect::{self, Found, Problem},
     marker::{Marker, Note},
-    opening,
-    place::{beside, resolve, writable},
-    schema,
+    opening, schema,
 };
 use crate::{board::BoardId, clock, store::StoreError};
 

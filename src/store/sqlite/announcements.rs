@@ -7,7 +7,7 @@ use crate::{
     clock,
     store::{
         StoreError,
-        words::{AUDIENCES, KINDS, SEVERITIES, USER, value, word},
+        announcement_names::{AUDIENCES, KINDS, SEVERITIES, USER, name_of, value_of},
     },
 };
 
@@ -23,7 +23,7 @@ pub(super) fn insert(
 ) -> Result<(), StoreError> {
     let (audience, user) = match announcement.audience {
         Audience::User(user) => (Some(USER), Some(user.0)),
-        group => (word(&AUDIENCES, &group), None),
+        group => (name_of(&AUDIENCES, &group), None),
     };
     connection
         .prepare_cached(&format!(
@@ -34,9 +34,9 @@ pub(super) fn insert(
             board,
             seq.get(),
             announcement.id.0,
-            word(&KINDS, &announcement.kind),
+            name_of(&KINDS, &announcement.kind),
             announcement.message,
-            word(&SEVERITIES, &announcement.severity),
+            name_of(&SEVERITIES, &announcement.severity),
             audience,
             user,
             announcement.from.0,
@@ -110,13 +110,13 @@ fn read(row: &Row<'_>) -> Result<Announcement, StoreError> {
     let audience = text(5)?;
     Ok(Announcement {
         id: AnnouncementId(row.get(1)?),
-        kind: value(&KINDS, &text(2)?)?,
+        kind: value_of(&KINDS, &text(2)?)?,
         message: text(3)?.into(),
-        severity: value(&SEVERITIES, &text(4)?)?,
+        severity: value_of(&SEVERITIES, &text(4)?)?,
         audience: if audience == USER {
             Audience::User(UserId(row.get(6)?))
         } else {
-            value(&AUDIENCES, &audience)?
+            value_of(&AUDIENCES, &audience)?
         },
         from: Timestamp(row.get(7)?),
         until: Timestamp(row.get(8)?),

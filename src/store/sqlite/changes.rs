@@ -31,7 +31,7 @@ impl Changes {
             inotify::add_watch(&events, path, WatchFlags::MODIFY)?;
             Ok::<_, Errno>(events)
         };
-        let events = super::place::is_local(path).then(watch);
+        let events = super::file_system::is_local(path).then(watch);
         let events = events.and_then(Result::ok);
         Changes {
             are_there: events.is_some().then_some(false),

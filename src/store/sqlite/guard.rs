@@ -19,9 +19,9 @@ use rusqlite::Connection;
 use super::{
     changes::Changes,
     condition::Trouble,
+    file::{Identity, Stamp, beside},
     index::{self, Index},
     inspect::{WAL_HEADER, Wal},
-    place::{Identity, Stamp, beside},
     wal,
 };
 use crate::store::StoreError;

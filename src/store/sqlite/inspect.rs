@@ -17,8 +17,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     condition::problem,
+    file::{NO_ROOM, READ_ONLY, Stamp, beside, length, writable},
     marker::Note,
-    place::{NO_ROOM, READ_ONLY, Stamp, beside, length, writable},
     schema,
 };
 use crate::store::StoreError;

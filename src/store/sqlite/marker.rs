@@ -15,8 +15,9 @@ use std::{
 };
 
 use super::{
+    file::{Identity, Stamp, beside, length, writable},
+    file_system::is_local,
     inspect::{Problem, Wal},
-    place::{Identity, Stamp, beside, is_local, length, writable},
 };
 use crate::{
     board::{BoardId, Epoch},

@@ -18,8 +18,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transac
 use tokio::sync::RwLock;
 
 use super::{
+    file::{Identity, beside, length},
     index::SMALLEST,
-    place::{Identity, beside, length},
     wal::Gate,
 };
 use crate::{

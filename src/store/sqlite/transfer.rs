@@ -6,11 +6,12 @@ use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    BoardRow, Database, announcements, inspect,
+    BoardRow, Database, announcements,
+    file::{beside, length, resolve, writable},
+    inspect,
     load::{self, ENTRY, MEMBER, entry, member},
     marker::Marker,
     opening,
-    place::{beside, length, resolve, writable},
     reader::{ACTIONS, DELETED, acted},
 };
 use crate::{
@@ -261,7 +262,7 @@ pub(in crate::store) struct Target {
 }
 
 impl Target {
-    /// Claims a place in a file, which is made if it is not there; `None` if a board is
+    /// Claims a board in a file, which is made if it is not there; `None` if a board is
     /// there already that may not be replaced.
     pub(in crate::store) fn claim(
         path: &Path,

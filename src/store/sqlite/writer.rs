@@ -19,10 +19,10 @@ use tokio::{
 use super::{
     Database, Ready, announcements,
     condition::{Cause, Condition, Trouble},
+    file_system,
     guard::Guard,
     limited,
     load::{profile, standing},
-    place,
     reader::Unwritten,
     wal::Wal,
 };
@@ -349,7 +349,7 @@ impl Writer {
     fn try_to_write(&mut self, cause: Cause) -> Result<(), Trouble> {
         let file = self.guard.path();
         // A little might find room where much does not.
-        if cause == Cause::Full && place::free(file).is_ok_and(|bytes| bytes < ROOM) {
+        if cause == Cause::Full && file_system::free(file).is_ok_and(|bytes| bytes < ROOM) {
             return Err(Trouble::Passing(cause));
         }
         self.write_last_ranks().map_err(|error| Trouble::of(&error))

@@ -1,4 +1,4 @@
--- Claims a place for a board that a migration writes, and says what was there. Until
+-- Claims the keys of a board that a migration writes, and says what was there. Until
 -- the board is whole nobody opens it.
 --
 -- KEYS: meta, log, users, announcements, revoked, and the index of action ids

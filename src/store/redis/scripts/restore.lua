@@ -1,4 +1,4 @@
--- Runs commands that write a part of a board, if its place is still claimed.
+-- Runs commands that write a part of a board, if it is still claimed.
 --
 -- KEYS: meta
 -- ARGV: the name of the migration, then commands: how many words, and the words

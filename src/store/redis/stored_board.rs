@@ -1,10 +1,10 @@
-//! A board as Redis keeps it: that it is there, of our kind, and of which epoch.
+//! A board as it is stored in Redis: that it is there, of our kind, and of which epoch.
 
 use rand::RngExt;
 use redis::{Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
 use super::{
-    Place,
+    Servers,
     connect::{Link, connect},
     fault::Fault,
     keys::Keys,
@@ -23,18 +23,18 @@ use crate::{
 pub(super) const SCHEMA: usize = 1;
 
 /// Where a board is, and how to speak about it.
-pub(super) struct KeptBoard {
-    pub(super) place: Place,
+pub(super) struct StoredBoard {
+    pub(super) servers: Servers,
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
     pub(super) rules: Rules,
     pub(super) clock: RedisClock,
 }
 
-impl KeptBoard {
-    pub(super) fn new(place: &Place, board: &BoardId, rules: Rules) -> KeptBoard {
-        KeptBoard {
-            place: place.clone(),
+impl StoredBoard {
+    pub(super) fn new(servers: &Servers, board: &BoardId, rules: Rules) -> StoredBoard {
+        StoredBoard {
+            servers: servers.clone(),
             keys: Keys::new(board),
             scripts: Scripts::new(),
             rules,
@@ -44,7 +44,7 @@ impl KeptBoard {
 
     /// Connects, and loads the board, which is made if nothing of it is there.
     pub(super) async fn open(&self) -> Result<(Link, Loaded), Fault> {
-        let mut link = connect(&self.place, &self.keys).await?;
+        let mut link = connect(&self.servers, &self.keys).await?;
         let connection = &mut link.commands;
         if self.find(connection).await?.is_none() {
             self.create(connection).await?;
@@ -144,7 +144,7 @@ impl KeptBoard {
         }
         if *migrating != Value::Nil {
             return Err(Fault::Foreign(StoreError::Migrating(
-                self.place.to_string(),
+                self.servers.to_string(),
             )));
         }
         self.check_rule(text(deciding)?)?;
@@ -174,7 +174,7 @@ impl KeptBoard {
     /// The fault of a board of a later schema.
     pub(super) fn too_new(&self, found: usize) -> Fault {
         Fault::Foreign(StoreError::TooNew {
-            path: self.place.to_string(),
+            path: self.servers.to_string(),
             found,
             known: SCHEMA,
         })

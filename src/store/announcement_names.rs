@@ -1,4 +1,4 @@
-//! The words with which stores write down what an announcement is, and for whom.
+//! The names by which stores write down what an announcement is, and for whom.
 
 use crate::{
     board::{AnnouncementKind, Audience, Severity},
@@ -18,7 +18,7 @@ pub(super) const SEVERITIES: [(Severity, &str); 3] = [
     (Severity::Error, "error"),
 ];
 
-/// All but one user, whose word is [`USER`].
+/// All but one user, whose name is [`USER`].
 pub(super) const AUDIENCES: [(Audience, &str); 5] = [
     (Audience::All, "all"),
     (Audience::Role(Role::Viewer), "viewers"),
@@ -29,19 +29,22 @@ pub(super) const AUDIENCES: [(Audience, &str); 5] = [
 
 pub(super) const USER: &str = "user";
 
-/// The word for a value, if it has one.
-pub(super) fn word<T: PartialEq>(words: &[(T, &'static str)], value: &T) -> Option<&'static str> {
-    let mut words = words.iter();
-    words.find_map(|(known, word)| (known == value).then_some(*word))
+/// The name of a value, if it has one.
+pub(super) fn name_of<T: PartialEq>(
+    names: &[(T, &'static str)],
+    value: &T,
+) -> Option<&'static str> {
+    let mut names = names.iter();
+    names.find_map(|(known, name)| (known == value).then_some(*name))
 }
 
-/// What a word means.
+/// The value with a name.
 ///
 /// # Errors
 /// If it is none of these.
-pub(super) fn value<T: Copy>(words: &[(T, &'static str)], word: &str) -> Result<T, StoreError> {
-    let mut words = words.iter();
-    words
-        .find_map(|(value, known)| (*known == word).then_some(*value))
+pub(super) fn value_of<T: Copy>(names: &[(T, &'static str)], name: &str) -> Result<T, StoreError> {
+    let mut names = names.iter();
+    names
+        .find_map(|(value, known)| (*known == name).then_some(*value))
         .ok_or(StoreError::Damaged("an announcement of an unknown kind"))
 }

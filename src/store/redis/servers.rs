@@ -1,4 +1,4 @@
-//! Where a board is kept in Redis, and how much of it.
+//! Which servers of Redis have a board, and how much of it they retain.
 
 use std::{fmt, num::NonZeroU64, time::Duration};
 
@@ -6,22 +6,22 @@ use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::store::UnknownUrl;
 
-/// Servers of Redis, and what is kept there.
+/// Servers of Redis, and what they retain of a board.
 #[derive(Clone)]
-pub struct Place {
+pub struct Servers {
     /// As it was given, with the password.
     url: Box<str>,
-    servers: Vec<ConnectionInfo>,
-    /// How much is kept.
+    addresses: Vec<ConnectionInfo>,
+    /// How much is retained.
     pub retention: Retention,
 }
 
-/// How much a store keeps beside what is needed to go on.
+/// How much a store retains beside what is needed to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// How long the id of an action is known after it was counted.
     pub actions: Duration,
-    /// Entries of the log, about; those that have no ranks yet are kept in any case.
+    /// Entries of the log, about; those that have no ranks yet are retained in any case.
     pub entries: NonZeroU64,
     /// Points of each user's history. Of more, older ones are thinned out.
     pub history: NonZeroU64,
@@ -37,14 +37,14 @@ impl Default for Retention {
     }
 }
 
-impl Place {
+impl Servers {
     /// Reads `redis://USER:PASSWORD@HOST:PORT/DATABASE`, or `rediss://` for TLS, with
     /// one server or several, separated by commas: nodes of one cluster, or a primary
-    /// and its replicas. What is kept is the default.
+    /// and its replicas. What is retained is the default.
     ///
     /// # Errors
     /// If it is no such address.
-    pub fn parse(url: &str) -> Result<Place, UnknownUrl> {
+    pub fn parse(url: &str) -> Result<Servers, UnknownUrl> {
         let (scheme, rest) = url.split_once("://").ok_or(UnknownUrl)?;
         if !matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys") {
             return Err(UnknownUrl);
@@ -55,37 +55,37 @@ impl Place {
             return Err(UnknownUrl);
         }
         let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        let servers = hosts
+        let addresses = hosts
             .split(',')
             .map(|host| format!("{scheme}://{login}{host}{path}").into_connection_info())
             .collect::<Result<_, _>>()
             .map_err(|_| UnknownUrl)?;
-        Ok(Place {
+        Ok(Servers {
             url: url.into(),
-            servers,
+            addresses,
             retention: Retention::default(),
         })
     }
 
-    pub(super) fn servers(&self) -> &[ConnectionInfo] {
-        &self.servers
+    pub(super) fn addresses(&self) -> &[ConnectionInfo] {
+        &self.addresses
     }
 }
 
-impl PartialEq for Place {
+impl PartialEq for Servers {
     fn eq(&self, other: &Self) -> bool {
         self.url == other.url && self.retention == other.retention
     }
 }
 
-impl Eq for Place {}
+impl Eq for Servers {}
 
 /// Without the password.
-impl fmt::Display for Place {
+impl fmt::Display for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, _) = self.url.split_once("://").unwrap_or_default();
         write!(f, "{scheme}://")?;
-        for (number, server) in self.servers.iter().enumerate() {
+        for (number, server) in self.addresses.iter().enumerate() {
             match (number, server.redis_settings().username()) {
                 (0, Some(user)) => write!(f, "{user}@")?,
                 (0, None) => {}
@@ -94,7 +94,7 @@ impl fmt::Display for Place {
             write!(f, "{}", server.addr())?;
         }
         match self
-            .servers
+            .addresses
             .first()
             .map(|server| server.redis_settings().db())
         {
@@ -104,7 +104,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -124,11 +124,11 @@ mod tests {
                 "rediss://podium@a:1,b:2,::1:3",
             ),
         ] {
-            let place = Place::parse(url).expect("an address");
-            assert_eq!(format!("{place:?}"), shown);
+            let servers = Servers::parse(url).expect("an address");
+            assert_eq!(format!("{servers:?}"), shown);
         }
-        let place = Place::parse("redis://podium:s%40cret@a,b").expect("an address");
-        for server in place.servers() {
+        let servers = Servers::parse("redis://podium:s%40cret@a,b").expect("an address");
+        for server in servers.addresses() {
             assert_eq!(server.redis_settings().password(), Some("s@cret"));
         }
     }
@@ -143,7 +143,7 @@ mod tests {
             "redis://a/database",
             "http://a",
         ] {
-            assert!(Place::parse(url).is_err(), "{url}");
+            assert!(Servers::parse(url).is_err(), "{url}");
         }
     }
 }
