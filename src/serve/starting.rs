@@ -40,7 +40,7 @@ use crate::{
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// How often the log says that the store is not there yet.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+const LOG_AGAIN: Duration = Duration::from_secs(30);
 
 /// How long answers may take that were begun when the store is there.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -116,7 +116,7 @@ async fn open_at_last<T>(
         };
         let is_known = said
             .as_ref()
-            .is_some_and(|(known, when)| *known == reason && when.elapsed() < SAY_AGAIN);
+            .is_some_and(|(known, when)| *known == reason && when.elapsed() < LOG_AGAIN);
         if !is_known {
             tracing::warn!("not ready, waiting for the store: {reason}");
             // Where it is, is nobody's business.

@@ -1,4 +1,4 @@
-//! Looking back: what a store tells of one user's past, and how many actions
+//! Histories: what a store knows of one user's past, and how many actions
 //! become few points.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::board::{Score, Seq, Timestamp};
 /// The most points in a [`History`].
 pub const MAX_POINTS: usize = 1000;
 
-/// Actions that a [`History`] tells of in full.
+/// Actions that a [`History`] has in full.
 pub const RECENT: usize = 20;
 
 /// How long a store reads for one [`History`]: nobody waits for longer, and others are to
@@ -70,7 +70,7 @@ pub(super) struct Thinning<T> {
 }
 
 impl<T> Thinning<T> {
-    /// A choice of at most `points` of as many entries as `count` says, which were
+    /// A choice of at most `points` of as many entries as `count` is, which were
     /// taken between these two moments.
     pub(super) fn new(
         points: usize,

@@ -1,6 +1,6 @@
 //! How often one user's actions of a declared type count: in any minute, and in
 //! any day, by the store's own clock. The store remembers when actions with
-//! limits were counted; this says what follows from it, and asks no clock.
+//! limits were counted; this decides what follows from it, and asks no clock.
 
 use std::{fmt, num::NonZeroU32};
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_say_what_they_are() {
+    fn limits_are_displayed_with_their_numbers() {
         let reached = |limit, window| {
             let limit = NonZeroU32::new(limit).unwrap();
             LimitReached::until_left_by(Timestamp(0), limit, window, Timestamp(0)).to_string()

@@ -27,7 +27,7 @@ use crate::{
 pub use history::{History, HistoryPoint, RecentAction};
 pub use limit::{ActionLimits, LimitReached, Window};
 
-/// The log and the state that follows from it, wherever they are kept.
+/// The log and the state that follows from it, wherever they are stored.
 pub trait Store: Send + Sync + 'static {
     /// Decides about these commands in their order and makes the accepted ones
     /// durable. The answer has one result for each command.
@@ -39,7 +39,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// What a user has done since they were registered: the score over time, the
     /// latest actions, and what sums them up. `None` if nobody with this id is
-    /// registered; whoever was deleted and registered again has begun anew.
+    /// registered; a user who was deleted and registered again has a new history.
     ///
     /// It holds every action of the user that was answered before it was asked
     /// for, as of one moment. Its ranks are those that were answered.
@@ -82,7 +82,7 @@ pub trait Store: Send + Sync + 'static {
 /// controller may try again for half a minute.
 pub const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
-/// How long whoever sends commands waits for a store that does not answer.
+/// How long a sender of commands waits for a store that does not answer.
 pub const LONGEST_APPEND: Duration = Duration::from_secs(10);
 
 /// How often a node reports how many are connected to it.
@@ -114,7 +114,7 @@ pub enum Health {
     /// It cannot be reached, and reconnects by itself: commands are refused
     /// with [`StoreError::Unreachable`], and the board stays as it was.
     Unreachable,
-    /// It is there and cannot write, for the reason that these words give: commands are
+    /// It is there and cannot write, for the reason that this message gives: commands are
     /// refused with [`StoreError::Unwritable`], and the board stays as it was. The words
     /// follow "nothing can be stored, because", say what to do, and are for anybody: they
     /// name no path, address or password.
@@ -123,9 +123,9 @@ pub enum Health {
     Closed,
 }
 
-/// What was in a store when it was opened, or when it began anew.
+/// What was in a store when it was opened, or when a new epoch began.
 pub struct Opened {
-    /// Which life of the log this is.
+    /// The epoch of the log.
     pub epoch: Epoch,
     /// The board as of the last entry.
     pub board: Board,
@@ -138,11 +138,11 @@ pub struct Opened {
 
 /// Takes entries of the log as they become durable.
 pub trait Fold: Send + 'static {
-    /// Folds entries that follow the ones before, and says what each did.
+    /// Folds entries that follow the ones before, and returns what each did.
     fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>>;
 
     /// The log is not the one that was folded so far, or the entries between are
-    /// gone: takes what it says instead. Entries that are folded next follow this.
+    /// gone: takes this board instead. Entries that are folded next follow this.
     fn reload(&mut self, opened: Opened);
 }
 
@@ -177,7 +177,7 @@ pub enum Command {
         /// All that were issued up to this second since 1970-01-01T00:00:00Z.
         issued_until: u64,
     },
-    /// Say something to those who watch. The same announcement is taken once.
+    /// Publish an announcement. The same one is accepted once.
     Announce(Announcement),
 }
 
@@ -193,7 +193,7 @@ pub struct Action {
     /// The points it is worth.
     pub increase: i64,
     /// The limits of its type, if that is one whose points the server sets. Then
-    /// the points say nothing about which action it is: they may have been others
+    /// the points do not identify the action: they may have been others
     /// when it was counted.
     pub declared: Option<ActionLimits>,
 }
@@ -303,7 +303,7 @@ pub enum StoreError {
     File {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// What is there is not what it should be, or cannot be written. Nothing was changed.
@@ -322,7 +322,7 @@ pub enum StoreError {
     /// What was read cannot have been written by this program.
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
-    /// The transaction that these commands shared failed, as the log says.
+    /// The transaction that these commands shared failed; the server's log has the error.
     #[error("nothing was written, because the store failed: {0}")]
     Refused(String),
     /// The store is there and cannot write; see [`Health::Unwritable`].
@@ -370,7 +370,7 @@ impl FromStr for StoreUrl {
             return redis::Servers::parse(url).map(StoreUrl::Redis);
         };
         let path = path.strip_prefix("//").unwrap_or(path);
-        // SQLite's names for what is in memory or temporary keep nothing.
+        // SQLite's names for what is in memory or temporary store nothing.
         if path.trim_matches('/').is_empty()
             || path.starts_with([':', '?'])
             || path.starts_with("file:")

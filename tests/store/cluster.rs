@@ -74,8 +74,8 @@ store_suite!(Cluster:
     numbers_entries_without_gaps
     decides_in_order_within_one_batch
     limits_survive_a_restart
-    announcements_are_taken_once_and_kept_while_valid
-    comes_back_as_it_was
+    announcements_are_accepted_once_and_stored_while_valid
+    is_the_same_when_it_is_opened_again
     answers_many_senders_at_once
     looking_back_shows_what_a_user_did
 );

@@ -132,7 +132,7 @@ async fn a_log_that_was_begun_and_not_noted_is_played_back() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_is_not_made_anew() {
+async fn a_missing_file_is_not_created_again() {
     let (files, crashed) = crashed_board().await;
     fs::remove_file(files.path("")).unwrap();
     files.expect_refused("what belongs to it, -wal").await;
@@ -257,7 +257,7 @@ async fn a_large_backup_beside_the_log_of_what_came_later_is_refused() {
 }
 
 #[tokio::test]
-async fn another_board_in_its_place_is_refused() {
+async fn another_board_at_its_path_is_refused() {
     let (files, other) = (closed_board().await, closed_board().await);
     fs::copy(other.path(""), files.path("")).unwrap();
     files.expect_refused("is not the one that was there").await;
@@ -274,7 +274,7 @@ async fn a_file_of_which_nothing_was_noted_is_opened() {
 }
 
 #[tokio::test]
-async fn a_directory_in_its_place_is_refused() {
+async fn a_directory_at_its_path_is_refused() {
     let files = Files::new();
     fs::create_dir(files.path("")).unwrap();
     assert!(files.try_start().await.is_err());

@@ -210,7 +210,7 @@ async fn limits_go_along() {
 
 /// Two servers that were sent the same must hold the same, one of them by migration.
 #[tokio::test]
-async fn redis_gets_what_it_would_have_kept() {
+async fn redis_gets_what_it_would_have_retained() {
     let retention = Retention {
         actions: Duration::from_secs(3600),
         entries: NonZeroU64::new(150).unwrap(),

@@ -84,7 +84,7 @@ async fn every_node_answers_a_duplicate_alike() {
 }
 
 #[tokio::test]
-async fn what_one_node_was_told_is_on_all_boards() {
+async fn what_one_node_accepted_is_on_all_boards() {
     let server = Server::new();
     let one = server.open(Rules::default()).await;
     let other = server.open(Rules::default()).await;
@@ -279,7 +279,7 @@ async fn ranks_are_written_though_nobody_acts() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_bounded() {
+async fn what_is_retained_is_bounded() {
     let server = Server::new();
     let keep = |n| NonZeroU64::new(n).unwrap();
     let retention = Retention {

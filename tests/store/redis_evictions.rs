@@ -210,7 +210,7 @@ async fn an_action_whose_id_is_gone_does_not_count_again() {
 }
 
 #[tokio::test]
-async fn the_index_of_action_ids_is_bounded_and_kept_track_of() {
+async fn the_index_of_action_ids_is_bounded_and_counted() {
     let server = Server::new();
     let retention = Retention {
         entries: NonZeroU64::new(100).unwrap(),
@@ -253,7 +253,7 @@ fn overwrite(server: &Server, n: u8, score: &str, reached: &str) {
 }
 
 #[tokio::test]
-async fn a_score_that_the_log_does_not_say_is_seen() {
+async fn a_score_that_contradicts_the_log_is_found() {
     const WORDS: &str = "is not the one of the log";
     // Another score; that of an older copy; one that is still to come.
     for (score, reached) in [("700", "6"), ("5", "4"), ("8", "90")] {
@@ -290,7 +290,7 @@ async fn a_score_that_the_log_does_not_say_is_seen() {
 
 /// All that may happen to a user leaves a record that the log says.
 #[tokio::test]
-async fn scores_that_the_log_says_are_right_in_every_rule() {
+async fn scores_that_agree_with_the_log_pass_under_every_rule() {
     use podium::board::{Direction, Operator};
     for (operator, direction) in [
         (Operator::Sum, Direction::HighestFirst),

@@ -279,7 +279,7 @@ async fn redis_may_be_emptied_and_the_board_stays_until_it_is_given_up() {
 
 /// Nodes that have shown nothing may begin anew: there is nothing to lose.
 #[tokio::test]
-async fn an_empty_board_may_be_thrown_away() {
+async fn an_empty_board_may_be_deleted() {
     let server = Server::new();
     let (one, other) = (
         server.open(Rules::default()).await,
@@ -618,7 +618,7 @@ async fn refusal(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_may_not_come_in_is_told_why() {
+async fn a_refused_login_gives_the_reason() {
     let server = Server::with(&["--requirepass", "right"]);
     let at = |login: &str| format!("redis://{login}127.0.0.1:{}", server.port);
     for login in [":wrong@", "nobody:right@"] {

@@ -15,7 +15,7 @@ use crate::{
 store_suite!(Files);
 
 #[tokio::test]
-async fn a_second_process_is_told_to_wait_its_turn() {
+async fn a_second_process_is_refused_while_the_file_is_in_use() {
     let file = Files::new();
     let running = file.open(Rules::default()).await;
     assert!(matches!(
@@ -258,7 +258,7 @@ fn bests(connection: &Connection) -> Vec<Option<u64>> {
 }
 
 #[tokio::test]
-async fn whoever_begins_anew_has_had_no_rank() {
+async fn a_user_who_is_registered_again_has_had_no_rank() {
     let file = Files::new();
     let running = file.open(Rules::default()).await;
     let commands = vec![put(1), act("a", 1, 9), Command::DeleteUser(user(1)), put(1)];

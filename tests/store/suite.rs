@@ -407,7 +407,7 @@ pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
     assert_eq!(running.follower.rows(), [("Zoë".to_owned(), 3, 1)]);
 }
 
-pub async fn comes_back_as_it_was<F: Fixture>() {
+pub async fn is_the_same_when_it_is_opened_again<F: Fixture>() {
     let fixture = F::new();
     let running = fixture.open(Rules::default()).await;
     for n in 1..=5 {
@@ -460,7 +460,7 @@ pub async fn answers_many_senders_at_once<F: Fixture>() {
     assert_eq!(running.follower.seq(), 20 + 10 * 25);
 }
 
-pub async fn a_deleted_user_is_gone_and_may_begin_anew<F: Fixture>() {
+pub async fn a_deleted_user_is_gone_and_may_be_registered_again<F: Fixture>() {
     let fixture = F::new();
     let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
@@ -518,7 +518,7 @@ pub fn announcement(n: u8, audience: Audience, until: u64) -> Announcement {
     }
 }
 
-pub async fn announcements_are_taken_once_and_kept_while_valid<F: Fixture>() {
+pub async fn announcements_are_accepted_once_and_stored_while_valid<F: Fixture>() {
     let fixture = F::new();
     let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
@@ -675,7 +675,7 @@ pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
     }
 }
 
-pub async fn looking_back_ends_where_a_user_began_anew<F: Fixture>() {
+pub async fn a_history_starts_where_a_user_was_registered_again<F: Fixture>() {
     let fixture = F::new();
     let mut running = fixture.open(Rules::default()).await;
     for command in [
@@ -729,15 +729,15 @@ macro_rules! store_suite {
             limits_survive_a_restart
             points_of_the_server_make_no_other_action
             a_user_put_unchanged_is_no_entry
-            a_deleted_user_is_gone_and_may_begin_anew
+            a_deleted_user_is_gone_and_may_be_registered_again
             revocations_only_reach_further
-            announcements_are_taken_once_and_kept_while_valid
-            comes_back_as_it_was
+            announcements_are_accepted_once_and_stored_while_valid
+            is_the_same_when_it_is_opened_again
             answers_many_senders_at_once
             looking_back_shows_what_a_user_did
             looking_back_shows_scores_as_the_rules_make_them
             looking_back_leaves_points_out_but_never_the_ends
-            looking_back_ends_where_a_user_began_anew
+            a_history_starts_where_a_user_was_registered_again
             nobody_looks_back_once_it_is_closed
         );
     };

@@ -18,7 +18,7 @@ use crate::{
     store::StoreError,
 };
 
-/// How many users one call of a script is told of: while it runs, Redis serves nobody else,
+/// How many users one call of a script is given: while it runs, Redis serves nobody else,
 /// and it has to end before a call is given up.
 const AT_ONCE: usize = 1000;
 
@@ -28,7 +28,7 @@ pub struct Survey {
     connection: MultiplexedConnection,
     /// What is wrong, if anything is.
     wrong: Option<String>,
-    /// What meta says of epoch and seq; empty if it does not.
+    /// The fields epoch and seq of meta; empty if they are missing.
     found: [String; 2],
     users: u64,
     /// Users whose past is gone.
@@ -42,7 +42,7 @@ pub struct Survey {
     ranked_through: u64,
 }
 
-/// What a board says of itself, as far as it does.
+/// What is stored of a board as a whole, as far as it is.
 struct Meta {
     epoch: String,
     seq: Option<u64>,

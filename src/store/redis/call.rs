@@ -65,7 +65,7 @@ pub(super) fn write(command: &Command, arguments: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// What the script says.
+/// The answer of the script.
 pub(super) struct Answer {
     /// The last entry of the log after the call.
     pub(super) seq: u64,

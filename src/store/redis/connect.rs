@@ -1,4 +1,4 @@
-//! The way to the one server that keeps a board.
+//! Connections to the one server that stores a board.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,18 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The oldest version that is good enough.
 const OLDEST: u32 = 7;
 
-/// Connections to the server that keeps a board.
+/// Connections to the server that stores a board.
 #[derive(Clone)]
 pub(super) struct Link {
     /// Answers at once.
     pub(super) commands: MultiplexedConnection,
     /// May wait for entries.
     pub(super) tail: MultiplexedConnection,
-    /// What the server says of itself.
+    /// What the server reports about itself.
     pub(super) info: Info,
 }
 
-/// What a server says of itself, by name.
+/// What a server reports about itself, by name.
 #[derive(Clone)]
 pub(super) struct Info(HashMap<String, String>);
 
@@ -38,7 +38,7 @@ impl Info {
         Info(fields.collect())
     }
 
-    /// The value, or nothing if the server does not say it.
+    /// The value, or nothing if the server does not report it.
     pub(super) fn field(&self, name: &str) -> &str {
         self.0.get(name).map(String::as_str).unwrap_or_default()
     }
@@ -121,8 +121,8 @@ async fn ask(server: &ConnectionInfo) -> Result<(MultiplexedConnection, About), 
     Ok((connection, about))
 }
 
-/// The primary that keeps the slot of the board's keys. All of them are in one slot,
-/// so whoever knows it needs no other node.
+/// The primary that has the slot of the board's keys. All of them are in one slot,
+/// so a client that knows it needs no other node.
 async fn keeper(
     connection: &mut MultiplexedConnection,
     asked: &ConnectionInfo,

@@ -1,7 +1,7 @@
 //! Does Redis evict keys? A board whose keys may go at any time must not be written to: an
 //! id of an action that is gone would count again.
 //!
-//! It decides by what servers say and does no I/O.
+//! It decides by what servers report and does no I/O.
 
 use std::sync::Arc;
 
@@ -21,16 +21,16 @@ enum State {
     /// No key is evicted.
     #[default]
     Never,
-    /// Any key may be evicted now, as these words say.
+    /// Any key may be evicted now, for the reason that this text gives.
     Possible(Arc<str>),
     /// So many keys were evicted, maybe of the board: it is looked at from its beginning.
     Checking(u64),
 }
 
 impl Evictions {
-    /// Takes notice of what the server says of itself. The board is to be looked at from its
+    /// Takes notice of what the server reports about itself. The board is to be looked at from its
     /// beginning if this gives `true`.
-    pub(super) fn hear(&mut self, info: &Info) -> bool {
+    pub(super) fn observe(&mut self, info: &Info) -> bool {
         if let Some(why) = possible(info) {
             self.state = State::Possible(why.into());
             return false;
@@ -93,12 +93,12 @@ pub(super) fn possible(info: &Info) -> Option<String> {
     })
 }
 
-/// The `maxmemory-policy`, if the server says it.
+/// The `maxmemory-policy`, if the server reports it.
 pub(super) fn policy(info: &Info) -> Option<&str> {
     Some(info.field("maxmemory_policy")).filter(|policy| !policy.is_empty())
 }
 
-/// How many keys were evicted since the server was started; 0 if it does not say it.
+/// How many keys were evicted since the server was started; 0 if it does not report it.
 pub(super) fn evicted(info: &Info) -> u64 {
     info.field("evicted_keys").parse().unwrap_or_default()
 }
@@ -136,30 +136,30 @@ mod tests {
     #[test]
     fn it_is_over_when_the_setting_is_mended_and_nothing_was_evicted() {
         let mut evictions = Evictions::default();
-        assert!(!evictions.hear(&info("1000", "allkeys-lru", 0)));
+        assert!(!evictions.observe(&info("1000", "allkeys-lru", 0)));
         assert!(evictions.reason().unwrap().contains("allkeys-lru"));
-        assert!(!evictions.hear(&info("1000", "noeviction", 0)));
+        assert!(!evictions.observe(&info("1000", "noeviction", 0)));
         assert_eq!(evictions.reason(), None);
     }
 
     #[test]
     fn after_evictions_the_whole_board_is_looked_at_once() {
         let mut evictions = Evictions::default();
-        assert!(!evictions.hear(&info("1000", "volatile-lru", 7)));
+        assert!(!evictions.observe(&info("1000", "volatile-lru", 7)));
         assert!(!evictions.is_checking());
         // It may have been set and set back between two looks, too.
         for count in [7, 8] {
-            assert!(evictions.hear(&info("1000", "noeviction", count)));
-            assert!(!evictions.hear(&info("1000", "noeviction", count)));
+            assert!(evictions.observe(&info("1000", "noeviction", count)));
+            assert!(!evictions.observe(&info("1000", "noeviction", count)));
             assert!(evictions.is_checking());
             assert!(evictions.reason().unwrap().contains("looked for"));
         }
         evictions.found_whole();
         assert_eq!(evictions.reason(), None);
-        assert!(!evictions.hear(&info("1000", "noeviction", 8)));
+        assert!(!evictions.observe(&info("1000", "noeviction", 8)));
         assert_eq!(evictions.reason(), None);
         // The server was started again.
-        assert!(!evictions.hear(&info("1000", "noeviction", 0)));
-        assert!(evictions.hear(&info("1000", "noeviction", 1)));
+        assert!(!evictions.observe(&info("1000", "noeviction", 0)));
+        assert!(evictions.observe(&info("1000", "noeviction", 1)));
     }
 }

@@ -12,7 +12,7 @@ pub(super) enum Fault {
     /// Redis answers, and cannot be used as it is set up.
     #[error("{0}")]
     Unusable(String),
-    /// What is kept there is not for this program, or not as it is set up.
+    /// What is stored there is not for this program, or not as it is set up.
     #[error("{0}")]
     Foreign(StoreError),
     /// Redis did nothing of what it was asked, and is there.
@@ -35,7 +35,7 @@ pub(super) enum Fault {
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
     /// Something that was there is missing, or something is there that this program did
-    /// not write: an operator has to decide. Whoever looks sees it.
+    /// not write: an operator has to decide. Any node that looks sees it.
     #[error("{0}")]
     Lost(String),
     /// The same of a key that nobody looks at before it is needed.

@@ -121,7 +121,7 @@ impl Past {
         Ok(())
     }
 
-    /// Adds what an entry says that Redis knows no rank of.
+    /// Adds an entry that Redis knows no rank of.
     fn follow(&mut self, logged: Logged, applied: &[(u64, Applied)]) {
         let seq = logged.entry.seq;
         match logged.entry.fact {
@@ -146,7 +146,7 @@ impl Past {
                     },
                 });
             }
-            // Whoever is registered again begins anew.
+            // A user who is registered again has no past.
             Fact::UserDeleted { .. } => *self = Past::default(),
             Fact::UserChanged { .. } | Fact::TokensRevoked { .. } | Fact::Announced(_) => {}
         }

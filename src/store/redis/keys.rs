@@ -1,4 +1,4 @@
-//! The names of a board's keys. They share a hash tag, so that a cluster keeps all of
+//! The names of a board's keys. They share a hash tag, so that a cluster stores all of
 //! them in one slot; those that scripts make by themselves begin in the same way.
 
 use crate::board::{BoardId, UserId};

@@ -1,4 +1,4 @@
-//! What is read when a board is opened, and when it must be read anew.
+//! What is read when a board is opened, and when it must be read again.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,8 @@ use super::{
     fault::Fault,
     recent::{Folded, Recent},
     record::{
-        Before, Logged, array, bytes, id_of, kept_announcement, member, number, pairs, read_epoch,
-        text,
+        Before, Logged, array, bytes, id_of, member, number, pairs, read_epoch,
+        stored_announcement, text,
     },
     stored_board::StoredBoard,
 };
@@ -41,7 +41,7 @@ pub(super) struct Loaded {
     pub(super) recent: Recent,
 }
 
-/// What Redis says of a board as a whole.
+/// What Redis stores of a board as a whole.
 pub(super) struct Meta {
     pub(super) epoch: Epoch,
     pub(super) seq: u64,
@@ -75,7 +75,7 @@ pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> R
 /// Loads the board as it was at `ranked_through`, and folds the rest of the log: so its
 /// ranks come out as they were answered.
 ///
-/// Others go on writing meanwhile. What the users' records say may be newer than
+/// Others go on writing meanwhile. The users' records may be newer than
 /// `ranked_through`, but whatever changed one is on the log after it, with how the
 /// user stood before.
 pub(super) async fn load(
@@ -305,7 +305,7 @@ fn members_before(mut users: HashMap<UserId, Member>, rest: &[Logged]) -> Vec<Me
             users.remove(&user);
             continue;
         };
-        // Whoever was deleted since has no record any more, and will be deleted again:
+        // A user who was deleted since has no record any more, and will be deleted again:
         // a nameless user stands in for them.
         let member = users.entry(user).or_insert_with(|| Member {
             id: user,
@@ -342,7 +342,7 @@ pub(super) async fn now(connection: &mut MultiplexedConnection) -> Result<Timest
     Ok(Timestamp(seconds.saturating_mul(1000) + micros / 1000))
 }
 
-/// All that are kept, with the numbers of their entries, in no order.
+/// All that are stored, with the numbers of their entries, in no order.
 pub(super) async fn announcements(
     connection: &mut MultiplexedConnection,
     key: &str,
@@ -353,7 +353,7 @@ pub(super) async fn announcements(
         .await?;
     let records = pairs(&records)?.iter();
     records
-        .map(|[id, record]| kept_announcement(bytes(id)?, bytes(record)?))
+        .map(|[id, record]| stored_announcement(bytes(id)?, bytes(record)?))
         .collect()
 }
 

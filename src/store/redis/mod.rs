@@ -5,14 +5,14 @@
 //! all at once: so it does not matter which node asks, or how many do. Every node reads
 //! that stream, folds it, and answers when it has folded what it asked for. Ranks
 //! follow from the fold, so each node knows the same. They are written back by
-//! whichever node comes first, and `ranked_through` says how far that has come: a board
+//! whichever node comes first, and `ranked_through` is how far that has come: a board
 //! is loaded as it was there, and the entries after it are folded again.
 //!
 //! A connection may break at any time, and what comes back may be another server that
-//! has not all that was folded. An entry says its epoch and which call wrote it, which
+//! has not all that was folded. An entry has its epoch and the call that wrote it, which
 //! tells. Keys may also be deleted, evicted, restored from an older copy, or written by
 //! another program. No script writes to a board that is not as scripts left it
-//! (`scripts/check.lua`), and whoever finds that it is not stops writing, says so, and goes
+//! (`scripts/check.lua`), and a node that finds that it is not stops writing, reports it, and goes
 //! on to show what it has: an operator decides what becomes of it (`adopt`). A new epoch
 //! begins only by such a command. While Redis may evict keys, nothing is written
 //! (`eviction`).
@@ -109,7 +109,7 @@ impl Ready {
     pub fn start(self, fold: impl Fold) -> RedisStore {
         let (requests, queue) = mpsc::channel(QUEUE);
         let mut evictions = Evictions::default();
-        evictions.hear(&self.link.info);
+        evictions.observe(&self.link.info);
         let (health, healthy) = watch::channel(evictions.health());
         let (way, ways) = watch::channel(Some(self.link.commands.clone()));
         let board = Arc::new(self.board);
@@ -180,7 +180,7 @@ impl Store for RedisStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // Whoever closed it before waits for the same end.
+            // A caller that closed it before waits for the same end.
             _ = self.requests.send(Request::Close).await;
             let mut health = self.health.clone();
             _ = health.wait_for(|health| *health == Health::Closed).await;

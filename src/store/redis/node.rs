@@ -1,4 +1,4 @@
-//! One node: follows the log while Redis is there, and comes back by itself when it
+//! One node: follows the log while Redis is there, and reconnects by itself when it
 //! was unreachable.
 
 use std::{sync::Arc, time::Duration};
@@ -22,11 +22,11 @@ use super::{
 };
 use crate::store::{Command, Fold, Health, Outcome, StoreError};
 
-/// Between two attempts to come back: the shortest time, and the longest.
+/// Between two attempts to reconnect: the shortest time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often the log says that Redis is still unreachable, or that an operator has to decide.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// How often it is logged that Redis is still unreachable, or that an operator has to decide.
+const LOG_AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) enum Request {
     Append {
@@ -41,7 +41,7 @@ pub(super) type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
 pub(super) struct Node {
     pub(super) board: Arc<StoredBoard>,
     pub(super) health: watch::Sender<Health>,
-    /// For those who look back.
+    /// For readers of histories.
     pub(super) way: watch::Sender<Option<MultiplexedConnection>>,
     pub(super) recent: Arc<Mutex<Recent>>,
     pub(super) following: Following,
@@ -64,7 +64,7 @@ impl Node {
         while let Some(link) = found {
             let began = Instant::now();
             self.way.send_replace(Some(link.commands.clone()));
-            self.evictions.hear(&link.info);
+            self.evictions.observe(&link.info);
             self.health.send_replace(self.evictions.health());
             let Err(fault) = Session::new(&mut self, &link).run(&mut queue).await else {
                 return;
@@ -74,14 +74,14 @@ impl Node {
             if began.elapsed() > PAUSES.1 {
                 pauses = Pauses::default();
             }
-            found = self.come_back(fault, &mut pauses, &mut queue).await;
+            found = self.reconnect(fault, &mut pauses, &mut queue).await;
             if found.is_some() {
                 tracing::info!(seq = self.following.folded, "Redis is reachable again");
             }
         }
     }
 
-    /// Says that nothing can be written, and why.
+    /// Reports that nothing can be written, and why.
     fn is_lost(&self, fault: &Fault) {
         if let Health::Unwritable(why) = fault.health() {
             tracing::error!("actions are refused, and boards stay as they are, because {why}");
@@ -91,16 +91,16 @@ impl Node {
         self.health.send_replace(fault.health());
     }
 
-    /// Tries until there is a way again, and refuses what is asked meanwhile. `None` if
+    /// Tries until there is a connection again, and refuses what is asked meanwhile. `None` if
     /// the store is closed first.
-    async fn come_back(
+    async fn reconnect(
         &mut self,
         mut lost: Fault,
         pauses: &mut Pauses,
         queue: &mut mpsc::Receiver<Request>,
     ) -> Option<Link> {
         let mut reason = lost.to_string();
-        let mut said = Instant::now();
+        let mut logged_at = Instant::now();
         loop {
             let pause = pauses.next();
             let result = {
@@ -121,9 +121,9 @@ impl Node {
                 Ok(link) => return Some(link),
                 Err(fault) => fault,
             };
-            if fault.to_string() != reason || said.elapsed() > SAY_AGAIN {
+            if fault.to_string() != reason || logged_at.elapsed() > LOG_AGAIN {
                 reason = fault.to_string();
-                said = Instant::now();
+                logged_at = Instant::now();
                 self.is_lost(&fault);
             }
         }
@@ -153,7 +153,7 @@ impl Node {
                         .into(),
                 ));
             }
-            tracing::warn!("a new epoch has begun: the board is loaded anew");
+            tracing::warn!("a new epoch has begun: the board is loaded again");
             self.reload(connection).await?;
             return Ok(link);
         }
@@ -171,7 +171,7 @@ impl Node {
         let is_broken = matches!(lost, Fault::Gap(_) | Fault::Damaged(_));
         if folded > 0 {
             let last = entry(connection, &self.board.keys.log, folded).await?;
-            let heard = self.recent.lock().ranked_through();
+            let known_ranks = self.recent.lock().ranked_through();
             match (last.map(|last| last.nonce), nonce) {
                 (Some(found), Some(known)) if found != known => {
                     let why = format!(
@@ -181,20 +181,20 @@ impl Node {
                     return Err(self.halt(connection, why, lost).await);
                 }
                 (Some(_), Some(_)) if is_broken => {
-                    tracing::warn!(%lost, "the board is loaded anew");
+                    tracing::warn!(%lost, "the board is loaded again");
                 }
-                // Nobody would write them again who has heard that they are there.
-                (Some(_), Some(_)) if found.ranked_through < heard => {
-                    tracing::warn!("Redis has lost the latest ranks: the board is loaded anew");
+                // No node that knows they were written would write them again.
+                (Some(_), Some(_)) if found.ranked_through < known_ranks => {
+                    tracing::warn!("Redis has lost the latest ranks: the board is loaded again");
                 }
                 (Some(_), Some(_)) => return Ok(link),
                 _ => tracing::warn!(
                     folded,
-                    "the log was trimmed meanwhile: the board is loaded anew"
+                    "the log was trimmed meanwhile: the board is loaded again"
                 ),
             }
         } else if is_broken {
-            tracing::warn!(%lost, "the board is loaded anew");
+            tracing::warn!(%lost, "the board is loaded again");
         } else {
             return Ok(link);
         }
@@ -202,7 +202,7 @@ impl Node {
         Ok(link)
     }
 
-    /// Has all nodes stop until an operator has decided; gives the fault that says so.
+    /// Has all nodes stop until an operator has decided; returns the fault for that.
     async fn halt(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -214,7 +214,7 @@ impl Node {
             *lost = Fault::Broken(why);
             return fault;
         }
-        // From now on Redis says it, until the operator has decided.
+        // From now on Redis reports it, until the operator has decided.
         *lost = Fault::Changed;
         Fault::Lost(why)
     }
@@ -233,7 +233,7 @@ pub(super) fn nothing_left() -> Fault {
     Fault::Lost("nothing of this board is in Redis any more".into())
 }
 
-/// How long is waited before each attempt to come back: not at all, then longer and
+/// How long is waited before each attempt to reconnect: not at all, then longer and
 /// longer.
 #[derive(Default)]
 struct Pauses(Duration);
@@ -256,7 +256,7 @@ fn refuse(request: Request, health: &watch::Receiver<Health>, reason: &str) -> O
                 Health::Unwritable(why) => StoreError::Unwritable(why.clone()),
                 _ => StoreError::Unreachable(reason.to_owned()),
             };
-            // Whoever asked may have gone.
+            // The sender may have gone.
             _ = reply.send(Err(error));
             Some(())
         }

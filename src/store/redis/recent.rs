@@ -1,4 +1,4 @@
-//! What a node has folded and Redis does not say the ranks of yet.
+//! What a node has folded and Redis does not know the ranks of yet.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Recent {
     entries: VecDeque<Folded>,
-    /// As far as Redis knows ranks, by what we heard last.
+    /// As far as Redis knows ranks, by its last answer.
     ranked_through: u64,
 }
 
@@ -38,13 +38,13 @@ impl Recent {
         self.entries.push_back(folded);
     }
 
-    /// As far as Redis knows ranks, by what was heard last.
+    /// As far as Redis knows ranks, by its last answer.
     pub(super) fn ranked_through(&self) -> u64 {
         self.ranked_through
     }
 
     /// Takes notice of how far Redis knows ranks.
-    pub(super) fn hear(&mut self, ranked_through: u64) {
+    pub(super) fn observe(&mut self, ranked_through: u64) {
         self.ranked_through = self.ranked_through.max(ranked_through);
     }
 

@@ -22,7 +22,7 @@ use crate::{
 /// An entry of the log, with what the board does not need to know.
 pub(super) struct Logged {
     pub(super) entry: LogEntry,
-    /// The life of the log that it belongs to.
+    /// The epoch of the log that it belongs to.
     pub(super) epoch: Epoch,
     /// Names the call that wrote it.
     pub(super) nonce: u64,
@@ -30,7 +30,7 @@ pub(super) struct Logged {
     pub(super) action: Option<Box<str>>,
     /// How its user stood before it.
     pub(super) before: Before,
-    /// As far as ranks were known when it was written, where it says so.
+    /// As far as ranks were known when it was written, where it has that field.
     pub(super) ranked_through: Option<u64>,
 }
 
@@ -398,7 +398,7 @@ fn read_profile(text: &str) -> Result<Profile, Fault> {
     Ok(Profile { username, avatar })
 }
 
-/// What an announcement says to whom, whenever that begins and ends: scripts compare
+/// The text and the audience of an announcement, whenever that begins and ends: scripts compare
 /// it.
 pub(super) fn announcement_text(announcement: &Announcement) -> String {
     let (audience, user) = match announcement.audience {
@@ -440,15 +440,15 @@ fn announcement(id: &[u8], from: &str, until: &str, what: &str) -> Result<Announ
     })
 }
 
-/// An announcement as it is kept while it may be valid, to be written.
-pub(super) fn kept_text(seq: u64, announcement: &Announcement) -> String {
+/// An announcement as it is stored while it may be valid, to be written.
+pub(super) fn stored_announcement_text(seq: u64, announcement: &Announcement) -> String {
     let Announcement { from, until, .. } = announcement;
     let what = announcement_text(announcement);
     format!("{seq} {} {} {what}", from.0, until.0)
 }
 
-/// An announcement as it is kept while it may be valid, with the number of its entry.
-pub(super) fn kept_announcement(id: &[u8], record: &[u8]) -> Result<(u64, Announcement), Fault> {
+/// An announcement as it is stored while it may be valid, with the number of its entry.
+pub(super) fn stored_announcement(id: &[u8], record: &[u8]) -> Result<(u64, Announcement), Fault> {
     let (seq, rest) = split(bytes_text(record)?)?;
     let (from, rest) = split(rest)?;
     let (until, what) = split(rest)?;

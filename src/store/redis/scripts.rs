@@ -14,9 +14,9 @@ pub(super) struct Scripts {
     pub(super) claim: Script,
     /// Makes a board where there is none.
     pub(super) create: Script,
-    /// Says what is known of a board.
+    /// Returns what is known of a board.
     pub(super) find: Script,
-    /// Has pasts that are gone begin anew.
+    /// Starts new histories where they are gone.
     pub(super) forget: Script,
     /// Lets others open a board that was moved.
     pub(super) free: Script,

@@ -72,7 +72,7 @@ pub(super) struct Session<'a> {
 struct Call {
     answer: BoxFuture<'static, Result<Value, Fault>>,
     nonce: u64,
-    /// As far as Redis was known to know ranks: what it says of later entries is to be
+    /// As far as Redis was known to know ranks: what it answers about later entries is to be
     /// found here.
     ranked_through: u64,
     batch: Batch,
@@ -97,7 +97,7 @@ struct Tail {
     inspected: Option<Inspected>,
 }
 
-/// What Redis says of itself, and of a board that is as it should be.
+/// What Redis reports about itself, and of a board that is as it should be.
 struct Inspected {
     info: Info,
     ranked_through: u64,
@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
             let flush = (is_free && self.evicting.is_none()).then_some(flush);
             tokio::select! {
                 read = &mut tail => {
-                    self.heard(read?)?;
+                    self.received(read?)?;
                     tail = self.read();
                 }
                 answer = answered(&mut self.call) => self.answered(answer)?,
@@ -236,12 +236,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn heard(&mut self, tail: Tail) -> Result<(), Fault> {
+    fn received(&mut self, tail: Tail) -> Result<(), Fault> {
         if !tail.entries.is_empty() {
             self.fold(tail.entries)?;
         }
         if let Some(inspected) = tail.inspected {
-            self.node.recent.lock().hear(inspected.ranked_through);
+            self.node.recent.lock().observe(inspected.ranked_through);
             self.inspected(&inspected);
         }
         self.settle();
@@ -251,7 +251,7 @@ impl<'a> Session<'a> {
     /// Where to look next, and when.
     fn inspected(&mut self, inspected: &Inspected) {
         let evictions = &mut self.node.evictions;
-        let is_to_begin = evictions.hear(&inspected.info);
+        let is_to_begin = evictions.observe(&inspected.info);
         if inspected.through == 0 && !is_to_begin {
             evictions.found_whole();
         }
@@ -322,7 +322,7 @@ impl<'a> Session<'a> {
                 applied,
             });
         }
-        recent.hear(ranked);
+        recent.observe(ranked);
         result
     }
 
@@ -334,7 +334,7 @@ impl<'a> Session<'a> {
             for (decisions, reply) in waiting.replies {
                 let outcomes = decisions.into_iter();
                 let outcomes = outcomes.map(|decision| decision.outcome(&recent));
-                // Whoever asked may have gone; the entries stay.
+                // The sender may have gone; the entries stay.
                 _ = reply.send(Ok(outcomes.collect()));
             }
         }
@@ -424,8 +424,8 @@ impl<'a> Session<'a> {
             tracing::info!("Redis takes actions again");
             self.node.health.send_replace(Health::Open);
         }
-        self.node.board.clock.hear(answer.now);
-        self.node.recent.lock().hear(answer.ranked_through);
+        self.node.board.clock.observe(answer.now);
+        self.node.recent.lock().observe(answer.ranked_through);
         let commands = self.call.iter().flat_map(|call| call.batch.commands());
         let mut decisions = answer.decisions(commands)?.into_iter();
         let Some(Call { nonce, batch, .. }) = self.call.take() else {
@@ -484,7 +484,7 @@ impl Batch {
 
     fn refuse(self, why: &Arc<str>) {
         for (_, reply) in self.0 {
-            // Whoever asked may have gone.
+            // The sender may have gone.
             _ = reply.send(Err(StoreError::Unwritable(why.clone())));
         }
     }

@@ -115,14 +115,14 @@ impl StoredBoard {
         Ok(())
     }
 
-    /// Reads what `begin.lua` says.
+    /// Reads the answer of `begin.lua`.
     fn read(&self, found: &Value) -> Result<Option<Meta>, Fault> {
         let (now, fields) = match array(found)? {
             [now] => (now, None),
             [now, fields @ ..] => (now, Some(fields)),
             [] => return Err(Fault::Damaged("an answer of another form")),
         };
-        self.clock.hear(Timestamp(number(text(now)?)?));
+        self.clock.observe(Timestamp(number(text(now)?)?));
         let Some(fields) = fields else {
             return Ok(None);
         };

@@ -6,23 +6,23 @@ use parking_lot::Mutex;
 
 use crate::board::Timestamp;
 
-/// What Redis's clock showed last, and when that was heard.
+/// What Redis's clock showed last, and when that was received.
 pub(super) struct RedisClock(Mutex<(Timestamp, Instant)>);
 
 impl RedisClock {
-    /// Shows nothing until Redis has said something, which is before a board is found.
+    /// Shows nothing until Redis has answered, which is before a board is found.
     pub(super) fn new() -> RedisClock {
         RedisClock(Mutex::new((Timestamp(0), Instant::now())))
     }
 
     /// Takes notice of what Redis's clock shows.
-    pub(super) fn hear(&self, now: Timestamp) {
+    pub(super) fn observe(&self, now: Timestamp) {
         *self.0.lock() = (now, Instant::now());
     }
 
     /// What it shows now, or did as long ago as an answer takes.
     pub(super) fn now(&self) -> Timestamp {
-        let (heard, at) = *self.0.lock();
-        Timestamp(heard.0 + at.elapsed().as_millis() as u64)
+        let (shown, at) = *self.0.lock();
+        Timestamp(shown.0 + at.elapsed().as_millis() as u64)
     }
 }

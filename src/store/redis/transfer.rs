@@ -11,8 +11,8 @@ use super::{
     fault::Fault,
     load::{self, Loaded, load, meta},
     record::{
-        action_point, array, bytes, bytes_text, counted_text, entry_fields, id_of, kept_text,
-        member_text, number, pairs, read_counted, read_point, text,
+        action_point, array, bytes, bytes_text, counted_text, entry_fields, id_of, member_text,
+        number, pairs, read_counted, read_point, stored_announcement_text, text,
     },
     scan::keys_page,
     stored_board::{SCHEMA, StoredBoard, random_epoch},
@@ -143,8 +143,8 @@ async fn write_ranks(
         let mut call = board.call(&board.scripts.append);
         let answer: Value = call.arg(arguments).invoke_async(connection).await?;
         let known = recent.ranked_through();
-        recent.hear(Answer::read(&answer)?.ranked_through);
-        // They were read as far as Redis said, so only another can have set it back.
+        recent.observe(Answer::read(&answer)?.ranked_through);
+        // They were read as far as Redis reported, so only another can have set it back.
         if recent.ranked_through() == known {
             return Err(Fault::Unusable(format!(
                 "it says no longer that it knows ranks up to {known}, so something else wrote to \
@@ -296,7 +296,7 @@ pub(in crate::store) struct Target {
 }
 
 impl Target {
-    /// Claims a board, and throws away what is there; `None` if that is a board that may
+    /// Claims a board, and deletes what is there; `None` if that is a board that may
     /// not be replaced.
     pub(in crate::store) async fn claim(
         servers: &Servers,
@@ -327,7 +327,7 @@ impl Target {
                 .await
                 .is_ok_and(|it| it.is_none())
         {
-            // Nothing is thrown away that may be left of a board.
+            // Nothing is deleted that may be left of a board.
             board.check_empty(&mut connection).await?;
         }
         let mut call = board.call(&board.scripts.claim);
@@ -356,7 +356,7 @@ impl Target {
         Ok(Some(target))
     }
 
-    /// Throws away all keys of the board but the one that says who claimed it.
+    /// Deletes all keys of the board but the one that names the migration.
     async fn clear(&mut self) -> Result<(), Fault> {
         let prefix = self.board.keys.prefix().to_vec();
         let mut cursor = Some("0".to_owned());
@@ -389,13 +389,13 @@ impl Target {
         self.board.servers.retention.actions.as_millis() as u64
     }
 
-    /// What a node would have kept of a record.
+    /// What a node would have retained of a record.
     pub(in crate::store) fn keep(&self, record: Record) -> Option<Record> {
         let retention = &self.board.servers.retention;
         let is_kept = match &record {
             Record::Entry(entry, id) => {
                 let is_late = entry.seq.get() + retention.entries.get() > self.head.seq;
-                // Of an action without one, a history told.
+                // Of an action without one, a history has told it.
                 is_late && (id.is_some() || !matches!(entry.fact, Fact::Action { .. }))
             }
             Record::Counted(counted) => {
@@ -469,7 +469,7 @@ impl Target {
                     b"HSET".to_vec(),
                     keys.announcements.clone().into_bytes(),
                     announcement.id.0.to_vec(),
-                    kept_text(seq, &announcement).into_bytes(),
+                    stored_announcement_text(seq, &announcement).into_bytes(),
                 ])
                 .await
             }

@@ -95,7 +95,7 @@ impl Survey {
         self.steps.is_empty()
     }
 
-    /// Does what the survey says.
+    /// Does what the survey lists.
     ///
     /// # Errors
     /// If the system or the database refuses. What was done until then stays.

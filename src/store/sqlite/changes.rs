@@ -1,8 +1,8 @@
-//! Whether somebody has written to a file. When it was changed last says less: whoever
+//! Whether somebody has written to a file. When it was changed last is less: a process that
 //! touches a file sets that, and changes nothing in it.
 //!
-//! Linux tells of writes to local files, by inotify. It does not tell of those through a
-//! mapping, which no program makes by which files are copied; and where it tells nothing,
+//! Linux reports writes to local files, by inotify. It does not report those through a
+//! mapping, which no program makes by which files are copied; and where it reports nothing,
 //! each change counts as a write.
 
 use std::path::Path;
@@ -39,7 +39,7 @@ impl Changes {
         }
     }
 
-    /// Of no file: nobody tells.
+    /// Of no file: nothing is reported.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn watch(_: &Path) -> Changes {
         Changes { are_there: None }
@@ -93,7 +93,7 @@ mod tests {
         std::fs::write(&path, "as it was").unwrap();
         let mut changes = Changes::watch(&path);
         if changes.are_there().is_none() {
-            // Of the folder for temporary files no writes are told.
+            // Of the folder for temporary files no writes are reported.
             return;
         }
         let file = OpenOptions::new().append(true).open(&path).unwrap();

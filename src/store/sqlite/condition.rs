@@ -1,4 +1,4 @@
-//! In what condition the writer is: whether it can write, and if not, why, in words for
+//! In what condition the writer is: whether it can write, and if not, why, as a message for
 //! everybody who waits for it.
 
 use std::{
@@ -17,7 +17,7 @@ use crate::{
     vital::Pulse,
 };
 
-/// How long the disk may take for one thing before it is said that it hangs: as long as
+/// How long the disk may take for one thing before it is reported to hang: as long as
 /// somebody waits for it. A slow card takes seconds to write back what is in the log.
 const LONGEST_IO: Duration = LONGEST_APPEND;
 
@@ -30,7 +30,7 @@ const QUIET: Duration = Duration::from_secs(60);
 const HANGS: &str = "the disk does not answer: whoever runs the server should look at it, and when \
                      it answers again, writing goes on by itself";
 
-/// Why nothing can be written, in the words of [`Health::Unwritable`].
+/// Why nothing can be written, as the message of [`Health::Unwritable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// It may be over when it is tried again.
@@ -51,7 +51,7 @@ pub(super) enum Cause {
 }
 
 impl Trouble {
-    /// What an error says about the file.
+    /// What an error means for the file.
     pub(super) fn of(error: &StoreError) -> Trouble {
         let StoreError::Database(error) = error else {
             return Trouble::damaged();
@@ -76,7 +76,7 @@ impl Trouble {
         }
     }
 
-    /// What it says that a file cannot be looked at or made.
+    /// What it means that a file cannot be looked at or made.
     pub(super) fn of_file(error: &io::Error) -> Trouble {
         Trouble::Passing(match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Cause::ReadOnly,
@@ -109,7 +109,7 @@ impl Trouble {
     }
 
     /// For everybody.
-    pub(super) fn words(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         match self {
             Trouble::Lasting(words) => words,
             Trouble::Passing(cause) => match cause {
@@ -132,7 +132,7 @@ impl Trouble {
     }
 }
 
-/// What is wrong when a database is opened, if that can be told from an error.
+/// What is wrong when a database is opened, if an error shows it.
 pub(super) fn problem(error: &StoreError) -> Option<Problem> {
     match error {
         StoreError::Damaged(what) => Some(Problem::Damaged((*what).to_owned())),
@@ -152,7 +152,7 @@ pub(super) fn problem(error: &StoreError) -> Option<Problem> {
     }
 }
 
-/// The condition, which the writer tells and others hear of.
+/// The condition, which the writer reports and others subscribe to.
 #[derive(Clone)]
 pub(super) struct Condition(Arc<Shared>);
 
@@ -172,9 +172,9 @@ struct State {
 /// What of the condition was logged.
 #[derive(Default)]
 struct Logged {
-    /// Why nothing can be stored, and whether that is over, as the log says.
+    /// Why nothing can be stored, and whether that is over, as it was logged.
     last: Option<(Arc<str>, bool)>,
-    /// When that was said.
+    /// When that was logged.
     at: Option<Instant>,
 }
 
@@ -187,7 +187,7 @@ enum Line {
 
 impl Logged {
     /// What is to be logged in this condition, if anything. A disk with just a little room
-    /// is full and not full many times in a minute: the log says so once, and how it is in
+    /// is full and not full many times in a minute: that is logged once, and how it is in
     /// the end.
     fn next(&mut self, health: &Health, now: Instant) -> Option<Line> {
         match (health, &mut self.last) {
@@ -229,8 +229,8 @@ impl Condition {
         self.0.health.subscribe()
     }
 
-    /// Tells what the writer has found. The store stays closed once it is.
-    pub(super) fn tell(&self, health: Health) {
+    /// Reports what the writer has found. The store stays closed once it is.
+    pub(super) fn report(&self, health: Health) {
         let mut state = self.0.state.lock();
         state.found = health.clone();
         self.publish(&mut state, health);
@@ -257,7 +257,7 @@ impl Condition {
         waiting.is_some_and(|since| since.elapsed() >= LONGEST_IO)
     }
 
-    /// Tells of a disk that hangs, until the store is closed.
+    /// Reports a disk that hangs, until the store is closed.
     pub(super) async fn watch(self) {
         while *self.0.health.borrow() != Health::Closed {
             self.look();
@@ -282,7 +282,7 @@ impl Condition {
         StoreError::Unwritable(HANGS.into())
     }
 
-    /// To be called with the state locked, so that the last who knows is the last who tells.
+    /// To be called with the state locked, so that the last to know is the last to publish.
     fn publish(&self, state: &mut State, health: Health) {
         self.0.health.send_if_modified(|known| {
             if *known == Health::Closed {
@@ -318,15 +318,15 @@ mod tests {
             let now = start + n * Duration::from_millis(500);
             lines.extend(logged.next(health, now));
         }
-        let said = || Line::Unwritable("it is full".into());
+        let line = || Line::Unwritable("it is full".into());
         assert_eq!(
             lines,
-            [said(), Line::Open, said(), Line::Open, said(), Line::Open]
+            [line(), Line::Open, line(), Line::Open, line(), Line::Open]
         );
         let after = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(logged.next(&full, after(160)), None);
-        assert_eq!(logged.next(&full, after(200)), Some(said()));
-        assert_eq!(logged.next(&full, after(300)), None, "it was said");
+        assert_eq!(logged.next(&full, after(200)), Some(line()));
+        assert_eq!(logged.next(&full, after(300)), None, "it was logged");
         let other = Health::Unwritable("it is broken".into());
         assert!(logged.next(&other, after(301)).is_some());
         assert_eq!(logged.next(&Health::Open, after(302)), Some(Line::Open));
@@ -339,7 +339,7 @@ mod tests {
         let health = condition.health();
         let pulse = Pulse::unwatched();
         for found in [Health::Open, Health::Unwritable("it is full".into())] {
-            condition.tell(found.clone());
+            condition.report(found.clone());
             condition.wait_for_disk(&pulse, || {
                 assert!(!condition.hangs());
                 condition.look();
@@ -354,8 +354,8 @@ mod tests {
             assert!(!condition.hangs());
             assert_eq!(*health.borrow(), found);
         }
-        condition.tell(Health::Closed);
-        condition.tell(Health::Open);
+        condition.report(Health::Closed);
+        condition.report(Health::Open);
         assert_eq!(*health.borrow(), Health::Closed);
     }
 }

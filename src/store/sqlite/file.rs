@@ -60,7 +60,7 @@ impl Identity {
     }
 }
 
-/// How a file was when it was looked at. Whoever writes to it changes this.
+/// How a file was when it was looked at. Writing to it changes this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// In bytes.

@@ -46,10 +46,10 @@ pub(super) struct Guard {
     changes: Changes,
     /// How much was in the log, and of that in the file, then.
     progress: wal::Progress,
-    /// The index of the log, and what it said then.
+    /// The index of the log, and its content then.
     indexed: Index,
     state: index::State,
-    /// What it said when the database was opened. After a crash SQLite takes all of the log
+    /// Its content when the database was opened. After a crash SQLite takes all of the log
     /// for begun to be written back then.
     opened: index::State,
     /// The index has had this length, in bytes. SQLite has it mapped: to touch what was cut off
@@ -57,7 +57,7 @@ pub(super) struct Guard {
     mapped: u64,
 }
 
-/// What cannot be told at once.
+/// What cannot be decided at once.
 enum Doubt {
     /// Something that only the database's own programs may do, and that none may have done.
     Harm {
@@ -65,7 +65,7 @@ enum Doubt {
         /// How long they may take until it is seen that one has.
         patience: Duration,
     },
-    /// The database is said to have been written, and nobody was seen to do so.
+    /// The database was reported as written, and nobody was seen to do so.
     Touched(Stamp),
 }
 
@@ -153,7 +153,7 @@ impl Guard {
     }
 
     /// Takes the database as it is now. To be called when to write the log back has failed:
-    /// a part of it may be in the file, and SQLite does not say so.
+    /// a part of it may be in the file, and SQLite does not report it.
     pub(super) fn take_as_it_is(&mut self) {
         if let Ok(metadata) = self.database.look() {
             self.stamp = Stamp::of(&metadata);
@@ -184,7 +184,7 @@ impl Guard {
         &self.database.path
     }
 
-    /// Looks at all files, and says which write-ahead log it is now, if anything is in it.
+    /// Looks at all files, and returns which write-ahead log it is now, if anything is in it.
     pub(super) fn look(&mut self, connection: &Connection) -> Result<Option<Wal>, Trouble> {
         let began = Instant::now();
         loop {
@@ -193,7 +193,7 @@ impl Guard {
                 Err(Doubt::Harm { what, patience }) if began.elapsed() >= patience => {
                     return Err(Trouble::replaced(what));
                 }
-                // Whoever writes is seen only when that is done.
+                // A writer is seen only when that is done.
                 Err(Doubt::Touched(stamp)) if began.elapsed() >= PAUSE => self.stamp = stamp,
                 Err(_) => std::thread::sleep(PAUSE),
             }

@@ -1,4 +1,4 @@
-//! What the index of a write-ahead log (-shm) says that no pragma does: which log it is, also
+//! What the index of a write-ahead log (-shm) has that no pragma returns: which log it is, also
 //! while that is empty, and whether somebody is writing it back. SQLite's own layout, from
 //! <https://sqlite.org/walformat.html>, which all programs that share a file agree on.
 

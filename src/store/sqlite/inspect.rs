@@ -2,7 +2,7 @@
 //! not older than what was answered.
 //!
 //! SQLite itself takes what is there for what was meant. It deletes a write-ahead log
-//! beside an empty file, plays any log back that is sound in itself, whoever wrote it,
+//! beside an empty file, plays any log back that is sound in itself, no matter who wrote it,
 //! and undoes by any journal. So what can be seen from outside is looked at before SQLite
 //! opens the file, and until the rest is known to be right, nothing is written back.
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Up to this size, in bytes, all that a file says is checked when it is opened: half a
+/// Up to this size, in bytes, all that a file contains is checked when it is opened: half a
 /// second of work.
 const AUDITED: u64 = 16 << 20;
 /// Up to this size the structure of its pages is: the same. Of a larger one only what is
@@ -195,7 +195,7 @@ pub(super) fn head(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Whether the header of a database is one of ours, or does not say whose it is.
+/// Whether the header of a database is one of ours, or does not name its program.
 fn may_be_ours(header: &[u8; HEADER]) -> bool {
     let application = &header[68..72];
     [[0; 4], schema::APPLICATION, schema::WITH_LOG].contains(&[
@@ -394,7 +394,7 @@ fn without_tables(connection: &Connection, note: &Note) -> Result<Result<(), Pro
     })
 }
 
-/// What is wrong with the structure of a file, and with what it says twice if that is audited.
+/// What is wrong with the structure of a file, and with what it stores twice if that is audited.
 /// Reads all of it.
 fn damage(connection: &Connection, is_audited: bool) -> Result<Option<String>, StoreError> {
     let check = if is_audited {
@@ -402,9 +402,9 @@ fn damage(connection: &Connection, is_audited: bool) -> Result<Option<String>, S
     } else {
         "PRAGMA quick_check(1)"
     };
-    let said: String = connection.query_row(check, [], |row| row.get(0))?;
-    if said != "ok" {
-        return Ok(Some(said));
+    let answer: String = connection.query_row(check, [], |row| row.get(0))?;
+    if answer != "ok" {
+        return Ok(Some(answer));
     }
     if !is_audited || !schema::is_latest(connection)? {
         return Ok(None);
@@ -418,7 +418,7 @@ fn damage(connection: &Connection, is_audited: bool) -> Result<Option<String>, S
     Ok(None)
 }
 
-/// What an intact file says twice, with queries for where it does not. A board that is being
+/// What an intact file stores twice, with queries for where it does not. A board that is being
 /// migrated is not whole yet; one that came from Redis has entries that do not know what was
 /// before them.
 const AUDITS: &[(&str, &str)] = &[

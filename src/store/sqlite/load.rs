@@ -42,7 +42,7 @@ pub(super) fn board_row(
             return Err(StoreError::Migrating(path.display().to_string()));
         }
         if found.is_empty() {
-            // An early file does not say; from now on it does.
+            // An early file does not have it; from now on it does.
             let sql = "UPDATE boards SET deciding = ?2 WHERE id = ?1";
             transaction.execute(sql, params![row.id, wanted])?;
             transaction.commit()?;
@@ -173,7 +173,7 @@ fn members_before(
     rest: &[(LogEntry, Before)],
 ) -> Result<Vec<Member>, StoreError> {
     // The first entry about a user knows how they stood; `None` is somebody whom
-    // that entry registers. Whoever was deleted since has no row any more, and
+    // that entry registers. A user who was deleted since has no row any more, and
     // would be deleted again at once: a nameless user stands in for them.
     let mut before: HashMap<UserId, Option<Before>> = HashMap::new();
     let mut deleted: Vec<UserId> = Vec::new();

@@ -1,4 +1,4 @@
-//! The file beside the database, `….lock`: it keeps a second process out, and says what
+//! The file beside the database, `….lock`: it keeps a second process out, and records what
 //! the database must hold at least.
 //!
 //! An SQLite file does not know that its write-ahead log was lost, or that an older copy
@@ -42,7 +42,7 @@ pub(super) struct Note {
     pub(super) wal: Option<Wal>,
     /// How the database was when it was looked at last, if that was noted.
     pub(super) file: Option<Stamp>,
-    /// Whether there was a note, whatever it says.
+    /// Whether there was a note, whatever its content.
     pub(super) is_noted: bool,
     /// Its boards.
     pub(super) boards: Vec<NotedBoard>,

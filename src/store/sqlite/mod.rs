@@ -1,7 +1,7 @@
 //! The store in one SQLite file: WAL, `synchronous=FULL`, one writer thread.
 //!
 //! A commit makes an entry durable before its ranks are known: they follow from
-//! the fold. They are written by the commit after, and `ranked_through` says how
+//! the fold. They are written by the commit after, and `ranked_through` is how
 //! far that has come; when the store is opened, the few entries beyond it are
 //! folded again. So the first answer to an action is the same for ever, even if
 //! the process died right after giving it.
@@ -76,7 +76,7 @@ pub struct Ready {
     pub(super) pulse: Pulse,
 }
 
-/// What the table `boards` says of a board.
+/// The row of a board in the table `boards`.
 #[derive(Clone, Copy)]
 struct BoardRow {
     id: i64,
@@ -119,7 +119,7 @@ struct Database {
     leave: bool,
 }
 
-/// What the connection that writes keeps of the file in memory: 64 MiB, because the lookups
+/// The page cache of the connection that writes: 64 MiB, because the lookups
 /// by action id and user meet pages in no order. SQLite takes KiB, with a minus.
 const CACHE: i64 = -65_536;
 
@@ -156,12 +156,12 @@ impl Database {
         }
 
         marker.note.is_closed = false;
-        // Whoever writes notes it.
+        // The writer notes it.
         (marker.note.wal, marker.note.file) = (None, None);
         marker.sync().map_err(|source| writable(path, source))?;
         if found == Found::Nothing {
             // A process that dies while it makes the file leaves no journal beside it, which
-            // the next one could not tell from that of another program.
+            // the next one could not distinguish from that of another program.
             connection.pragma_update(None, "journal_mode", "MEMORY")?;
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -196,7 +196,7 @@ impl Drop for Database {
     }
 }
 
-/// An error with which a file could not be opened, in words for whoever starts the server.
+/// An error with which a file could not be opened, as a message for the user who starts the server.
 fn opening(path: &Path, error: StoreError) -> StoreError {
     match condition::problem(&error) {
         Some(problem) => problem.in_file(path),
@@ -231,7 +231,7 @@ impl Ready {
             unwritten.clone(),
             gate.clone(),
         );
-        // Before the file says that it has a log: by the note it is known what that must hold.
+        // Before the file is marked as having a log: by the note it is known what that must hold.
         let Database {
             connection, marker, ..
         } = &mut self.database;
@@ -279,12 +279,12 @@ impl Ready {
     }
 }
 
-/// Says that the store is closed, however its writer ends.
+/// Reports that the store is closed, however its writer ends.
 struct End(Condition);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.tell(Health::Closed);
+        self.0.report(Health::Closed);
     }
 }
 

@@ -2,7 +2,7 @@
 //! write, so that neither waits for the other (WAL).
 //!
 //! However long somebody's past is, it is read in pieces of some milliseconds, because
-//! whoever reads keeps the write-ahead log from beginning again. SQLite itself ends a piece
+//! a reader keeps the write-ahead log from beginning again. SQLite itself ends a piece
 //! that takes longer than [`LONGEST_PIECE`], whatever it is doing. Entries of the log
 //! never change and are never taken away, so all pieces together are as of one moment:
 //! that of the first, which says up to where the others look.
@@ -54,8 +54,8 @@ struct Piece {
     points: usize,
 }
 
-/// Ranks of committed entries that are still to be written. Whoever looks back
-/// takes these before what the file says, so that nothing falls between.
+/// Ranks of committed entries that are still to be written. A reader of histories
+/// takes these before what the file has, so that nothing falls between.
 pub(super) type Unwritten = Arc<Mutex<Arc<Vec<(Seq, Applied)>>>>;
 
 /// What reads; see the module.
@@ -70,7 +70,7 @@ pub(super) struct Reader {
     gate: Gate,
     /// How long one look back may take.
     longest: Duration,
-    /// Whoever reads holds it, so that closing waits.
+    /// A reader holds it, so that closing waits.
     is_open: Arc<RwLock<bool>>,
     /// Those that nobody reads with just now.
     idle: Mutex<Vec<Reading>>,
@@ -88,7 +88,7 @@ impl Reading {
         let asked = end.clone();
         let is_over = move || asked.lock().is_some_and(|end| Instant::now() >= end);
         connection.progress_handler(STEPS, Some(is_over))?;
-        // Who waits for another program keeps the gate from being closed too.
+        // A reader that waits for another program keeps the gate from being closed too.
         connection.busy_timeout(LONGEST_PIECE)?;
         Ok(Reading { connection, end })
     }
@@ -146,7 +146,7 @@ impl Reader {
         }
         let begun = Instant::now();
         blocking::on_thread(move || {
-            // Whoever asked may go, and closing waits until this is done.
+            // The caller may go, and closing waits until this is done.
             let _is_open = is_open;
             self.read(user, points, &|| begun.elapsed() >= self.longest)
         })
@@ -370,7 +370,7 @@ impl Look<'_> {
         let Some(best) = best else {
             return Ok(None);
         };
-        // Whoever was deleted and registered again has begun anew.
+        // A user who was deleted and registered again has a new history.
         let began: Option<u64> = now
             .prepare_cached(DELETED)?
             .query_row(params![self.board, user.0], |row| row.get(0))?;

@@ -223,7 +223,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     remember_rule(connection)
 }
 
-/// Writes what a file says of itself, [`APPLICATION`] or [`WITH_LOG`], and the rows of its
+/// Writes the mark of a file, [`APPLICATION`] or [`WITH_LOG`], and the rows of its
 /// boards, by whose epochs it is known whose log this is in.
 pub(super) fn mark(connection: &Connection, mark: [u8; 4]) -> Result<(), StoreError> {
     let transaction = connection.unchecked_transaction()?;
@@ -236,7 +236,7 @@ pub(super) fn mark(connection: &Connection, mark: [u8; 4]) -> Result<(), StoreEr
     Ok(transaction.commit()?)
 }
 
-/// Is the write-ahead log missing that the file says it has?
+/// Is the write-ahead log missing that the file is marked as having?
 pub(super) fn lacks_log(connection: &Connection) -> Result<bool, StoreError> {
     Ok(application(connection)?.to_be_bytes() == WITH_LOG)
 }

@@ -1,4 +1,4 @@
-//! The write-ahead log: keeps it small, whatever is read meanwhile.
+//! The write-ahead log: bounds its size, whatever is read meanwhile.
 //!
 //! SQLite begins the log again from its front when all of it is in the file and nobody
 //! reads in it. Readers that follow each other without a pause never let that happen,
@@ -53,7 +53,7 @@ pub(super) struct Wal {
     used: u64,
     /// From how many pages on it is written back.
     limit: u64,
-    /// Does the database say that it has a log, also where the log is read with it?
+    /// Is the database marked as having a log, also where the log is read with it?
     is_marked: bool,
     /// Pages that were written since the last look.
     written: u64,
@@ -93,15 +93,15 @@ impl Wal {
         })
     }
 
-    /// Has the database say that it has a log. A disk on which that finds no room is found out
-    /// by whoever writes.
+    /// Marks the database as having a log. A disk on which that finds no room is found out
+    /// by the writer.
     pub(super) fn begin(&mut self, connection: &Connection) {
         if let Err(error) = self.write_back(connection, After::Restart) {
             self.warn(&format!("it cannot be written back: {error}"));
         }
     }
 
-    /// Has the database say that it is whole, as it is when it was closed.
+    /// Marks the database as whole, as it is when it was closed.
     pub(super) fn end(&mut self, connection: &Connection) {
         if let Err(error) = self.unmark(connection) {
             self.warn(&format!("its end was not written: {error}"));

@@ -224,13 +224,13 @@ impl Writer {
         }
     }
 
-    /// Tells what was found, if it is new.
+    /// Reports what was found, if it is new.
     fn found(&mut self, trouble: Option<Trouble>) {
         if trouble == self.trouble {
             return;
         }
-        self.condition.tell(match &trouble {
-            Some(trouble) => Health::Unwritable(trouble.words().into()),
+        self.condition.report(match &trouble {
+            Some(trouble) => Health::Unwritable(trouble.message().into()),
             None => Health::Open,
         });
         self.trouble = trouble;
@@ -248,15 +248,15 @@ impl Writer {
                 let mut outcomes = outcomes.into_iter();
                 for (commands, reply) in batch {
                     let outcomes = outcomes.by_ref().take(commands.len()).collect();
-                    // Whoever asked may have gone; the entries stay.
+                    // The sender may have gone; the entries stay.
                     _ = reply.send(Ok(outcomes));
                 }
             }
             Err(trouble) => {
-                let words: Arc<str> = trouble.words().into();
+                let message: Arc<str> = trouble.message().into();
                 self.found(Some(trouble));
                 for (_, reply) in batch {
-                    _ = reply.send(Err(StoreError::Unwritable(words.clone())));
+                    _ = reply.send(Err(StoreError::Unwritable(message.clone())));
                 }
             }
         }
@@ -373,7 +373,7 @@ impl Writer {
         }
         if let Some(trouble) = trouble {
             self.database.leave();
-            let why = trouble.words();
+            let why = trouble.message();
             tracing::warn!("all files of the board are left as they are, because {why}");
         } else if let Err(error) = self.write_last_ranks() {
             // They are computed again when the store is opened.
@@ -720,7 +720,7 @@ pub(super) fn write_ranks(
         .prepare_cached("UPDATE users SET best_rank = ?3 WHERE board = ?1 AND id = ?2")?;
     for (seq, applied) in ranks {
         statement.execute(params![board, seq.get(), applied.rank, applied.old_rank])?;
-        // Whoever was deleted and registered again has had no rank yet.
+        // A user who was deleted and registered again has had no rank yet.
         if applied.best != applied.old_best {
             best.execute(params![board, applied.user.0, applied.best])?;
         }

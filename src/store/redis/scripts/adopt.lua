@@ -15,7 +15,7 @@ local epoch, seq, schema, new, deciding, last, ranked = unpack(ARGV)
 local found = redis.call('HMGET', meta, 'epoch', 'seq', 'migrating', 'decided')
 if (found[1] or '') ~= epoch or (found[2] or '') ~= seq or found[3] then return 0 end
 for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
--- Actions whose ids are gone count again, as the operator was told.
+-- Actions whose ids are gone count again, as the operator was warned.
 redis.call('UNLINK', KEYS[6], KEYS[7])
 -- A clock that was set back must not make this older than the decision before.
 local decided = math.max(clock(), tonumber(found[4] or 0) + 1)

@@ -8,7 +8,7 @@
 --
 -- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: epoch, nonce, the last entry that the node has folded and its nonce ('' if that
---       is not known), and how much is kept: milliseconds that action ids are
+--       is not known), and how much is retained: milliseconds that action ids are
 --       remembered, entries of the log, points of a user's history;
 --       the seq of the first rank, how many ranks there are, and the ranks;
 --       the commands
@@ -94,7 +94,7 @@ local function write(kind, ...)
     return text(seq)
 end
 
--- The number of a point, which says how many there were.
+-- The number of a point: how many there were.
 local function point_number(point, history)
     local number = string.match(point, '^(%d+) ')
     if not number then broken(history .. ' has a point in Redis that Podium did not write') end
@@ -145,7 +145,7 @@ function ranking.action(at, id, who, best, ranks, point)
     local action = look(prefix .. 'action:' .. id)
     local counted = redis.call('GET', action)
     if not counted and is_indexed(id) then broken(action .. ' is missing in Redis') end
-    -- It may have been forgotten, and counted anew.
+    -- It may have been forgotten, and counted again.
     if counted and string.match(counted, '^(%d+) ') == text(at) then
         redis.call('APPEND', action, ranks)
     end
@@ -154,7 +154,7 @@ function ranking.action(at, id, who, best, ranks, point)
     if length > longest then thin(history) end
 end
 
--- Whoever has registered again meanwhile has had no rank yet.
+-- A user who was registered again meanwhile has had no rank yet.
 function ranking.deleted(_, who)
     local history = look(prefix .. 'history:' .. who)
     local last = redis.call('LINDEX', history, -1)
@@ -285,7 +285,7 @@ local function announced(id)
     return number, from, ends, what
 end
 
--- Those that have ended are said to nobody any more.
+-- Those that have ended are sent to nobody any more.
 local function forget_announcements()
     for _, id in ipairs(redis.call('HKEYS', announcements)) do
         local _, _, ends = announced(id)
@@ -354,9 +354,9 @@ if is_done then return { text(now), text(seq), text(ranked), reply } end
 
 local broken_words = type(failure) == 'table' and failure.broken
 if broken_words then return redis.error_reply('BROKEN ' .. broken_words) end
--- What Redis says, as text or in a table by its version.
-local said = type(failure) == 'table' and failure.err or tostring(failure)
-if looked_at and string.find(said, 'WRONGTYPE') then
+-- The error of Redis, as text or in a table by its version.
+local message = type(failure) == 'table' and failure.err or tostring(failure)
+if looked_at and string.find(message, 'WRONGTYPE') then
     return redis.error_reply('BROKEN ' .. readable(looked_at) .. ' is of another type in Redis')
 end
-return redis.error_reply(string.match(said, '^%u+ ') and said or 'ERR ' .. said)
+return redis.error_reply(string.match(message, '^%u+ ') and message or 'ERR ' .. message)

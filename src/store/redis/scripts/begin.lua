@@ -1,4 +1,4 @@
--- Says what is known of a board, if it is whole. A board is made only where none of its
+-- Returns what is known of a board, if it is whole. A board is made only where none of its
 -- keys is, and only if that is asked for.
 --
 -- KEYS: meta, log, users, announcements, revoked, and the index of action ids

@@ -1,9 +1,9 @@
 -- What all scripts begin with that look at a board: is it as they left it?
 --
--- `counted` in meta says what there was when the entry SEQ was the last one: `SEQ TAIL
+-- `counted` in meta records what there was when the entry SEQ was the last one: `SEQ TAIL
 -- USERS ANNOUNCEMENTS REVOKED`, TAIL being the last entry that the log had, and the rest
 -- the sizes of hashes. A program that knows nothing of it leaves an older SEQ, and then
--- nothing is compared. `indexed` says the same of the index of action ids: `SEQ CURRENT
+-- nothing is compared. `indexed` records the same of the index of action ids: `SEQ CURRENT
 -- FIRST SECOND`, CURRENT being which of its two hashes is filled, and the rest their sizes.
 local KINDS = { 'hash', 'stream', 'hash', 'hash', 'hash', 'hash', 'hash' }
 -- Clocks are set, and what ends now may have ended: milliseconds.
@@ -92,7 +92,7 @@ local function indexed(state)
 end
 
 -- What is wrong with the board in these keys (meta, log, users, announcements,
--- revoked, and the index of action ids), or nothing; and what meta says, or nothing if
+-- revoked, and the index of action ids), or nothing; and the fields of meta, or nothing if
 -- there is no meta.
 local function damage(keys)
     local meta, log, users, announcements, revoked, first_ids, second_ids = unpack(keys)
@@ -139,14 +139,14 @@ local function damage(keys)
     return wrong or state.halted, state
 end
 
--- What `counted` says now.
+-- The value of `counted` now.
 local function count(keys, seq)
     local _, log, users, announcements, revoked = unpack(keys)
     return table.concat({ text(seq), text(last_entry(log) or 0),
         sizes(users, announcements, revoked) }, ' ')
 end
 
--- What `indexed` says now, when this hash of the index is filled.
+-- The value of `indexed` now, when this hash of the index is filled.
 local function count_ids(keys, seq, current)
     return table.concat({ text(seq), current, redis.call('HLEN', keys[6]),
         redis.call('HLEN', keys[7]) }, ' ')

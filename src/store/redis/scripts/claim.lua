@@ -1,14 +1,14 @@
--- Claims the keys of a board that a migration writes, and says what was there. Until
+-- Claims the keys of a board that a migration writes, and returns what was there. Until
 -- the board is whole nobody opens it.
 --
 -- KEYS: meta, log, users, announcements, revoked, and the index of action ids
--- ARGV: schema, a name for this migration, and 1 if a whole board may be thrown away
+-- ARGV: schema, a name for this migration, and 1 if a whole board may be deleted
 -- Returns the schema that was found, and the seq of the board if that is whole; 0 for
 -- none.
 local meta = KEYS[1]
 local may_replace = ARGV[3] == '1'
 local wrong, state = damage(KEYS)
--- What is no board of ours is not thrown away, whatever was asked.
+-- What is no board of ours is not deleted, whatever was asked.
 wrong = wrong and (wrong_kind(KEYS) or not may_replace and wrong)
 if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
 state = state or {}

@@ -1,4 +1,4 @@
--- Has the past of users begin anew whose past is gone, before an epoch is begun with what
+-- Starts a new history for users whose history is gone, before an epoch is begun with what
 -- is left of a board.
 --
 -- KEYS: meta, log, users, announcements, revoked, and the index of action ids

@@ -1,5 +1,5 @@
 -- Looks whether a board is as scripts left it, and at some entries of its log, whether
--- what belongs to them is still there, and whether scores are those that they say.
+-- what belongs to them is still there, and whether scores are those that they record.
 --
 -- KEYS: meta, log, users, announcements, revoked, and the index of action ids
 -- ARGV: the entry after which to look, and at how many
@@ -49,7 +49,7 @@ local audited = tonumber(state.audited or 0)
 -- What the entries looked at so far left, by number.
 local scores = {}
 
--- Does the log say that the entry NUMBER left its user at SCORE? Also if it does not go
+-- Does the log record that the entry NUMBER left its user at SCORE? Also if it does not go
 -- back so far.
 local function is_score_of(number, score)
     if number <= audited then return true end
@@ -61,7 +61,7 @@ local function is_score_of(number, score)
     return scores[number] == score
 end
 
--- Is the score of an entry's user, now and before the entry, one that the log does not say?
+-- Is the score of an entry's user, now and before the entry, one that contradicts the log?
 local function is_foreign(number, entry)
     local left = score_after(entry)
     if not left then return false end
