@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
-    Servers,
     connect::connect,
     fault::Fault,
     load::{self, load},
     record::{Logged, number},
     scan::keys_page,
+    servers::Servers,
     stored_board::{SCHEMA, StoredBoard, random_epoch},
 };
 use crate::{

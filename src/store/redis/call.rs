@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use redis::Value;
 
 use super::{
-    Retention,
     fault::Fault,
     load::Following,
     recent::Recent,
@@ -13,6 +12,7 @@ use super::{
         announcement_text, array, nonce_text, number, profile_text, some_number, some_score, split,
         text,
     },
+    servers::Retention,
 };
 use crate::{
     board::{Score, Timestamp},

@@ -8,7 +8,7 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use super::{Servers, fault::Fault, keys::Keys};
+use super::{fault::Fault, keys::Keys, servers::Servers};
 
 /// How long a server may take to be connected to, and to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use redis::{Cmd, Value, aio::MultiplexedConnection};
 
 use super::{
+    connect::{Link, connect},
     fault::Fault,
+    meta::meta,
     recent::{Folded, Recent},
     record::{
-        Before, Logged, array, bytes, id_of, member, number, pairs, read_epoch,
-        stored_announcement, text,
+        Before, Logged, array, bytes, id_of, member, number, pairs, stored_announcement, text,
     },
+    scan::next_page,
     stored_board::StoredBoard,
+    time::now,
 };
 use crate::{
     board::{Announcement, Board, Epoch, Fact, Member, Profile, Timestamp, UserId},
@@ -41,35 +44,15 @@ pub(super) struct Loaded {
     pub(super) recent: Recent,
 }
 
-/// What Redis stores of a board as a whole.
-pub(super) struct Meta {
-    pub(super) epoch: Epoch,
-    pub(super) seq: u64,
-    pub(super) ranked_through: u64,
-    /// When the epoch was begun by a command, by Redis's clock; 0 if it was not.
-    pub(super) decided: u64,
-}
-
-pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> Result<Meta, Fault> {
-    let fields: Value = redis::cmd("HMGET")
-        .arg(&[key, "epoch", "seq", "ranked_through", "decided"])
-        .query_async(connection)
-        .await?;
-    let [epoch, seq, ranked_through, decided] = array(&fields)? else {
-        return Err(Fault::Damaged("an answer of another form"));
-    };
-    if *epoch == Value::Nil {
-        return Err(Fault::Changed);
+/// Connects, and loads the board, which is made if nothing of it is there.
+pub(super) async fn open(board: &StoredBoard) -> Result<(Link, Loaded), Fault> {
+    let mut link = connect(&board.servers, &board.keys).await?;
+    let connection = &mut link.commands;
+    if board.find(connection).await?.is_none() {
+        board.create(connection).await?;
     }
-    Ok(Meta {
-        epoch: read_epoch(text(epoch)?)?,
-        seq: number(text(seq)?)?,
-        ranked_through: number(text(ranked_through)?)?,
-        decided: match decided {
-            Value::Nil => 0,
-            decided => number(text(decided)?)?,
-        },
-    })
+    let loaded = load(connection, board).await?;
+    Ok((link, loaded))
 }
 
 /// Loads the board as it was at `ranked_through`, and folds the rest of the log: so its
@@ -281,12 +264,6 @@ fn members(records: &Value) -> Result<Vec<Member>, Fault> {
     members.collect()
 }
 
-/// The cursor for the next page, if there is one.
-pub(super) fn next_page(cursor: &Value) -> Result<Option<String>, Fault> {
-    let cursor = text(cursor)?;
-    Ok((cursor != "0").then(|| cursor.to_owned()))
-}
-
 /// All users as they were before `rest` was written, from how they are now.
 fn members_before(mut users: HashMap<UserId, Member>, rest: &[Logged]) -> Vec<Member> {
     // The first entry about a user knows how they stood.
@@ -334,12 +311,6 @@ async fn valid_announcements(
         .into_iter()
         .map(|(_, announcement)| announcement)
         .collect())
-}
-
-/// The clock of Redis.
-pub(super) async fn now(connection: &mut MultiplexedConnection) -> Result<Timestamp, Fault> {
-    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
-    Ok(Timestamp(seconds.saturating_mul(1000) + micros / 1000))
 }
 
 /// All that are stored, with the numbers of their entries, in no order.

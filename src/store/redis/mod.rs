@@ -27,9 +27,11 @@ mod fault;
 mod history;
 mod keys;
 mod load;
+mod meta;
 mod node;
 mod presence;
 mod recent;
+mod reconnect;
 mod record;
 mod risks;
 mod scan;
@@ -89,8 +91,7 @@ pub async fn open(
     rules: Rules,
 ) -> Result<(Opened, Ready), StoreError> {
     let board = StoredBoard::new(servers, board, rules);
-    let (link, loaded) = board
-        .open()
+    let (link, loaded) = load::open(&board)
         .await
         .map_err(|fault| fault.at(servers.to_string()))?;
     let ready = Ready {

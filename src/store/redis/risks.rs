@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use redis::aio::MultiplexedConnection;
 
-use super::{Servers, connect::connect, eviction, keys::Keys};
+use super::{connect::connect, eviction, keys::Keys, servers::Servers};
 use crate::board::BoardId;
 
 /// What the settings of a server put at risk, as a sentence for each; nothing if it cannot

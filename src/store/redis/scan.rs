@@ -4,8 +4,7 @@ use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
     fault::Fault,
-    load,
-    record::{array, bytes},
+    record::{array, bytes, text},
 };
 
 /// Keys that are looked for at once: the histories of so many are in memory together.
@@ -33,5 +32,11 @@ pub(super) async fn keys_page(
     };
     let found = array(found)?.iter();
     let found = found.map(|key| Ok(bytes(key)?.to_vec()));
-    Ok((found.collect::<Result<_, Fault>>()?, load::next_page(next)?))
+    Ok((found.collect::<Result<_, Fault>>()?, next_page(next)?))
+}
+
+/// The cursor for the next page, if there is one.
+pub(super) fn next_page(cursor: &Value) -> Result<Option<String>, Fault> {
+    let cursor = text(cursor)?;
+    Ok((cursor != "0").then(|| cursor.to_owned()))
 }

@@ -4,14 +4,13 @@ use rand::RngExt;
 use redis::{Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
 use super::{
-    Servers,
-    connect::{Link, connect},
     fault::Fault,
     keys::Keys,
-    load::{Loaded, Meta, load},
+    meta::Meta,
     record::{array, number, read_epoch, text},
     scan::keys_page,
     scripts::Scripts,
+    servers::Servers,
     time::RedisClock,
 };
 use crate::{
@@ -40,17 +39,6 @@ impl StoredBoard {
             rules,
             clock: RedisClock::new(),
         }
-    }
-
-    /// Connects, and loads the board, which is made if nothing of it is there.
-    pub(super) async fn open(&self) -> Result<(Link, Loaded), Fault> {
-        let mut link = connect(&self.servers, &self.keys).await?;
-        let connection = &mut link.commands;
-        if self.find(connection).await?.is_none() {
-            self.create(connection).await?;
-        }
-        let loaded = load(connection, self).await?;
-        Ok((link, loaded))
     }
 
     /// A script with the keys that a board is made of.

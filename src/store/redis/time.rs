@@ -1,9 +1,11 @@
-//! Redis's clock, as a node knows it between two answers.
+//! Redis's clock: asked, and as a node knows it between two answers.
 
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
 
+use super::fault::Fault;
 use crate::board::Timestamp;
 
 /// What Redis's clock showed last, and when that was received.
@@ -25,4 +27,10 @@ impl RedisClock {
         let (shown, at) = *self.0.lock();
         Timestamp(shown.0 + at.elapsed().as_millis() as u64)
     }
+}
+
+/// What Redis's clock shows now.
+pub(super) async fn now(connection: &mut MultiplexedConnection) -> Result<Timestamp, Fault> {
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
+    Ok(Timestamp(seconds.saturating_mul(1000) + micros / 1000))
 }

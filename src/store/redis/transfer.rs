@@ -4,18 +4,20 @@ use rand::RngExt;
 use redis::{Pipeline, Value, aio::MultiplexedConnection};
 
 use super::{
-    Servers,
     call::{self, Answer},
     connect::connect,
     eviction,
     fault::Fault,
-    load::{self, Loaded, load, meta},
+    load::{self, Loaded, load},
+    meta::meta,
     record::{
         action_point, array, bytes, bytes_text, counted_text, entry_fields, id_of, member_text,
         number, pairs, read_counted, read_point, stored_announcement_text, text,
     },
     scan::keys_page,
+    servers::Servers,
     stored_board::{SCHEMA, StoredBoard, random_epoch},
+    time,
 };
 use crate::{
     board::{BoardId, Epoch, Fact, Rules, Timestamp, UserId},
@@ -342,7 +344,7 @@ impl Target {
         if seq > 0 {
             head.epoch = random_epoch();
         }
-        let began = load::now(&mut connection).await?;
+        let began = time::now(&mut connection).await?;
         let mut target = Target {
             board,
             connection,

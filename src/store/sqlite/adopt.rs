@@ -10,10 +10,12 @@ use rand::RngExt;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::{
+    database::opening,
     file::{beside, resolve, writable},
-    inspect::{self, Found, Problem},
+    inspect::{self, Found},
     marker::{Marker, Note},
-    opening, schema,
+    problem::Problem,
+    schema,
 };
 use crate::{board::BoardId, clock, store::StoreError};
 

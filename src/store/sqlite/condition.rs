@@ -11,7 +11,6 @@ use parking_lot::Mutex;
 use rusqlite::ErrorCode;
 use tokio::{sync::watch, time::sleep};
 
-use super::inspect::Problem;
 use crate::{
     store::{Health, LONGEST_APPEND, StoreError},
     vital::Pulse,
@@ -129,26 +128,6 @@ impl Trouble {
                 Cause::Other => "the database failed, as the server's log says",
             },
         }
-    }
-}
-
-/// What is wrong when a database is opened, if an error shows it.
-pub(super) fn problem(error: &StoreError) -> Option<Problem> {
-    match error {
-        StoreError::Damaged(what) => Some(Problem::Damaged((*what).to_owned())),
-        StoreError::Database(error) => match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Some(Problem::NoDatabase),
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Some(Problem::ReadOnly),
-            Some(ErrorCode::DiskFull) => Some(Problem::NoRoom),
-            Some(ErrorCode::SystemIoFailure) => Some(Problem::Disk(error.to_string())),
-            // What this program does not write: a column of another type, a table that has
-            // other columns.
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) | None => {
-                Some(Problem::Damaged(error.to_string()))
-            }
-            Some(_) => None,
-        },
-        _ => None,
     }
 }
 

@@ -21,8 +21,8 @@ use super::{
     condition::Trouble,
     file::{Identity, Stamp, beside},
     index::{self, Index},
-    inspect::{WAL_HEADER, Wal},
     wal,
+    wal_id::{WAL_HEADER, WalId},
 };
 use crate::store::StoreError;
 
@@ -185,7 +185,7 @@ impl Guard {
     }
 
     /// Looks at all files, and returns which write-ahead log it is now, if anything is in it.
-    pub(super) fn look(&mut self, connection: &Connection) -> Result<Option<Wal>, Trouble> {
+    pub(super) fn look(&mut self, connection: &Connection) -> Result<Option<WalId>, Trouble> {
         let began = Instant::now();
         loop {
             match self.look_once(connection)? {
@@ -205,7 +205,7 @@ impl Guard {
     fn look_once(
         &mut self,
         connection: &Connection,
-    ) -> Result<Result<Option<Wal>, Doubt>, Trouble> {
+    ) -> Result<Result<Option<WalId>, Doubt>, Trouble> {
         self.look_at_index()?;
         let length = self.log.look()?.len();
         let header = self.read_header()?;
@@ -245,10 +245,10 @@ impl Guard {
         Ok(Ok(header.filter(|_| progress.pages > 0)))
     }
 
-    fn read_header(&self) -> Result<Option<Wal>, Trouble> {
+    fn read_header(&self) -> Result<Option<WalId>, Trouble> {
         let mut header = [0; WAL_HEADER];
         match self.header.read_exact_at(&mut header, 0) {
-            Ok(()) => Ok(Wal::of_header(&header)),
+            Ok(()) => Ok(WalId::of_header(&header)),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(Trouble::of_file(&error)),
         }

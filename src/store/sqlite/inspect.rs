@@ -7,7 +7,6 @@
 //! opens the file, and until the rest is known to be right, nothing is written back.
 
 use std::{
-    fmt,
     fs::File,
     io::{ErrorKind, Read},
     path::Path,
@@ -16,10 +15,11 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    condition::problem,
-    file::{NO_ROOM, READ_ONLY, Stamp, beside, length, writable},
+    file::{Stamp, beside, length, writable},
     marker::Note,
+    problem::Problem,
     schema,
+    wal_id::{WAL_HEADER, WalId},
 };
 use crate::store::StoreError;
 
@@ -33,138 +33,6 @@ const CHECKED: u64 = 256 << 20;
 /// What SQLite files begin with, and the size of their header.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
-
-/// The size of the header of a write-ahead log.
-pub(super) const WAL_HEADER: usize = 32;
-
-/// What is wrong with a database. Nothing was changed in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Problem {
-    #[error("there is no board, and none was there")]
-    Nothing,
-    #[error("it is no SQLite file")]
-    NoDatabase,
-    #[error("it is the SQLite file of another program")]
-    Foreign,
-    #[error("it is missing, and held {0} entries of the log")]
-    Missing(u64),
-    #[error("it is empty, and held {0} entries of the log")]
-    Empty(u64),
-    #[error("it is missing or empty, and beside it is what belongs to it, {0}")]
-    Left(&'static str),
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-    #[error("it cannot be written")]
-    ReadOnly,
-    #[error("there is no room on its disk")]
-    NoRoom,
-    #[error("its disk reports an error ({0})")]
-    Disk(String),
-    #[error("beside it is a journal by which changes would be undone that Podium did not make")]
-    Journal,
-    #[error("the write-ahead log beside it (-wal) is not the one that belongs to it")]
-    ForeignWal,
-    #[error("it and the write-ahead log beside it (-wal) do not belong together: {0}")]
-    Mixed(String),
-    #[error(
-        "it is a copy of a file in use without the write-ahead log (-wal) that belonged beside \
-         it: the latest entries are missing, unless sqlite3 made the copy by .backup"
-    )]
-    WithoutLog,
-    #[error(
-        "it holds nothing yet, because all {0} entries of the log were in its write-ahead log \
-         (-wal), which is lost"
-    )]
-    LogLost(u64),
-    #[error(
-        "it holds nothing, as a copy of a new board without the write-ahead log (-wal) that \
-         belonged beside it"
-    )]
-    EmptyWithoutLog,
-    #[error(
-        "its log of the board {board} ends at {found}, and entries up to {noted} were \
-         confirmed: its write-ahead log (-wal) is lost, or it is an older copy"
-    )]
-    Older {
-        board: String,
-        found: u64,
-        noted: u64,
-    },
-    #[error("the board {0} in it is not the one that was there, but another of the same name")]
-    OtherBoard(String),
-    #[error("the board {0} is not in it any more")]
-    NoBoard(String),
-    #[error("it is not what Podium writes into such a file")]
-    NoNote,
-}
-
-/// What to do when what was there may be put back.
-const PUT_BACK: &str = "put back what was there, all files with this name together; or run podium \
-                        adopt, which says what it would give up";
-
-impl Problem {
-    pub(super) fn in_file(self, path: &Path) -> StoreError {
-        let cure = match self {
-            Problem::Nothing => {
-                "name the file of the board in store.url; podium serve makes a new one"
-            }
-            Problem::NoDatabase | Problem::Foreign => "name another file in store.url",
-            Problem::Damaged(_) => {
-                "keep all files with this name as they are, and restore a backup under this name, \
-                 or save what can be read with sqlite3's .recover"
-            }
-            Problem::ReadOnly => READ_ONLY,
-            Problem::NoRoom => NO_ROOM,
-            Problem::Disk(_) => "look at the disk, and start again",
-            Problem::Journal => {
-                "open it with the program that wrote the journal, or move the journal (-journal) \
-                 away if it belongs to another file"
-            }
-            Problem::NoNote => "move it away if nobody needs it",
-            _ => PUT_BACK,
-        };
-        StoreError::Unfit {
-            path: path.display().to_string(),
-            problem: self.to_string(),
-            cure,
-        }
-    }
-}
-
-/// Which write-ahead log it is, by the salts in its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wal {
-    salts: [u32; 2],
-}
-
-impl Wal {
-    /// From the header of a write-ahead log; `None` if it is not one.
-    pub(super) fn of_header(header: &[u8; WAL_HEADER]) -> Option<Wal> {
-        let word = |at: usize| {
-            let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
-            u32::from_be_bytes(bytes)
-        };
-        // The last bit is the order of bytes in its checksums.
-        (word(0) & !1 == 0x377f_0682).then(|| Wal {
-            salts: [word(16), word(20)],
-        })
-    }
-
-    /// From its text.
-    pub(super) fn parse(text: &str) -> Option<Wal> {
-        let salts = u64::from_str_radix(text, 16).ok()?;
-        (text.len() == 16).then_some(Wal {
-            salts: [(salts >> 32) as u32, salts as u32],
-        })
-    }
-}
-
-impl fmt::Display for Wal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b] = self.salts;
-        write!(f, "{a:08x}{b:08x}")
-    }
-}
 
 /// What is at the path of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,7 +131,7 @@ fn wal_fits(
         // Cut off within its header: nothing in it was ever committed.
         return Ok(Ok(Found::Database));
     };
-    let Some(wal) = Wal::of_header(&header) else {
+    let Some(wal) = WalId::of_header(&header) else {
         return Ok(Err(Problem::ForeignWal));
     };
     // Of the same size of pages: two bytes there, four here.
@@ -310,7 +178,7 @@ pub(super) fn inside(
     };
     let fits = match fits(connection, path, note, is_doubtful) {
         Ok(fits) => fits,
-        Err(error) => match problem(&error) {
+        Err(error) => match Problem::of(&error) {
             Some(problem @ (Problem::Damaged(_) | Problem::NoDatabase)) if is_doubtful => {
                 Err(problem)
             }

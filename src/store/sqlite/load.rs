@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{BoardRow, announcements, writer::write_ranks};
+use super::{announcements, database::BoardRow, ranks::write_ranks};
 use crate::{
     board::{
         Board, BoardId, Epoch, Fact, LogEntry, Member, Profile, Rules, Score, Seq, Timestamp,

@@ -17,7 +17,8 @@ use std::{
 use super::{
     file::{Identity, Stamp, beside, length, writable},
     file_system::is_local,
-    inspect::{Problem, Wal},
+    problem::Problem,
+    wal_id::WalId,
 };
 use crate::{
     board::{BoardId, Epoch},
@@ -39,7 +40,7 @@ pub(super) struct Note {
     /// Whether its last process has closed it, so that no write-ahead log is left.
     pub(super) is_closed: bool,
     /// Which write-ahead log was written last, if that was noted.
-    pub(super) wal: Option<Wal>,
+    pub(super) wal: Option<WalId>,
     /// How the database was when it was looked at last, if that was noted.
     pub(super) file: Option<Stamp>,
     /// Whether there was a note, whatever its content.
@@ -107,7 +108,7 @@ impl Note {
             "open" => false,
             _ => return None,
         };
-        let wal = Wal::parse(words.next()?);
+        let wal = WalId::parse(words.next()?);
         // Early versions did not note it.
         let file = words.next().and_then(Stamp::parse);
         let boards = lines.map(|line| {
@@ -275,7 +276,7 @@ mod tests {
         note.board(&BoardId::new("b-2_x").unwrap(), Epoch(u64::MAX), 7);
         let length = note.text().len();
         note.is_closed = true;
-        note.wal = Wal::parse("0123456789abcdef");
+        note.wal = WalId::parse("0123456789abcdef");
         let folder = tempfile::tempdir().unwrap();
         note.file = Some(Stamp::of(&folder.path().metadata().unwrap()));
         note.is_noted = true;

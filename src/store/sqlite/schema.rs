@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::inspect::Problem;
+use super::problem::Problem;
 use crate::store::StoreError;
 
 /// `PRAGMA application_id` of our files, as it stands in their header. Early ones say

@@ -6,12 +6,12 @@ use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    BoardRow, Database, announcements,
+    announcements,
+    database::{BoardRow, Database, opening},
     file::{beside, length, resolve, writable},
     inspect,
     load::{self, ENTRY, MEMBER, entry, member},
     marker::Marker,
-    opening,
     reader::{ACTIONS, DELETED, acted},
 };
 use crate::{

@@ -14,7 +14,7 @@ use std::{
 use parking_lot::{RwLock, RwLockReadGuard};
 use rusqlite::Connection;
 
-use super::{file::beside, inspect::WAL_HEADER, schema};
+use super::{file::beside, schema, wal_id::WAL_HEADER};
 use crate::{log_throttle::LogThrottle, store::StoreError};
 
 /// Pages in the log from which on it is written back into the file, 33 MB. Scattered

@@ -17,12 +17,14 @@ use tokio::{
 };
 
 use super::{
-    Database, Ready, announcements,
+    announcements,
     condition::{Cause, Condition, Trouble},
+    database::{Database, LoadedBoard},
     file_system,
     guard::Guard,
     limited,
     load::{profile, standing},
+    ranks::write_ranks,
     reader::Unwritten,
     wal::Wal,
 };
@@ -96,7 +98,7 @@ type Written = (Vec<Decision>, Vec<LogEntry>);
 
 impl Writer {
     pub(super) fn new(
-        ready: Ready,
+        loaded: LoadedBoard,
         wal: Wal,
         guard: Guard,
         condition: Condition,
@@ -104,18 +106,18 @@ impl Writer {
         fold: Box<dyn Fold>,
     ) -> Writer {
         Writer {
-            database: ready.database,
+            database: loaded.database,
             wal,
             guard,
             condition,
             trouble: None,
             looked: Instant::now(),
             warnings: LogThrottle::default(),
-            name: ready.name,
-            epoch: Epoch(ready.row.epoch.cast_unsigned()),
-            board: ready.row.id,
-            rules: ready.rules,
-            seq: ready.seq,
+            name: loaded.name,
+            epoch: Epoch(loaded.row.epoch.cast_unsigned()),
+            board: loaded.row.id,
+            rules: loaded.rules,
+            seq: loaded.seq,
             unwritten,
             fold,
         }
@@ -702,31 +704,5 @@ fn touch(transaction: &Transaction<'_>, board: i64) -> Result<(), StoreError> {
             .prepare_cached("UPDATE boards SET ranked_through = ranked_through + ?2 WHERE id = ?1")?
             .execute(params![board, change])?;
     }
-    Ok(())
-}
-
-/// Writes the ranks that the fold gave to committed entries.
-pub(super) fn write_ranks(
-    transaction: &Transaction<'_>,
-    board: i64,
-    ranks: &[(Seq, Applied)],
-) -> Result<(), StoreError> {
-    let Some((last, _)) = ranks.last() else {
-        return Ok(());
-    };
-    let mut statement = transaction
-        .prepare_cached("UPDATE log SET rank = ?3, old_rank = ?4 WHERE board = ?1 AND seq = ?2")?;
-    let mut best = transaction
-        .prepare_cached("UPDATE users SET best_rank = ?3 WHERE board = ?1 AND id = ?2")?;
-    for (seq, applied) in ranks {
-        statement.execute(params![board, seq.get(), applied.rank, applied.old_rank])?;
-        // A user who was deleted and registered again has had no rank yet.
-        if applied.best != applied.old_best {
-            best.execute(params![board, applied.user.0, applied.best])?;
-        }
-    }
-    transaction
-        .prepare_cached("UPDATE boards SET ranked_through = ?2 WHERE id = ?1")?
-        .execute(params![board, last.get()])?;
     Ok(())
 }
