@@ -7,7 +7,7 @@ use clap::Args;
 use super::{CliError, ConfigFile, runtime};
 use crate::store::{
     StoreUrl,
-    transfer::{Count, Migration, Progress, Summary},
+    migration::{Count, Migration, Progress, Summary},
 };
 
 /// Between two lines about how far it has come.

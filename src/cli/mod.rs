@@ -15,7 +15,7 @@ use crate::{
     auth::{Role, Tokens},
     config::{Config, ConfigError},
     serve::{ServeError, WaitError},
-    store::{self, StoreError, StoreUrl, redis::Servers, transfer::MigrateError},
+    store::{self, StoreError, StoreUrl, migration::MigrateError, redis::Servers},
     text::{self, InvalidText},
     vital,
 };

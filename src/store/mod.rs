@@ -6,11 +6,16 @@
 //! there. It never ranks, and never speaks to a client.
 
 mod announcement_names;
+mod digests;
 pub mod history;
 mod limit;
+pub mod migration;
+pub mod peek;
+mod records;
 pub mod redis;
+mod source;
 pub mod sqlite;
-pub mod transfer;
+mod target;
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 

@@ -13,7 +13,7 @@ use std::{
 
 use podium::{
     board::{BoardId, Rules},
-    store::{Health, Receipt, StoreError, StoreUrl, sqlite::Survey, transfer::Peek},
+    store::{Health, Receipt, StoreError, StoreUrl, peek::Peek, sqlite::Survey},
 };
 use tempfile::TempDir;
 

@@ -12,8 +12,8 @@ use podium::{
     board::{Audience, BoardId, Direction, Epoch, Operator, Rules},
     store::{
         Action, ActionId, Command, History, Receipt, Refusal, StoreError, StoreUrl, Window,
+        migration::{MigrateError, Migration, Summary},
         redis::Retention,
-        transfer::{MigrateError, Migration, Summary},
     },
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};

@@ -37,7 +37,7 @@ use super::{CliError, ConfigFile};
 use crate::{
     board::{Applied, Board, LogEntry},
     config::Tables,
-    store::{self, ActionId, Command, Fold, Opened, Outcome, Refusal, Store, transfer::Peek},
+    store::{self, ActionId, Command, Fold, Opened, Outcome, Refusal, Store, peek::Peek},
 };
 use columns::Item;
 use plan::{ListId, Planned, Planner};

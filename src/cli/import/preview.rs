@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt};
 use super::{plan::Planned, problem::Problem};
 use crate::{
     board::{Board, Score, UserId},
-    store::{Action, Refusal, transfer::KnownAction},
+    store::{Action, Refusal, peek::KnownAction},
 };
 
 /// A board as it would be.

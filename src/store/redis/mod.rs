@@ -30,6 +30,7 @@ mod load;
 mod meta;
 mod node;
 mod presence;
+mod read_records;
 mod recent;
 mod reconnect;
 mod record;
@@ -38,9 +39,10 @@ mod scan;
 mod scripts;
 mod servers;
 mod session;
+mod source;
 mod stored_board;
+mod target;
 mod time;
-mod transfer;
 
 use std::sync::Arc;
 
@@ -65,8 +67,9 @@ use presence::Presence;
 use recent::Recent;
 pub(super) use risks::risks;
 pub use servers::{Retention, Servers};
+pub(super) use source::Source;
 use stored_board::StoredBoard;
-pub(super) use transfer::{Source, Target};
+pub(super) use target::Target;
 
 /// Requests that may wait for the node before senders are made to wait.
 const QUEUE: usize = 1024;

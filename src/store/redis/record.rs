@@ -15,7 +15,7 @@ use crate::{
     store::{
         HistoryPoint, RecentAction,
         announcement_names::{AUDIENCES, KINDS, SEVERITIES, USER, name_of, value_of},
-        transfer::Counted,
+        records::Counted,
     },
 };
 

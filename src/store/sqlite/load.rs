@@ -14,6 +14,17 @@ use crate::{
     store::{Opened, StoreError},
 };
 
+/// The row of a board, and whether it is being written by a migration.
+pub(super) fn find(
+    connection: &Connection,
+    board: &BoardId,
+) -> Result<Option<(i64, bool)>, StoreError> {
+    let sql = "SELECT id, migrating FROM boards WHERE name = ?1";
+    Ok(connection
+        .query_row(sql, [board.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?)
+}
+
 /// The row of a board, which is made if there is none.
 pub(super) fn board_row(
     connection: &mut Connection,

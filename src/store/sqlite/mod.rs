@@ -21,11 +21,14 @@ mod load;
 mod marker;
 mod problem;
 mod ranks;
+mod read_records;
 mod reader;
 mod schema;
-mod transfer;
+mod source;
+mod target;
 mod wal;
 mod wal_id;
+mod write_records;
 mod writer;
 
 use std::{
@@ -56,7 +59,8 @@ use file::{resolve, writable};
 pub(super) use file_system::risks;
 use guard::Guard;
 use reader::{Reader, Unwritten};
-pub(super) use transfer::{Source, Target};
+pub(super) use source::Source;
+pub(super) use target::Target;
 use wal::{Gate, Wal};
 use writer::{Request, Writer};
 

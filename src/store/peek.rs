@@ -1,0 +1,56 @@
+//! Looking at a board without changing it.
+
+use super::{ActionId, Opened, StoreError, StoreUrl, records::Counted, source::Source};
+use crate::board::{BoardId, Rules, UserId};
+
+/// An action that was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownAction {
+    /// Who acted.
+    pub user: UserId,
+    /// The kind of action.
+    pub action_type: Box<str>,
+    /// The points that it was worth.
+    pub increase: i64,
+}
+
+impl From<Counted> for KnownAction {
+    fn from(counted: Counted) -> KnownAction {
+        KnownAction {
+            user: counted.user,
+            action_type: counted.action_type,
+            increase: counted.increase,
+        }
+    }
+}
+
+/// A board that is looked at and left as it is.
+pub struct Peek(Source);
+
+impl Peek {
+    /// Opens a board and loads it; `None` if there is none. Then none is made.
+    ///
+    /// # Errors
+    /// If what is there cannot be opened or read.
+    pub async fn open(
+        url: &StoreUrl,
+        board: &BoardId,
+        rules: Rules,
+    ) -> Result<Option<(Opened, Peek)>, StoreError> {
+        let found = Source::peek(url, board, rules).await?;
+        Ok(found.map(|(opened, source)| (opened, Peek(source))))
+    }
+
+    /// What was counted under each of these ids, as far as the store knows it still.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn counted(
+        &mut self,
+        ids: &[ActionId],
+    ) -> Result<Vec<Option<KnownAction>>, StoreError> {
+        let counted = self.0.counted(ids).await?;
+        let known = counted.into_iter().map(|it| it.map(KnownAction::from));
+        Ok(known.collect())
+    }
+}
