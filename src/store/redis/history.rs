@@ -25,8 +25,8 @@ use crate::{
 pub(super) struct Reader {
     board: Arc<StoredBoard>,
     recent: Arc<Mutex<Recent>>,
-    /// The way to Redis, while there is one.
-    way: watch::Receiver<Option<MultiplexedConnection>>,
+    /// The connection to Redis, while there is one.
+    connection: watch::Receiver<Option<MultiplexedConnection>>,
     health: watch::Receiver<Health>,
 }
 
@@ -34,13 +34,13 @@ impl Reader {
     pub(super) fn new(
         board: Arc<StoredBoard>,
         recent: Arc<Mutex<Recent>>,
-        way: watch::Receiver<Option<MultiplexedConnection>>,
+        connection: watch::Receiver<Option<MultiplexedConnection>>,
         health: watch::Receiver<Health>,
     ) -> Reader {
         Reader {
             board,
             recent,
-            way,
+            connection,
             health,
         }
     }
@@ -50,8 +50,8 @@ impl Reader {
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
-        let way = self.way.borrow().clone();
-        let result = match way {
+        let connection = self.connection.borrow().clone();
+        let result = match connection {
             Some(mut connection) => {
                 let read = self.read(&mut connection, user, points);
                 let read = timeout(LONGEST_READ, read).await;

@@ -318,10 +318,7 @@ pub(super) async fn announcements(
     connection: &mut MultiplexedConnection,
     key: &str,
 ) -> Result<Vec<(u64, Announcement)>, Fault> {
-    let records: Value = redis::cmd("HGETALL")
-        .arg(key)
-        .query_async(connection)
-        .await?;
+    let records = hash(connection, key).await?;
     let records = pairs(&records)?.iter();
     records
         .map(|[id, record]| stored_announcement(bytes(id)?, bytes(record)?))
@@ -332,12 +329,17 @@ pub(super) async fn revoked(
     connection: &mut MultiplexedConnection,
     key: &str,
 ) -> Result<Vec<(UserId, u64)>, Fault> {
-    let records: Value = redis::cmd("HGETALL")
-        .arg(key)
-        .query_async(connection)
-        .await?;
+    let records = hash(connection, key).await?;
     let revoked = pairs(&records)?.iter();
     revoked
         .map(|[id, until]| Ok((UserId(id_of(bytes(id)?)?), number(text(until)?)?)))
         .collect()
+}
+
+/// All fields of a hash, with their values.
+async fn hash(connection: &mut MultiplexedConnection, key: &str) -> Result<Value, Fault> {
+    Ok(redis::cmd("HGETALL")
+        .arg(key)
+        .query_async(connection)
+        .await?)
 }

@@ -17,6 +17,26 @@ pub(super) struct Meta {
     pub(super) decided: u64,
 }
 
+impl Meta {
+    /// Reads the fields of these names.
+    pub(super) fn read(
+        epoch: &Value,
+        seq: &Value,
+        ranked_through: &Value,
+        decided: &Value,
+    ) -> Result<Meta, Fault> {
+        Ok(Meta {
+            epoch: read_epoch(text(epoch)?)?,
+            seq: number(text(seq)?)?,
+            ranked_through: number(text(ranked_through)?)?,
+            decided: match decided {
+                Value::Nil => 0,
+                decided => number(text(decided)?)?,
+            },
+        })
+    }
+}
+
 pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> Result<Meta, Fault> {
     let fields: Value = redis::cmd("HMGET")
         .arg(&[key, "epoch", "seq", "ranked_through", "decided"])
@@ -28,13 +48,5 @@ pub(super) async fn meta(connection: &mut MultiplexedConnection, key: &str) -> R
     if *epoch == Value::Nil {
         return Err(Fault::Changed);
     }
-    Ok(Meta {
-        epoch: read_epoch(text(epoch)?)?,
-        seq: number(text(seq)?)?,
-        ranked_through: number(text(ranked_through)?)?,
-        decided: match decided {
-            Value::Nil => 0,
-            decided => number(text(decided)?)?,
-        },
-    })
+    Meta::read(epoch, seq, ranked_through, decided)
 }

@@ -34,6 +34,7 @@ mod read_records;
 mod recent;
 mod reconnect;
 mod record;
+mod retained;
 mod risks;
 mod scan;
 mod scripts;
@@ -115,15 +116,15 @@ impl Ready {
         let mut evictions = Evictions::default();
         evictions.observe(&self.link.info);
         let (health, healthy) = watch::channel(evictions.health());
-        let (way, ways) = watch::channel(Some(self.link.commands.clone()));
+        let (connection, connections) = watch::channel(Some(self.link.commands.clone()));
         let board = Arc::new(self.board);
         let recent = Arc::new(Mutex::new(self.recent));
-        let presence = Presence::new(board.clone(), ways.clone());
-        let reader = Reader::new(board.clone(), recent.clone(), ways, healthy.clone());
+        let presence = Presence::new(board.clone(), connections.clone());
+        let reader = Reader::new(board.clone(), recent.clone(), connections, healthy.clone());
         let node = Node {
             board: board.clone(),
             health,
-            way,
+            connection,
             recent,
             following: self.following,
             evictions,

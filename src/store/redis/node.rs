@@ -23,7 +23,7 @@ pub(super) struct Node {
     pub(super) board: Arc<StoredBoard>,
     pub(super) health: watch::Sender<Health>,
     /// For readers of histories.
-    pub(super) way: watch::Sender<Option<MultiplexedConnection>>,
+    pub(super) connection: watch::Sender<Option<MultiplexedConnection>>,
     pub(super) recent: Arc<Mutex<Recent>>,
     pub(super) following: Following,
     pub(super) evictions: Evictions,
@@ -33,7 +33,7 @@ pub(super) struct Node {
 /// However the node ends.
 impl Drop for Node {
     fn drop(&mut self) {
-        self.way.send_replace(None);
+        self.connection.send_replace(None);
         self.health.send_replace(Health::Closed);
     }
 }

@@ -31,13 +31,13 @@ impl Node {
         let mut pauses = Pauses::default();
         while let Some(link) = found {
             let began = Instant::now();
-            self.way.send_replace(Some(link.commands.clone()));
+            self.connection.send_replace(Some(link.commands.clone()));
             self.evictions.observe(&link.info);
             self.health.send_replace(self.evictions.health());
             let Err(fault) = Session::new(&mut self, &link).run(&mut queue).await else {
                 return;
             };
-            self.way.send_replace(None);
+            self.connection.send_replace(None);
             self.is_lost(&fault);
             if began.elapsed() > PAUSES.1 {
                 pauses = Pauses::default();

@@ -7,7 +7,7 @@ use super::{
     fault::Fault,
     keys::Keys,
     meta::Meta,
-    record::{array, number, read_epoch, text},
+    record::{array, number, text},
     scan::keys_page,
     scripts::Scripts,
     servers::Servers,
@@ -136,15 +136,7 @@ impl StoredBoard {
             )));
         }
         self.check_rule(text(deciding)?)?;
-        Ok(Some(Meta {
-            epoch: read_epoch(text(epoch)?)?,
-            seq: number(text(seq)?)?,
-            ranked_through: number(text(ranked_through)?)?,
-            decided: match decided {
-                Value::Nil => 0,
-                decided => number(text(decided)?)?,
-            },
-        }))
+        Meta::read(epoch, seq, ranked_through, decided).map(Some)
     }
 
     /// Was the board played by the rule that is configured?

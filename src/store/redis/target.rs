@@ -10,15 +10,16 @@ use super::{
     load::load,
     read_records::read,
     record::{action_point, counted_text, entry_fields, member_text, stored_announcement_text},
+    retained::retained,
     scan::keys_page,
     servers::Servers,
     stored_board::{SCHEMA, StoredBoard, random_epoch},
     time,
 };
 use crate::{
-    board::{BoardId, Epoch, Fact, Rules, Timestamp},
+    board::{BoardId, Epoch, Rules, Timestamp},
     store::{
-        Opened, RecentAction, StoreError,
+        Opened, StoreError,
         records::{Head, Lasting, Record},
     },
 };
@@ -141,27 +142,12 @@ impl Target {
 
     /// What a node would have retained of a record.
     pub(in crate::store) fn retain(&self, record: Record) -> Option<Record> {
-        let retention = &self.board.servers.retention;
-        let is_retained = match &record {
-            Record::Entry(entry, id) => {
-                let is_late = entry.seq.get() + retention.entries.get() > self.head.seq;
-                // Of an action without one, a history has told it.
-                is_late && (id.is_some() || !matches!(entry.fact, Fact::Action { .. }))
-            }
-            Record::Counted(counted) => {
-                counted.at.0.saturating_add(self.remembered()) > self.began.0
-            }
-            Record::Announced(_, announcement) => announcement.until > self.began,
-            Record::Limited(limited) => limited.until() > self.began,
-            Record::Member(_) | Record::Revoked(..) => true,
-            Record::History(..) => {
-                let Record::History(user, points) = record else {
-                    return None;
-                };
-                return Some(Record::History(user, thin(points, retention.history.get())));
-            }
-        };
-        is_retained.then_some(record)
+        retained(
+            record,
+            &self.board.servers.retention,
+            self.head.seq,
+            self.began,
+        )
     }
 
     pub(in crate::store) async fn write(&mut self, record: Record) -> Result<(), StoreError> {
@@ -316,22 +302,4 @@ impl Target {
         call.key(&self.board.keys.meta).arg(&self.claim).arg(batch);
         Ok(call.invoke_async(&mut self.connection).await?)
     }
-}
-
-/// What is left of a history after it was thinned out as often as `append.lua` would
-/// have done.
-fn thin(points: Vec<(u64, RecentAction)>, longest: u64) -> Vec<(u64, RecentAction)> {
-    let mut thinned = Vec::new();
-    for point in points {
-        thinned.push(point);
-        if thinned.len() as u64 > longest {
-            let length = thinned.len();
-            let mut number = 0;
-            thinned.retain(|_| {
-                number += 1;
-                2 * number > length || number % 2 == 1
-            });
-        }
-    }
-    thinned
 }
