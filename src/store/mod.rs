@@ -79,7 +79,7 @@ pub trait Store: Send + Sync + 'static {
     /// Whether it takes commands, now and from now on.
     fn health(&self) -> watch::Receiver<Health>;
 
-    /// Finishes what was begun, and closes. Whatever comes later is refused.
+    /// Finishes what was started, and closes. Whatever comes later is refused.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 

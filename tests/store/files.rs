@@ -39,7 +39,7 @@ impl Files {
         self.all().0.into_keys().collect()
     }
 
-    /// All files as they are, as a crash leaves them: the index (-shm) is made anew by SQLite.
+    /// All files as they are, as a crash leaves them: the index (-shm) is made again by SQLite.
     pub fn all(&self) -> Saved {
         let entries = fs::read_dir(self.0.path()).unwrap().map(|entry| {
             let path = entry.unwrap().path();

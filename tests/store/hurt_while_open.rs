@@ -143,7 +143,7 @@ async fn an_index_that_is_cut_is_not_touched_and_nothing_is_lost() {
     let running = files.start().await;
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 5)).await.unwrap();
-    // Whoever looks back has it mapped too.
+    // A reader of histories has it mapped too.
     assert_eq!(running.history(1, 9).await.actions, 1);
     cut(&files.path("-shm"));
     let looked = running.store.history(user(1), 9).await;
@@ -305,7 +305,7 @@ async fn a_program_that_writes_the_log_back_all_the_time_is_no_harm() {
     running.store.close().await;
 }
 
-/// Whoever waits is told, and what was refused is counted once when it is sent again.
+/// Senders that wait are answered, and what was refused is counted once when it is sent again.
 #[tokio::test]
 async fn a_trouble_that_passes_is_over_by_itself() {
     let files = Files::new();
@@ -437,7 +437,7 @@ async fn an_operator_may_set_a_foreign_log_aside() {
     let aside: Vec<_> = aside
         .filter(|(name, _)| name.contains("-wal.aside-"))
         .collect();
-    assert_eq!(aside[0].1, foreign, "it is kept");
+    assert_eq!(aside[0].1, foreign, "it is still there");
 }
 
 #[tokio::test]
@@ -560,7 +560,7 @@ async fn a_copy_without_the_log_is_not_taken_for_all() {
     early.start().await.store.close().await;
 }
 
-/// However much is written back meanwhile, and whoever does it.
+/// However much is written back meanwhile, by whichever process.
 #[tokio::test]
 async fn a_copy_that_sqlite_makes_or_with_the_log_is_whole() {
     let files = Files::new();

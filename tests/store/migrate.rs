@@ -297,8 +297,8 @@ async fn a_file_takes_what_is_left_in_redis() {
     let node = open_at(&server.url(), Rules::default()).await.unwrap();
     let histories = [node.history(1, 1000).await, node.history(2, 1000).await];
     node.store.close().await;
-    let kept: u64 = server.ask(&["XLEN", "podium:{main}:log"]);
-    assert!(kept < 500, "the log was trimmed");
+    let stored: u64 = server.ask(&["XLEN", "podium:{main}:log"]);
+    assert!(stored < 500, "the log was trimmed");
 
     migrate_keeping(
         &server.url(),
@@ -320,7 +320,7 @@ async fn a_file_takes_what_is_left_in_redis() {
         }
         assert_eq!(file.history(n, 9).await.best, wanted.best);
     }
-    // What the first life did is not told of the second.
+    // What the first registration did is no part of the history of the second.
     let began = file.history(2, 1000).await.points[0].seq.get();
     assert!(began > 300, "{began}");
     // And it plays on, from the file and from Redis again.
@@ -379,7 +379,7 @@ async fn ranks_that_no_node_has_written_are_written_first() {
     }
 }
 
-/// As a server does that comes back without what it was told last.
+/// As a server does that restarts without its last writes.
 #[test]
 fn ranks_that_redis_loses_again_and_again_end_the_migration() {
     let (files, server) = (Files::new(), Server::new());

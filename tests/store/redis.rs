@@ -89,7 +89,7 @@ async fn what_one_node_accepted_is_on_all_boards() {
     let one = server.open(Rules::default()).await;
     let other = server.open(Rules::default()).await;
     one.one(put(1)).await.unwrap();
-    // Whoever is answered finds it on the board of the node that answered.
+    // A sender that is answered finds it on the board of the node that answered.
     let same = other.one(put(1)).await.unwrap();
     assert!(same.duplicate);
     assert_eq!(other.follower.rows(), [("user 1".to_owned(), 0, 1)]);
@@ -121,7 +121,7 @@ async fn many_senders_at_two_nodes_make_one_board() {
     let rows = one.follower.rows();
     assert!(rows[..10].iter().all(|row| row.1 == 40), "{rows:?}");
     assert_eq!(one.follower.seq(), 20 + 10 * 40);
-    // Whoever was first at 40 stands first.
+    // The first user at 40 has the first rank.
     let mut order = Vec::new();
     for entry in one.follower.entries() {
         if let podium::board::Fact::Action { user, score, .. } = entry.fact
@@ -313,7 +313,7 @@ async fn what_is_retained_is_bounded() {
     assert!((60_000..=90_000).contains(&remembered), "{remembered}");
     let keys: Vec<Vec<u8>> = server.ask(&["KEYS", "podium:{main}:limited:*"]);
     assert_eq!(keys.len(), 1);
-    // It is loaded from what is kept.
+    // It is loaded from what is retained.
     node.store.close().await;
     let again = server.open(Rules::default()).await;
     assert_eq!(again.follower.rows(), [("user 1".to_owned(), 3001, 1)]);

@@ -271,7 +271,7 @@ async fn a_score_that_contradicts_the_log_is_found() {
         overwrite(&server, 1, score, reached);
         waits_until_unwritable(&node, WORDS).await;
         assert_eq!(node.follower.rows()[0], ("user 1".to_owned(), 8, 1));
-        // Whoever has not acted stands where they registered.
+        // A user without actions has the standing of the registration.
         adopt(&server.url()).await;
         is_open(&node).await;
     }

@@ -65,7 +65,7 @@ fn servers(url: &str) -> store::redis::Servers {
     }
 }
 
-/// What the operator is told who is asked whether to go on with what is left.
+/// What an operator is shown before deciding to go on with what is left.
 async fn survey(url: &str) -> Result<Survey, StoreError> {
     Survey::take(&servers(url), &BoardId::default(), Rules::default()).await
 }
@@ -79,7 +79,7 @@ async fn reset(url: &str) {
     plan.unwrap().run().await.unwrap();
 }
 
-/// Sends actions until it is told to stop, each again until it is answered, and
+/// Sends actions until it is stopped, each again until it is answered, and
 /// gives the answers.
 async fn keep_sending(node: &Running, name: &str, stop: &AtomicBool) -> BTreeMap<String, Receipt> {
     let mut answers = BTreeMap::new();
@@ -178,7 +178,7 @@ async fn redis_may_stop_and_go_on() {
         let asked = Instant::now();
         let refused = node.store.append(vec![put(9)]).await;
         assert!(matches!(refused, Err(StoreError::Unreachable(_))));
-        // As whoever waits for an answer of Redis is not.
+        // As a sender that waits for an answer of Redis is not.
         assert!(asked.elapsed() < Duration::from_millis(1500), "at once");
         assert!(matches!(
             node.store.history(crate::suite::user(1), 9).await,
@@ -277,7 +277,7 @@ async fn redis_may_be_emptied_and_the_board_stays_until_it_is_given_up() {
     agree(&[&one, &other, &fresh]).await;
 }
 
-/// Nodes that have shown nothing may begin anew: there is nothing to lose.
+/// Nodes that have shown nothing may take a new epoch: there is nothing to lose.
 #[tokio::test]
 async fn an_empty_board_may_be_deleted() {
     let server = Server::new();
@@ -455,7 +455,7 @@ async fn the_log_may_be_trimmed_before_it_is_read() {
     wait_for("the late one has caught up", || late.follower.seq() == 1004).await;
     agree(&[&one, &late]).await;
     assert_eq!(late.follower.epoch(), late.epoch, "nothing was lost");
-    assert!(late.follower.entries().len() < 1000, "it was loaded anew");
+    assert!(late.follower.entries().len() < 1000, "it was loaded again");
 }
 
 /// Somebody trims the log by hand, beyond what has ranks.
@@ -536,7 +536,7 @@ async fn many_pasts_may_be_lost() {
     let again = server.open(Rules::default()).await;
     assert_ne!(again.epoch, node.epoch);
     assert_eq!(again.follower.rows(), node.follower.rows());
-    // The past of each begins anew.
+    // Each has a new history.
     for n in [0, USERS - 1] {
         again
             .one(of_user(act(&format!("b{n}"), 1, 1), n))
@@ -635,8 +635,8 @@ async fn a_refused_login_gives_the_reason() {
     node.one(put(1)).await.unwrap();
 }
 
-/// A record that no script wrote makes one fail while it runs. Redis is there, so nobody
-/// is told that it is unreachable.
+/// A record that no script wrote makes one fail while it runs. Redis is there, so it is
+/// not reported as unreachable.
 #[tokio::test]
 async fn a_script_that_fails_is_no_outage() {
     let server = Server::new();

@@ -130,7 +130,7 @@ const PORTS: Range<u16> = 10_000..32_768;
 pub fn free_port() -> u16 {
     loop {
         let port = rand::random_range(PORTS);
-        // Whoever has taken it holds it where nobody listens.
+        // The process that has taken it holds it where nobody listens.
         if let Ok(holder) = TcpListener::bind(("127.255.255.254", port))
             && TcpListener::bind(("127.0.0.1", port)).is_ok()
         {

@@ -404,7 +404,7 @@ async fn looking_back_is_even_in_time() {
     assert_eq!(history.last, Some(Timestamp(3_601_200)));
 }
 
-/// Folds nothing until it is told to.
+/// Folds nothing until it receives a signal.
 struct Waiting(std::sync::mpsc::Receiver<()>);
 
 impl Fold for Waiting {
@@ -428,8 +428,8 @@ async fn looking_back_does_not_wait_for_the_writer() {
     let (_, ready) = store::open(&file.url(), &BoardId::default(), Rules::default())
         .await
         .unwrap();
-    let (go_on, told) = std::sync::mpsc::channel();
-    let store = ready.start(Waiting(told)).unwrap();
+    let (go_on, signal) = std::sync::mpsc::channel();
+    let store = ready.start(Waiting(signal)).unwrap();
     let acted = store.append(vec![act("b", 1, 4)]);
     let looked = async {
         // The writer commits first, and then waits.

@@ -707,7 +707,7 @@ pub async fn nobody_looks_back_once_it_is_closed<F: Fixture>() {
     running.one(put(1)).await.unwrap();
     assert_eq!(running.history(1, 9).await, History::default());
     let asked = futures_util::future::join_all((0..50).map(|_| running.store.history(user(1), 9)));
-    // Whoever asked before the end gets the truth or is told of the end.
+    // A caller before the end gets the truth or the error of the end.
     let (answers, ()) = futures_util::join!(asked, running.store.close());
     for answer in answers {
         assert!(matches!(answer, Ok(Some(_)) | Err(StoreError::Closed)));

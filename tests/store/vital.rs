@@ -23,7 +23,7 @@ impl Fold for Breaking {
     fn reload(&mut self, _: Opened) {}
 }
 
-/// Whoever waits is answered, whoever comes is refused, and health says why.
+/// Senders that wait are answered, new ones are refused, and health has the reason.
 async fn expect_the_end(url: StoreUrl) {
     let (_, ready) = store::open(&url, &BoardId::default(), Rules::default())
         .await

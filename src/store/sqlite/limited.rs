@@ -8,7 +8,7 @@ use crate::{
     store::{Action, ActionLimits, LimitReached, StoreError, Window},
 };
 
-/// Rows that are thrown away for each that is written: more than one, so that
+/// Rows that are deleted for each that is written: more than one, so that
 /// the table shrinks, and few, so that nobody waits for those of a whole day.
 const FORGET: u32 = 4;
 

@@ -202,7 +202,7 @@ impl Marker {
         Ok(())
     }
 
-    /// Makes the lock again if somebody has taken it away.
+    /// Makes the lock again if somebody has deleted it.
     ///
     /// # Errors
     /// If something else is there now, or it cannot be made.

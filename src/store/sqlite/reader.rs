@@ -4,7 +4,7 @@
 //! However long somebody's past is, it is read in pieces of some milliseconds, because
 //! a reader keeps the write-ahead log from beginning again. SQLite itself ends a piece
 //! that takes longer than [`LONGEST_PIECE`], whatever it is doing. Entries of the log
-//! never change and are never taken away, so all pieces together are as of one moment:
+//! never change and are never deleted, so all pieces together are as of one moment:
 //! that of the first, which says up to where the others look.
 
 use std::{
@@ -144,11 +144,11 @@ impl Reader {
         if !*is_open {
             return Err(StoreError::Closed);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         blocking::on_thread(move || {
             // The caller may go, and closing waits until this is done.
             let _is_open = is_open;
-            self.read(user, points, &|| begun.elapsed() >= self.longest)
+            self.read(user, points, &|| started.elapsed() >= self.longest)
         })
         .await
     }

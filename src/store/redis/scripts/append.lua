@@ -34,7 +34,7 @@ local remember, keep, longest = take(), tonumber(take()), tonumber(take())
 local wrong, state = damage(KEYS)
 if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
 if not state or state.epoch ~= epoch or state.migrating then
-    return redis.error_reply('EPOCH the board has begun anew')
+    return redis.error_reply('EPOCH the board has a new epoch')
 end
 local seq, deciding, ranked = tonumber(state.seq), state.deciding, tonumber(state.ranked_through)
 local first = seq
@@ -103,15 +103,15 @@ end
 
 -- Of the older half every second point is left out, never the first.
 local function thin(history)
-    local points, kept = redis.call('LRANGE', history, 0, -1), {}
+    local points, thinned = redis.call('LRANGE', history, 0, -1), {}
     for number, point in ipairs(points) do
-        -- What is not ours is not thrown away.
+        -- What is not ours is not deleted.
         if not string.match(point, '^%d+ ') then return end
-        if number > #points / 2 or number % 2 == 1 then kept[#kept + 1] = point end
+        if number > #points / 2 or number % 2 == 1 then thinned[#thinned + 1] = point end
     end
     redis.call('DEL', history)
-    for from = 1, #kept, 1000 do
-        redis.call('RPUSH', history, unpack(kept, from, math.min(from + 999, #kept)))
+    for from = 1, #thinned, 1000 do
+        redis.call('RPUSH', history, unpack(thinned, from, math.min(from + 999, #thinned)))
     end
 end
 
