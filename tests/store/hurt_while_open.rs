@@ -111,6 +111,24 @@ async fn a_file_that_is_written_over() {
     .await;
 }
 
+/// SQLite lets other programs do all this in good order: `.restore` of a backup is such a
+/// change too.
+#[tokio::test]
+async fn a_log_that_another_program_changes() {
+    let words = "another program has changed the log of the board";
+    for sql in [
+        "DELETE FROM log WHERE seq = (SELECT max(seq) FROM log)",
+        "UPDATE boards SET epoch = epoch + 1",
+        "DELETE FROM log; DELETE FROM users; DELETE FROM boards",
+    ] {
+        expect_stopped(words, |files| {
+            let other = rusqlite::Connection::open(files.path("")).unwrap();
+            other.execute_batch(sql).unwrap();
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn a_log_that_is_deleted_or_cut() {
     expect_stopped(

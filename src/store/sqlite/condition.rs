@@ -52,8 +52,10 @@ pub(super) enum Cause {
 impl Trouble {
     /// What an error means for the file.
     pub(super) fn of(error: &StoreError) -> Trouble {
-        let StoreError::Database(error) = error else {
-            return Trouble::damaged();
+        let error = match error {
+            StoreError::Database(error) => error,
+            StoreError::Unwritable(why) => return Trouble::Lasting((**why).to_owned()),
+            _ => return Trouble::damaged(),
         };
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::damaged(),

@@ -18,6 +18,7 @@ mod index;
 mod inspect;
 mod limited;
 mod load;
+mod log_end;
 mod marker;
 mod problem;
 mod ranks;

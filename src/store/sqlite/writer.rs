@@ -24,6 +24,7 @@ use super::{
     guard::Guard,
     limited,
     load::{profile, standing},
+    log_end::LogEnd,
     ranks::write_ranks,
     reader::Unwritten,
     wal::Wal,
@@ -74,6 +75,7 @@ pub(super) struct Writer {
     rules: Rules,
     /// The last entry that was committed.
     seq: u64,
+    log_end: LogEnd,
     /// Ranks of committed entries that are still to be written.
     unwritten: Unwritten,
     fold: Box<dyn Fold>,
@@ -118,6 +120,7 @@ impl Writer {
             board: loaded.row.id,
             rules: loaded.rules,
             seq: loaded.seq,
+            log_end: LogEnd::default(),
             unwritten,
             fold,
         }
@@ -201,6 +204,8 @@ impl Writer {
     /// Looks at the files, and notes how they are.
     fn look(&mut self) -> Result<(), Trouble> {
         let wal = self.guard.look(&self.database.connection)?;
+        let looked = self.log_end.look(&self.database.connection, self.board);
+        looked.map_err(|error| Trouble::of(&error))?;
         let marker = &mut self.database.marker;
         marker.restore().map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists | ErrorKind::WouldBlock => {
@@ -321,6 +326,7 @@ impl Writer {
     ) -> Result<Written, StoreError> {
         let unwritten = self.unwritten.lock().clone();
         let transaction = self.database.connection.transaction()?;
+        self.log_end.look(&transaction, self.board)?;
         write_ranks(&transaction, self.board, &unwritten)?;
         let mut batch = Batch {
             transaction,
@@ -344,6 +350,7 @@ impl Writer {
             touch(&transaction, self.board)?;
         }
         transaction.commit()?;
+        self.log_end.advance(&entries);
         Ok((decisions, entries))
     }
 
@@ -361,6 +368,7 @@ impl Writer {
     fn write_last_ranks(&mut self) -> Result<(), StoreError> {
         let unwritten = self.unwritten.lock().clone();
         let transaction = self.database.connection.transaction()?;
+        self.log_end.look(&transaction, self.board)?;
         write_ranks(&transaction, self.board, &unwritten)?;
         touch(&transaction, self.board)?;
         transaction.commit()?;
