@@ -578,6 +578,33 @@ async fn a_copy_without_the_log_is_not_taken_for_all() {
     early.start().await.store.close().await;
 }
 
+/// Another program that writes the log back writes that the file is whole, for a moment.
+#[tokio::test]
+async fn a_copy_without_the_log_is_known_also_when_others_write_the_log_back() {
+    for mode in ["PASSIVE", "TRUNCATE"] {
+        let files = Files::new();
+        let running = files.start().await;
+        running.one(put(1)).await.unwrap();
+        let other = rusqlite::Connection::open(files.path("")).unwrap();
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        other.query_row(&sql, [], |_| Ok(())).unwrap();
+        running.one(act("a", 1, 5)).await.unwrap();
+        // The writer looks once a second.
+        let is_marked = || fs::read(files.path("")).unwrap()[68..72] == *b"Podw";
+        for _ in 0..600 {
+            if is_marked() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        running.one(act("b", 1, 5)).await.unwrap();
+        copied_alone(&files.all())
+            .expect_refused("a copy of a file in use without the write-ahead log")
+            .await;
+        running.store.close().await;
+    }
+}
+
 /// However much is written back meanwhile, by whichever process.
 #[tokio::test]
 async fn a_copy_that_sqlite_makes_or_with_the_log_is_whole() {

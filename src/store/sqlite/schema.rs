@@ -11,6 +11,9 @@ use crate::store::StoreError;
 /// nothing there, 0.
 pub(super) const APPLICATION: [u8; 4] = *b"Podm";
 
+/// Where that stands in a file, in bytes (sqlite.org/fileformat2.html, section 1.3).
+pub(super) const APPLICATION_AT: u64 = 68;
+
 /// The same of a file whose latest entries are in the write-ahead log beside it. It stands in
 /// the file while a server runs; the log itself says [`APPLICATION`]. So a copy of the file
 /// without its log is known, and one that SQLite has made is whole.

@@ -6,6 +6,8 @@
 //! when there is much in the log, closes the gate for the moment that it takes.
 
 use std::{
+    fs::File,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -48,6 +50,9 @@ impl Gate {
 /// What the writer knows of the log of its file.
 pub(super) struct Wal {
     path: PathBuf,
+    /// The database, to read what it says of itself. It is open as long as SQLite has it: to
+    /// close it gives up all locks of this process.
+    header: File,
     gate: Gate,
     /// Pages that are in the log.
     used: u64,
@@ -55,6 +60,8 @@ pub(super) struct Wal {
     limit: u64,
     /// Is the database marked as having a log, also where the log is read with it?
     is_marked: bool,
+    /// Can it be marked at all?
+    can_mark: bool,
     /// Pages that were written since the last look.
     written: u64,
     looked: Instant,
@@ -81,12 +88,18 @@ impl Wal {
         gate: Gate,
     ) -> Result<Wal, StoreError> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let header = File::open(database).map_err(|source| StoreError::File {
+            path: database.display().to_string(),
+            source,
+        })?;
         Ok(Wal {
             path: beside(database, "-wal"),
+            header,
             gate,
             used: 0,
             limit: MANY,
             is_marked: false,
+            can_mark: false,
             written: 0,
             looked: Instant::now(),
             warnings: LogThrottle::default(),
@@ -117,6 +130,13 @@ impl Wal {
         Ok(())
     }
 
+    /// Does the file itself say that it has a log? One that cannot be read is the guard's.
+    fn is_marked_in_file(&self) -> bool {
+        let mut mark = [0; 4];
+        let read = self.header.read_exact_at(&mut mark, schema::APPLICATION_AT);
+        read.is_err() || mark == schema::WITH_LOG
+    }
+
     /// To be called after each commit, and at least once a second: writes back what is
     /// much, and gives room back when it is quiet.
     ///
@@ -144,6 +164,9 @@ impl Wal {
             let size = self.path.metadata().map_or(0, |metadata| metadata.len());
             if is_quiet && size > LEFT {
                 self.write_back(connection, After::Truncate)?;
+            } else if self.can_mark && used > 0 && !self.is_marked_in_file() {
+                // Another program has written the log back, and with it that all is there.
+                self.write_back(connection, After::Restart)?;
             }
         }
         Ok(())
@@ -161,7 +184,8 @@ impl Wal {
         let done = {
             let _alone = self.gate.0.write();
             // Where that finds no room the log is written back all the same, and makes some.
-            self.is_marked |= schema::mark(connection, schema::WITH_LOG).is_ok();
+            self.can_mark = schema::mark(connection, schema::WITH_LOG).is_ok();
+            self.is_marked |= self.can_mark;
             checkpoint(connection, mode)
         };
         connection.busy_timeout(PATIENCE)?;
