@@ -578,6 +578,28 @@ async fn a_copy_without_the_log_is_not_taken_for_all() {
     early.start().await.store.close().await;
 }
 
+/// As `cp` of both files makes it while a server runs, and puts it back after that has stopped.
+#[tokio::test]
+async fn an_older_copy_of_both_files_is_refused_and_may_be_adopted_whole() {
+    let files = Files::new();
+    let running = files.start().await;
+    running.one(put(1)).await.unwrap();
+    running.one(act("a", 1, 5)).await.unwrap();
+    let expected = running.follower.rows();
+    let copies = ["", "-wal"].map(|suffix| (suffix, fs::read(files.path(suffix)).unwrap()));
+    running.one(act("b", 1, 7)).await.unwrap();
+    running.store.close().await;
+    for (suffix, content) in copies {
+        fs::write(files.path(suffix), content).unwrap();
+    }
+    files.expect_refused("and entries up to 3 were").await;
+    survey(&files).adopt().unwrap();
+    let adopted = files.start().await;
+    assert_eq!(adopted.follower.rows(), expected);
+    assert_ne!(adopted.epoch, running.epoch);
+    adopted.store.close().await;
+}
+
 /// Another program that writes the log back writes that the file is whole, for a moment.
 #[tokio::test]
 async fn a_copy_without_the_log_is_known_also_when_others_write_the_log_back() {

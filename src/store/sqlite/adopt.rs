@@ -64,8 +64,7 @@ impl Survey {
         }
         match found {
             Ok(Found::Nothing) => return Err(Problem::Nothing.in_file(path)),
-            Ok(Found::WithUnknownLog) => {}
-            Ok(Found::Database | Found::Changed) => {
+            Ok(Found::Database | Found::WithUnknownLog | Found::Changed) => {
                 let connection = connect(path).map_err(|error| opening(path, error))?;
                 look_inside(&connection, path, &mut note, &mut steps)?;
             }

@@ -186,6 +186,8 @@ pub(super) fn inside(
         },
     };
     Ok(fits.map_err(|problem| match (found, problem) {
+        // All of both was checked: they belong together, and are a copy of an earlier time.
+        (Found::WithUnknownLog, problem @ Problem::Older { .. }) => problem,
         (Found::WithUnknownLog, _) => Problem::ForeignWal,
         (Found::Changed, Problem::Damaged(damage)) => Problem::Mixed(damage),
         (_, problem) => problem,
