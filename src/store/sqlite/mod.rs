@@ -20,6 +20,7 @@ mod limited;
 mod load;
 mod log_end;
 mod marker;
+mod page_cache;
 mod problem;
 mod ranks;
 mod read_records;

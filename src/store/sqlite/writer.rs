@@ -25,6 +25,7 @@ use super::{
     limited,
     load::{profile, standing},
     log_end::LogEnd,
+    page_cache::PageCache,
     ranks::write_ranks,
     reader::Unwritten,
     wal::Wal,
@@ -76,6 +77,7 @@ pub(super) struct Writer {
     /// The last entry that was committed.
     seq: u64,
     log_end: LogEnd,
+    page_cache: PageCache,
     /// Ranks of committed entries that are still to be written.
     unwritten: Unwritten,
     fold: Box<dyn Fold>,
@@ -121,6 +123,7 @@ impl Writer {
             rules: loaded.rules,
             seq: loaded.seq,
             log_end: LogEnd::default(),
+            page_cache: PageCache::new(Instant::now()),
             unwritten,
             fold,
         }
@@ -163,6 +166,7 @@ impl Writer {
                     Err(_) => break,
                 }
             }
+            self.page_cache.used(commands);
             if !batch.is_empty() {
                 self.answer(batch, pulse);
             }
@@ -191,6 +195,13 @@ impl Writer {
             }
         } else if let Err(trouble) = self.guard.look_at_index() {
             return self.found(Some(trouble));
+        }
+        if self.page_cache.is_due(Instant::now()) {
+            // If it is not, the memory is used on.
+            _ = self
+                .database
+                .connection
+                .execute_batch("PRAGMA shrink_memory");
         }
         // A log that cannot be written back grows, and can still be written.
         if let Err(error) = self.wal.tend(&self.database.connection) {
