@@ -197,7 +197,7 @@ impl Writer {
             return self.found(Some(trouble));
         }
         if self.page_cache.is_due(Instant::now()) {
-            // If it is not, the memory is used on.
+            // If that fails, the memory is used on.
             _ = self
                 .database
                 .connection
