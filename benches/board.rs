@@ -6,21 +6,29 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use podium::board::{
-    Direction, Ranking, Score, Ties, UserId,
+    Competitor, Order, Ranking, Score, Scores, Seq,
     ranking::{Slot, Standing},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+fn standing(score: Score, reached: u64) -> Standing {
+    let scores = Scores {
+        score,
+        ..Scores::default()
+    };
+    Standing::of(scores, Seq::new(reached).unwrap())
+}
 
 /// Users with scattered scores, as a board has them after a long contest.
 fn ranking(users: u64, random: &mut SmallRng) -> (Ranking, Vec<Slot>) {
     let standings: Vec<_> = (1..=users)
         .map(|reached| {
             let score = Score::new(random.random_range(0..1_000_000)).unwrap();
-            (UserId(random.random()), Standing::new(score, reached))
+            (Competitor(reached as u32), Some(standing(score, reached)))
         })
         .collect();
     let ids: Vec<_> = standings.iter().map(|&(id, _)| id).collect();
-    let ranking = Ranking::load(Direction::HighestFirst, Ties::Earliest, standings);
+    let ranking = Ranking::load(Order::default(), standings);
     let slots = ids.iter().map(|&id| ranking.slot(id).unwrap()).collect();
     (ranking, slots)
 }
@@ -40,7 +48,7 @@ fn board(c: &mut Criterion) {
                 let score = ranking.standing(slot).unwrap().score;
                 let score = score.checked_add(random.random_range(1..100)).unwrap();
                 reached += 1;
-                ranking.place(slot, Standing::new(score, reached).unwrap());
+                ranking.place(slot, standing(score, reached));
             });
         });
         group.bench_function(BenchmarkId::new("rank", users), |b| {
@@ -52,7 +60,7 @@ fn board(c: &mut Criterion) {
                 let score = ranking.standing(slot).unwrap().score;
                 let score = score.checked_add(random.random_range(1..100)).unwrap();
                 reached += 1;
-                ranking.place(slot, Standing::new(score, reached).unwrap());
+                ranking.place(slot, standing(score, reached));
                 ranking.rank(slot)
             });
         });
@@ -63,12 +71,12 @@ fn board(c: &mut Criterion) {
             group.sample_size(10);
             let standings: Vec<_> = slots
                 .iter()
-                .map(|&slot| (ranking.user(slot), ranking.standing(slot)))
+                .map(|&slot| (ranking.competitor(slot), ranking.standing(slot)))
                 .collect();
             group.bench_function(BenchmarkId::new("load", users), |b| {
                 b.iter_batched(
                     || standings.clone(),
-                    |users| Ranking::load(Direction::HighestFirst, Ties::Earliest, users),
+                    |users| Ranking::load(Order::default(), users),
                     BatchSize::PerIteration,
                 );
             });

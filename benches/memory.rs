@@ -3,7 +3,7 @@
 //! the ranking's tables already, are given a standing in scattered order.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use podium::board::{Direction, Ranking, Score, Ties, UserId, ranking::Standing};
+use podium::board::{Competitor, Order, Ranking, Score, Scores, Seq, ranking::Standing};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 const USERS: usize = 1_000_000;
@@ -19,14 +19,18 @@ fn resident() -> usize {
 fn main() {
     let mut random = SmallRng::seed_from_u64(1);
     let before = resident();
-    let mut ranking = Ranking::new(Direction::HighestFirst, Ties::Earliest);
-    let slots: Vec<_> = (0..USERS)
-        .map(|_| ranking.register(UserId(random.random())))
+    let mut ranking = Ranking::new(Order::default());
+    let slots: Vec<_> = (0..USERS as u32)
+        .map(|n| ranking.register(Competitor(n)))
         .collect();
     let registered = resident();
     for (slot, reached) in slots.iter().zip(1..) {
         let score = Score::new(random.random_range(0..1_000_000)).unwrap();
-        ranking.place(*slot, Standing::new(score, reached).unwrap());
+        let scores = Scores {
+            score,
+            ..Scores::default()
+        };
+        ranking.place(*slot, Standing::of(scores, Seq::new(reached).unwrap()));
     }
     let ranked = resident();
     println!("users: {USERS}");

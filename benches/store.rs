@@ -11,10 +11,10 @@ use std::{
 
 use futures_util::future::join_all;
 use podium::{
-    board::{BoardId, Profile, Rules, UserId},
+    board::{BoardId, Profile, Rules, Settings, UserId},
     config::LimitsTable,
     limits::Client,
-    live::LiveBoard,
+    live::Live,
     store::{self, Action, ActionId, Command, Store},
 };
 
@@ -38,6 +38,8 @@ fn act_of(n: u32, of: u32) -> Command {
     Command::Act(Action {
         // Ids as clients make them: in no order.
         id: ActionId::new(&format!("{:08x}-{n:08x}", n.wrapping_mul(0x9e37_79b9))).unwrap(),
+        board: BoardId::default(),
+        tiebreak_increase: 0,
         user: user(of),
         action_type: "bench".into(),
         increase: i64::from(n % 50),
@@ -47,16 +49,16 @@ fn act_of(n: u32, of: u32) -> Command {
 
 async fn open(url: &str) -> Arc<dyn Store> {
     let began = Instant::now();
-    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+    let (opened, ready) = store::open(&url.parse().unwrap(), &Settings::main(Rules::default()))
         .await
         .unwrap();
     println!(
-        "opened a board of {} users at seq {} in {:?}",
-        opened.board.len(),
-        opened.board.seq(),
+        "opened a board of {} users at entry {} in {:?}",
+        opened.state.directory().len(),
+        opened.state.seq(),
         began.elapsed()
     );
-    ready.start(opened.board).unwrap()
+    ready.start(opened.state).unwrap()
 }
 
 #[tokio::main]
@@ -86,7 +88,7 @@ async fn main() {
         while began.elapsed() < FOR {
             let round = (next..next + senders).map(|n| store.append(vec![act(n)]));
             for outcomes in join_all(round).await {
-                outcomes.unwrap()[0].unwrap();
+                outcomes.unwrap()[0].as_ref().unwrap();
             }
             next += senders;
         }
@@ -114,15 +116,18 @@ async fn main() {
     store.close().await;
     drop(store);
 
-    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+    let (opened, ready) = store::open(&url.parse().unwrap(), &Settings::main(Rules::default()))
         .await
         .unwrap();
-    let live = LiveBoard::start(opened, ready, &LimitsTable::default()).unwrap();
+    let live = Live::start(opened, ready, &LimitsTable::default()).unwrap();
+    let main = BoardId::default();
     for n in [1, 0] {
-        live.history(Client::Server, user(n), 200).await.unwrap();
+        live.history(Client::Server, &main, user(n), 200)
+            .await
+            .unwrap();
         let began = Instant::now();
         let history = live
-            .history(Client::Server, user(n), 200)
+            .history(Client::Server, &main, user(n), 200)
             .await
             .unwrap()
             .unwrap();
@@ -132,19 +137,19 @@ async fn main() {
             began.elapsed()
         );
     }
-    live.race_chart(200).await.unwrap();
+    live.race_chart(&main, 200).await.unwrap();
     let began = Instant::now();
-    live.race_chart(100).await.unwrap();
+    live.race_chart(&main, 100).await.unwrap();
     println!("the race chart in {:?}", began.elapsed());
     for text in ["player 777777", "p", "nobody"] {
         let began = Instant::now();
         let found = live
-            .search(Client::Server, text, 20)
+            .search(Client::Server, &main, text, 20)
             .await
             .unwrap_or_default();
         println!(
             "{text:?} found {} of {USERS} users{} in {:?}",
-            found.users.len(),
+            found.rows.len(),
             if found.more { " and more" } else { "" },
             began.elapsed()
         );
@@ -154,11 +159,13 @@ async fn main() {
         let began = Instant::now();
         while began.elapsed() < FOR {
             let searched =
-                join_all((0..searches).map(|_| live.search(Client::Server, "nobody", 20)));
+                join_all((0..searches).map(|_| live.search(Client::Server, &main, "nobody", 20)));
             let acted = async {
                 for _ in 0..20 {
                     let began = Instant::now();
-                    live.append(vec![act(next)]).await.unwrap()[0].unwrap();
+                    live.append(vec![act(next)]).await.unwrap()[0]
+                        .as_ref()
+                        .unwrap();
                     times.push(began.elapsed());
                     next += 1;
                 }

@@ -6,7 +6,7 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use podium::board::{
-    Direction, RankSweep, Ranking, Score, Ties, UserId, Watched,
+    Competitor, Order, RankSweep, Ranking, Score, Scores, Seq, Watched,
     ranking::{Shift, Slot, Standing},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -15,20 +15,28 @@ const USERS: u64 = 1_000_000;
 const WATCHED: usize = 100_000;
 const ACTIONS: usize = 500;
 
+fn standing(score: Score, reached: u64) -> Standing {
+    let scores = Scores {
+        score,
+        ..Scores::default()
+    };
+    Standing::of(scores, Seq::new(reached).unwrap())
+}
+
 fn sweep(c: &mut Criterion) {
     let mut random = SmallRng::seed_from_u64(USERS);
     let standings: Vec<_> = (1..=USERS)
         .map(|reached| {
             let score = Score::new(random.random_range(0..1_000_000)).unwrap();
-            (UserId(random.random()), Standing::new(score, reached))
+            (Competitor(reached as u32), Some(standing(score, reached)))
         })
         .collect();
     let slots: Vec<Slot> = {
-        let ranking = Ranking::load(Direction::HighestFirst, Ties::Earliest, standings.clone());
+        let ranking = Ranking::load(Order::default(), standings.clone());
         let slots = standings.iter().map(|&(id, _)| ranking.slot(id).unwrap());
         slots.collect()
     };
-    let mut ranking = Ranking::load(Direction::HighestFirst, Ties::Earliest, standings);
+    let mut ranking = Ranking::load(Order::default(), standings);
     let mut reached = USERS;
     // Those who act are not among the watched: the hub looks them up anyhow.
     let mut act = |ranking: &mut Ranking| -> Vec<Shift> {
@@ -38,7 +46,7 @@ fn sweep(c: &mut Criterion) {
                 let score = ranking.standing(slot).unwrap().score;
                 let score = score.checked_add(random.random_range(1..10_000)).unwrap();
                 reached += 1;
-                ranking.place(slot, Standing::new(score, reached).unwrap())
+                ranking.place(slot, standing(score, reached))
             })
             .flatten()
             .collect()

@@ -223,8 +223,9 @@ describe('a page', { concurrency: false }, () => {
 
   it('is not kept from others by one address that asks for many', async (t) => {
     const lines = Array.from({ length: 1_000 }, (_, n) => ({ userId: randomUUID(), username: `User ${n}` }));
-    const database = await importedDatabase(lines);
-    const podium = await podiumForTest(t, { env: { ...STRICT, PODIUM_BOARD__TOP: '1000' }, database });
+    const env = { ...STRICT, PODIUM_BOARD__TOP: '1000' };
+    const database = await importedDatabase(lines, env);
+    const podium = await podiumForTest(t, { env, database });
     // Each another one, so that nothing is shared.
     const asked = (asker, n) => ({ path: '/?lang=en', headers: { host: `h${asker}x${n}.example` } });
     let ofHonest;

@@ -109,7 +109,7 @@ describe('podium migrate', () => {
     const redis = await startRedis(t);
     const missing = await migrate('sqlite:missing.db', redis);
     assert.equal(missing.code, 1);
-    assert.match(missing.err, /no board "main" in sqlite:missing\.db/);
+    assert.match(missing.err, /there is nothing in sqlite:missing\.db/);
     assert.match((await migrate('sqlite:a.db', 'sqlite:b.db')).err, /--from and --to/);
     assert.notEqual((await migrate('postgres://a', redis)).code, 0);
   });

@@ -214,7 +214,9 @@ describe('Redis, under three nodes,', () => {
     await fleet.storesRefuse(/nothing of this board is in Redis/);
     await expectReadable(fleet);
     for (const it of await fleet.boards()) assert.deepEqual(it.topScores, topScores);
-    const { code, stderr } = await podium(redis.address(), ['reset', '--yes']);
+    const { code, stderr } = await podium(redis.address(), ['reset', '--yes'], {
+      PODIUM_BOARD__TOP: String(TOP),
+    });
     assert.equal(code, 0, stderr);
     await beganAnew(fleet, epoch);
     const empty = await fleet.boards();

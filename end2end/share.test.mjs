@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { picture } from './support/picture.mjs';
-import { act, putUser } from './support/podium.mjs';
+import { act, putUser, request, token } from './support/podium.mjs';
 import { podiumForSuite, podiumForTest } from './support/suite.mjs';
 
 const TITLE = 'Quiz & <Night> of Teams';
@@ -113,6 +113,19 @@ describe('a link to the board', () => {
     assert.equal(etags.size, 1);
     assert.ok(answers.every(({ status }) => status === 200));
   });
+});
+
+it('a picture shows units that are no markup', async (t) => {
+  const podium = await podiumForTest(t);
+  await player(podium, 'Ada', 5);
+  for (const [n, unit] of ['A&B', '<b>', '<!--', '\ufffe'].entries()) {
+    const admin = token({ user: randomUUID(), role: 'admin' });
+    const path = `/api/v1/boards/board-${n}`;
+    const body = { of: 'main', format: { style: 'points', unit } };
+    const { status } = await request(podium.url, 'PUT', path, { token: admin, body });
+    assert.equal(status, 201, unit);
+    assert.equal((await picture(`${podium.url}/b/board-${n}/share.png`)).status, 200, unit);
+  }
 });
 
 it('a public address is where links lead, whoever asks', async (t) => {

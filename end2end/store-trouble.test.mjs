@@ -360,7 +360,7 @@ describe('a start', () => {
   it('waits for a decision about a file that is gone, which podium adopt takes', async () => {
     const database = await board();
     unlinkSync(database);
-    await expectRefused(database, /it is missing, and held 2 entries.*podium adopt/);
+    await expectRefused(database, /it is missing, and held 3 entries.*podium adopt/);
     const asked = await command(['adopt'], database);
     assert.equal(asked.code, 1);
     assert.match(asked.stdout, /the next start begins with an empty one/);

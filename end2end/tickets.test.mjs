@@ -103,6 +103,25 @@ describe('a ticket', () => {
     assert.equal(await scoreOf(podium, user), 7);
   });
 
+  it('counts on the board that it names', async () => {
+    const user = await newUser(podium);
+    const bearer = token({ user });
+    const admin = token({ user: randomUUID(), role: 'admin' });
+    const settings = { token: admin, body: { tiebreak: { direction: 'lowest' } } };
+    await request(podium.url, 'PUT', '/api/v1/boards/cup', settings);
+    const claims = { board: 'cup', tiebreakIncrease: 3 };
+    const { status } = await handIn(podium, bearer, ticket({ user, scoreIncrease: 4, claims }));
+    assert.equal(status, 200);
+    const onCup = await request(podium.url, 'GET', '/api/v1/boards/cup/leaderboard');
+    const [{ score, tiebreak }] = onCup.body.topScores;
+    assert.deepEqual([score, tiebreak], [4, 3]);
+    assert.equal(await scoreOf(podium, user), 0);
+    for (const [board, refused] of [['nowhere', 404], ['No', 422], [5, 403]]) {
+      const wrong = ticket({ user, scoreIncrease: 4, claims: { board } });
+      expectProblem(await handIn(podium, bearer, wrong), refused);
+    }
+  });
+
   it('is good from its `nbf` to its `exp`, a day at most', async () => {
     const user = await newUser(podium);
     const times = [{ nbf: now() }, { nbf: now() - 0.5 }, { exp: now() + 30.5 }];

@@ -18,14 +18,14 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use podium::{
     auth::Tokens,
-    board::{Applied, LogEntry, Timestamp, UserId},
+    board::{BoardId, FinalStandings, LogEntry, Season, State, StoredBoard, Timestamp, UserId},
     cli::CliError,
     config::Config,
-    live::LiveBoard,
+    live::Live,
     serve::Server,
     store::{
-        self, AllNodes, Command, Connected, Fold, Health, History, Opened, Outcome, Store,
-        StoreError,
+        self, AllNodes, Command, Connected, DerivedHistory, Fold, Folded, Health, History, Opened,
+        Outcome, Store, StoreError,
     },
     vital::Vitals,
 };
@@ -71,10 +71,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let tables = &config.tables;
     let vitals = Vitals::default();
     vitals.exit_on_failure(Handle::current())?;
-    let (opened, ready) =
-        store::open(&tables.store.url, &tables.board_id(), tables.rules()).await?;
+    let (opened, ready) = store::open(&tables.store.url, &tables.main()).await?;
     let ready = ready.watched_by(vitals.watch("the store's writer", LONGEST_WRITE));
-    let live = LiveBoard::over(opened, &tables.limits, |folder| {
+    let live = Live::over(opened, &tables.limits, |folder| {
         let fold = Faulty {
             inner: folder,
             faults: faults.clone(),
@@ -147,9 +146,21 @@ struct Faulty<T> {
 }
 
 impl<F: Fold> Fold for Faulty<F> {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
         self.faults.meet("writer");
         self.inner.fold(entries)
+    }
+
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded {
+        self.inner.fold_board(entry, board)
+    }
+
+    fn put_board(&mut self, board: StoredBoard) {
+        self.inner.put_board(board);
+    }
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        self.inner.read(read);
     }
 
     fn reload(&mut self, opened: Opened) {
@@ -164,10 +175,31 @@ impl Store for Faulty<Arc<dyn Store>> {
 
     fn history(
         &self,
+        board: BoardId,
         user: UserId,
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
-        self.inner.history(user, points)
+        self.inner.history(board, user, points)
+    }
+
+    fn derived_history(
+        &self,
+        of: DerivedHistory,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        self.inner.derived_history(of, points)
+    }
+
+    fn seasons(&self, board: BoardId) -> BoxFuture<'_, Result<Vec<Season>, StoreError>> {
+        self.inner.seasons(board)
+    }
+
+    fn final_standings(
+        &self,
+        board: BoardId,
+        number: u32,
+    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
+        self.inner.final_standings(board, number)
     }
 
     fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {

@@ -33,6 +33,9 @@ pub enum InvalidAction {
         "scoreIncrease is missing: only a type that is declared in [actions] has points of its own"
     )]
     NoPoints,
+    /// It names a board by what is no id.
+    #[error("board: a board id is 1 to 63 of a-z, 0-9 and -, and does not begin with -")]
+    Board,
     /// The type must be declared, and is not.
     #[error(
         "actionType {0:?} is not declared: give it a table in [actions] of Leptos.toml, or set \

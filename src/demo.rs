@@ -3,15 +3,20 @@
 //! The demo is a publisher like any other. It sends actions through the store,
 //! and nothing on the way knows that they are simulated.
 
-use std::time::Duration;
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
-    board::{Profile, UserId},
-    live::LiveBoard,
+    board::{
+        BoardId, Derivation, Every, Period, Profile, Settings, Source, TeamId, TeamScore, UserId,
+    },
+    live::Live,
     store::{Action, ActionId, Command, StoreError},
 };
 
@@ -66,6 +71,19 @@ const PLAYERS: &[&str] = &[
     "Clara Jensen",
 ];
 
+/// Players are in these by turns.
+const TEAMS: &[&str] = &[
+    "Harbour Herons",
+    "Midnight Owls",
+    "Northern Lights",
+    "Quick Foxes",
+    "River Otters",
+    "Solar Sailors",
+];
+
+/// So many of a team's members count.
+const BEST: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
 /// What players do, and what it is worth.
 const ACTIONS: &[(&str, i64)] = &[
     ("quiz_solved", 10),
@@ -93,11 +111,12 @@ struct Player {
 }
 
 impl Demo {
-    /// Registers the players and sends actions until the process ends.
+    /// Registers the players, with their teams, makes boards of what they do, and sends actions
+    /// until the process ends. There may be `most` boards.
     ///
     /// # Errors
     /// If the players cannot be stored.
-    pub async fn start(live: LiveBoard) -> Result<Demo, StoreError> {
+    pub async fn start(live: Live, most: NonZeroUsize) -> Result<Demo, StoreError> {
         let mut random = StdRng::from_rng(&mut rand::rng());
         let players: Vec<Player> = PLAYERS
             .iter()
@@ -106,7 +125,7 @@ impl Demo {
                 form: random.random_range(0.5..2.0),
             })
             .collect();
-        let new = live.read(|_, board| board.is_empty());
+        let new = live.read(|_, state| state.directory().is_empty());
         let register = PLAYERS.iter().map(|name| Command::PutUser {
             user: id(name),
             profile: Profile {
@@ -115,6 +134,8 @@ impl Demo {
             },
         });
         live.append(register.collect()).await?;
+        live.append(teams(&live)).await?;
+        live.append(boards(&live, most)).await?;
         if new {
             // An hour of play, so that the first look is not at zeros.
             let past = (0..1500).map(|_| action(&players, &mut random));
@@ -144,9 +165,76 @@ fn id(name: &str) -> UserId {
     UserId(Uuid::new_v5(&space, name.as_bytes()).into_bytes())
 }
 
+/// Registers the teams that are not there yet, with their members.
+fn teams(live: &Live) -> Vec<Command> {
+    let is_there = |team| live.read(|_, state| state.directory().index_of_team(team).is_some());
+    let mut commands = Vec::new();
+    for (number, name) in TEAMS.iter().enumerate() {
+        let team = TeamId(id(name).0);
+        if is_there(team) {
+            continue;
+        }
+        let profile = Profile {
+            username: (*name).into(),
+            avatar: None,
+        };
+        commands.push(Command::PutTeam { team, profile });
+        let members = PLAYERS.iter().skip(number).step_by(TEAMS.len());
+        commands.extend(members.map(|name| Command::GroupUser {
+            user: id(name),
+            team: Some(Some(team)),
+            groups: None,
+        }));
+    }
+    commands
+}
+
+/// Creates the boards that are not there yet: what players have done in this week, and how
+/// their teams stand.
+fn boards(live: &Live, most: NonZeroUsize) -> Vec<Command> {
+    let of_main = || Derivation {
+        of: BoardId::default(),
+        types: None,
+        group: None,
+        team: None,
+        period: None,
+    };
+    let weekly = Derivation {
+        period: Some(Period {
+            every: Every::Week,
+            zone: "UTC".into(),
+            starts: None,
+        }),
+        ..of_main()
+    };
+    let teams = Derivation {
+        team: Some(TeamScore::Best(BEST)),
+        ..of_main()
+    };
+    let boards = [
+        ("teams", "Teams: the best three of each", teams),
+        ("weekly", "This week", weekly),
+    ];
+    let new = boards.into_iter().filter_map(|(name, title, derivation)| {
+        let board = BoardId::new(name)?;
+        let settings = Settings {
+            title: title.into(),
+            source: Source::Derived(derivation),
+            ..Settings::default()
+        };
+        let is_there = live.read_board(&board, |_, _| ()).is_some();
+        (!is_there).then(|| Command::PutBoard {
+            board,
+            settings: settings.into(),
+            most: most.get(),
+        })
+    });
+    new.collect()
+}
+
 /// Bursts of actions with pauses between, as people play: mostly one or two at
 /// a time, now and then a whole round at once.
-async fn play(live: LiveBoard, mut players: Vec<Player>, mut random: StdRng) {
+async fn play(live: Live, mut players: Vec<Player>, mut random: StdRng) {
     loop {
         let burst = match random.random_range(0..20) {
             0 => random.random_range(8..16),
@@ -185,6 +273,8 @@ fn action(players: &[Player], random: &mut StdRng) -> Command {
     let name = Uuid::new_v4().to_string();
     Command::Act(Action {
         id: ActionId::new(&name).unwrap_or_else(|| unreachable!("{name} is an action id")),
+        board: BoardId::default(),
+        tiebreak_increase: 0,
         user: player.unwrap_or(&players[0]).id,
         action_type: action_type.into(),
         increase,

@@ -3,6 +3,8 @@
 //! The part in which something happens counts it here. Nothing is global: each part is
 //! handed the [`Metrics`].
 
+mod boards;
+
 use std::{
     fmt::{self, Write},
     sync::Arc,
@@ -15,6 +17,8 @@ use prometheus_client::{
 };
 
 use crate::store::{Outcome, StoreError};
+pub use boards::BoardMeasures;
+use boards::Boards;
 
 /// The type of what [`Metrics::text`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,18 +40,15 @@ pub struct Metrics {
     pub all_sockets: Gauge,
     /// Users who are connected to any of them; whoever is to two counts twice.
     pub all_users_online: Gauge,
-    /// The last entry of the log that the board holds.
-    pub board_seq: Gauge,
-    /// Users who are ranked.
-    pub board_users: Gauge,
     /// 1 while the store takes commands, and else 0.
     pub store_open: Gauge,
     /// How often the store could not be reached any more.
     pub store_outages: Counter,
-    /// How often the board was replaced, because the log was another.
+    /// How often all boards were replaced, because the log was another.
     pub store_reloads: Counter,
     actions: Family<ActionLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    boards: Boards,
     registry: Arc<Registry>,
 }
 
@@ -106,8 +107,6 @@ impl Default for Metrics {
         let nodes = gauge("nodes", "Nodes that have the same store");
         let all_sockets = gauge("all_sockets", "Sockets that are connected to any node");
         let all_users_online = gauge("all_users_online", "Users online, summed over all nodes");
-        let board_seq = gauge("board_seq", "The last entry of the log on the board");
-        let board_users = gauge("board_users", "Users who are ranked");
         let store_open = gauge("store_open", "1 while the store takes commands, else 0");
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
@@ -116,7 +115,7 @@ impl Default for Metrics {
         };
         let slow_closed = counter("slow_closed", "Sockets closed because nothing was taken");
         let store_outages = counter("store_outages", "Times that the store was out of reach");
-        let store_reloads = counter("store_reloads", "Times that the board was loaded anew");
+        let store_reloads = counter("store_reloads", "Times that the boards were loaded anew");
         let actions = Family::default();
         for outcome in ActionOutcome::ALL {
             // From the first reading on, so that the first of each is seen.
@@ -127,6 +126,8 @@ impl Default for Metrics {
         let refused = Family::default();
         let help = "What clients asked for beyond a limit, by which one";
         registry.register("refused", help, refused.clone());
+        let boards = Boards::default();
+        registry.register_collector(Box::new(boards.clone()));
         Metrics {
             sockets,
             slow_sockets,
@@ -135,13 +136,12 @@ impl Default for Metrics {
             nodes,
             all_sockets,
             all_users_online,
-            board_seq,
-            board_users,
             store_open,
             store_outages,
             store_reloads,
             actions,
             refused,
+            boards,
             registry: Arc::new(registry),
         }
     }
@@ -175,6 +175,11 @@ impl Metrics {
         self.refused.get_or_create(&RefusedLabels { reason }).inc();
     }
 
+    /// Says how the boards are now.
+    pub fn set_boards(&self, measures: BoardMeasures) {
+        self.boards.set(measures);
+    }
+
     /// All measures, as they are now.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -194,7 +199,7 @@ mod tests {
         let metrics = Metrics::default();
         let receipt = |duplicate| Receipt {
             seq: 1,
-            score: None,
+            scores: None,
             rank: None,
             old_rank: None,
             duplicate,

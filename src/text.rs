@@ -7,7 +7,7 @@ use app::{base_path::BasePath, pictures::is_own_page};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    board::{Profile, Score, UserId},
+    board::{BoardId, Profile, Score, UserId},
     store::{Action, ActionId},
     whole::NotWhole,
 };
@@ -151,9 +151,11 @@ pub fn action(
     Score::new(increase).ok_or_else(|| NotWhole::new(&increase.to_string()))?;
     Ok(Action {
         id: ActionId::new(id).ok_or(InvalidText::ActionId)?,
+        board: BoardId::default(),
         user,
         action_type: self::action_type(action_type)?.into(),
         increase,
+        tiebreak_increase: 0,
         declared: None,
     })
 }

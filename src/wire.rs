@@ -1,5 +1,5 @@
 //! Conversions at the edge: what crosses the wire is `app::wire`'s and JSON's;
-//! what the board holds is the board's.
+//! what boards hold is theirs.
 
 use std::{
     ops::Range,
@@ -7,17 +7,19 @@ use std::{
 };
 
 use app::wire::{
-    FoundUser, FoundUsers, HistoryPoint, LeaderboardData, NotificationKind, PAGE, Race, RaceLine,
-    RecentAction, ScoreRow, Severity as Seriousness, SystemNotification, UserHistory, UserScore,
-    UserScoreUpdate,
+    BoardInfo, FoundUser, FoundUsers, HistoryPoint, LeaderboardData, MAIN, NotificationKind, PAGE,
+    Race, RaceLine, RecentAction, ScoreFormat, ScoreRow, ScoreStyle, SeasonInfo,
+    Severity as Seriousness, SystemNotification, UserHistory, UserScore, UserScoreUpdate,
 };
 
 use crate::{
     board::{
-        Announcement, AnnouncementKind, Board, Epoch, Row, Score, Severity, Timestamp, UserChange,
-        UserId,
+        Announcement, AnnouncementKind, Board, BoardId, BoardView, Epoch, FinalRow, FinalStandings,
+        Row, Score, Scores, Season, Seq, Settings, Severity, State, Style, Timestamp, UserChange,
+        UserId, Visibility, Who,
     },
-    live::{self, Found, RaceChart, UserState},
+    calendar,
+    live::{self, Found, FoundRow, Live, RaceChart, UserState, Viewer},
     store,
 };
 
@@ -27,16 +29,36 @@ pub fn timestamp(at: Timestamp) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// A row of a leaderboard. Somebody who is not ranked is in no leaderboard, so
-/// their zeros are never seen.
-pub fn score_row(row: Row<'_>) -> ScoreRow {
-    ScoreRow {
-        user_id: row.user.to_string(),
-        username: row.profile.username.to_string(),
-        score: row.score.map_or(0, Score::points),
-        rank: row.rank.unwrap_or(0),
-        avatar: row.profile.avatar.as_deref().map(str::to_owned),
+/// Which board, if it is not `main`.
+pub fn board(board: &BoardId) -> Option<String> {
+    let name = board.as_str();
+    (name != MAIN).then(|| name.to_owned())
+}
+
+/// The id of a person or a team.
+pub fn id(who: Who) -> String {
+    match who {
+        Who::User(user) => user.to_string(),
+        Who::Team(team) => team.to_string(),
     }
+}
+
+/// A row of a board.
+pub fn score_row(board: BoardView<'_>, row: Row<'_>) -> ScoreRow {
+    ScoreRow {
+        user_id: id(row.who),
+        username: row.profile.username.to_string(),
+        score: row.scores.score.points(),
+        rank: row.rank,
+        avatar: row.profile.avatar.as_deref().map(str::to_owned),
+        tiebreak: tiebreak(board, row.scores),
+    }
+}
+
+/// The second score, on a board that has one.
+pub fn tiebreak(board: BoardView<'_>, scores: Scores) -> Option<i64> {
+    let has_tiebreak = board.rules().order.tiebreak.is_some();
+    has_tiebreak.then(|| scores.tiebreak.points())
 }
 
 /// A user with score and rank.
@@ -45,35 +67,41 @@ pub fn user_score(user: &UserState) -> UserScore {
         user_id: user.id.to_string(),
         username: user.profile.username.to_string(),
         avatar: user.profile.avatar.as_deref().map(str::to_owned),
-        score: user.score.map(Score::points),
-        rank: user.rank,
+        score: user.score().map(Score::points),
+        rank: user.rank(),
         epoch: user.epoch.to_string(),
         seq: user.seq,
+        board: board(&user.board),
     }
 }
 
-/// What became of a user's score.
+/// What became of a user's score, for the user alone: one who is hidden is shown their own
+/// score.
 pub fn user_update(
     epoch: Epoch,
-    board: &Board,
+    on: BoardView<'_>,
     user: UserId,
     change: UserChange,
 ) -> Option<UserScoreUpdate> {
-    board.user(user).map(|row| UserScoreUpdate {
-        user_id: row.user.to_string(),
-        score: row.score.map(Score::points),
-        rank: row.rank,
-        action_type: change.action_type.into(),
-        score_increase: change.increase,
-        timestamp: timestamp(change.at),
-        merged: change.merged,
-        epoch: epoch.to_string(),
-        seq: board.seq(),
+    on.user(user).map(|row| {
+        let scores = row.scores().or_else(|| on.hidden_scores(user));
+        UserScoreUpdate {
+            user_id: user.to_string(),
+            score: scores.map(|scores| scores.score.points()),
+            rank: row.rank(),
+            action_type: change.action_type.into(),
+            score_increase: change.increase,
+            timestamp: timestamp(change.at),
+            merged: change.merged,
+            epoch: epoch.to_string(),
+            seq: on.seq(),
+            board: board(on.board().id()),
+        }
     })
 }
 
 /// The visible board, or one page of it, counted from 0.
-pub fn board_page(epoch: Epoch, board: &Board, page: Option<u64>) -> LeaderboardData {
+pub fn board_page(epoch: Epoch, board: BoardView<'_>, page: Option<u64>) -> LeaderboardData {
     let Some(page) = page else {
         return leaderboard(epoch, board, 0..board.rules().top);
     };
@@ -87,15 +115,144 @@ pub fn board_page(epoch: Epoch, board: &Board, page: Option<u64>) -> Leaderboard
 }
 
 /// The rows at these positions, counted from 0.
-pub fn leaderboard(epoch: Epoch, board: &Board, positions: Range<usize>) -> LeaderboardData {
+pub fn leaderboard(epoch: Epoch, of: BoardView<'_>, positions: Range<usize>) -> LeaderboardData {
+    let rows = of.rows(positions);
     LeaderboardData {
-        top_scores: board.rows(positions).map(score_row).collect(),
-        total_users: board.len() as u64,
-        last_updated: timestamp(board.changed()),
+        top_scores: rows.map(|row| score_row(of, row)).collect(),
+        total_users: of.len() as u64,
+        last_updated: timestamp(of.changed()),
         epoch: epoch.to_string(),
-        seq: board.seq(),
+        seq: of.seq(),
         page: None,
+        board: board(of.board().id()),
     }
+}
+
+/// What people read above a board.
+pub fn title(of: &Board) -> String {
+    match &*of.settings().title {
+        "" => of.id().to_string(),
+        title => title.to_owned(),
+    }
+}
+
+/// What a page is told of a board.
+pub fn board_info(view: BoardView<'_>) -> BoardInfo {
+    let on = view.board();
+    let settings = on.settings();
+    let (style, decimals) = match settings.format.style {
+        Style::Points => (ScoreStyle::Points, 0),
+        Style::Decimal { decimals } => (ScoreStyle::Decimal, decimals),
+        Style::Duration { decimals } => (ScoreStyle::Duration, decimals),
+    };
+    BoardInfo {
+        id: on.id().to_string(),
+        title: title(on),
+        format: ScoreFormat {
+            style,
+            decimals,
+            unit: settings.format.unit.as_deref().map(str::to_owned),
+        },
+        teams: settings.is_of_teams(),
+        tiebreak: settings.rules.order.tiebreak.is_some(),
+        season: season(settings, on.season()),
+        starts: settings.starts.map(timestamp),
+        ends: settings.ends.map(timestamp),
+    }
+}
+
+/// A season, and what people call it.
+pub fn season(settings: &Settings, season: Option<Season>) -> Option<SeasonInfo> {
+    let period = settings.derivation()?.period.as_ref()?;
+    let season = season?;
+    Some(SeasonInfo {
+        number: season.number,
+        name: calendar::name_of_season(period, season.ends).ok()?,
+        ends: timestamp(season.ends),
+    })
+}
+
+/// The boards that are listed for somebody: `main` first, then by id. Organisers see those
+/// too that are not listed for others.
+pub fn listed(state: &State, viewer: Viewer) -> Vec<BoardView<'_>> {
+    let mut views: Vec<BoardView<'_>> = state
+        .boards()
+        .filter(|board| match board.settings().visibility {
+            Visibility::Unlisted => viewer == Viewer::Admin,
+            _ => viewer.may_see(board.settings()),
+        })
+        .filter_map(|board| state.view(board.id()))
+        .collect();
+    let main = BoardId::default();
+    views.sort_by(|one, other| {
+        let key = |view: &BoardView<'_>| (*view.board().id() != main, view.board().id().clone());
+        key(one).cmp(&key(other))
+    });
+    views
+}
+
+/// The boards that a page leads to, with its own: none where there is no other.
+pub fn board_infos(state: &State, own: &BoardId, viewer: Viewer) -> Vec<BoardInfo> {
+    /// So many fit into a menu; all are listed on a page of their own.
+    const MOST: usize = 30;
+    let mut views = listed(state, viewer);
+    if !views.iter().any(|view| view.board().id() == own) {
+        views.extend(state.view(own));
+    }
+    if views.len() < 2 {
+        return Vec::new();
+    }
+    views.truncate(MOST);
+    views.into_iter().map(board_info).collect()
+}
+
+/// Rows that are named while the state is locked.
+const AT_ONCE: usize = 1024;
+
+/// Some of the rows with which a season has ended.
+#[derive(Default)]
+pub struct FinalRows {
+    /// At the positions that were asked for.
+    pub rows: Vec<ScoreRow>,
+    /// How many there are, of those who are still shown.
+    pub total: u64,
+}
+
+/// The rows with which a season has ended, at these positions, counted from 0, as they are
+/// called now.
+pub fn final_rows(
+    live: &Live,
+    settings: &Settings,
+    standings: &FinalStandings,
+    positions: Range<usize>,
+) -> FinalRows {
+    let total = standings.rows.len();
+    let end = positions.end.min(total);
+    let rows = &standings.rows[positions.start.min(end)..end];
+    FinalRows {
+        rows: named_rows(live, settings.rules.order.tiebreak.is_some(), rows),
+        total: total as u64,
+    }
+}
+
+/// These rows with what they are called now. Who is hidden or gone has none.
+pub fn named_rows(live: &Live, has_tiebreak: bool, rows: &[FinalRow]) -> Vec<ScoreRow> {
+    let row = |state: &State, row: &FinalRow| {
+        let profile = state.directory().shown(row.who)?;
+        Some(ScoreRow {
+            user_id: id(row.who),
+            username: profile.username.to_string(),
+            score: row.scores.score.points(),
+            rank: row.rank,
+            avatar: profile.avatar.as_deref().map(str::to_owned),
+            tiebreak: has_tiebreak.then(|| row.scores.tiebreak.points()),
+        })
+    };
+    let mut named = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(AT_ONCE) {
+        live.read(|_, state| named.extend(rows.iter().filter_map(|it| row(state, it))));
+    }
+    named
 }
 
 /// What a user has done, and how the user stands.
@@ -113,7 +270,7 @@ pub fn user_history(live::UserHistory { user, history }: &live::UserHistory) -> 
 
 fn history_point(point: &store::HistoryPoint) -> HistoryPoint {
     HistoryPoint {
-        seq: point.seq.get(),
+        seq: point.seq.map(Seq::get),
         score: point.score.points(),
         rank: point.rank,
         timestamp: timestamp(point.at),
@@ -122,7 +279,7 @@ fn history_point(point: &store::HistoryPoint) -> HistoryPoint {
 
 fn recent_action(action: &store::RecentAction) -> RecentAction {
     RecentAction {
-        seq: action.after.seq.get(),
+        seq: action.after.seq.map(Seq::get),
         action_type: action.action_type.to_string(),
         score_increase: action.increase,
         score: action.after.score.points(),
@@ -148,21 +305,21 @@ fn race_line(line: live::RaceLine) -> RaceLine {
     }
 }
 
-/// Users who were found by name.
-pub fn found_users(Found { users, more }: Found) -> FoundUsers {
+/// Who was found by name.
+pub fn found_users(Found { rows, more }: Found) -> FoundUsers {
     FoundUsers {
-        users: users.into_iter().map(found_user).collect(),
+        users: rows.into_iter().map(found_user).collect(),
         more,
     }
 }
 
-fn found_user(user: UserState) -> FoundUser {
+fn found_user(row: FoundRow) -> FoundUser {
     FoundUser {
-        user_id: user.id.to_string(),
-        username: user.profile.username.into(),
-        avatar: user.profile.avatar.map(String::from),
-        score: user.score.map(Score::points),
-        rank: user.rank,
+        user_id: id(row.who),
+        username: row.profile.username.into(),
+        avatar: row.profile.avatar.map(String::from),
+        score: row.ranked.map(|(scores, _)| scores.score.points()),
+        rank: row.ranked.map(|(_, rank)| rank),
     }
 }
 

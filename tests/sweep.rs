@@ -4,15 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use podium::board::{
-    Direction, RankSweep, Ranking, Score, Ties, UserId, Watched,
+    Competitor, Direction, Order, RankSweep, Ranking, Score, Ties, Watched,
     ranking::{Slot, Standing},
 };
 use proptest::prelude::*;
 
-fn id(n: u32) -> UserId {
-    let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
-    UserId(bytes)
+fn id(n: u32) -> Competitor {
+    Competitor(n.wrapping_mul(2_654_435_761))
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +93,7 @@ proptest! {
         steps in prop::collection::vec(step(40), 0..200),
     ) {
         let direction = if highest { Direction::HighestFirst } else { Direction::LowestFirst };
-        let mut ranking = Ranking::new(direction, ties);
+        let mut ranking = Ranking::new(Order { direction, ties, tiebreak: None });
         let mut watchers = Watchers::default();
         for (step, reached) in steps.into_iter().zip(1..) {
             match step {
@@ -137,7 +135,10 @@ proptest! {
 /// Whoever is removed leaves no trace, and comes back as somebody new.
 #[test]
 fn a_removed_user_is_nowhere() {
-    let mut ranking = Ranking::new(Direction::HighestFirst, Ties::Dense);
+    let mut ranking = Ranking::new(Order {
+        ties: Ties::Dense,
+        ..Order::default()
+    });
     let slots: Vec<Slot> = (0..3).map(|n| ranking.register(id(n))).collect();
     for (slot, reached) in slots.iter().zip(1..) {
         ranking.place(
@@ -149,12 +150,14 @@ fn a_removed_user_is_nowhere() {
     ranking.remove(id(1));
     assert_eq!(ranking.slot(id(1)), None);
     assert_eq!(ranking.len(), 2);
-    let left: Vec<_> = ranking.top(9).map(|row| ranking.user(row.slot)).collect();
+    let left: Vec<_> = ranking
+        .top(9)
+        .map(|row| ranking.competitor(row.slot))
+        .collect();
     assert_eq!(left, [id(0), id(2)]);
-    assert_eq!(ranking.slot_at(slots[1].index()), None);
     // Whoever comes next has the slot, and nothing that belonged to it.
     let next = ranking.register(id(3));
-    assert_eq!((next, ranking.user(next)), (slots[1], id(3)));
+    assert_eq!((next, ranking.competitor(next)), (slots[1], id(3)));
     assert_eq!((ranking.standing(next), ranking.rank(next)), (None, None));
     assert_eq!(ranking.slot(id(1)), None);
     let again = ranking.register(id(1));

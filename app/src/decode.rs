@@ -10,8 +10,9 @@ use crate::{
     js,
     texts::Locale,
     wire::{
-        LeaderboardData, NotificationKind, PageSnapshot, PageToken, Profile, RowChange, ScoreRow,
-        ScoreboardDelta, Severity, SystemNotification, UserScore, UserScoreUpdate, View,
+        BoardInfo, LeaderboardData, NotificationKind, PageSnapshot, PageToken, Profile, RowChange,
+        ScoreFormat, ScoreRow, ScoreStyle, ScoreboardDelta, Severity, SystemNotification,
+        UserScore, UserScoreUpdate, View,
     },
 };
 
@@ -47,6 +48,12 @@ impl Decode for u64 {
     }
 }
 
+impl Decode for u32 {
+    fn decode(value: &JsValue) -> Option<u32> {
+        value.as_f64().map(|number| number as u32)
+    }
+}
+
 impl Decode for usize {
     fn decode(value: &JsValue) -> Option<usize> {
         value.as_f64().map(|number| number as usize)
@@ -69,8 +76,12 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
+/// An absent list is empty.
 impl<T: Decode> Decode for Vec<T> {
     fn decode(value: &JsValue) -> Option<Vec<T>> {
+        if value.is_undefined() {
+            return Some(Vec::new());
+        }
         let array: &js_sys::Array = value.dyn_ref()?;
         array.iter().map(|item| T::decode(&item)).collect()
     }
@@ -125,6 +136,7 @@ decode!(ScoreRow {
     score: "score",
     rank: "rank",
     avatar: "avatar",
+    tiebreak: "tiebreak",
 });
 
 decode!(LeaderboardData {
@@ -134,6 +146,7 @@ decode!(LeaderboardData {
     epoch: "epoch",
     seq: "seq",
     page: "page",
+    board: "board",
 });
 
 impl Decode for RowChange {
@@ -154,6 +167,7 @@ impl Decode for RowChange {
             index: field(value, "index")?,
             score: field(value, "score")?,
             rank: field(value, "rank")?,
+            tiebreak: field(value, "tiebreak")?,
             profile,
         })
     }
@@ -167,6 +181,7 @@ decode!(ScoreboardDelta {
     total_users: "totalUsers",
     last_updated: "lastUpdated",
     page: "page",
+    board: "board",
 });
 
 decode!(UserScore {
@@ -177,6 +192,7 @@ decode!(UserScore {
     rank: "rank",
     epoch: "epoch",
     seq: "seq",
+    board: "board",
 });
 
 decode!(UserScoreUpdate {
@@ -185,6 +201,7 @@ decode!(UserScoreUpdate {
     rank: "rank",
     epoch: "epoch",
     seq: "seq",
+    board: "board",
     // The page shows no more of it.
     ..Self::default()
 });
@@ -213,20 +230,49 @@ impl Decode for BasePath {
     }
 }
 
+decode!(BoardInfo {
+    id: "id",
+    title: "title",
+    format: "format",
+    teams: "teams",
+    tiebreak: "tiebreak",
+    starts: "starts",
+    // The rest stands in the document.
+    ..Self::default()
+});
+
+/// What is left out is plain points.
+impl Decode for ScoreFormat {
+    fn decode(value: &JsValue) -> Option<ScoreFormat> {
+        let style = js::text(value, "style").unwrap_or_default();
+        let decimals = js::get(value, "decimals").as_f64().unwrap_or_default();
+        Some(ScoreFormat {
+            style: match &*style {
+                "decimal" => ScoreStyle::Decimal,
+                "duration" => ScoreStyle::Duration,
+                _ => ScoreStyle::Points,
+            },
+            decimals: decimals as u8,
+            unit: js::text(value, "unit"),
+        })
+    }
+}
+
 decode!(PageSnapshot {
     base: "base",
-    title: "title",
+    info: "info",
     view: "view",
     locale: "locale",
     board: "board",
     you: "you",
     around: "around",
     margin: "margin",
-    starts: "starts",
     avatar_origins: "avatarOrigins",
     token: "token",
     expires_in: "expiresIn",
     link_failed: "linkFailed",
+    // They stand in the document.
+    ..Self::default()
 });
 
 decode!(PageToken {

@@ -71,6 +71,7 @@ fn updated(change: RowChange, old: Option<ScoreRow>) -> Option<(usize, ScoreRow)
         index,
         score,
         rank,
+        tiebreak,
         profile,
     } = change
     else {
@@ -86,6 +87,7 @@ fn updated(change: RowChange, old: Option<ScoreRow>) -> Option<(usize, ScoreRow)
         score,
         rank,
         avatar,
+        tiebreak,
     };
     Some((index, row))
 }
@@ -104,6 +106,7 @@ mod tests {
             score,
             rank,
             avatar: Some("/a.png".into()),
+            tiebreak: None,
         }
     }
 
@@ -138,6 +141,7 @@ mod tests {
             index,
             score,
             rank: index as u64 + 1,
+            tiebreak: None,
             profile,
         }
     }
@@ -234,6 +238,7 @@ mod tests {
                 index,
                 score: row.score,
                 rank: row.rank,
+                tiebreak: row.tiebreak,
                 profile: is_new.then(|| Profile {
                     username: row.username.clone(),
                     avatar: Some(row.avatar.clone()),

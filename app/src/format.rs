@@ -1,6 +1,116 @@
 //! How numbers and names are written. Pure, and the same on server and client,
 //! because both render the first page.
 
+use crate::{
+    texts::{Locale, Text},
+    wire::{ScoreFormat, ScoreStyle},
+};
+
+/// The most digits after the point: a unit of them fits any score.
+const MOST_DECIMALS: u8 = 9;
+/// What keeps a unit beside its number: a narrow no-break space.
+const BESIDE: char = '\u{202f}';
+
+/// A score as its board writes scores, in whole numbers alone: exact, and the same
+/// everywhere. A duration is in hours, minutes and seconds: `1:02:03`, `1:23.456`.
+pub(crate) fn score(locale: &Locale, format: &ScoreFormat, score: i64) -> String {
+    let mut text = String::new();
+    if score < 0 {
+        text.push('−');
+    }
+    let decimals = decimals(format);
+    let one = 10_u64.pow(decimals);
+    let (whole, part) = (score.unsigned_abs() / one, score.unsigned_abs() % one);
+    if format.style == ScoreStyle::Duration {
+        let minutes = whole / 60;
+        if minutes < 60 {
+            text.push_str(&minutes.to_string());
+        } else {
+            text.push_str(&(minutes / 60).to_string());
+            text.push(':');
+            push_digits(&mut text, minutes % 60, 2);
+        }
+        text.push(':');
+        push_digits(&mut text, whole % 60, 2);
+    } else {
+        push_grouped(&mut text, locale, whole);
+    }
+    if decimals > 0 {
+        // Whoever groups by commas has a point before the decimals, and the other way round.
+        text.push(if locale.separator == "," { '.' } else { ',' });
+        push_digits(&mut text, part, decimals);
+    }
+    if let Some(unit) = &format.unit {
+        text.push(BESIDE);
+        text.push_str(unit);
+    }
+    text
+}
+
+fn decimals(format: &ScoreFormat) -> u32 {
+    match format.style {
+        ScoreStyle::Points => 0,
+        ScoreStyle::Decimal | ScoreStyle::Duration => format.decimals.min(MOST_DECIMALS).into(),
+    }
+}
+
+/// The digits in groups of three.
+fn push_grouped(text: &mut String, locale: &Locale, number: u64) {
+    let digits = number.to_string();
+    let grouped = digits.len() >= 3 + locale.least_before as usize;
+    for (i, digit) in digits.chars().enumerate() {
+        if grouped && i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push_str(&locale.separator);
+        }
+        text.push(digit);
+    }
+}
+
+/// So many of the last digits.
+fn push_digits(text: &mut String, number: u64, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u64.pow(place) % 10;
+        text.push(char::from(b'0' + digit as u8));
+    }
+}
+
+/// The score that was written like this, in any language.
+#[cfg_attr(
+    feature = "ssr",
+    allow(dead_code, reason = "only the browser counts scores up")
+)]
+pub(crate) fn parse_score(format: &ScoreFormat, text: &str) -> Option<i64> {
+    // Digits after a point follow those before it, as a score is in units of the last one.
+    let (mut minutes, mut number) = (0_i64, 0_i64);
+    let mut has_digits = false;
+    for character in text.chars() {
+        match character {
+            '0'..='9' => {
+                number = number * 10 + i64::from(character as u32 - '0' as u32);
+                has_digits = true;
+            }
+            ':' => (minutes, number) = ((minutes + number) * 60, 0),
+            BESIDE => break,
+            _ => {}
+        }
+    }
+    let score = minutes * 10_i64.pow(decimals(format)) + number;
+    has_digits.then_some(if text.starts_with('−') {
+        -score
+    } else {
+        score
+    })
+}
+
+/// What a score is called, above a number.
+pub(crate) fn score_name(format: &ScoreFormat) -> Text {
+    match format.style {
+        _ if format.is_plain() => Text::Score,
+        ScoreStyle::Duration => Text::Time,
+        ScoreStyle::Points | ScoreStyle::Decimal => Text::Result,
+    }
+}
+
 /// The style that lets a number shrink until it fits beside a name.
 pub(crate) fn fitted(number: &str) -> String {
     format!("--characters: {}", number.chars().count())
@@ -96,9 +206,154 @@ pub(crate) fn age(seconds: u64) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn locales() -> [Locale; 3] {
+        crate::texts::Language::ALL.map(crate::texts::Language::locale)
+    }
+
+    fn format(style: ScoreStyle, decimals: u8, unit: Option<&str>) -> ScoreFormat {
+        let unit = unit.map(str::to_owned);
+        ScoreFormat {
+            style,
+            decimals,
+            unit,
+        }
+    }
+
+    #[test]
+    fn scores_are_written_as_their_board_says() {
+        let [english, german, spanish] = locales();
+        let (decimal, duration) = (ScoreStyle::Decimal, ScoreStyle::Duration);
+        for (locale, style, decimals, unit, number, text) in [
+            (
+                &english,
+                ScoreStyle::Points,
+                0,
+                None,
+                -1_234_567,
+                "−1,234,567",
+            ),
+            (
+                &german,
+                ScoreStyle::Points,
+                0,
+                Some("km"),
+                1_234,
+                "1.234\u{202f}km",
+            ),
+            (
+                &english,
+                decimal,
+                2,
+                Some("km"),
+                123_456,
+                "1,234.56\u{202f}km",
+            ),
+            (&german, decimal, 2, None, -7, "−0,07"),
+            (&spanish, decimal, 1, None, 12_345, "1234,5"),
+            (&english, duration, 3, None, 83_456, "1:23.456"),
+            (&german, duration, 3, None, -83_456, "−1:23,456"),
+            (&english, duration, 0, None, 3_723, "1:02:03"),
+            (&english, duration, 0, None, 0, "0:00"),
+            (&english, duration, 0, None, 59, "0:59"),
+            (&english, duration, 1, None, 36_000_000, "1000:00:00.0"),
+        ] {
+            assert_eq!(score(locale, &format(style, decimals, unit), number), text);
+        }
+    }
+
+    /// The same by taking the digits of the number apart, as one does by hand.
+    fn by_hand(locale: &Locale, format: &ScoreFormat, number: i64) -> String {
+        let decimals = usize::from(format.decimals);
+        let mut digits: Vec<char> = number.to_string().replace('-', "").chars().collect();
+        while digits.len() < decimals + 1 {
+            digits.insert(0, '0');
+        }
+        let part: String = digits.split_off(digits.len() - decimals).iter().collect();
+        let whole: String = if format.style == ScoreStyle::Duration {
+            let seconds: u128 = digits
+                .iter()
+                .collect::<String>()
+                .parse()
+                .unwrap_or_default();
+            let (mut hours, mut minutes, mut left) = (0, 0, seconds);
+            if left > 100_000 {
+                hours = left / 3_600;
+                left -= hours * 3_600;
+            }
+            while left >= 3_600 {
+                (hours, left) = (hours + 1, left - 3_600);
+            }
+            while left >= 60 {
+                (minutes, left) = (minutes + 1, left - 60);
+            }
+            if hours > 0 {
+                format!("{hours}:{minutes:02}:{left:02}")
+            } else {
+                format!("{minutes}:{left:02}")
+            }
+        } else {
+            let mut groups: Vec<String> = digits
+                .rchunks(3)
+                .map(|group| group.iter().collect())
+                .collect();
+            groups.reverse();
+            let is_short = groups.len() == 2 && groups[0].len() < locale.least_before as usize;
+            groups.join(if is_short { "" } else { &locale.separator })
+        };
+        let sign = if number < 0 { "−" } else { "" };
+        let point = match (decimals, &*locale.code) {
+            (0, _) => "",
+            (_, "en") => ".",
+            _ => ",",
+        };
+        let unit = format.unit.iter();
+        let unit: String = unit.map(|unit| format!("\u{202f}{unit}")).collect();
+        format!("{sign}{whole}{point}{part}{unit}")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn scores_are_exact_and_can_be_read_back(
+            number in prop_oneof![
+                any::<i64>().prop_filter("i64::MIN has no absolute value", |it| *it != i64::MIN),
+                -9_007_199_254_740_991..=9_007_199_254_740_991_i64,
+                -100_000..100_000_i64,
+            ],
+            style in prop::sample::select(vec![
+                ScoreStyle::Points, ScoreStyle::Decimal, ScoreStyle::Duration,
+            ]),
+            decimals in 0..=9_u8,
+            unit in prop::option::of("[a-z0-9²]{1,4}"),
+            language in 0..3_usize,
+        ) {
+            let decimals = if style == ScoreStyle::Points { 0 } else { decimals };
+            let format = ScoreFormat { style, decimals, unit };
+            let locale = &locales()[language];
+            let text = score(locale, &format, number);
+            prop_assert_eq!(&text, &by_hand(locale, &format, number));
+            prop_assert_eq!(parse_score(&format, &text), Some(number));
+        }
+    }
+
+    #[test]
+    fn the_least_number_is_written_too() {
+        for style in [
+            ScoreStyle::Points,
+            ScoreStyle::Decimal,
+            ScoreStyle::Duration,
+        ] {
+            let text = score(&locales()[0], &format(style, 255, None), i64::MIN);
+            assert!(text.starts_with('−'), "{text}");
+        }
+        assert_eq!(parse_score(&ScoreFormat::default(), "–"), None);
+    }
 
     #[test]
     fn ages_are_in_the_largest_unit() {

@@ -196,17 +196,6 @@ fn score(row: &Element) -> String {
     score.unwrap_or_default()
 }
 
-/// The number of a score, however its digits are grouped.
-fn number(text: &str) -> Option<i64> {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let number: i64 = digits.parse().ok()?;
-    Some(if text.starts_with('−') {
-        -number
-    } else {
-        number
-    })
-}
-
 /// The score itself. The text beside it may still be counting.
 fn points(row: &Element) -> String {
     let points = score_of(row).and_then(|score| score.get_attribute(POINTS));
@@ -219,6 +208,7 @@ fn count(row: &Element, before: &str, state: PageState) {
         return;
     };
     let after = points(row);
+    let number = |text: &str| state.settings.parse_score(text);
     if let (Some(from), Some(to)) = (number(before), number(&after)) {
         let counting = Rc::new(Counting {
             written: RefCell::new(score.text_content()),
@@ -266,7 +256,7 @@ impl Counting {
             // Quick at first, as the row glides.
             let part = 1.0 - (1.0 - part) * (1.0 - part);
             let now = self.from + ((self.to - self.from) as f64 * part) as i64;
-            self.write(self.state.settings.number(now));
+            self.write(self.state.settings.score(now));
             let counting = self.clone();
             request_animation_frame(move || counting.step());
         }

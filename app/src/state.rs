@@ -59,9 +59,10 @@ pub(crate) struct PageState {
 
 impl PageState {
     /// The state that the server renders, and with which the browser begins.
-    pub(crate) fn new(snapshot: PageSnapshot) -> PageState {
+    pub(crate) fn new(mut snapshot: PageSnapshot) -> PageState {
+        let start = Start::new(snapshot.info.starts.take());
         let settings = Settings::new(
-            snapshot.title,
+            snapshot.info,
             snapshot.base,
             snapshot.locale,
             snapshot.avatar_origins,
@@ -79,7 +80,7 @@ impl PageState {
             pause,
             connection,
             clock: PageClock::new(),
-            start: Start::new(snapshot.starts),
+            start,
             notifications,
             summary: Summary::new(settings, connection, board, you, notifications),
         }

@@ -3,6 +3,8 @@
 //!
 //! The browser gets the texts of one language with the page: no other is downloaded.
 
+use crate::{format, wire::ScoreFormat};
+
 /// Declares [`Text`], and for the server its translations.
 macro_rules! texts {
     ($($name:ident: $en:literal, $de:literal, $es:literal;)*) => {
@@ -27,6 +29,8 @@ texts! {
     SkipToBoard: "Skip to the board", "Zur Rangliste springen", "Ir a la clasificación";
     OnePlayer: "1 player", "1 Person spielt mit", "1 participante";
     Players: "{n} players", "{n} spielen mit", "{n} participantes";
+    OneTeam: "1 team", "1 Team", "1 equipo";
+    Teams: "{n} teams", "{n} Teams", "{n} equipos";
     Connecting: "Connecting", "Verbindet", "Conectando";
     Live: "Live", "Live", "En directo";
     Offline: "Offline", "Offline", "Sin conexión";
@@ -56,6 +60,7 @@ texts! {
     You: "You", "Du", "Tú";
     Place: "Place", "Platz", "Puesto";
     Score: "Points", "Punkte", "Puntos";
+    Result: "Result", "Ergebnis", "Resultado";
     ToGain: "{n} to pass {name} (#{rank})", "{n} bis vor {name} (#{rank})", "{n} para pasar a {name} (n.º {rank})";
     Cushion: "{n} ahead of {name}", "{n} vor {name}", "{n} por delante de {name}";
     PassedYou: "{name} passed you: {n} to regain #{rank}", "{name} hat dich überholt: {n} bis zurück auf #{rank}", "{name} te ha adelantado: {n} para recuperar el n.º {rank}";
@@ -66,6 +71,7 @@ texts! {
     SignOut: "Sign out", "Abmelden", "Cerrar sesión";
     LinkFailed: "This sign-in link is not valid, or has expired. Ask for a new one; until then you can watch.", "Dieser Anmelde-Link ist ungültig oder abgelaufen. Bitte um einen neuen; bis dahin kannst du zusehen.", "Este enlace de acceso no es válido o ha caducado. Pide uno nuevo; mientras tanto puedes mirar.";
     NobodyYet: "Nobody is on the board yet", "Noch steht niemand auf der Rangliste", "Todavía no hay nadie en la clasificación";
+    NoResults: "Nobody has a result yet", "Noch hat niemand ein Ergebnis", "Todavía nadie tiene un resultado";
     FirstAppear: "The first players appear here by themselves.", "Wer zuerst punktet, erscheint hier von selbst.", "Los primeros participantes aparecerán aquí solos.";
     NoneHere: "Nobody is this far down", "So weit unten steht niemand", "Nadie llega tan abajo";
     StartsAt: "Start: {n}", "Beginn: {n}", "Comienzo: {n}";
@@ -74,6 +80,7 @@ texts! {
     TryAgain: "Try again in a moment.", "Versuche es gleich noch einmal.", "Inténtalo de nuevo en un momento.";
     YouAre: "You are #{rank}.", "Du bist #{rank}.", "Vas el n.º {rank}.";
     AllPlayers: "All players", "Alle", "Todos";
+    AllTeams: "All teams", "Alle Teams", "Todos los equipos";
     TheTop: "The top", "Die Spitze", "Los primeros";
     Pages: "Pages", "Seiten", "Páginas";
     NextPage: "Next page", "Nächste Seite", "Página siguiente";
@@ -88,6 +95,8 @@ texts! {
     AsTable: "As a table", "Als Tabelle", "Como tabla";
     Time: "Time", "Zeit", "Hora";
     ScoreOverTime: "Points over time", "Punkte im Verlauf der Zeit", "Puntos a lo largo del tiempo";
+    ResultLabel: "Results of the first ten over time", "Ergebnisse der ersten zehn im Verlauf der Zeit", "Resultados de los diez primeros a lo largo del tiempo";
+    ResultOverTime: "Result over time", "Ergebnis im Verlauf der Zeit", "Resultado a lo largo del tiempo";
     RecentActions: "Recent actions", "Letzte Aktionen", "Acciones recientes";
     Action: "Action", "Aktion", "Acción";
     Change: "Change", "Änderung", "Cambio";
@@ -95,6 +104,12 @@ texts! {
     Actions: "Actions", "Aktionen", "Acciones";
     NoPast: "What was before cannot be shown now", "Was vorher war, kann gerade nicht gezeigt werden", "Lo anterior no se puede mostrar ahora";
     NoActions: "No actions yet", "Noch keine Aktionen", "Aún no hay acciones";
+    Boards: "Boards", "Ranglisten", "Clasificaciones";
+    AllBoards: "All boards", "Alle Ranglisten", "Todas las clasificaciones";
+    Season: "Season {n}", "Saison {n}", "Temporada {n}";
+    Week: "Week {n}", "Woche {n}", "Semana {n}";
+    Ends: "ends", "Ende:", "termina:";
+    Ended: "ended", "beendet:", "terminó:";
     ToTheBoard: "To the board", "Zur Rangliste", "A la clasificación";
     NotFound: "Nothing here", "Hier ist nichts", "Aquí no hay nada";
     NotFoundMore: "This address leads to no page.", "Diese Adresse führt zu keiner Seite.", "Esta dirección no lleva a ninguna página.";
@@ -109,6 +124,17 @@ texts! {
     SwitchPlayerMore: "You are signed in as {name}. The link that you opened is for {other}. If you did not expect it, stay as you are.", "Du bist als {name} angemeldet. Der Link, den du geöffnet hast, ist für {other}. Wenn du ihn nicht erwartet hast, bleib, wer du bist.", "Has entrado como {name}. El enlace que has abierto es para {other}. Si no lo esperabas, sigue como estás.";
     SwitchTo: "Sign in as {name}", "Als {name} anmelden", "Entrar como {name}";
     StayAs: "Stay {name}", "{name} bleiben", "Seguir como {name}";
+    NoBoard: "There is no board {name}.", "Es gibt keine Rangliste {name}.", "No hay ninguna clasificación {name}.";
+    PerhapsSignIn: "Or it is only for people who have signed in.", "Oder sie ist nur für Angemeldete.", "O es solo para quienes han entrado.";
+    SignInLink: "If you were given a sign-in link, open it.", "Wenn du einen Anmelde-Link bekommen hast, öffne ihn.", "Si te han dado un enlace de acceso, ábrelo.";
+    SignIn: "Sign in to see this board", "Melde dich an, um diese Rangliste zu sehen", "Entra para ver esta clasificación";
+    FinalStandings: "Final standings", "Endstand", "Clasificación final";
+    PreviousSeason: "Previous season", "Vorige Saison", "Temporada anterior";
+    NextSeason: "Next season", "Nächste Saison", "Temporada siguiente";
+    AsFile: "As a table (CSV)", "Als Tabelle (CSV)", "Como tabla (CSV)";
+    NoBoards: "There is no board that everybody may see.", "Es gibt keine Rangliste, die alle sehen dürfen.", "No hay ninguna clasificación que todos puedan ver.";
+    NoResult: "Nobody had a result.", "Niemand hatte ein Ergebnis.", "Nadie tuvo un resultado.";
+    SignInMore: "It is only for people who have signed in.", "Sie ist nur für Angemeldete.", "Es solo para quienes han entrado.";
 }
 
 /// A language of the page.
@@ -176,16 +202,6 @@ impl Language {
         }
     }
 
-    /// A number with its digits in groups of three.
-    pub fn number(self, number: i64) -> String {
-        let numbers = Locale {
-            separator: self.separator().into(),
-            least_before: self.least_before() as u64,
-            ..Locale::default()
-        };
-        numbers.number(number)
-    }
-
     /// The locale of a page in this language.
     pub fn locale(self) -> Locale {
         Locale {
@@ -242,27 +258,39 @@ impl Locale {
 
     /// So many players.
     pub fn players(&self, players: u64) -> String {
-        match players {
-            1 => self.text(Text::OnePlayer),
-            _ => self.with(Text::Players, &[("n", &self.number(players.cast_signed()))]),
+        self.count(players, false)
+    }
+
+    /// So many players, or teams.
+    pub fn count(&self, number: u64, teams: bool) -> String {
+        let (one, some) = if teams {
+            (Text::OneTeam, Text::Teams)
+        } else {
+            (Text::OnePlayer, Text::Players)
+        };
+        match number {
+            1 => self.text(one),
+            _ => self.with(some, &[("n", &self.number(number.cast_signed()))]),
         }
     }
 
     /// A number with its digits in groups of three.
     pub fn number(&self, number: i64) -> String {
-        let digits = number.unsigned_abs().to_string();
-        let grouped = digits.len() >= 3 + self.least_before as usize;
-        let mut text = String::with_capacity(digits.len() * 2);
-        if number < 0 {
-            text.push('−');
+        format::score(self, &ScoreFormat::default(), number)
+    }
+
+    /// A score as its board writes scores, with its unit.
+    pub fn score(&self, format: &ScoreFormat, score: i64) -> String {
+        format::score(self, format, score)
+    }
+
+    /// A score in a sentence: so many points, where points are what is counted.
+    pub fn result(&self, format: &ScoreFormat, score: i64) -> String {
+        if format.is_plain() {
+            self.points(score)
+        } else {
+            self.score(format, score)
         }
-        for (i, digit) in digits.chars().enumerate() {
-            if grouped && i > 0 && (digits.len() - i).is_multiple_of(3) {
-                text.push_str(&self.separator);
-            }
-            text.push(digit);
-        }
-        text
     }
 }
 

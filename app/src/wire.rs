@@ -1,6 +1,7 @@
 //! What crosses between server and page: the only types that both share, in the shapes and
 //! names of the Socket.IO contract.
 
+mod boards;
 mod delta;
 mod history;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use boards::{BoardInfo, BoardSummary, PlayerBoard, ScoreFormat, ScoreStyle, SeasonInfo};
 pub use delta::{Profile, RowChange, ScoreboardDelta};
 pub use history::{FoundUser, FoundUsers, HistoryPoint, Race, RaceLine, RecentAction, UserHistory};
 
@@ -62,11 +64,14 @@ pub struct LeaderboardData {
     pub last_updated: String,
     /// The epoch of the log that `seq` counts in.
     pub epoch: String,
-    /// The last entry that the rows hold.
+    /// How many facts the board holds: the rows are as of the last of them.
     pub seq: u64,
     /// Which page of the board the rows are, if they are not the visible board.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u64>,
+    /// Which board, if it is not [`MAIN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
 }
 
 #[allow(
@@ -89,6 +94,9 @@ pub struct Subscription {
     /// Is a [`Heartbeat`] sent when nothing else is?
     #[serde(default, skip_serializing_if = "is_false")]
     pub heartbeat: bool,
+    /// Which board, if it is not [`MAIN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
 }
 
 impl Subscription {
@@ -109,10 +117,10 @@ pub struct Heartbeat {
 }
 
 /// A row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoreRow {
-    /// A UUID.
+    /// A UUID, on a board of teams the team's.
     pub user_id: String,
     /// The name to show.
     pub username: String,
@@ -123,6 +131,9 @@ pub struct ScoreRow {
     /// The address of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
+    /// The second score, on a board that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<i64>,
 }
 
 /// A user by name, with score and rank; both are `null` without a result.
@@ -144,6 +155,9 @@ pub struct UserScore {
     pub epoch: String,
     /// The last entry that this holds.
     pub seq: u64,
+    /// Which board, if it is not [`MAIN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
 }
 
 /// A new score or rank of one user.
@@ -170,6 +184,9 @@ pub struct UserScoreUpdate {
     pub epoch: String,
     /// The last entry that this holds.
     pub seq: u64,
+    /// Which board, if it is not [`MAIN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
 }
 
 impl UserScoreUpdate {
@@ -202,6 +219,9 @@ pub struct ScoreboardUpdate {
     pub epoch: String,
     /// The last entry that this holds.
     pub seq: u64,
+    /// Which board, if it is not [`MAIN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
 }
 
 /// What a [`ScoreboardUpdate`] is about; of two changes that become one, the
@@ -270,8 +290,12 @@ pub struct PageSnapshot {
     /// Under which path the board is found.
     #[serde(default, skip_serializing_if = "BasePath::is_empty")]
     pub base: BasePath,
-    /// What the board is called.
-    pub title: String,
+    /// The board that it shows.
+    pub info: BoardInfo,
+    /// The boards that it leads to, with this one: none where there is no other. The
+    /// document has them, so scripts do not get them too.
+    #[serde(skip)]
+    pub boards: Vec<BoardInfo>,
     /// How the page is viewed.
     pub view: View,
     /// Its language.
@@ -285,8 +309,6 @@ pub struct PageSnapshot {
     /// By how many points a user must be ahead to rank higher: 0 where equal
     /// scores share a rank.
     pub margin: u64,
-    /// When it starts, if it has not yet: ISO 8601.
-    pub starts: Option<String>,
     /// The token with which the page connects.
     pub token: String,
     /// How long the token is valid, in seconds.

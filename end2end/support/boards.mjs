@@ -4,6 +4,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 
 import { importedDatabase, request, startPodium, token } from './podium.mjs';
+import { withBoards } from './several.mjs';
 
 /** The id of the player with this name, on every board. */
 export function idOf(name) {
@@ -72,7 +73,7 @@ const BANNERS = [
 
 /**
  * `env`: settings of the server. `scores`: by name, `null` for somebody who has none
- * yet. `banners`: what was announced.
+ * yet. `banners`: what was announced. `arrange`: what else is done.
  */
 const BOARDS = {
   empty: { scores: {} },
@@ -91,6 +92,10 @@ const BOARDS = {
   // Two so close that one success decides who is in front.
   duel: { scores: { ...falling(NAMES), 'Donald Knuth': 7020, 'Hedy Lamarr': 7000 } },
   banners: { scores: falling(NAMES), banners: BANNERS },
+  several: {
+    scores: {},
+    arrange: (podium) => withBoards(podium, { names: NAMES.slice(0, 14), idOf, points }),
+  },
 };
 
 /** Where somebody's points came from, so that there is a history to draw. */
@@ -115,7 +120,7 @@ function* lines(scores) {
 
 /** A server with one of the boards. */
 export async function startBoard(name) {
-  const { env, scores, banners = [] } = BOARDS[name];
+  const { env, scores, banners = [], arrange } = BOARDS[name];
   const all = [...lines(scores)];
   const database = all.length > 0 ? await importedDatabase(all, env) : undefined;
   const podium = await startPodium({ env, database });
@@ -127,6 +132,7 @@ export async function startBoard(name) {
     });
     if (answer.status !== 201) throw new Error(JSON.stringify(answer.body));
   }
+  await arrange?.(podium);
   return podium;
 }
 

@@ -202,10 +202,10 @@ export async function boardForTest(t, { settings, nodes = 2, env = {} } = {}) {
   // Until all nodes show all, and all ranks are written.
   await eventually(async () => {
     const boards = await board.boards();
-    const [{ seq }] = boards;
-    if (boards.some((it) => it.seq !== seq)) return 'the nodes do not agree';
+    if (boards.some((it) => it.seq !== boards[0].seq)) return 'the nodes do not agree';
     const ranked = await redis.command(['HGET', KEY('meta'), 'ranked_through']);
-    return ranked === String(seq) ? undefined : `ranks are written through ${ranked} of ${seq}`;
+    const last = await redis.command(['HGET', KEY('meta'), 'seq']);
+    return ranked === last ? undefined : `ranks are written through ${ranked} of ${last}`;
   });
   return board;
 }

@@ -15,11 +15,11 @@ use super::{
 };
 use crate::{
     actions::{ActionTypes, InvalidAction},
-    board::{Score, UserId},
+    board::{BoardId, UserId},
     live::AppendError,
     store::{Action, Command, Outcome, Receipt, Refusal},
-    text,
-    whole::Written,
+    text::{self, InvalidText},
+    whole::{NotWhole, Written},
 };
 
 /// Actions in one request.
@@ -35,18 +35,41 @@ struct ActionBody {
     user_id: String,
     action_type: String,
     score_increase: Option<Written>,
+    board: Option<String>,
+    tiebreak_increase: Option<Written>,
 }
 
 impl ActionBody {
     fn action(&self, types: &ActionTypes) -> Result<Action, InvalidAction> {
         let sent = self.score_increase.as_ref().map(Written::whole);
-        types.action(
+        let action = types.action(
             &self.action_id,
             text::user_id(&self.user_id)?,
             &self.action_type,
             sent,
-        )
+        )?;
+        let tiebreak = self.tiebreak_increase.as_ref().map(Written::whole);
+        on_board(action, self.board.as_deref(), tiebreak)
     }
+}
+
+/// The action on the board that was named, with the points for its second score.
+fn on_board(
+    action: Action,
+    board: Option<&str>,
+    tiebreak: Option<Result<i64, NotWhole>>,
+) -> Result<Action, InvalidAction> {
+    Ok(Action {
+        board: match board {
+            Some(board) => BoardId::new(board).ok_or(InvalidAction::Board)?,
+            None => action.board,
+        },
+        tiebreak_increase: tiebreak
+            .transpose()
+            .map_err(InvalidText::from)?
+            .unwrap_or(0),
+        ..action
+    })
 }
 
 #[derive(Deserialize)]
@@ -69,7 +92,7 @@ impl From<Receipt> for Answer {
     fn from(receipt: Receipt) -> Answer {
         Answer {
             seq: receipt.seq,
-            score: receipt.score.map(Score::points),
+            score: receipt.scores.map(|scores| scores.score.points()),
             rank: receipt.rank,
             old_rank: receipt.old_rank,
             duplicate: receipt.duplicate,
@@ -111,6 +134,7 @@ async fn redeem_ticket(api: &Api, bearer: UserId, body: &Body) -> Result<Respons
         &ticket.action_type,
         ticket.score_increase,
     )?;
+    let action = on_board(action, ticket.board.as_deref(), ticket.tiebreak_increase)?;
     post_one(api, action).await
 }
 

@@ -1,6 +1,10 @@
 //! Reading what a client sent: JSON bodies, ids and queries.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    marker::PhantomData,
+};
 
 use axum::{
     body::Bytes,
@@ -126,6 +130,17 @@ pub(super) fn bad_query(rejection: QueryRejection) -> Problem {
     Problem::bad_request(rejection.body_text())
 }
 
+/// The part of a path that its route calls so, if there is one.
+pub(super) async fn path_part<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    name: &str,
+) -> Result<Option<String>, Problem> {
+    let path = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+    let Path(mut path) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    Ok(path.remove(name))
+}
+
 /// A user whose id is the `{id}` of a path.
 pub(super) struct UserPath(pub(super) UserId);
 
@@ -133,8 +148,7 @@ impl<S: Send + Sync> FromRequestParts<S> for UserPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<UserPath, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(id) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        let id = path_part(parts, state, "id").await?.unwrap_or_default();
         UserId::parse(&id)
             .map(UserPath)
             .ok_or_else(|| Problem::bad_request(format!("{id:?} is not a UUID")))

@@ -6,7 +6,10 @@ use axum::{
 };
 
 use super::{Api, Problem};
-use crate::auth::{Identity, Role, bearer};
+use crate::{
+    auth::{Identity, Role, bearer},
+    live::Viewer,
+};
 
 /// A sender who may send actions and register users.
 pub(super) struct Publisher;
@@ -51,6 +54,19 @@ impl FromRequestParts<Api> for Authenticated {
             Ok(Authenticated(identity))
         }
     }
+}
+
+/// As whom the sender looks at boards. A token that is not valid is refused; a player who is not
+/// registered looks as everybody does.
+pub(super) fn viewer(parts: &Parts, api: &Api) -> Result<Viewer, Problem> {
+    if !parts.headers.contains_key(AUTHORIZATION) {
+        return Ok(Viewer::Public);
+    }
+    let identity = identity(parts, api)?;
+    if identity.role == Role::Player && !api.live.knows(identity.user) {
+        return Ok(Viewer::Public);
+    }
+    Ok(Viewer::of(Some(identity.role)))
 }
 
 fn identity(parts: &Parts, api: &Api) -> Result<Identity, Problem> {

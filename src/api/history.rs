@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{
     Api, Problem,
+    boards::OfBoard,
     body::{UserPath, bad_query},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(super) struct HistoryQuery {
 pub(super) async fn get(
     State(api): State<Api>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
+    OfBoard(board): OfBoard,
     UserPath(user): UserPath,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<UserHistory>, Problem> {
@@ -40,7 +42,7 @@ pub(super) async fn get(
             "points must be 1 to {MAX_POINTS}"
         )));
     }
-    let history = api.live.history(address.into(), user, points).await;
+    let history = api.live.history(address.into(), &board, user, points).await;
     history
         .map_err(Problem::no_history)?
         .map(|history| Json(wire::user_history(&history)))

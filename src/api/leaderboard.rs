@@ -1,5 +1,7 @@
 //! `/api/v1/leaderboard`: rows of the board, from any position or around a user.
 
+use std::ops::Range;
+
 use app::wire::LeaderboardData;
 use axum::{
     Json,
@@ -9,9 +11,10 @@ use serde::Deserialize;
 
 use super::{
     Api, Problem,
+    boards::OfBoard,
     body::{UserPath, bad_query},
 };
-use crate::wire;
+use crate::{store::Refusal, wire};
 
 /// Rows in one answer.
 const MAX_ROWS: usize = 1000;
@@ -28,29 +31,40 @@ pub(super) struct Around {
     window: Option<usize>,
 }
 
+impl Page {
+    /// The positions of its rows, counted from 0; by default as many as the visible board
+    /// has.
+    pub(super) fn positions(&self, visible: usize) -> Result<Range<usize>, Problem> {
+        let limit = self.limit.unwrap_or(visible);
+        if self.limit.is_some() && !(1..=MAX_ROWS).contains(&limit) {
+            return Err(Problem::bad_request(format!(
+                "limit must be 1 to {MAX_ROWS}"
+            )));
+        }
+        Ok(self.offset..self.offset.saturating_add(limit))
+    }
+}
+
 /// `GET /leaderboard?limit&offset`: by default the visible board.
 pub(super) async fn get(
     State(api): State<Api>,
+    OfBoard(board): OfBoard,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<LeaderboardData>, Problem> {
-    let Query(Page { limit, offset }) = page.map_err(bad_query)?;
-    if limit.is_some_and(|limit| !(1..=MAX_ROWS).contains(&limit)) {
-        return Err(Problem::bad_request(format!(
-            "limit must be 1 to {MAX_ROWS}"
-        )));
-    }
-    let board = api.live.read(|epoch, board| {
-        let limit = limit.unwrap_or(board.rules().top);
-        let positions = offset..offset.saturating_add(limit);
-        wire::leaderboard(epoch, board, positions)
+    let Query(page) = page.map_err(bad_query)?;
+    let rows = api.live.read_board(&board, |epoch, board| {
+        let positions = page.positions(board.rules().top)?;
+        Ok(wire::leaderboard(epoch, board, positions))
     });
-    Ok(Json(board))
+    rows.unwrap_or_else(|| Err(Refusal::UnknownBoard(board).into()))
+        .map(Json)
 }
 
 /// `GET /leaderboard/around/{id}?window`: a user's row, and as many on either
 /// side as `window` says, 5 by default.
 pub(super) async fn around(
     State(api): State<Api>,
+    OfBoard(board): OfBoard,
     UserPath(user): UserPath,
     around: Result<Query<Around>, QueryRejection>,
 ) -> Result<Json<LeaderboardData>, Problem> {
@@ -62,10 +76,11 @@ pub(super) async fn around(
             MAX_ROWS / 2
         )));
     }
-    let rows = api.live.read(|epoch, board| {
+    let rows = api.live.read_board(&board, |epoch, board| {
         let positions = board.around(user, window)?;
         Some(wire::leaderboard(epoch, board, positions))
     });
-    rows.map(Json)
+    rows.flatten()
+        .map(Json)
         .ok_or_else(|| Problem::not_found("no user with this id is ranked"))
 }

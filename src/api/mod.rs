@@ -4,14 +4,17 @@
 //! Nothing here decides: the store does, and the board answers.
 
 mod actions;
+mod boards;
 mod body;
 mod credentials;
+mod export;
 mod history;
 mod leaderboard;
 mod notifications;
 mod probes;
 mod problem;
 mod search;
+mod teams;
 mod users;
 
 use std::sync::Arc;
@@ -21,12 +24,14 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{any, get, post},
+    routing::{any, get, post, put},
 };
+
+use tokio::sync::Semaphore;
 
 use crate::{
     actions::ActionTypes, auth::Tokens, config::Tables, limits::Answers, listener::ClientAddress,
-    live::LiveBoard,
+    live::Live,
 };
 use credentials::{Admin, Authenticated, Publisher};
 pub use probes::{Probes, probes};
@@ -38,24 +43,30 @@ const MAX_BODY: usize = 1024 * 1024;
 /// What routes need.
 #[derive(Clone)]
 pub struct Api {
-    live: LiveBoard,
+    live: Live,
     tokens: Arc<Tokens>,
     action_types: Arc<ActionTypes>,
+    /// As many boards as there may be.
+    most_boards: usize,
     /// The origin under which the page is known, if it was configured.
     public_url: Arc<str>,
     answers: Answers,
+    /// Files that are made.
+    exports: Arc<Semaphore>,
 }
 
 impl Api {
     /// The API of a board. `tokens` are valid here, and GET requests are answered by
     /// `answers`.
-    pub fn new(tables: &Tables, live: LiveBoard, tokens: Arc<Tokens>, answers: Answers) -> Api {
+    pub fn new(tables: &Tables, live: Live, tokens: Arc<Tokens>, answers: Answers) -> Api {
         Api {
             live,
             tokens,
             action_types: Arc::new(ActionTypes::new(&tables.actions)),
+            most_boards: tables.limits.boards.get(),
             public_url: tables.http.public_url.as_str().into(),
             answers,
+            exports: Arc::new(Semaphore::new(export::CONCURRENT)),
         }
     }
 }
@@ -71,9 +82,17 @@ pub fn routes(api: Api) -> Router {
         .route("/api/v1/users", get(search::get).post(users::post))
         .route("/api/v1/users/{id}/history", get(history::get))
         .route("/api/v1/users/{id}/revoke", post(users::revoke))
+        .route("/api/v1/users/{id}/standing", put(users::put_standing))
+        .route("/api/v1/teams/{id}", get(teams::get).put(teams::put))
         .route("/api/v1/notifications", post(notifications::post))
         .route("/api/v1/leaderboard", get(leaderboard::get))
         .route("/api/v1/leaderboard/around/{id}", get(leaderboard::around))
+        .route("/api/v1/boards", get(boards::list))
+        .route(
+            "/api/v1/boards/{board}",
+            get(boards::get).put(boards::put).delete(boards::delete),
+        )
+        .nest("/api/v1/boards/{board}", of_board())
         .route("/api", any(unknown))
         .route("/api/", any(unknown))
         .route("/api/{*rest}", any(unknown))
@@ -81,6 +100,20 @@ pub fn routes(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(api.clone(), in_turn))
         .with_state(api)
+}
+
+/// What there is of each board. Without the name of one, `main` is meant.
+fn of_board() -> Router<Api> {
+    Router::new()
+        .route("/leaderboard", get(leaderboard::get))
+        .route("/leaderboard/around/{id}", get(leaderboard::around))
+        .route("/users", get(search::get))
+        .route("/users/{id}", get(users::get))
+        .route("/users/{id}/history", get(history::get))
+        .route("/seasons", get(boards::seasons))
+        .route("/seasons/{number}/leaderboard", get(boards::season))
+        .route("/seasons/{number}/export", get(export::season))
+        .route("/export", get(export::board))
 }
 
 async fn in_turn(

@@ -12,7 +12,7 @@ use axum::{
 
 use super::Problem;
 use crate::{
-    live::LiveBoard,
+    live::Live,
     metrics,
     store::{Health, StoreError},
     vital::Vitals,
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Probes {
     /// The board.
-    pub live: LiveBoard,
+    pub live: Live,
     /// Is the server to be sent new work?
     pub ready: Arc<AtomicBool>,
     /// Do the tasks run without which the server does nothing?

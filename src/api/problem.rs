@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     actions::InvalidAction,
     auth::ticket::RefusedTicket,
+    board::Contradiction,
     limits::Unanswered,
     live::{AppendError, HistoryError},
     store::{LimitReached, Refusal, StoreError},
@@ -183,9 +184,22 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let detail = refusal.to_string();
         match refusal {
-            Refusal::UnknownUser => Problem::not_found(detail),
-            Refusal::Conflict => Problem::new(StatusCode::CONFLICT, "Conflict", detail),
-            Refusal::OutOfRange => Problem::invalid(detail),
+            Refusal::UnknownUser | Refusal::UnknownTeam | Refusal::UnknownBoard(_) => {
+                Problem::not_found(detail)
+            }
+            Refusal::Conflict
+            | Refusal::Derived { .. }
+            | Refusal::NotStarted
+            | Refusal::Ended
+            | Refusal::Settings(
+                Contradiction::Decided | Contradiction::EveryoneStands | Contradiction::ShownBy(_),
+            )
+            | Refusal::TooManyBoards(_)
+            | Refusal::IsMain
+            | Refusal::HasDerived(_) => Problem::new(StatusCode::CONFLICT, "Conflict", detail),
+            Refusal::OutOfRange | Refusal::Settings(_) | Refusal::Calendar(_) => {
+                Problem::invalid(detail)
+            }
             Refusal::LimitReached(reached) => {
                 Problem::limit_reached("an action of this type", reached)
             }

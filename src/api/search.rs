@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Api, Problem, body::bad_query};
+use super::{Api, Problem, boards::OfBoard, body::bad_query};
 use crate::{
     listener::ClientAddress,
     live::{MAX_FOUND, MAX_QUERY_CHARS},
@@ -27,6 +27,7 @@ pub(super) struct SearchQuery {
 pub(super) async fn get(
     State(api): State<Api>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
+    OfBoard(board): OfBoard,
     query: Result<Query<SearchQuery>, QueryRejection>,
 ) -> Result<Json<FoundUsers>, Problem> {
     let Query(SearchQuery { q, limit }) = query.map_err(bad_query)?;
@@ -41,7 +42,7 @@ pub(super) async fn get(
             "limit must be 1 to {MAX_FOUND}"
         )));
     }
-    let found = api.live.search(address.into(), &q, limit).await;
+    let found = api.live.search(address.into(), &board, &q, limit).await;
     found
         .map(|found| Json(wire::found_users(found)))
         .map_err(|why| Problem::unanswered(&why, "searches"))

@@ -8,33 +8,49 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header::HOST},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tokio::time::sleep;
 
 use super::{
     Admin, Api, Problem, Publisher,
+    boards::OfBoard,
     body::{Body, Object, UserPath},
+    teams::team_id,
 };
 use crate::{
-    board::{Profile, UserId},
+    board::{BoardId, Profile, UserId},
+    board_settings::{self, InvalidSettings},
     people::{self, ExternalId},
-    store::Command,
+    store::{Command, Refusal},
     text, wire,
 };
+
+/// The most groups that a user may be in.
+const MAX_GROUPS: usize = 32;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserBody {
     username: String,
     avatar: Option<String>,
+    /// `null` for none; what is left out stays.
+    #[serde(default, deserialize_with = "present")]
+    team: Option<Option<String>>,
+    groups: Option<Vec<String>>,
+}
+
+/// A field that is there, and may be `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// `GET`: name, score and rank.
 pub(super) async fn get(
     State(api): State<Api>,
+    OfBoard(board): OfBoard,
     UserPath(user): UserPath,
 ) -> Result<Json<UserScore>, Problem> {
-    let user = api.live.user(user);
+    let user = api.live.user(&board, user);
     user.map(|user| Json(wire::user_score(&user)))
         .ok_or_else(|| Problem::not_found("no user with this id is registered"))
 }
@@ -47,9 +63,56 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<UserScore>), Problem> {
-    let Object(UserBody { username, avatar }) = body.json()?;
+    let Object(UserBody {
+        username,
+        avatar,
+        team,
+        groups,
+    }) = body.json()?;
     let profile = profile(&api, &headers, &username, avatar.as_deref())?;
-    register(&api, user, profile).await
+    let membership = membership(&api, user, team, groups)?;
+    register(&api, user, profile, membership).await
+}
+
+/// What a user is to belong to from now on, if that is said. Nobody is registered for a team
+/// that is not there, so that is looked up before.
+fn membership(
+    api: &Api,
+    user: UserId,
+    team: Option<Option<String>>,
+    groups: Option<Vec<String>>,
+) -> Result<Option<Command>, Problem> {
+    if team.is_none() && groups.is_none() {
+        return Ok(None);
+    }
+    let team = team.map(|team| team.as_deref().map(team_id).transpose());
+    let team = team.transpose()?;
+    let is_there = |team| {
+        let index = api
+            .live
+            .read(|_, state| state.directory().index_of_team(team));
+        index.is_some()
+    };
+    if let Some(Some(team)) = team
+        && !is_there(team)
+    {
+        return Err(Refusal::UnknownTeam.into());
+    }
+    let groups = groups.map(|mut names| {
+        names.sort();
+        names.dedup();
+        if names.len() > MAX_GROUPS {
+            return Err(Problem::invalid(format!("groups: at most {MAX_GROUPS}")));
+        }
+        let invalid = |error: InvalidSettings| Problem::invalid(error.to_string());
+        let group = |name: &String| board_settings::group("groups", name).map_err(invalid);
+        names.iter().map(group).collect()
+    });
+    Ok(Some(Command::GroupUser {
+        user,
+        team,
+        groups: groups.transpose()?,
+    }))
 }
 
 #[derive(Deserialize)]
@@ -58,10 +121,13 @@ struct NewUserBody {
     username: String,
     external_id: Option<String>,
     avatar: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    team: Option<Option<String>>,
+    groups: Option<Vec<String>>,
 }
 
 /// `POST`: registers a user, and makes the id. It is a new one, but for an `externalId`:
-/// the same one is the same user, whose picture stays if none is given.
+/// the same one is the same user, whose picture, team and groups stay if none are given.
 pub(super) async fn post(
     State(api): State<Api>,
     _: Publisher,
@@ -72,21 +138,24 @@ pub(super) async fn post(
         username,
         external_id,
         avatar,
+        team,
+        groups,
     }) = body.json()?;
     let external_id = external_id.as_deref().map(ExternalId::new).transpose();
     let external_id = external_id.map_err(|error| Problem::invalid(error.to_string()))?;
     let mut profile = profile(&api, &headers, &username, avatar.as_deref())?;
     let user = external_id.map_or_else(people::random, |id| id.user());
     if avatar.is_none() {
-        profile.avatar = api.live.read(|_, board| {
-            let known = board.user(user);
+        profile.avatar = api.live.read(|_, state| {
+            let known = state.directory().person(user);
             known.and_then(|known| known.profile.avatar.clone())
         });
     }
-    register(&api, user, profile).await
+    let membership = membership(&api, user, team, groups)?;
+    register(&api, user, profile, membership).await
 }
 
-fn profile(
+pub(super) fn profile(
     api: &Api,
     headers: &HeaderMap,
     username: &str,
@@ -106,19 +175,42 @@ async fn register(
     api: &Api,
     user: UserId,
     profile: Profile,
+    membership: Option<Command>,
 ) -> Result<(StatusCode, Json<UserScore>), Problem> {
     let known = api.live.knows(user);
-    api.live
-        .append_one(Command::PutUser { user, profile })
-        .await?;
+    let commands = [Command::PutUser { user, profile }];
+    let commands = commands.into_iter().chain(membership).collect();
+    for outcome in api.live.append(commands).await? {
+        outcome?;
+    }
     let status = if known {
         StatusCode::OK
     } else {
         StatusCode::CREATED
     };
-    let user = api.live.user(user);
+    let user = api.live.user(&BoardId::default(), user);
     let user = user.ok_or_else(|| Problem::unavailable("the user is not on the board yet"))?;
     Ok((status, Json(wire::user_score(&user))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StandingBody {
+    hidden: bool,
+}
+
+/// `PUT …/standing`: takes a user off all boards, or puts them back with all points.
+pub(super) async fn put_standing(
+    State(api): State<Api>,
+    _: Admin,
+    UserPath(user): UserPath,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let Object(StandingBody { hidden }) = body.json()?;
+    api.live
+        .append_one(Command::HideUser { user, hidden })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE`: takes a user off the board, and closes the user's sockets.

@@ -41,6 +41,10 @@ pub struct Ticket {
     pub action_type: String,
     /// The points it is worth, unless its type has points of its own.
     pub score_increase: Option<Result<i64, NotWhole>>,
+    /// The board that it counts on, if it names one.
+    pub board: Option<String>,
+    /// Its points for the second score, if there are any.
+    pub tiebreak_increase: Option<Result<i64, NotWhole>>,
 }
 
 /// Why a ticket is refused. Who has signed a ticket may know all of its claims, so the
@@ -89,6 +93,8 @@ struct Claims {
     jti: Option<String>,
     action_type: Option<String>,
     score_increase: Option<Written>,
+    board: Option<String>,
+    tiebreak_increase: Option<Written>,
     exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,
@@ -122,6 +128,8 @@ impl Tickets {
             jti,
             action_type,
             score_increase,
+            board,
+            tiebreak_increase,
             exp,
             nbf,
             iat,
@@ -150,6 +158,8 @@ impl Tickets {
             action_id,
             action_type,
             score_increase: score_increase.as_ref().map(Written::whole),
+            board,
+            tiebreak_increase: tiebreak_increase.as_ref().map(Written::whole),
         })
     }
 }
@@ -232,8 +242,17 @@ mod tests {
             action_id: "a".into(),
             action_type: "quiz_solved".into(),
             score_increase: Some(Ok(10)),
+            board: None,
+            tiebreak_increase: None,
         };
         assert_eq!(check(&claims(json!({}))), Ok(ticket.clone()));
+        let on_board = Ticket {
+            board: Some("laps".into()),
+            tiebreak_increase: Some(Ok(2)),
+            ..ticket.clone()
+        };
+        let named = claims(json!({ "board": "laps", "tiebreakIncrease": 2 }));
+        assert_eq!(check(&named), Ok(on_board));
         let without_points = Ticket {
             score_increase: None,
             ..ticket

@@ -1,24 +1,28 @@
 //! The log: the only thing that changes a board.
 
-use std::{fmt, num::NonZeroU64, str::FromStr};
+use std::{fmt, num::NonZeroU64, str::FromStr, sync::Arc};
 
 use super::{
-    Announcement, Profile, Score,
+    Announcement, Profile, Score, Settings,
     uuid_text::{self, NotUuid},
 };
 
 /// Names a board. `main` is the one that plain routes and events mean.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BoardId(Box<str>);
+pub struct BoardId(Arc<str>);
 
 impl BoardId {
-    /// A board's id: 1 to 64 lower-case letters, digits, `-` or `_`; `None` for
-    /// anything else.
+    /// The longest id, in bytes.
+    pub const MAX_BYTES: usize = 63;
+
+    /// A board's id: a lower-case letter or digit, and up to 62 of those and `-`; `None`
+    /// for anything else.
     pub fn new(name: &str) -> Option<BoardId> {
-        let fits = (1..=64).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let mut bytes = name.bytes();
+        let fits = name.len() <= BoardId::MAX_BYTES
+            && bytes.next().is_some_and(is_word)
+            && bytes.all(|byte| is_word(byte) || byte == b'-');
         fits.then(|| BoardId(name.into()))
     }
 
@@ -64,6 +68,28 @@ impl FromStr for UserId {
         uuid_text::parse(text).map(UserId)
     }
 }
+
+/// A team's id: the 16 bytes of a UUID, in the order of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TeamId(pub [u8; 16]);
+
+impl fmt::Display for TeamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid_text::write(&self.0, f)
+    }
+}
+
+impl FromStr for TeamId {
+    type Err = NotUuid;
+
+    fn from_str(text: &str) -> Result<TeamId, NotUuid> {
+        uuid_text::parse(text).map(TeamId)
+    }
+}
+
+/// Names a group of people, such as a division: the same word is the same group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub Arc<str>);
 
 /// Names one life of a log. Sequence numbers can be compared only within one
 /// epoch; a client that sees another epoch starts again from a snapshot.
@@ -116,29 +142,64 @@ pub struct LogEntry {
 /// another fact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
-    /// A user was registered, or changed name or picture.
+    /// A person was registered, or changed name or picture.
     UserChanged {
         /// Whom it is about.
         user: UserId,
-        /// How the user is shown from now on.
+        /// How the person is shown from now on.
         profile: Profile,
     },
-    /// A score action was accepted.
-    Action {
-        /// Who acted.
+    /// A person is in this team and in these groups from now on, and in no other.
+    UserGrouped {
+        /// Whom it is about.
         user: UserId,
-        /// The kind of action, as the publisher names it.
-        action_type: Box<str>,
-        /// The points of the action as it was sent.
-        increase: i64,
-        /// The user's score after it, as the store decided under the board's
-        /// [`Rules`](super::Rules).
-        score: Score,
+        /// The team.
+        team: Option<TeamId>,
+        /// The groups, each named once.
+        groups: Box<[GroupId]>,
     },
-    /// A user was taken off the board. Registered again, they begin anew.
+    /// A person is taken off all boards, or is back with all points.
+    UserHidden {
+        /// Whom it is about.
+        user: UserId,
+        /// Off all boards?
+        hidden: bool,
+    },
+    /// A person is gone with all that was theirs. Registered again, they begin anew.
     UserDeleted {
         /// Whom it is about.
         user: UserId,
+    },
+    /// A team was registered, or changed name or picture.
+    TeamChanged {
+        /// Which.
+        team: TeamId,
+        /// How it is shown from now on.
+        profile: Profile,
+    },
+    /// A score action was accepted.
+    Action(Action),
+    /// A board was created, or its settings changed.
+    BoardChanged {
+        /// Which.
+        board: BoardId,
+        /// Its settings from now on.
+        settings: Arc<Settings>,
+        /// Of a board with a period that is new: when its seasons end, in order, from the
+        /// first that the log knows to the one that runs.
+        borders: Box<[Timestamp]>,
+    },
+    /// A board is gone. Boards that are derived from it went before.
+    BoardDeleted {
+        /// Which.
+        board: BoardId,
+    },
+    /// The running season of a board has ended at the time of this entry.
+    SeasonEnded {
+        /// Of which board.
+        board: BoardId,
+        /// When the season ends that begins now.
+        next: Timestamp,
     },
     /// Tokens of a user, registered or not, are void from now on.
     TokensRevoked {
@@ -149,4 +210,31 @@ pub enum Fact {
     },
     /// An organiser had something to say.
     Announced(Announcement),
+}
+
+/// A score action that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Action {
+    /// On which board, one that is not derived.
+    pub board: BoardId,
+    /// Who acted.
+    pub user: UserId,
+    /// The kind of action, as the publisher names it.
+    pub action_type: Box<str>,
+    /// The points of the action as it was sent.
+    pub increase: i64,
+    /// Its points for the second score.
+    pub tiebreak_increase: i64,
+    /// Both scores of the person on that board after it, as the store decided under its
+    /// [`Rules`](super::Rules).
+    pub scores: Scores,
+}
+
+/// A score and the second score that decides where the first is equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scores {
+    /// The score.
+    pub score: Score,
+    /// The second score: 0 on a board without.
+    pub tiebreak: Score,
 }

@@ -5,21 +5,41 @@
 //! those ways, and every node that folds the same log holds the same board.
 
 mod announcement;
-mod fold;
+mod changes;
+mod directory;
+mod final_standings;
 mod log;
 pub mod ranking;
 mod rules;
 mod score;
+mod settings;
+mod standings;
+mod state;
 mod sweep;
+mod teams;
 mod tick;
 mod uuid_text;
+mod view;
 
 pub use announcement::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity};
-pub use fold::{Applied, Board, Member, Profile, Row};
-pub use log::{BoardId, Epoch, Fact, LogEntry, Seq, Timestamp, UserId};
-pub use ranking::{Direction, Ranking, Ties};
+pub use changes::{BoardChanges, Changes, Climb, UserChange};
+pub use directory::{Competitor, Directory, Membership, Person, Profile, Team};
+pub use final_standings::{FinalRow, FinalStandings};
+pub use log::{
+    Action, BoardId, Epoch, Fact, GroupId, LogEntry, Scores, Seq, TeamId, Timestamp, UserId,
+};
+pub use ranking::{Direction, Order, Ranking, Ties};
 pub use rules::{Operator, Rules};
 pub use score::Score;
+pub use settings::{
+    Contradiction, Derivation, Every, Format, Period, Settings, Source, Style, TeamScore,
+    Visibility,
+};
+pub use standings::{
+    Applied, Board, BoardHead, Row, Season, StoredBoard, StoredMember, StoredStanding, Who,
+};
+pub use state::{Effect, Effects, Replay, State, StoredChange, StoredState, What};
 pub use sweep::{RankSweep, Watched};
-pub use tick::{Changes, Climb, Tick, UserChange};
+pub use tick::Tick;
 pub use uuid_text::NotUuid;
+pub use view::{BoardView, UserRow};

@@ -1,16 +1,14 @@
 //! What an action does to a score, and how a board is ordered.
 
-use super::{Direction, Score, Ties};
+use super::{Direction, Order, Score, Scores};
 
-/// What belongs to a board beside its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How scores come about and how they are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
-    /// Which scores rank higher.
-    pub direction: Direction,
+    /// In which order competitors stand.
+    pub order: Order,
     /// How an action changes a score.
     pub operator: Operator,
-    /// How equal scores are displayed.
-    pub ties: Ties,
     /// How many rows the visible board has, 1 or more.
     pub top: usize,
 }
@@ -18,57 +16,100 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Rules {
-            direction: Direction::default(),
+            order: Order::default(),
             operator: Operator::default(),
-            ties: Ties::default(),
             top: 10,
         }
     }
 }
 
 /// How an action's points become a score.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Operator {
-    /// Points add up; everybody starts at 0.
+    /// Points add up.
     #[default]
     Sum,
-    /// The best result counts; without a result a user is not ranked.
+    /// The best result counts.
     Best,
-    /// The latest result counts; without a result a user is not ranked.
+    /// The latest result counts.
     Latest,
+    /// Actions are counted, whatever their points are. The second score adds up.
+    Count,
 }
 
 impl Rules {
-    /// Names the part of the rules by which scores are decided. Under another
-    /// name the same actions would have led to other scores.
-    pub fn deciding(&self) -> &'static str {
-        match (self.operator, self.direction) {
-            (Operator::Sum, _) => "sum",
-            (Operator::Best, Direction::HighestFirst) => "best, highest",
-            (Operator::Best, Direction::LowestFirst) => "best, lowest",
-            (Operator::Latest, _) => "latest",
+    /// Does a competitor begin at 0? Otherwise one without a result has no score.
+    pub fn begin_at_zero(&self) -> bool {
+        matches!(self.operator, Operator::Sum | Operator::Count)
+    }
+
+    /// The scores after an action worth `points`, and `tiebreak` for the second score, of
+    /// somebody whose scores are `current`; `None` if those are no scores: the action must
+    /// be refused.
+    pub fn after(&self, current: Option<Scores>, points: i64, tiebreak: i64) -> Option<Scores> {
+        let (score, tiebreak) = self.result(current, points, tiebreak);
+        let result = Scores {
+            score: Score::new(score)?,
+            tiebreak: Score::new(tiebreak)?,
+        };
+        Some(self.chosen(current, result))
+    }
+
+    /// The same on a derived board, which can refuse nothing: instead of what is no score
+    /// it has the nearest.
+    pub fn after_within_range(
+        &self,
+        current: Option<Scores>,
+        points: i64,
+        tiebreak: i64,
+    ) -> Scores {
+        let (score, tiebreak) = self.result(current, points, tiebreak);
+        let result = Scores {
+            score: Score::nearest(score),
+            tiebreak: Score::nearest(tiebreak),
+        };
+        self.chosen(current, result)
+    }
+
+    /// What the action makes of the scores, were it to count.
+    fn result(&self, current: Option<Scores>, points: i64, tiebreak: i64) -> (i64, i64) {
+        let tiebreak = self.order.tiebreak.map_or(0, |_| tiebreak);
+        let Scores {
+            score,
+            tiebreak: second,
+        } = current.unwrap_or_default();
+        let sum = |score: Score, more| score.points().saturating_add(more);
+        match self.operator {
+            Operator::Sum => (sum(score, points), sum(second, tiebreak)),
+            Operator::Count => (sum(score, 1), sum(second, tiebreak)),
+            Operator::Best | Operator::Latest => (points, tiebreak),
         }
     }
 
-    /// The score with which a user who has just been registered is ranked.
-    pub fn initial(&self) -> Option<Score> {
-        (self.operator == Operator::Sum).then_some(Score::ZERO)
-    }
-
-    /// The score after an action worth `points` by somebody whose score is
-    /// `current`, or `None` if that is not a score: the action must be refused.
-    pub fn after(&self, current: Option<Score>, points: i64) -> Option<Score> {
-        match (self.operator, current) {
-            (Operator::Sum, current) => current.unwrap_or_default().checked_add(points),
-            (Operator::Best, Some(best)) => {
-                let new = Score::new(points)?;
-                Some(match self.direction {
-                    Direction::HighestFirst => best.max(new),
-                    Direction::LowestFirst => best.min(new),
-                })
+    fn chosen(&self, current: Option<Scores>, result: Scores) -> Scores {
+        match current {
+            Some(best)
+                if self.operator == Operator::Best && !self.order.is_better(result, best) =>
+            {
+                best
             }
-            (Operator::Best, None) | (Operator::Latest, _) => Score::new(points),
+            _ => result,
         }
+    }
+}
+
+impl Order {
+    /// Does the one rank higher than the other, whoever reached them first?
+    pub fn is_better(&self, one: Scores, other: Scores) -> bool {
+        let key = |direction, score: Score| match direction {
+            Direction::HighestFirst => -score.points(),
+            Direction::LowestFirst => score.points(),
+        };
+        let keys = |it: Scores| {
+            let tiebreak = self.tiebreak.map(|direction| key(direction, it.tiebreak));
+            (key(self.direction, it.score), tiebreak)
+        };
+        keys(one) < keys(other)
     }
 }
 
@@ -76,40 +117,74 @@ impl Rules {
 mod tests {
     use super::*;
 
-    fn score(points: i64) -> Option<Score> {
-        Score::new(points)
+    fn rules(operator: Operator, direction: Direction, tiebreak: Option<Direction>) -> Rules {
+        Rules {
+            order: Order {
+                direction,
+                tiebreak,
+                ..Order::default()
+            },
+            operator,
+            ..Rules::default()
+        }
+    }
+
+    fn scores(score: i64, tiebreak: i64) -> Option<Scores> {
+        Some(Scores {
+            score: Score::new(score)?,
+            tiebreak: Score::new(tiebreak)?,
+        })
     }
 
     #[test]
     fn sums_refuse_to_leave_the_range() {
-        let rules = Rules::default();
-        assert_eq!(rules.after(score(5), 7), score(12));
-        assert_eq!(rules.after(score(5), -7), score(-2));
-        assert_eq!(rules.after(Some(Score::MAX), 1), None);
-        assert_eq!(rules.after(Some(Score::MIN), -1), None);
+        let rules = rules(Operator::Sum, Direction::HighestFirst, None);
+        assert_eq!(rules.after(scores(5, 0), 7, 9), scores(12, 0));
+        assert_eq!(rules.after(scores(5, 0), -7, 0), scores(-2, 0));
+        assert_eq!(rules.after(None, 3, 0), scores(3, 0));
+        let most = Score::MAX.points();
+        assert_eq!(rules.after(scores(most, 0), 1, 0), None);
+        assert_eq!(rules.after(scores(-most, 0), -1, 0), None);
+    }
+
+    #[test]
+    fn counts_take_no_notice_of_points() {
+        let rules = rules(
+            Operator::Count,
+            Direction::HighestFirst,
+            Some(Direction::LowestFirst),
+        );
+        assert_eq!(rules.after(None, 500, 20), scores(1, 20));
+        assert_eq!(rules.after(scores(1, 20), -3, 5), scores(2, 25));
+        assert_eq!(rules.after(scores(1, 20), 0, i64::MAX), None);
     }
 
     #[test]
     fn the_best_result_is_that_of_the_direction() {
-        let mut rules = Rules {
-            operator: Operator::Best,
-            ..Rules::default()
-        };
-        assert_eq!(rules.initial(), None);
-        assert_eq!(rules.after(None, 61), score(61));
-        assert_eq!(rules.after(score(61), 59), score(61));
-        rules.direction = Direction::LowestFirst;
-        assert_eq!(rules.after(score(61), 59), score(59));
-        assert_eq!(rules.after(score(59), 61), score(59));
+        let highest = rules(Operator::Best, Direction::HighestFirst, None);
+        assert_eq!(highest.after(None, 61, 0), scores(61, 0));
+        assert_eq!(highest.after(scores(61, 0), 59, 0), scores(61, 0));
+        let lowest = rules(Operator::Best, Direction::LowestFirst, None);
+        assert_eq!(lowest.after(scores(61, 0), 59, 0), scores(59, 0));
+        assert_eq!(lowest.after(scores(59, 0), 61, 0), scores(59, 0));
+    }
+
+    #[test]
+    fn of_equal_results_the_second_score_tells_the_better() {
+        let rules = rules(
+            Operator::Best,
+            Direction::HighestFirst,
+            Some(Direction::LowestFirst),
+        );
+        assert_eq!(rules.after(scores(5, 90), 5, 70), scores(5, 70));
+        assert_eq!(rules.after(scores(5, 70), 5, 90), scores(5, 70));
+        assert_eq!(rules.after(scores(5, 70), 6, 900), scores(6, 900));
     }
 
     #[test]
     fn the_latest_result_replaces_the_one_before() {
-        let rules = Rules {
-            operator: Operator::Latest,
-            ..Rules::default()
-        };
-        assert_eq!(rules.after(score(100), 3), score(3));
-        assert_eq!(rules.after(None, i64::MAX), None);
+        let rules = rules(Operator::Latest, Direction::HighestFirst, None);
+        assert_eq!(rules.after(scores(100, 0), 3, 0), scores(3, 0));
+        assert_eq!(rules.after(None, i64::MAX, 0), None);
     }
 }

@@ -22,6 +22,17 @@ impl Score {
         }
     }
 
+    /// The score that is nearest to this many points.
+    pub const fn nearest(points: i64) -> Score {
+        if points > Score::MAX.0 {
+            Score::MAX
+        } else if points < Score::MIN.0 {
+            Score::MIN
+        } else {
+            Score(points)
+        }
+    }
+
     /// The points.
     pub const fn points(self) -> i64 {
         self.0

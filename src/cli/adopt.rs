@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{CliError, ConfigFile, runtime};
 use crate::{
-    board::{BoardId, Rules},
+    board::Settings,
     store::{StoreUrl, redis, sqlite},
 };
 
@@ -26,21 +26,16 @@ pub(super) struct Adopt {
 impl Adopt {
     pub(super) fn run(self) -> Result<(), CliError> {
         let tables = self.config.load()?.tables;
-        let (board, rules) = (tables.board_id(), tables.rules());
+        let main = tables.main();
         let runtime = runtime()?;
         match &tables.store.url {
-            StoreUrl::Redis(servers) => runtime.block_on(self.adopt_redis(servers, &board, rules)),
+            StoreUrl::Redis(servers) => runtime.block_on(self.adopt_redis(servers, &main)),
             StoreUrl::Sqlite(path) => self.adopt_file(path),
         }
     }
 
-    async fn adopt_redis(
-        &self,
-        servers: &redis::Servers,
-        board: &BoardId,
-        rules: Rules,
-    ) -> Result<(), CliError> {
-        let survey = redis::Survey::take(servers, board, rules).await?;
+    async fn adopt_redis(&self, servers: &redis::Servers, main: &Settings) -> Result<(), CliError> {
+        let survey = redis::Survey::take(servers, main).await?;
         println!("{survey}");
         self.confirm()?;
         survey.adopt().await?;

@@ -54,8 +54,7 @@ impl Migrate {
         let migration = Migration {
             from: place(self.from),
             to,
-            board: tables.board_id(),
-            rules: tables.rules(),
+            main: tables.main(),
             replace: self.replace,
         };
         let mut next = Instant::now();
@@ -76,7 +75,7 @@ impl Migrate {
 fn say(progress: Progress) {
     match progress {
         Progress::Loaded { users, seq } => {
-            eprintln!("loaded {users} ranked users at seq {seq}");
+            eprintln!("loaded {users} users at entry {seq}");
         }
         Progress::Moved(records) => eprintln!("moved {records} records"),
         Progress::Checked(records) => eprintln!("checked {records} records"),
@@ -85,9 +84,10 @@ fn say(progress: Progress) {
 
 fn conclude(migration: &Migration, summary: Summary) {
     let Migration { from, to, .. } = migration;
-    println!("The board is in {to}, and was read back from there:");
+    println!("All boards are in {to}, and were read back from there:");
     for (what, Count { moved, left_out }) in [
         ("users", summary.users),
+        ("boards, teams and standings", summary.boards),
         ("entries of the log", summary.entries),
         ("points of histories", summary.points),
         ("ids of actions", summary.actions),

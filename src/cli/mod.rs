@@ -197,8 +197,14 @@ fn check_config(file: &ConfigFile) -> Result<(), CliError> {
     }
     let runtime = runtime()?;
     let tables = &config.tables;
-    for risk in runtime.block_on(store::risks(&tables.store.url, &tables.board_id())) {
+    for risk in runtime.block_on(store::risks(&tables.store.url)) {
         println!("Beware: {risk}.");
+    }
+    // What cannot be read, a start will say.
+    if let Ok(Some(main)) = runtime.block_on(store::main_settings(&tables.store.url))
+        && let Some(overruled) = config.main.overruled_by(&main)
+    {
+        println!("Beware: {overruled}.");
     }
     println!("The configuration is good.");
     Ok(())

@@ -23,7 +23,7 @@ impl Reset {
         let servers = redis_servers(&tables.store.url)?;
         let runtime = runtime()?;
         runtime.block_on(async {
-            let reset = redis::Reset::plan(servers, &tables.board_id(), tables.rules()).await?;
+            let reset = redis::Reset::plan(servers, &tables.main()).await?;
             println!("{reset}");
             if !self.yes {
                 return Err(CliError::Unconfirmed);

@@ -9,10 +9,11 @@ use tracing_subscriber::EnvFilter;
 use super::{CliError, ConfigFile};
 use crate::{
     auth::{Role, Tokens},
+    board::BoardId,
     clock,
     config::{Config, StoreTable},
     demo::Demo,
-    live::LiveBoard,
+    live::Live,
     serve::{Server, wait_for_store},
     store::{self, StoreUrl},
     vital::Vitals,
@@ -78,7 +79,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
         &config.tables.auth,
     );
     let tables = &config.tables;
-    let (url, board, rules) = (&tables.store.url, tables.board_id(), tables.rules());
+    let (url, main) = (&tables.store.url, tables.main());
     let address = config.leptos.site_addr;
     let listener = TcpListener::bind(address).await;
     let listener = listener.and_then(TcpListener::into_std);
@@ -86,8 +87,8 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
     let place = url.to_string();
     let (limits, base) = (&tables.limits, &tables.http.base_path);
     let opened = wait_for_store(&listener, limits, base, &place, async || {
-        let opened = store::open(url, &board, rules).await?;
-        for risk in store::risks(url, &board).await {
+        let opened = store::open(url, &main).await?;
+        for risk in store::risks(url).await {
             tracing::warn!("{risk}");
         }
         Ok(opened)
@@ -97,12 +98,18 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
     };
     tracing::info!(
         store = ?tables.store.url,
-        users = opened.board.len(),
-        seq = opened.board.seq(),
-        "the board is loaded"
+        users = opened.state.directory().len(),
+        boards = opened.state.boards().count(),
+        entry = opened.state.seq(),
+        "all boards are loaded"
     );
+    let on_log = opened.state.board(&BoardId::default());
+    let on_log = on_log.map(|main| main.settings());
+    if let Some(overruled) = on_log.and_then(|it| config.main.overruled_by(it)) {
+        tracing::warn!("{overruled}");
+    }
     let pulse = vitals.watch("the store's writer", store::LONGEST_WRITE);
-    let live = LiveBoard::start(opened, ready.watched_by(pulse), &tables.limits)?;
+    let live = Live::start(opened, ready.watched_by(pulse), &tables.limits)?;
     // The clock that all nodes share, unless it lags behind: a token is compared with
     // revocations, which are timed by it.
     let tokens = {
@@ -122,7 +129,7 @@ async fn serve(config: Config, demo: bool, vitals: &Vitals) -> Result<(), CliErr
         page.trim_end_matches('/')
     ));
     if demo {
-        let demo = Demo::start(live).await?;
+        let demo = Demo::start(live, tables.limits.boards).await?;
         let token = |user, role| {
             let token = tokens.issue(user, role, DEMO_TOKENS);
             token.map_err(|_| CliError::Sign)

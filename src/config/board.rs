@@ -21,7 +21,7 @@ pub struct BoardTable {
     /// `highest` or `lowest` first.
     #[serde(with = "DirectionText")]
     pub direction: Direction,
-    /// `sum`, `best` or `latest`.
+    /// `sum`, `best`, `latest` or `count`.
     #[serde(with = "OperatorText")]
     pub operator: Operator,
     /// When it starts, if that is announced.
@@ -55,6 +55,7 @@ enum OperatorText {
     Sum,
     Best,
     Latest,
+    Count,
 }
 
 #[derive(Deserialize)]

@@ -46,6 +46,8 @@ pub struct LimitsTable {
     pub bytes_per_second_per_ip: NonZeroU32,
     /// Bytes of all sessions.
     pub bytes_per_second_in_all: NonZeroU32,
+    /// Boards of the server.
+    pub boards: NonZeroUsize,
     /// Searches that are computed at once.
     pub concurrent_searches: NonZeroUsize,
     /// Histories that are read at once.
@@ -71,6 +73,7 @@ impl Default for LimitsTable {
             bytes_per_second: const { NonZeroU32::new(64 * 1024).unwrap() },
             bytes_per_second_per_ip: const { NonZeroU32::new(1024 * 1024).unwrap() },
             bytes_per_second_in_all: const { NonZeroU32::new(32 * 1024 * 1024).unwrap() },
+            boards: const { NonZeroUsize::new(1000).unwrap() },
             concurrent_searches: const { NonZeroUsize::new(2).unwrap() },
             concurrent_histories: const { NonZeroUsize::new(2).unwrap() },
             concurrent_renders: 0,

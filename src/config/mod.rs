@@ -15,6 +15,7 @@ mod board;
 mod error;
 mod http;
 mod limits;
+mod main_board;
 mod secrets;
 mod shutdown;
 mod socket;
@@ -29,7 +30,7 @@ use leptos_config::LeptosOptions;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    board::{BoardId, Rules},
+    board::{Order, Rules, Settings},
     store::StoreUrl,
 };
 pub use achievements::{AchievementsTable, Recipients};
@@ -39,6 +40,7 @@ pub use board::{BoardTable, RankingTable};
 pub use error::ConfigError;
 pub use http::HttpTable;
 pub use limits::LimitsTable;
+pub use main_board::{MainBoard, Overruled};
 pub use secrets::{Secret, Secrets};
 pub use shutdown::ShutdownTable;
 pub use socket::SocketTable;
@@ -61,6 +63,8 @@ pub struct Config {
     pub tables: Tables,
     /// The keys that sign tokens and tickets.
     pub secrets: Secrets,
+    /// What `main` is when the log begins.
+    pub main: MainBoard,
     /// Warnings for the log, about what is probably a mistake.
     pub warnings: Vec<String>,
 }
@@ -138,13 +142,15 @@ impl Config {
         for (key, list) in lists {
             tables = tables.set_override(key, list)?;
         }
-        let mut tables: Tables = tables.build()?.try_deserialize()?;
+        let set = tables.build()?;
+        let mut tables: Tables = set.clone().try_deserialize()?;
         tables.store.complete()?;
         tables.http.complete()?;
         let secrets = Secrets::read()?;
         tables.validate()?;
         Ok(Config {
             leptos,
+            main: MainBoard::new(tables.main(), |key| set.get::<config::Value>(key).is_ok()),
             tables,
             secrets,
             warnings,
@@ -153,19 +159,24 @@ impl Config {
 }
 
 impl Tables {
-    /// The rules of the board.
-    pub fn rules(&self) -> Rules {
-        Rules {
-            direction: self.board.direction,
-            operator: self.board.operator,
-            ties: self.ranking.ties,
-            top: self.board.top.get(),
+    /// What `main` is when the log begins.
+    pub fn main(&self) -> Settings {
+        Settings {
+            title: self.board.title.as_str().into(),
+            ..Settings::main(self.rules())
         }
     }
 
-    /// The board that plain events and routes mean.
-    pub fn board_id(&self) -> BoardId {
-        BoardId::default()
+    fn rules(&self) -> Rules {
+        Rules {
+            order: Order {
+                direction: self.board.direction,
+                tiebreak: None,
+                ties: self.ranking.ties,
+            },
+            operator: self.board.operator,
+            top: self.board.top.get(),
+        }
     }
 
     /// Checks that a store counts each ticket once.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::Tokens,
-    live::LiveBoard,
+    live::Live,
     metrics::Metrics,
     vital::{self, Pulse},
 };
@@ -43,7 +43,7 @@ impl From<Event<AckSender>> for Request {
 pub(super) struct Actor {
     state: HubState<AckSender>,
     outbox: Outbox,
-    live: LiveBoard,
+    live: Live,
     /// The clock that tokens are checked by.
     tokens: Arc<Tokens>,
     metrics: Metrics,
@@ -53,7 +53,7 @@ impl Actor {
     pub(super) fn new(
         state: HubState<AckSender>,
         outbox: Outbox,
-        live: LiveBoard,
+        live: Live,
         tokens: Arc<Tokens>,
     ) -> Actor {
         let metrics = live.metrics().clone();
@@ -84,8 +84,8 @@ impl Actor {
                     None => return pulse.retire(),
                 },
                 _ = beats.tick() => {}
-                () = live.changed(), if !self.state.has_board_changed() => {
-                    self.handle(Event::BoardChanged).await;
+                () = live.changed(), if !self.state.has_log_grown() => {
+                    self.handle(Event::LogGrew).await;
                 }
                 timer = expiry(timer) => self.handle(Event::Expired(timer)).await,
             }

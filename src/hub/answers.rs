@@ -1,6 +1,6 @@
 //! How a client's event is answered: acknowledgements and the events `pong` and `error`.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,9 +15,10 @@ use tokio::time::Instant;
 use super::{
     message::{Payload, ack_size, encode},
     session::Session,
+    state::MOST_BOARDS,
 };
 use crate::{
-    board::{Epoch, Timestamp},
+    board::{BoardId, Epoch, Timestamp},
     wire,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 pub(super) struct Answer<A> {
     /// What it is acknowledged with, if its client asked for that.
     pub(super) ack: Option<A>,
+    /// The board that the event was about.
+    pub(super) board: BoardId,
     pub(super) outcome: Result<Reply, EventError>,
 }
 
@@ -54,38 +57,55 @@ impl<A: Adapter> FromMessageParts<A> for Acknowledgement<A> {
 }
 
 /// What is wrong with an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EventError {
     Malformed,
     Forbidden,
     TooMany,
+    TooManyBoards,
     InvalidToken,
+    /// The board is not there, or is not for this user to see.
+    UnknownBoard(BoardId),
 }
 
 impl EventError {
-    fn code(self) -> &'static str {
+    fn code(&self) -> &'static str {
         match self {
             EventError::Malformed => "invalid_message",
             EventError::Forbidden => "forbidden",
             EventError::TooMany => "rate_limited",
+            EventError::TooManyBoards => "too_many_boards",
             EventError::InvalidToken => "invalid_token",
+            EventError::UnknownBoard(_) => "UNKNOWN_BOARD",
         }
     }
 
-    fn message(self) -> &'static str {
+    fn message(&self) -> Cow<'static, str> {
         match self {
-            EventError::Malformed => "Invalid message format",
-            EventError::Forbidden => "Forbidden",
-            EventError::TooMany => "Rate limit exceeded",
-            EventError::InvalidToken => "Authentication failed",
+            EventError::Malformed => "Invalid message format".into(),
+            EventError::Forbidden => "Forbidden".into(),
+            EventError::TooMany => "Rate limit exceeded".into(),
+            EventError::TooManyBoards => {
+                format!("A socket may watch {MOST_BOARDS} boards at once").into()
+            }
+            EventError::InvalidToken => "Authentication failed".into(),
+            EventError::UnknownBoard(board) => format!("There is no board {board}").into(),
         }
     }
 }
 
 /// The data of an event that has a message for its user and nothing else.
 #[derive(Serialize)]
-pub(super) struct ErrorMessage {
-    pub(super) message: &'static str,
+pub(super) struct ErrorMessage<'a> {
+    pub(super) message: &'a str,
+}
+
+/// The same where a client may have done nothing wrong: a board that it watches is gone.
+#[derive(Serialize)]
+struct BoardError<'a> {
+    message: &'a str,
+    code: &'static str,
+    board: &'a str,
 }
 
 /// The acknowledgement of an event that succeeded.
@@ -94,21 +114,24 @@ struct Done {
     ok: bool,
     epoch: String,
     seq: u64,
+    /// Which board `seq` counts on, if it is not `main`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    board: Option<String>,
     /// The server's time, so that clients can tell how old a fact is.
     time: String,
 }
 
 /// The acknowledgement of an event that failed.
 #[derive(Serialize)]
-struct Failed {
+struct Failed<'a> {
     ok: bool,
-    error: AckError,
+    error: AckError<'a>,
 }
 
 #[derive(Serialize)]
-struct AckError {
+struct AckError<'a> {
     code: &'static str,
-    message: &'static str,
+    message: &'a str,
 }
 
 /// An answer as it is sent: an event, and then the acknowledgement.
@@ -119,19 +142,39 @@ pub(super) struct EncodedAnswer<A> {
 
 impl EventError {
     /// Encodes it as the answer to an event.
-    pub(super) fn encode<A>(self, ack: Option<A>) -> EncodedAnswer<A> {
-        let (code, message) = (self.code(), self.message());
+    pub(super) fn encode<A>(&self, ack: Option<A>) -> EncodedAnswer<A> {
+        let (code, message) = (self.code(), &*self.message());
         let failed = Failed {
             ok: false,
             error: AckError { code, message },
         };
-        let event = Payload::new("error", &ErrorMessage { message });
+        let event = match self {
+            EventError::UnknownBoard(board) => {
+                let board = board.as_str();
+                let error = BoardError {
+                    message,
+                    code,
+                    board,
+                };
+                Payload::new("error", &error)
+            }
+            _ => Payload::new("error", &ErrorMessage { message }),
+        };
         EncodedAnswer::new(event, ack, &failed)
     }
 }
 
 impl<A> Answer<A> {
-    /// Encodes it, as of this entry of the log and this time.
+    /// What a client is sent that has asked nothing: it watches this board no longer.
+    pub(super) fn ended(board: &BoardId) -> Answer<A> {
+        Answer {
+            ack: None,
+            board: board.clone(),
+            outcome: Err(EventError::UnknownBoard(board.clone())),
+        }
+    }
+
+    /// Encodes it, as of this epoch and `seq` of its board and this time.
     pub(super) fn encode(self, (epoch, seq): (Epoch, u64), time: Timestamp) -> EncodedAnswer<A> {
         let event = match self.outcome {
             Ok(Reply::Done) => None,
@@ -142,6 +185,7 @@ impl<A> Answer<A> {
             ok: true,
             epoch: epoch.to_string(),
             seq,
+            board: wire::board(&self.board),
             time: wire::timestamp(time),
         };
         EncodedAnswer::new(event, self.ack, &done)

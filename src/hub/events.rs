@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::view::{Mode, View};
 use crate::{
     auth::Identity,
-    board::{Epoch, UserId},
+    board::{BoardId, Epoch, UserId},
     whole,
 };
 use app::wire::{
@@ -48,8 +48,8 @@ impl<'de> Deserialize<'de> for Args {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClientEvent {
     SubscribeScoreboard(Subscribe),
-    UnsubscribeScoreboard,
-    SubscribeUserScore(UserId),
+    UnsubscribeScoreboard(BoardId),
+    SubscribeUserScore(UserId, BoardId),
     /// What a later token says; `None` if it is not valid. Tokens are long, so they are
     /// verified before the event waits for the actor.
     RefreshToken(Option<Identity>),
@@ -61,6 +61,7 @@ pub(super) enum ClientEvent {
 /// Which rows a client subscribes to, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subscribe {
+    pub(super) board: BoardId,
     pub(super) view: View,
     pub(super) mode: Mode,
     /// The epoch and `seq` of the rows that the client has.
@@ -71,16 +72,19 @@ pub(super) struct Subscribe {
 
 impl Subscribe {
     /// Of a client that sends no fields.
-    const PLAIN: Subscribe = Subscribe {
-        view: View::Top,
-        mode: Mode::Full,
-        known: None,
-        heartbeat: false,
-    };
+    pub(super) fn plain() -> Subscribe {
+        Subscribe {
+            board: BoardId::default(),
+            view: View::Top,
+            mode: Mode::Full,
+            known: None,
+            heartbeat: false,
+        }
+    }
 
     /// Reads the fields that a client sends; one that is `null` counts as absent.
     fn read(fields: &Map<String, Value>) -> Option<Subscribe> {
-        let mut wanted = Subscribe::PLAIN;
+        let mut wanted = Subscribe::plain();
         let (mut epoch, mut seq) = (None, None);
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
             match name.as_str() {
@@ -91,6 +95,7 @@ impl Subscribe {
                         _ => return None,
                     }
                 }
+                "board" => wanted.board = read_board(value)?,
                 "page" => wanted.view = View::Page(whole::natural(value)?),
                 "epoch" => epoch = Some(value.as_str()?),
                 "seq" => seq = Some(whole::natural(value)?),
@@ -105,6 +110,37 @@ impl Subscribe {
             _ => return None,
         };
         Some(wanted)
+    }
+}
+
+/// Reads the id of a board, which need not be there.
+fn read_board(value: &Value) -> Option<BoardId> {
+    BoardId::new(value.as_str()?)
+}
+
+/// Reads the fields that name a board and nothing else; without one they mean `main`.
+fn read_board_field(fields: &Map<String, Value>) -> Option<BoardId> {
+    let mut board = BoardId::default();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+        match name.as_str() {
+            "board" => board = read_board(value)?,
+            _ => return None,
+        }
+    }
+    Some(board)
+}
+
+/// Reads whose score on which board a client asks for.
+fn read_user_score(args: &[Value]) -> Option<(UserId, BoardId)> {
+    match args {
+        [Value::String(id)] => Some((UserId::parse(id)?, BoardId::default())),
+        [Value::Object(fields)] => {
+            let mut fields = fields.clone();
+            let user = fields.remove("userId")?;
+            let user = UserId::parse(user.as_str()?)?;
+            Some((user, read_board_field(&fields)?))
+        }
+        _ => None,
     }
 }
 
@@ -128,7 +164,7 @@ impl ClientEvent {
             _ => false,
         };
         match name {
-            SUBSCRIBE_SCOREBOARD if nothing => ClientEvent::SubscribeScoreboard(Subscribe::PLAIN),
+            SUBSCRIBE_SCOREBOARD if nothing => ClientEvent::SubscribeScoreboard(Subscribe::plain()),
             SUBSCRIBE_SCOREBOARD => {
                 let wanted = match args {
                     [Value::Object(fields)] => Subscribe::read(fields),
@@ -136,18 +172,20 @@ impl ClientEvent {
                 };
                 wanted.map_or(ClientEvent::Malformed, ClientEvent::SubscribeScoreboard)
             }
-            UNSUBSCRIBE_SCOREBOARD if nothing => ClientEvent::UnsubscribeScoreboard,
-            "ping" if nothing => ClientEvent::Ping,
-            SUBSCRIBE_USER_SCORE => {
-                let id = match args {
-                    [Value::String(id)] => UserId::parse(id),
-                    [Value::Object(fields)] if fields.len() == 1 => {
-                        let id = fields.get("userId").and_then(Value::as_str);
-                        id.and_then(UserId::parse)
-                    }
+            UNSUBSCRIBE_SCOREBOARD => {
+                let board = match args {
+                    _ if nothing => Some(BoardId::default()),
+                    [Value::Object(fields)] => read_board_field(fields),
                     _ => None,
                 };
-                id.map_or(ClientEvent::Malformed, ClientEvent::SubscribeUserScore)
+                board.map_or(ClientEvent::Malformed, ClientEvent::UnsubscribeScoreboard)
+            }
+            "ping" if nothing => ClientEvent::Ping,
+            SUBSCRIBE_USER_SCORE => {
+                let wanted = read_user_score(args);
+                wanted.map_or(ClientEvent::Malformed, |(user, board)| {
+                    ClientEvent::SubscribeUserScore(user, board)
+                })
             }
             REFRESH_TOKEN => match args {
                 [Value::Object(fields)] if fields.len() == 1 => {
@@ -191,9 +229,12 @@ mod tests {
         for (name, event) in [
             (
                 "subscribe_scoreboard",
-                ClientEvent::SubscribeScoreboard(Subscribe::PLAIN),
+                ClientEvent::SubscribeScoreboard(Subscribe::plain()),
             ),
-            ("unsubscribe_scoreboard", ClientEvent::UnsubscribeScoreboard),
+            (
+                "unsubscribe_scoreboard",
+                ClientEvent::UnsubscribeScoreboard(BoardId::default()),
+            ),
             ("ping", ClientEvent::Ping),
         ] {
             for args in [vec![], vec![json!(null)], vec![json!({})]] {
@@ -213,7 +254,8 @@ mod tests {
     #[test]
     fn a_subscription_names_its_rows_and_its_mode() {
         let subscribe = |fields| read("subscribe_scoreboard", &[fields]);
-        let plain = Subscribe::PLAIN;
+        let plain = Subscribe::plain();
+        let weekly = BoardId::new("weekly-2").expect("an id");
         let epoch = Epoch(0x2a).to_string();
         let known = Some((Epoch(0x2a), 7));
         for (fields, wanted) in [
@@ -259,8 +301,9 @@ mod tests {
             ),
             (json!({ "heartbeat": false }), plain),
             (
-                json!({ "mode": "delta", "epoch": epoch, "seq": 7, "page": 0 }),
+                json!({ "board": "weekly-2", "mode": "delta", "epoch": epoch, "seq": 7, "page": 0 }),
                 Subscribe {
+                    board: weekly,
                     view: View::Page(0),
                     mode: Mode::Delta,
                     known,
@@ -283,6 +326,11 @@ mod tests {
             json!({ "mode": "delta", "epoch": epoch, "seq": -7 }),
             json!({ "mode": "delta", "epoch": 1, "seq": 7 }),
             json!({ "epoch": epoch, "seq": 7 }),
+            json!({ "board": "Weekly" }),
+            json!({ "board": "" }),
+            json!({ "board": "a:b" }),
+            json!({ "board": "a".repeat(64) }),
+            json!({ "board": ["main"] }),
             json!({ "top": 100 }),
             json!({ "heartbeat": 5 }),
             json!({ "heartbeat": "true" }),
@@ -301,8 +349,13 @@ mod tests {
         let user = UserId::parse(id).expect("a UUID");
         for args in [vec![json!(id)], vec![json!({ "userId": id })]] {
             let event = read("subscribe_user_score", &args);
-            assert_eq!(event, ClientEvent::SubscribeUserScore(user));
+            let expected = ClientEvent::SubscribeUserScore(user, BoardId::default());
+            assert_eq!(event, expected);
         }
+        let weekly = BoardId::new("weekly").expect("an id");
+        let args = [json!({ "userId": id, "board": "weekly" })];
+        let event = read("subscribe_user_score", &args);
+        assert_eq!(event, ClientEvent::SubscribeUserScore(user, weekly));
         for args in [
             vec![],
             vec![json!("test-user-123")],
@@ -310,9 +363,31 @@ mod tests {
             vec![json!([id])],
             vec![json!({ "userId": 7 })],
             vec![json!({ "userId": id, "more": true })],
+            vec![json!({ "userId": id, "board": "A" })],
+            vec![json!({ "board": "a" })],
             vec![json!(id), json!(id)],
         ] {
             let event = read("subscribe_user_score", &args);
+            assert_eq!(event, ClientEvent::Malformed, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn leaving_a_board_names_it_and_nothing_else() {
+        let weekly = BoardId::new("weekly").expect("an id");
+        for (fields, board) in [
+            (json!({ "board": "weekly" }), weekly),
+            (json!({ "board": null }), BoardId::default()),
+        ] {
+            let event = read("unsubscribe_scoreboard", &[fields]);
+            assert_eq!(event, ClientEvent::UnsubscribeScoreboard(board));
+        }
+        for args in [
+            vec![json!("weekly")],
+            vec![json!({ "board": 7 })],
+            vec![json!({ "board": "weekly", "page": 1 })],
+        ] {
+            let event = read("unsubscribe_scoreboard", &args);
             assert_eq!(event, ClientEvent::Malformed, "{args:?}");
         }
     }

@@ -25,13 +25,13 @@ use super::{
 use crate::{
     auth::Tokens,
     limits::{Limits, Reason},
-    live::LiveBoard,
+    live::Live,
 };
 
 /// What handlers need. Clones are the same.
 #[derive(Clone)]
 pub(super) struct Handlers {
-    pub(super) live: LiveBoard,
+    pub(super) live: Live,
     pub(super) tokens: Arc<Tokens>,
     pub(super) limits: Arc<Limits>,
     pub(super) send_queue: SendQueue,

@@ -32,7 +32,7 @@ pub(super) enum Message<A> {
 }
 
 /// Whom an event is sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recipient {
     Socket(Sid),
     Room(Room),

@@ -10,6 +10,8 @@ mod events;
 mod excess;
 mod handlers;
 mod handshake;
+#[cfg(test)]
+mod many_boards;
 mod message;
 mod outbox;
 mod queue;
@@ -35,7 +37,7 @@ use crate::{
     board::{Announcement, AnnouncementId},
     config::{AchievementsTable, SocketTable},
     limits::Limits,
-    live::LiveBoard,
+    live::Live,
     vital::Pulse,
 };
 use actor::{Actor, Request};
@@ -94,7 +96,7 @@ impl Hub {
     /// Starts a hub, whose actor has this pulse, and returns the layer by which a router
     /// serves it.
     pub fn start(
-        live: LiveBoard,
+        live: Live,
         tokens: Arc<Tokens>,
         limits: Arc<Limits>,
         table: &SocketTable,

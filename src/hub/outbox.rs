@@ -124,5 +124,5 @@ pub(super) fn acknowledge(ack: AckSender, data: &RawValue) {
 }
 
 fn names(rooms: Vec<Room>) -> Vec<String> {
-    rooms.into_iter().map(Room::name).collect()
+    rooms.iter().map(Room::name).collect()
 }

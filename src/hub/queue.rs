@@ -9,8 +9,8 @@ use socketioxide::socket::Sid;
 
 use crate::limits::{Permit, Permits};
 
-/// Requests that may wait for the actor. None of them holds what a client wrote: they
-/// have one size.
+/// Requests that may wait for the actor. None of them holds more of what a client wrote
+/// than the id of a board, which is short.
 pub(super) const QUEUE: usize = 16 * 1024;
 
 /// Events of one socket that may wait, where its user may not send more at once.

@@ -1,5 +1,5 @@
-//! What clients of a hub receive when the log is replaced. They speak Socket.IO with it by
-//! polling, within this process.
+//! What clients of a hub receive of several boards, and when the log is replaced. They speak
+//! Socket.IO with it by polling, within this process.
 
 use std::{collections::VecDeque, num::NonZeroU32};
 
@@ -19,10 +19,10 @@ use tower::ServiceExt;
 use super::{message::Payload, *};
 use crate::{
     auth::Role,
-    board::{Epoch, UserId},
+    board::{BoardId, Epoch, Fact, UserId},
     config::{AuthTable, LimitsTable, Secret},
     limits::{Admission, Reason, Traffic},
-    live::testing::{acted, live, log, user},
+    live::testing::{acted, action, board, entry, live, log, main, user},
     metrics::Metrics,
     store::Fold,
     wire,
@@ -44,11 +44,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(live: LiveBoard) -> Running {
+    fn start(live: Live) -> Running {
         Running::within(live, &LimitsTable::default())
     }
 
-    fn within(live: LiveBoard, table: &LimitsTable) -> Running {
+    fn within(live: Live, table: &LimitsTable) -> Running {
         let secret = |text: &str| Secret(text.into());
         let tokens = Tokens::new(&secret("one"), &secret("other"), &AuthTable::default());
         let tokens = Arc::new(tokens);
@@ -264,6 +264,145 @@ async fn connected_clients_are_resynchronised_with_another_log() {
     );
 }
 
+/// What a client that knows nothing of boards is sent does not depend on others.
+#[tokio::test]
+async fn frames_of_main_are_what_they_were_whatever_other_boards_there_are() {
+    let mut sent = Vec::new();
+    for others in [0, 2] {
+        let mut opened = log(1, 3, &[1, 2]);
+        opened.announcements.clear();
+        for n in 0..others {
+            opened.state.put_board(board(&format!("b{n}")));
+        }
+        let (live, mut folder) = live(opened);
+        let running = Running::start(live);
+        let events = [
+            json!([SUBSCRIBE_SCOREBOARD]),
+            json!([SUBSCRIBE_USER_SCORE, user(2).to_string()]),
+        ];
+        let mut client = running.client(user(2), Role::Player, &events).await;
+        let mut packets = Vec::new();
+        while packets.len() < 2 {
+            packets.push(client.packet().await);
+        }
+        folder.fold(&[acted(4, 2)]);
+        while packets.len() < 5 {
+            let packet = client.packet().await;
+            if packet.starts_with("42") && !packet.contains(SYSTEM_NOTIFICATION) {
+                packets.push(packet);
+            }
+        }
+        sent.push(packets);
+    }
+    let row = |n: u8, score: i64, rank: u64| {
+        let id = user(n);
+        format!(r#"{{"userId":"{id}","username":"P{n}","score":{score},"rank":{rank}}}"#)
+    };
+    let refresh = |rows: String, time: u64, seq: u64| {
+        format!(
+            r#"42["leaderboard_refresh",{{"topScores":[{rows}],"totalUsers":2,"lastUpdated":"1970-01-01T00:00:00.00{time}Z","epoch":"0000000000000001","seq":{seq}}}]"#
+        )
+    };
+    let before = [row(1, 5, 1), row(2, 0, 2)].join(",");
+    let after = [row(1, 5, 1), row(2, 5, 2)].join(",");
+    let own = |score: i64, kind: &str, increase: i64, merged: u64, seq: u64| {
+        let id = user(2);
+        format!(
+            r#"42["user_score_update",{{"userId":"{id}","score":{score},"rank":2,"actionType":"{kind}","scoreIncrease":{increase},"timestamp":"1970-01-01T00:00:00.00{seq}Z","merged":{merged},"epoch":"0000000000000001","seq":{seq}}}]"#
+        )
+    };
+    let id = user(2);
+    let update = format!(
+        r#"42["scoreboard_update",{{"type":"SCORE_UPDATE","userId":"{id}","newScore":5,"newRank":2,"oldRank":2,"timestamp":"1970-01-01T00:00:00.004Z","epoch":"0000000000000001","seq":4}}]"#
+    );
+    let expected = [
+        refresh(before, 3, 3),
+        own(0, "CURRENT", 0, 0, 3),
+        update,
+        refresh(after, 4, 4),
+        own(5, "goal", 5, 1, 4),
+    ];
+    for packets in sent {
+        assert_eq!(packets, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_client_watches_boards_by_their_names() {
+    let mut opened = log(1, 3, &[1, 2]);
+    opened.announcements.clear();
+    for id in ["weekly", "full"] {
+        opened.state.put_board(board(id));
+    }
+    let (live, mut folder) = live(opened);
+    let running = Running::start(live);
+    let subscribe =
+        |board: &str, mode: &str| json!([SUBSCRIBE_SCOREBOARD, { "board": board, "mode": mode }]);
+    let events = [subscribe("weekly", "delta"), subscribe("full", "full")];
+    let mut both = running.client(user(50), Role::Viewer, &events).await;
+    let events = [json!([SUBSCRIBE_SCOREBOARD])];
+    let mut plain = running.client(user(51), Role::Viewer, &events).await;
+    let about = |(name, payload): &(String, Value)| {
+        let board = payload["board"].as_str().unwrap_or("main");
+        (name.clone(), board.to_owned())
+    };
+    let of = |name: &str, board: &str| (name.to_owned(), board.to_owned());
+    for name in ["weekly", "full"] {
+        let first = both.event().await;
+        assert_eq!(about(&first), of(LEADERBOARD_REFRESH, name));
+        assert_eq!(first.1["seq"], 0);
+    }
+    plain.until(LEADERBOARD_REFRESH, 3).await;
+    let act = |seq: u64, id: &str| {
+        let board = BoardId::new(id).unwrap();
+        entry(seq, action(board, user(1), 5, seq as i64))
+    };
+    folder.fold(&[act(4, "weekly")]);
+    assert_eq!(about(&both.event().await), of(SCOREBOARD_UPDATE, "weekly"));
+    assert_eq!(about(&both.event().await), of(SCOREBOARD_DELTA, "weekly"));
+    folder.fold(&[act(5, "full")]);
+    assert_eq!(about(&both.event().await), of(SCOREBOARD_UPDATE, "full"));
+    assert_eq!(about(&both.event().await), of(LEADERBOARD_REFRESH, "full"));
+    // Nothing of it was for those who watch `main`.
+    folder.fold(&[acted(6, 2)]);
+    let events = plain.until(LEADERBOARD_REFRESH, 4).await;
+    let boards: Vec<_> = events.iter().map(|event| about(event).1).collect();
+    assert_eq!(boards, ["main", "main"]);
+
+    let leave = json!(["unsubscribe_scoreboard", { "board": "weekly" }]);
+    both.send(format!("42{leave}")).await;
+    let nowhere = json!([SUBSCRIBE_SCOREBOARD, { "board": "nowhere" }]);
+    both.send(format!("427{nowhere}")).await;
+    let (name, error) = both.event().await;
+    let expected = json!({
+        "message": "There is no board nowhere", "code": "UNKNOWN_BOARD", "board": "nowhere"
+    });
+    assert_eq!((name.as_str(), error), ("error", expected));
+    let ack = loop {
+        let packet = timeout(PATIENCE, both.packet()).await.unwrap();
+        if let Some(ack) = packet.strip_prefix("437") {
+            break ack.to_owned();
+        }
+    };
+    let expected = json!([{
+        "ok": false,
+        "error": { "code": "UNKNOWN_BOARD", "message": "There is no board nowhere" },
+    }]);
+    assert_eq!(serde_json::from_str::<Value>(&ack).unwrap(), expected);
+    // What it has left it is not sent.
+    folder.fold(&[act(7, "weekly"), act(8, "full")]);
+    let deleted = BoardId::new("full").unwrap();
+    let (name, frame) = both.event().await;
+    assert_eq!(
+        (name.as_str(), &frame["board"]),
+        (SCOREBOARD_UPDATE, &json!("full"))
+    );
+    both.event().await;
+    folder.fold(&[entry(9, Fact::BoardDeleted { board: deleted })]);
+    let (name, error) = both.event().await;
+    assert_eq!((name.as_str(), &error["board"]), ("error", &json!("full")));
+}
+
 #[tokio::test]
 async fn clients_that_resume_from_another_log_are_sent_all_rows() {
     let (live, mut folder) = live(log(1, 3, &[1, 2]));
@@ -313,7 +452,11 @@ async fn the_size_of_what_is_sent_is_what_was_counted() {
     let ack = ack.strip_prefix("437[").and_then(|it| it.strip_suffix(']'));
     let ack: Value = serde_json::from_str(ack.unwrap()).unwrap();
     assert_eq!(ack["ok"], true);
-    let rows = live.read(|epoch, board| wire::leaderboard(epoch, board, 0..board.rules().top));
+    let rows = live
+        .read_board(&main(), |epoch, board| {
+            wire::leaderboard(epoch, board, 0..board.rules().top)
+        })
+        .unwrap();
     let payload = Payload::new(LEADERBOARD_REFRESH, &rows).unwrap();
     let packet = client.packet().await;
     let rows = &payload.data;

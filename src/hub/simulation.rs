@@ -1,14 +1,14 @@
-//! The hub's state with slow and quick clients, in any order of what happens: all that is
-//! tested is what they receive. The network between is a queue for each socket, and time
-//! passes when the test says so.
+//! The hub's state with slow and quick clients that watch three boards, in any order of what
+//! happens: all that is tested is what they receive. The network between is a queue for each
+//! socket, and time passes when the test says so.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     net::IpAddr,
     sync::Arc,
 };
 
-use app::wire::{LeaderboardData, ScoreboardDelta, UserScoreUpdate};
+use app::wire::{LeaderboardData, MAIN, ScoreboardDelta, UserScoreUpdate};
 use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 use socketioxide::socket::Sid;
@@ -27,14 +27,15 @@ use super::{
 use crate::{
     auth::{Identity, Role},
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Audience, Fact, LogEntry, Score, Seq,
-        Severity, Timestamp,
+        Action, Announcement, AnnouncementId, AnnouncementKind, Audience, BoardId, Derivation,
+        Direction, Every, Fact, Operator, Order, Period, Profile, Rules, Score, Scores, Settings,
+        Severity, Source, State, Timestamp, Visibility,
     },
     config::AchievementsTable,
     limits::Reason,
     live::{
-        LiveBoard,
-        testing::{live, log, user},
+        Live, Viewer,
+        testing::{entry, live, log, main, opened, user},
     },
     store::Fold,
     wire,
@@ -43,11 +44,15 @@ use crate::{
 /// What may wait for a client here: less than two frames.
 const QUEUE: usize = 3000;
 
-/// What one tick brings at most beyond that: two frames, and some updates.
-const TICK: usize = 9000;
+/// What one tick brings at most beyond that: two frames of each board, and some updates.
+const TICK: usize = 3 * 9000;
 
 /// What the library keeps for a socket; it drops what is sent beyond.
 const LIBRARY: usize = 128;
+
+/// The boards: two that actions name, one of them with a second score, and one that follows
+/// from the first.
+const BOARDS: [&str; 3] = [MAIN, "second", "derived"];
 
 const USERS: u8 = 14;
 /// How many clients are quick, and how many are slow; each is of another user.
@@ -56,9 +61,9 @@ const SLOW: u8 = 2;
 
 /// What a client was sent.
 #[derive(Clone, Debug, PartialEq)]
-struct Packet {
-    name: String,
-    payload: Value,
+pub(super) struct Packet {
+    pub(super) name: String,
+    pub(super) payload: Value,
     bytes: usize,
 }
 
@@ -67,6 +72,10 @@ struct Packet {
 struct Net {
     rooms: HashMap<String, HashSet<Sid>>,
     queues: HashMap<Sid, VecDeque<Packet>>,
+    /// The sockets of those who have not signed in.
+    strangers: HashSet<Sid>,
+    /// The boards that they may not see.
+    private: HashSet<String>,
     /// Why clients were refused something.
     refused: Vec<Reason>,
 }
@@ -117,6 +126,15 @@ impl Net {
     fn push(&mut self, sid: Sid, packet: Packet) {
         if let Some(queue) = self.queues.get_mut(&sid) {
             assert!(queue.len() < LIBRARY, "the library drops this");
+            let names = [
+                "leaderboard_refresh",
+                "scoreboard_delta",
+                "scoreboard_update",
+            ];
+            if names.contains(&packet.name.as_str()) && self.strangers.contains(&sid) {
+                let board = packet.payload["board"].as_str().unwrap_or(MAIN);
+                assert!(!self.private.contains(board), "{board} is private");
+            }
             queue.push_back(packet);
         }
     }
@@ -144,21 +162,36 @@ fn packet(name: &str, data: &RawValue) -> Packet {
 }
 
 /// A client, and what it has made of what it read.
-struct Client {
-    sid: Sid,
+pub(super) struct Client {
+    pub(super) sid: Sid,
     number: u8,
     session: Session,
-    view: Option<View>,
-    board: Option<LeaderboardData>,
-    score: Option<UserScoreUpdate>,
+    /// Which rows of which boards it has asked for, and which it watches as far as it knows.
+    wanted: HashMap<String, View>,
+    pub(super) views: HashMap<String, View>,
+    pub(super) boards: HashMap<String, LeaderboardData>,
+    pub(super) scores: HashMap<String, UserScoreUpdate>,
     /// Everything, in order.
-    taken: Vec<Packet>,
+    pub(super) taken: Vec<Packet>,
     banners: HashSet<String>,
 }
 
 impl Client {
     fn is_slow(&self) -> bool {
         self.number >= QUICK
+    }
+
+    fn role(&self) -> Role {
+        // One of the quick ones and one of the slow ones have not signed in.
+        match self.number == 1 || self.number == QUICK {
+            true => Role::Viewer,
+            false => Role::Player,
+        }
+    }
+
+    /// The rows of `main`.
+    fn main(&self) -> Option<&LeaderboardData> {
+        self.boards.get(MAIN)
     }
 
     /// Takes this many packets, if there are as many.
@@ -184,7 +217,8 @@ impl Client {
         match packet.name.as_str() {
             "leaderboard_refresh" => {
                 let next: LeaderboardData = serde_json::from_value(payload()).unwrap();
-                if let Some(board) = &self.board
+                let name = next.board.clone().unwrap_or_else(|| MAIN.into());
+                if let Some(board) = self.boards.get(&name)
                     && board.page == next.page
                 {
                     assert!(
@@ -192,24 +226,37 @@ impl Client {
                         "older"
                     );
                 }
-                self.board = Some(next);
+                if let Some(view) = self.wanted.get(&name)
+                    && view.page() == next.page
+                {
+                    self.views.insert(name.clone(), *view);
+                }
+                self.boards.insert(name, next);
             }
             "scoreboard_delta" => {
                 let delta: ScoreboardDelta = serde_json::from_value(payload()).unwrap();
-                let board = self.board.as_mut().expect("rows come first");
+                let name = delta.board.as_deref().unwrap_or(MAIN);
+                let board = self.boards.get_mut(name).expect("rows come first");
                 assert_eq!((board.page, &board.epoch), (delta.page, &delta.epoch));
                 // Asserts that there is no gap, and that it is not older.
                 apply(board, &delta);
             }
             "user_score_update" => {
                 let next: UserScoreUpdate = serde_json::from_value(payload()).unwrap();
-                if let Some(score) = &self.score {
+                let name = next.board.clone().unwrap_or_else(|| MAIN.into());
+                if let Some(score) = self.scores.get(&name) {
                     assert!(
                         (&score.epoch, score.seq) <= (&next.epoch, next.seq),
                         "older"
                     );
                 }
-                self.score = Some(next);
+                self.scores.insert(name, next);
+            }
+            "error" if packet.payload["code"] == "UNKNOWN_BOARD" => {
+                let board = packet.payload["board"].as_str().unwrap();
+                self.views.remove(board);
+                self.boards.remove(board);
+                self.scores.remove(board);
             }
             "system_notification" => {
                 let id = packet.payload["id"].to_string();
@@ -222,10 +269,33 @@ impl Client {
 
 /// What happens.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Act {
         user: u8,
         points: i64,
+        board: usize,
+        /// Does it count on the derived board too?
+        counts: bool,
+    },
+    /// A board is created, or has other settings.
+    Set {
+        board: usize,
+        top: usize,
+        is_private: bool,
+        lowest: bool,
+    },
+    Delete {
+        board: usize,
+    },
+    /// On the derived board.
+    EndSeason,
+    Hide {
+        user: u8,
+        hidden: bool,
+    },
+    Rename {
+        user: u8,
+        name: u8,
     },
     Announce {
         user: Option<u8>,
@@ -242,14 +312,17 @@ enum Step {
     },
     Subscribe {
         who: u8,
+        board: usize,
         page: Option<u64>,
         mode: Mode,
     },
     Unsubscribe {
         who: u8,
+        board: usize,
     },
     Ask {
         who: u8,
+        board: usize,
     },
     Ping {
         who: u8,
@@ -263,8 +336,8 @@ impl Step {
         match *self {
             Step::Take { who, .. }
             | Step::Subscribe { who, .. }
-            | Step::Unsubscribe { who }
-            | Step::Ask { who }
+            | Step::Unsubscribe { who, .. }
+            | Step::Ask { who, .. }
             | Step::Ping { who, .. } => Some(who),
             _ => None,
         }
@@ -273,21 +346,31 @@ impl Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let who = || 0..QUICK + SLOW;
+    let board = || prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2)];
     let mode = prop_oneof![Just(Mode::Full), Just(Mode::Delta)];
     let page = prop_oneof![3 => Just(None), 1 => Just(Some(0))];
+    let act = (0..USERS, 1i64..50, 0..2usize, any::<bool>());
+    let set = (0..3usize, 1..12usize, any::<bool>(), any::<bool>());
     prop_oneof![
-        8 => (0..USERS, 1i64..50).prop_map(|(user, points)| Step::Act { user, points }),
+        12 => act.prop_map(|(user, points, board, counts)| Step::Act { user, points, board, counts }),
+        1 => set.prop_map(|(board, top, is_private, lowest)| {
+            Step::Set { board, top, is_private, lowest }
+        }),
+        1 => (1..3usize).prop_map(|board| Step::Delete { board }),
+        1 => Just(Step::EndSeason),
+        1 => (0..USERS, any::<bool>()).prop_map(|(user, hidden)| Step::Hide { user, hidden }),
+        1 => (0..USERS, any::<u8>()).prop_map(|(user, name)| Step::Rename { user, name }),
         8 => Just(Step::Tick),
         4 => (1u64..3000).prop_map(|ms| Step::Wait { ms }),
         4 => (who(), 1usize..20).prop_map(|(who, packets)| Step::Take { who, packets }),
-        3 => (who(), page, mode).prop_map(|(who, page, mode)| {
+        5 => (who(), board(), page, mode).prop_map(|(who, board, page, mode)| {
             // If a slow client watches a page already, its frames are sent to a quick one
             // that would be sent all rows if it were alone there.
             let page = page.filter(|_| who < QUICK);
-            Step::Subscribe { who, page, mode }
+            Step::Subscribe { who, board, page, mode }
         }),
-        1 => who().prop_map(|who| Step::Unsubscribe { who }),
-        1 => who().prop_map(|who| Step::Ask { who }),
+        1 => (who(), board()).prop_map(|(who, board)| Step::Unsubscribe { who, board }),
+        2 => (who(), board()).prop_map(|(who, board)| Step::Ask { who, board }),
         1 => (who(), 1u8..90).prop_map(|(who, times)| Step::Ping {
             who,
             // More at once than may wait makes any client slow.
@@ -298,26 +381,94 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-struct World {
+/// The settings of these boards, as they are at first or as a step says.
+pub(super) fn settings(board: usize, (top, is_private, lowest): (usize, bool, bool)) -> Settings {
+    let direction = match lowest {
+        true => Direction::LowestFirst,
+        false => Direction::HighestFirst,
+    };
+    let tiebreak = (board == 1).then_some(Direction::LowestFirst);
+    let derivation = Derivation {
+        of: main(),
+        types: Some(["goal".into()].into()),
+        group: None,
+        team: None,
+        period: Some(Period {
+            every: Every::Week,
+            zone: "UTC".into(),
+            starts: None,
+        }),
+    };
+    Settings {
+        rules: Rules {
+            order: Order {
+                direction,
+                tiebreak,
+                ..Order::default()
+            },
+            operator: Operator::Sum,
+            top,
+        },
+        source: match board {
+            2 => Source::Derived(derivation),
+            _ => Source::Fed,
+        },
+        visibility: match is_private {
+            true => Visibility::Private,
+            false => Visibility::Public,
+        },
+        everyone: board == 0,
+        ..Settings::default()
+    }
+}
+
+pub(super) fn id(board: usize) -> BoardId {
+    BoardId::new(BOARDS[board]).unwrap()
+}
+
+/// All boards, with all users and without any action.
+fn state() -> State {
+    let mut state = log(1, u64::from(USERS), &(0..USERS).collect::<Vec<_>>()).state;
+    for board in 1..BOARDS.len() {
+        state.apply(&entry(
+            state.seq() + 1,
+            Fact::BoardChanged {
+                board: id(board),
+                settings: Arc::new(settings(board, (10, false, false))),
+                borders: borders(board),
+            },
+        ));
+    }
+    state
+}
+
+fn borders(board: usize) -> Box<[Timestamp]> {
+    match board {
+        2 => [Timestamp(u64::MAX)].into(),
+        _ => Box::default(),
+    }
+}
+
+pub(super) struct World {
     net: Net,
-    state: HubState<Sid>,
-    live: LiveBoard,
+    pub(super) state: HubState<Sid>,
+    pub(super) live: Live,
     folder: Box<dyn Fold>,
-    seq: u64,
     epoch: u64,
-    scores: HashMap<u8, i64>,
+    /// Both scores of each user on the boards that actions name.
+    scores: HashMap<(usize, u8), (i64, i64)>,
     announced: u128,
-    clients: Vec<Client>,
+    pub(super) clients: Vec<Client>,
     started: Instant,
     /// The time by the clock of the tokens.
     token_seconds: u64,
 }
 
 impl World {
-    fn new(numbers: impl Iterator<Item = u8>) -> World {
-        let users: Vec<u8> = (0..USERS).collect();
-        let seq = u64::from(USERS);
-        let (live, folder) = live(log(1, seq, &users));
+    pub(super) fn new(numbers: impl Iterator<Item = u8>) -> World {
+        let mut opened = opened(1, state());
+        opened.announcements = log(1, 1, &[1]).announcements;
+        let (live, folder) = live(opened);
         let (queue, table) = (SendQueue(QUEUE), AchievementsTable::default());
         let started = Instant::now();
         let mut world = World {
@@ -325,7 +476,6 @@ impl World {
             state: HubState::new(live.clone(), queue, table, started),
             live,
             folder: Box::new(folder),
-            seq,
             epoch: 1,
             scores: HashMap::new(),
             announced: 1000,
@@ -342,7 +492,7 @@ impl World {
     }
 
     /// The time, by the test's clocks.
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let monotonic = Instant::now();
         Now {
             monotonic,
@@ -351,7 +501,7 @@ impl World {
         }
     }
 
-    fn handle(&mut self, event: Event<Sid>) {
+    pub(super) fn handle(&mut self, event: Event<Sid>) {
         let messages = self.state.handle(event, self.now());
         self.net.send(messages);
     }
@@ -364,9 +514,10 @@ impl World {
             sid,
             number,
             session: session(),
-            view: None,
-            board: None,
-            score: None,
+            wanted: HashMap::new(),
+            views: HashMap::new(),
+            boards: HashMap::new(),
+            scores: HashMap::new(),
             taken: Vec::new(),
             banners: HashSet::new(),
         }
@@ -374,10 +525,13 @@ impl World {
 
     /// A client is connected, with a token that ends then, from this address.
     fn connect(&mut self, client: &Client, expires: u64, address: Option<IpAddr>) {
+        if client.role() == Role::Viewer {
+            self.net.strangers.insert(client.sid);
+        }
         let connection = Connection {
             identity: Identity {
                 user: user(client.number),
-                role: Role::Player,
+                role: client.role(),
                 issued: None,
                 expires,
             },
@@ -388,23 +542,78 @@ impl World {
         self.handle(Event::Connected(client.sid, connection));
     }
 
-    async fn run(&mut self, step: &Step) {
+    pub(super) async fn run(&mut self, step: &Step) {
         match *step {
-            Step::Act { user: n, points } => {
-                self.seq += 1;
-                let score = self.scores.entry(n).or_default();
+            Step::Act {
+                user: n,
+                points,
+                board,
+                counts,
+            } => {
+                // It is refused where there is no board.
+                if !self.has(board) {
+                    return;
+                }
+                let (score, tiebreak) = self.scores.entry((board, n)).or_default();
                 *score += points;
-                self.folder.fold(&[LogEntry {
-                    seq: Seq::new(self.seq).unwrap(),
-                    at: Timestamp(self.seq),
-                    fact: Fact::Action {
-                        user: user(n),
-                        action_type: "goal".into(),
-                        increase: points,
-                        score: Score::new(*score).unwrap(),
-                    },
-                }]);
+                let second = if board == 1 { points % 5 } else { 0 };
+                *tiebreak += second;
+                let scores = Scores {
+                    score: Score::nearest(*score),
+                    tiebreak: Score::nearest(*tiebreak),
+                };
+                self.write(Fact::Action(Action {
+                    board: id(board),
+                    user: user(n),
+                    action_type: if counts { "goal" } else { "save" }.into(),
+                    increase: points,
+                    tiebreak_increase: second,
+                    scores,
+                }));
             }
+            Step::Set {
+                board,
+                top,
+                is_private,
+                lowest,
+            } => {
+                let name = BOARDS[board].to_owned();
+                match is_private {
+                    true => self.net.private.insert(name),
+                    false => self.net.private.remove(&name),
+                };
+                let is_new = !self.has(board);
+                self.write(Fact::BoardChanged {
+                    board: id(board),
+                    settings: Arc::new(settings(board, (top, is_private, lowest))),
+                    borders: if is_new {
+                        borders(board)
+                    } else {
+                        Box::default()
+                    },
+                });
+            }
+            Step::Delete { board } if self.has(board) => {
+                self.scores.retain(|(of, _), _| *of != board);
+                self.net.private.remove(BOARDS[board]);
+                self.write(Fact::BoardDeleted { board: id(board) });
+            }
+            Step::EndSeason if self.has(2) => self.write(Fact::SeasonEnded {
+                board: id(2),
+                next: Timestamp(u64::MAX),
+            }),
+            Step::Delete { .. } | Step::EndSeason => {}
+            Step::Hide { user: n, hidden } => {
+                let user = user(n);
+                self.write(Fact::UserHidden { user, hidden });
+            }
+            Step::Rename { user: n, name } => self.write(Fact::UserChanged {
+                user: user(n),
+                profile: Profile {
+                    username: format!("P{n}-{name}").into(),
+                    avatar: None,
+                },
+            }),
             Step::Announce { user: whom } => {
                 self.announced += 1;
                 let announcement = Announcement {
@@ -425,15 +634,16 @@ impl World {
                 self.handle(Event::Expired(Timer::Banners));
             }
             Step::AnotherLog => {
-                let users: Vec<u8> = (0..USERS).collect();
                 self.epoch += 1;
-                self.seq = u64::from(USERS);
                 self.scores.clear();
-                let mut other = log(self.epoch, self.seq, &users);
-                other.announcements.clear();
-                self.folder.reload(other);
+                self.net.private.clear();
+                self.folder.reload(opened(self.epoch, state()));
             }
-            Step::Tick => self.handle(Event::Expired(Timer::Tick)),
+            Step::Tick => {
+                // Each board may be sent by then, whatever was sent before.
+                advance(Duration::from_millis(100)).await;
+                self.handle(Event::Expired(Timer::Tick));
+            }
             Step::Wait { ms } => {
                 // As often as these timers expire.
                 for _ in 0..ms.div_ceil(100) {
@@ -447,10 +657,17 @@ impl World {
                     client.take(&mut self.net, packets);
                 }
             }
-            Step::Subscribe { who, page, mode } => {
+            Step::Subscribe {
+                who,
+                board,
+                page,
+                mode,
+            } => {
                 let view = page.map_or(View::Top, View::Page);
-                self.clients[usize::from(who)].view = Some(view);
+                let client = &mut self.clients[usize::from(who)];
+                client.wanted.insert(BOARDS[board].into(), view);
                 let wanted = Subscribe {
+                    board: id(board),
                     view,
                     mode,
                     known: None,
@@ -459,17 +676,28 @@ impl World {
                 };
                 self.send(who, ClientEvent::SubscribeScoreboard(wanted));
             }
-            Step::Unsubscribe { who } => {
-                self.clients[usize::from(who)].view = None;
-                self.send(who, ClientEvent::UnsubscribeScoreboard);
+            Step::Unsubscribe { who, board } => {
+                let client = &mut self.clients[usize::from(who)];
+                client.wanted.remove(BOARDS[board]);
+                client.views.remove(BOARDS[board]);
+                self.send(who, ClientEvent::UnsubscribeScoreboard(id(board)));
             }
-            Step::Ask { who } => self.send(who, ClientEvent::SubscribeUserScore(user(who))),
+            Step::Ask { who, board } => {
+                let event = ClientEvent::SubscribeUserScore(user(who), id(board));
+                self.send(who, event);
+            }
             Step::Ping { who, times } => {
                 for _ in 0..times {
                     self.send(who, ClientEvent::Ping);
                 }
             }
         }
+        self.read_all();
+        self.disconnect_closed();
+    }
+
+    /// Quick clients read all that they were sent.
+    pub(super) fn read_all(&mut self) {
         for client in &mut self.clients {
             if client.is_slow() {
                 let waits = self.net.queues.get(&client.sid);
@@ -479,10 +707,49 @@ impl World {
                 client.take(&mut self.net, usize::MAX);
             }
         }
-        self.disconnect_closed();
     }
 
-    fn send(&mut self, who: u8, event: ClientEvent) {
+    /// Is this board there?
+    fn has(&self, board: usize) -> bool {
+        self.live.read(|_, state| state.board(&id(board)).is_some())
+    }
+
+    /// How many facts `main` holds.
+    pub(super) fn seq(&self) -> u64 {
+        let seq = self.live.read_board(&main(), |_, board| board.seq());
+        seq.unwrap()
+    }
+
+    pub(super) fn write(&mut self, fact: Fact) {
+        let seq = self.live.read(|_, state| state.seq());
+        self.folder.fold(&[entry(seq + 1, fact)]);
+    }
+
+    /// Somebody acts on `main`.
+    pub(super) async fn act(&mut self, user: u8) {
+        let (points, board, counts) = (1, 0, true);
+        let step = Step::Act {
+            user,
+            points,
+            board,
+            counts,
+        };
+        self.run(&step).await;
+    }
+
+    /// A client subscribes to the visible rows of a board.
+    pub(super) async fn subscribe(&mut self, who: u8, board: usize, mode: Mode) {
+        let page = None;
+        let step = Step::Subscribe {
+            who,
+            board,
+            page,
+            mode,
+        };
+        self.run(&step).await;
+    }
+
+    pub(super) fn send(&mut self, who: u8, event: ClientEvent) {
         let sid = self.clients[usize::from(who)].sid;
         if self.net.exists(sid) {
             self.receive(sid, who, event);
@@ -494,7 +761,8 @@ impl World {
             sid,
             user: user(who),
             event,
-            ack: Some(sid),
+            // One of the slow clients asks for no acknowledgement.
+            ack: (who != QUICK + 1).then_some(sid),
         };
         self.handle(Event::Message(message));
     }
@@ -516,7 +784,7 @@ impl World {
 
     /// Lets timers expire for so long, each when it is due. Returns when ticks came, in
     /// milliseconds since the world began.
-    async fn run_timers(&mut self, duration: Duration) -> Vec<u128> {
+    pub(super) async fn run_timers(&mut self, duration: Duration) -> Vec<u128> {
         let end = Instant::now() + duration;
         let mut ticks = Vec::new();
         while let Some((at, timer)) = self.state.next_timer(self.now())
@@ -540,6 +808,46 @@ impl World {
             }
             self.run(&Step::Wait { ms: 100 }).await;
             self.run(&Step::Tick).await;
+        }
+    }
+
+    /// A client that has read everything is shown what the boards are.
+    pub(super) fn compare(&self, client: &Client) {
+        let viewer = Viewer::of(Some(client.role()));
+        let watched = self.state.feeds().watched(client.sid);
+        let watched: BTreeSet<&str> = watched.iter().map(BoardId::as_str).collect();
+        let views: BTreeSet<&str> = client.views.keys().map(String::as_str).collect();
+        assert_eq!(watched, views, "of {}", client.number);
+        for (name, view) in &client.views {
+            let board = BoardId::new(name).unwrap();
+            assert!(self.live.shows(&board, viewer), "{name} is not to be seen");
+            let newest = self.live.read_board(&board, |epoch, board| {
+                wire::leaderboard(epoch, board, view.row_range(board.rules()))
+            });
+            let newest = newest.unwrap();
+            let shown = &client.boards[name];
+            assert_eq!(&shown.top_scores, &newest.top_scores, "{name}");
+            assert_eq!(shown.total_users, newest.total_users);
+            assert_eq!((&shown.epoch, &shown.board), (&newest.epoch, &newest.board));
+        }
+        for (name, shown) in &client.scores {
+            let board = BoardId::new(name).unwrap();
+            if !self.live.shows(&board, viewer) {
+                // Of `main`, which all are sent who are online: nobody says that it ends.
+                assert_eq!(name, MAIN);
+                continue;
+            }
+            let user = user(client.number);
+            let newest = self.live.read_board(&board, |_, board| {
+                let row = board.user(user).unwrap();
+                let score = row.scores().map(|it| it.score.points());
+                // Who is hidden is told what they do only when they ask.
+                let is_hidden = board.hidden_scores(user).is_some();
+                (!is_hidden).then_some((score, row.rank()))
+            });
+            if let Some(newest) = newest.unwrap() {
+                assert_eq!((shown.score, shown.rank), newest, "on {name}");
+            }
         }
     }
 }
@@ -571,6 +879,13 @@ fn transcript(world: &World) -> Vec<(Sent, &HashSet<String>)> {
         let packets = packets.filter(|it| it.payload["actionType"] != "RANK_CHANGE");
         // And with it, since when nothing else was sent.
         let packets = packets.filter(|it| it.name != "heartbeat");
+        // Other boards than `main` have frames only while somebody watches them: if a slow
+        // client does, a quick one may be sent deltas instead of all rows.
+        let packets = packets.filter(|it| {
+            let is_of_main = it.payload["board"].is_null() || it.name == "ack";
+            let first = it.payload.get(0).is_none_or(|it| it["board"].is_null());
+            is_of_main && first
+        });
         packets.map(sent).collect()
     };
     quick
@@ -578,7 +893,7 @@ fn transcript(world: &World) -> Vec<(Sent, &HashSet<String>)> {
         .collect()
 }
 
-fn simulated(test: impl Future<Output = ()>) {
+pub(super) fn simulated(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -617,19 +932,7 @@ proptest! {
                 if client.session.is_closed() {
                     continue;
                 }
-                if let Some(view) = client.view {
-                    let newest = world.live.read(|epoch, board| {
-                        wire::leaderboard(epoch, board, view.row_range(board.rules()))
-                    });
-                    let shown = client.board.as_ref().expect("it watches");
-                    assert_eq!(&shown.top_scores, &newest.top_scores);
-                    assert_eq!(&shown.epoch, &newest.epoch);
-                }
-                if let Some(shown) = &client.score {
-                    let newest = world.live.user(user(client.number)).unwrap();
-                    let newest = wire::user_score(&newest);
-                    assert_eq!((shown.score, shown.rank), (newest.score, newest.rank));
-                }
+                world.compare(client);
                 // Those to all, and those to them alone.
                 let all = world.announced - 1000;
                 assert!(client.banners.len() as u128 <= all + 1 + 2 * u128::from(USERS));
@@ -645,15 +948,14 @@ fn a_client_that_reads_nothing_is_sent_little_and_closed() {
         let mut world = World::new(0..QUICK + SLOW);
         let slow = QUICK;
         for who in [0, slow] {
-            let (page, mode) = (None, Mode::Full);
-            world.run(&Step::Subscribe { who, page, mode }).await;
+            world.subscribe(who, 0, Mode::Full).await;
         }
         let mut ms = 0;
         while !world.clients[usize::from(slow)].session.is_closed() {
-            world.run(&Step::Act { user: 5, points: 1 }).await;
+            world.act(5).await;
             world.run(&Step::Tick).await;
             world.run(&Step::Wait { ms: 100 }).await;
-            ms += 100;
+            ms += 200;
             assert!(ms <= 31_000, "it is closed in the end");
         }
         assert!(ms >= 30_000);
@@ -663,7 +965,7 @@ fn a_client_that_reads_nothing_is_sent_little_and_closed() {
                 .filter(|it| it.name == "leaderboard_refresh")
                 .count()
         };
-        assert_eq!(frames(&world.clients[0]) as u64, 1 + ms / 100);
+        assert_eq!(frames(&world.clients[0]) as u64, 1 + ms / 200);
     });
 }
 
@@ -674,8 +976,7 @@ fn asking_without_reading_makes_no_buffer_grow() {
         let mut world = World::new(0..QUICK + SLOW);
         let who = QUICK;
         for _ in 0..1000 {
-            let (page, mode) = (None, Mode::Full);
-            world.run(&Step::Subscribe { who, page, mode }).await;
+            world.subscribe(who, 0, Mode::Full).await;
             world.run(&Step::Ping { who, times: 1 }).await;
         }
         world.settle().await;
@@ -683,7 +984,7 @@ fn asking_without_reading_makes_no_buffer_grow() {
         let count = |name| client.taken.iter().filter(|it| it.name == name).count();
         assert!(count("leaderboard_refresh") < 10);
         assert!(count("ack") < 100 && count("ack") >= 64);
-        assert!(client.board.is_some());
+        assert!(client.main().is_some());
     });
 }
 
@@ -716,8 +1017,7 @@ fn heartbeats_are_for_clients_that_ask_and_are_sent_nothing_else() {
         let mut world = World::new(0..QUICK + SLOW);
         let [asks, does_not, slow] = [0, 1, QUICK + 1];
         for who in [asks, asks, does_not, slow] {
-            let (page, mode) = (None, Mode::Delta);
-            world.run(&Step::Subscribe { who, page, mode }).await;
+            world.subscribe(who, 0, Mode::Delta).await;
         }
         // It has read nothing yet.
         world.run(&Step::Wait { ms: 5_000 }).await;
@@ -729,7 +1029,7 @@ fn heartbeats_are_for_clients_that_ask_and_are_sent_nothing_else() {
         let slow_sid = world.clients[usize::from(slow)].sid;
         assert!(world.state.is_slow(slow_sid));
         let last = world.clients[0].taken.last().unwrap();
-        assert_eq!(last.payload["seqs"], json!({ "main": world.seq }));
+        assert_eq!(last.payload["seqs"], json!({ "main": world.seq() }));
 
         // What was sent 3 s ago is enough for 2 s more.
         world.run(&Step::Wait { ms: 2_000 }).await;
@@ -743,7 +1043,12 @@ fn heartbeats_are_for_clients_that_ask_and_are_sent_nothing_else() {
         assert_eq!(beats(&world, asks), 1);
         world.run(&Step::Wait { ms: 100 }).await;
         assert_eq!(beats(&world, asks), 2);
-        world.run(&Step::Unsubscribe { who: asks }).await;
+        world
+            .run(&Step::Unsubscribe {
+                who: asks,
+                board: 0,
+            })
+            .await;
         world.run(&Step::Wait { ms: 20_000 }).await;
         assert_eq!(beats(&world, asks), 2);
         let packets = usize::MAX;
@@ -756,15 +1061,14 @@ fn heartbeats_are_for_clients_that_ask_and_are_sent_nothing_else() {
 fn a_change_is_sent_at_once_and_the_next_a_tick_later() {
     simulated(async {
         let mut world = World::new(0..QUICK);
-        let (who, page, mode) = (0, None, Mode::Full);
-        world.run(&Step::Subscribe { who, page, mode }).await;
+        world.subscribe(0, 0, Mode::Full).await;
         // Whatever is left to do, ends.
         world.run_timers(Duration::from_secs(3)).await;
         assert_eq!(world.run_timers(Duration::from_secs(7)).await, [0; 0]);
         let mut ticks = Vec::new();
         for ms in [30, 30, 30, 410] {
-            world.run(&Step::Act { user: 5, points: 1 }).await;
-            world.handle(Event::BoardChanged);
+            world.act(5).await;
+            world.handle(Event::LogGrew);
             ticks.extend(world.run_timers(Duration::from_millis(ms)).await);
         }
         // At 10,400 ms and later, ranks are swept.
@@ -772,10 +1076,7 @@ fn a_change_is_sent_at_once_and_the_next_a_tick_later() {
         assert_eq!(frames.copied().collect::<Vec<_>>(), [10_000, 10_100]);
         let client = &mut world.clients[0];
         client.take(&mut world.net, usize::MAX);
-        assert_eq!(
-            client.board.as_ref().map(|board| board.seq),
-            Some(world.seq)
-        );
+        assert_eq!(client.main().map(|board| board.seq), Some(world.seq()));
     });
 }
 
@@ -798,21 +1099,36 @@ fn a_token_expires_by_the_clock_by_which_it_was_checked() {
 fn clients_that_subscribe_at_once_are_sent_rows_that_are_encoded_once() {
     simulated(async {
         let mut world = World::new(0..QUICK);
-        let (page, mode) = (None, Mode::Full);
         let mut sent = Vec::new();
         for who in 0..QUICK {
             // The board is not that of the last tick.
             if who == 0 {
-                world.run(&Step::Act { user: 5, points: 1 }).await;
+                world.act(5).await;
             }
-            world.run(&Step::Subscribe { who, page, mode }).await;
-            sent.push(world.state.feed().cached_snapshot(View::Top).unwrap());
+            world.subscribe(who, 0, Mode::Full).await;
+            sent.push(
+                world
+                    .state
+                    .feeds()
+                    .of(&main())
+                    .unwrap()
+                    .cached_snapshot(View::Top)
+                    .unwrap(),
+            );
         }
         assert!(sent.iter().all(|rows| Arc::ptr_eq(rows, &sent[0])));
-        let seen = world.clients.iter().map(|client| client.board.as_ref());
-        assert!(seen.clone().all(|board| board.unwrap().seq == world.seq));
-        world.run(&Step::Act { user: 6, points: 1 }).await;
-        assert!(world.state.feed().cached_snapshot(View::Top).is_none());
+        let seen = world.clients.iter().map(|client| client.main());
+        assert!(seen.clone().all(|board| board.unwrap().seq == world.seq()));
+        world.act(6).await;
+        assert!(
+            world
+                .state
+                .feeds()
+                .of(&main())
+                .unwrap()
+                .cached_snapshot(View::Top)
+                .is_none()
+        );
     });
 }
 
@@ -825,6 +1141,7 @@ fn an_address_may_watch_so_many_pages() {
         let mut clients: Vec<Client> = (0..102).map(|_| world.open(0)).collect();
         let subscribe = |world: &mut World, client: &mut Client, view| {
             let wanted = Subscribe {
+                board: main(),
                 view,
                 mode: Mode::Full,
                 known: None,
@@ -852,7 +1169,7 @@ fn an_address_may_watch_so_many_pages() {
         assert_eq!(error.name, "error");
         assert_eq!(error.payload["message"], "Rate limit exceeded");
         assert_eq!(world.net.refused, [Reason::Pages]);
-        let feed = world.state.feed();
+        let feed = world.state.feeds().of(&main()).unwrap();
         assert!(feed.is_in_room(last.sid, View::Top, Mode::Full));
         assert_eq!(
             subscribe(&mut world, other, View::Page(u64::MAX)),

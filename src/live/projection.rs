@@ -1,4 +1,4 @@
-//! What follows from the log: the board, what has changed on it, and which tokens were
+//! What follows from the log: its state, what has changed on boards, and which tokens were
 //! revoked. The store's writer fills it by [`Folder`], and everybody else reads it.
 
 use std::sync::Arc;
@@ -6,11 +6,14 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use tokio::{runtime::Handle, sync::Notify};
 
-use super::revocations::Revocations;
+use super::{revocations::Revocations, version::Shown};
 use crate::{
-    board::{Announcement, Applied, Board, Changes, Epoch, Fact, LogEntry},
+    board::{
+        Announcement, BoardChanges, BoardView, Changes, Effects, Epoch, Fact, LogEntry, State,
+        StoredBoard,
+    },
     metrics::Metrics,
-    store::{Fold, Opened},
+    store::{Fold, Folded, Opened},
 };
 
 /// What the store's writer fills and everybody else reads.
@@ -35,13 +38,15 @@ pub(super) struct LostRevocations {
 /// epoch says does not hold for another.
 pub(super) struct Projection {
     pub(super) epoch: Epoch,
-    pub(super) board: Board,
+    pub(super) state: State,
     pub(super) revoked: Revocations,
-    /// How often the board was replaced. One that was replaced is another board, even if
-    /// the epoch is the same.
+    /// How often the log was replaced. Then all is another, even if the epoch is the same.
     pub(super) reloads: u64,
-    /// How often a user was deleted.
-    pub(super) removals: u64,
+    /// How often something changed that is shown on any board: people, teams, and which
+    /// boards there are.
+    shared: u64,
+    /// How often that has to be seen at once.
+    urgent: u64,
 }
 
 impl Projection {
@@ -49,12 +54,43 @@ impl Projection {
     pub(super) fn new(opened: Opened) -> (Projection, Vec<Announcement>) {
         let projection = Projection {
             epoch: opened.epoch,
-            board: opened.board,
+            state: opened.state,
             revoked: opened.revoked.into_iter().collect(),
             reloads: 0,
-            removals: 0,
+            shared: 0,
+            urgent: 0,
         };
         (projection, opened.announcements)
+    }
+
+    /// What is shown of a board.
+    pub(super) fn shown(&self, board: BoardView<'_>) -> Shown {
+        Shown {
+            seq: board.seq(),
+            reloads: self.reloads,
+            shared: self.shared,
+            urgent: self.urgent,
+        }
+    }
+
+    /// Notes what an entry did that was folded last.
+    fn note(&mut self, entry: &LogEntry, effects: &Effects, changes: &mut Changes) {
+        changes.add(entry, &effects.shown);
+        match entry.fact {
+            Fact::Action(_) | Fact::Announced(_) => {}
+            Fact::TokensRevoked { user, issued_until } => {
+                self.revoked.add(user, issued_until);
+            }
+            Fact::UserChanged { .. }
+            | Fact::UserGrouped { .. }
+            | Fact::TeamChanged { .. }
+            | Fact::SeasonEnded { .. } => self.shared += 1,
+            // Nobody sees any more what they may not.
+            Fact::UserHidden { .. }
+            | Fact::UserDeleted { .. }
+            | Fact::BoardChanged { .. }
+            | Fact::BoardDeleted { .. } => self.urgent += 1,
+        }
     }
 }
 
@@ -78,31 +114,63 @@ impl Shared {
     }
 }
 
-/// By which a store fills a board.
+/// By which a store fills what everybody else reads.
 pub struct Folder(pub(super) Arc<Shared>);
 
+impl Folder {
+    /// Folds entries in this way, and notes what each did.
+    fn fold_with<'a, T>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a LogEntry, T)>,
+        mut apply: impl FnMut(&mut State, &LogEntry, T) -> Effects,
+    ) -> Vec<Folded> {
+        let mut projection = self.0.projection.write();
+        // Under its lock, so that nobody sees one without the other.
+        let mut changes = self.0.changes.lock();
+        let fold = |(entry, with)| {
+            let effects = apply(&mut projection.state, entry, with);
+            projection.note(entry, &effects, &mut changes);
+            Folded::of(&projection.state, entry, effects)
+        };
+        let folded = entries.into_iter().map(fold).collect();
+        drop((changes, projection));
+        self.0.changed.notify_one();
+        folded
+    }
+}
+
 impl Fold for Folder {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
         if entries.is_empty() {
             return Vec::new();
         }
+        let entries = entries.iter().map(|entry| (entry, ()));
+        self.fold_with(entries, |state, entry, ()| state.apply(entry))
+    }
+
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded {
+        let folded = self.fold_with([(entry, board)], |state, entry, board| {
+            state.create(entry, board)
+        });
+        folded.into_iter().next().unwrap_or_default()
+    }
+
+    fn put_board(&mut self, board: StoredBoard) {
         let mut projection = self.0.projection.write();
-        let applied = projection.board.fold(entries);
-        // Under the board's lock, so that nobody sees one without the other.
         let mut changes = self.0.changes.lock();
-        for (entry, applied) in entries.iter().zip(&applied) {
-            changes.add(entry, applied.as_ref());
-            match entry.fact {
-                Fact::TokensRevoked { user, issued_until } => {
-                    projection.revoked.add(user, issued_until);
-                }
-                Fact::UserDeleted { .. } => projection.removals += 1,
-                _ => {}
-            }
-        }
+        let changed = BoardChanges {
+            changed: true,
+            ..BoardChanges::default()
+        };
+        changes.boards.insert(board.head.id.clone(), changed);
+        projection.state.put_board(board);
+        projection.urgent += 1;
         drop((changes, projection));
         self.0.changed.notify_one();
-        applied
+    }
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        read(&self.0.projection.read().state);
     }
 
     fn reload(&mut self, opened: Opened) {
@@ -111,7 +179,7 @@ impl Fold for Folder {
         let mut changes = self.0.changes.lock();
         next.reloads = projection.reloads + 1;
         let lost = next.revoked.add_all(&projection.revoked);
-        // Changes that were not sent yet belong to the old board.
+        // Changes that were not sent yet belong to the old log.
         *changes = Changes {
             replaced: true,
             announced,
@@ -125,7 +193,7 @@ impl Fold for Folder {
             self.0.lost_revocations.revocations.lock().add_all(&lost);
             self.0.lost_revocations.added.notify_one();
         }
-        // A large board takes its time: neither the lock nor this worker waits for it.
+        // Large boards take their time: neither the lock nor this worker waits for it.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn_blocking(move || drop(old));
         }

@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::{HistoryError, LiveBoard};
+use super::{HistoryError, Live};
 use crate::{
-    board::{Score, Timestamp, UserId},
+    board::{BoardId, Score, Timestamp, UserId, Who},
     limits::Client,
     store::{HistoryPoint, history::MAX_POINTS},
 };
@@ -36,24 +36,33 @@ pub struct RaceLine {
     pub scores: Vec<Option<Score>>,
 }
 
-impl LiveBoard {
+impl Live {
     /// The scores over time of the first ten of the visible board, at `points` times at
     /// most, 1 to 1000. A score may be as old as the time before its own. Of a user whose
-    /// history cannot be read, it has the present score alone.
+    /// history cannot be read, it has the present score alone. Teams have no lines, and a
+    /// board that is not there has none.
     ///
     /// # Errors
     /// If no history can be read.
-    pub async fn race_chart(&self, points: usize) -> Result<RaceChart, HistoryError> {
-        let users: Vec<_> = self.read(|_, board| {
+    pub async fn race_chart(
+        &self,
+        board: &BoardId,
+        points: usize,
+    ) -> Result<RaceChart, HistoryError> {
+        let users = self.read_board(board, |_, board| {
             let rows = board.top().take(LINES);
-            rows.map(|row| (row.user, row.profile.username.clone(), row.score))
-                .collect()
+            let users = rows.filter_map(|row| match row.who {
+                Who::User(user) => Some((user, row.profile.username.clone(), row.scores.score)),
+                Who::Team(_) => None,
+            });
+            users.collect::<Vec<_>>()
         });
+        let users = users.unwrap_or_default();
         let fine = points.saturating_mul(POINTS_PER_TIME).min(MAX_POINTS);
         // For the server, so that no client keeps it from the others.
         let histories = users
             .iter()
-            .map(|(user, ..)| self.history(Client::Server, *user, fine));
+            .map(|(user, ..)| self.history(Client::Server, board, *user, fine));
         let histories = join_all(histories).await;
         if let Some(Err(error)) = histories.first()
             && histories.iter().all(Result::is_err)
@@ -69,7 +78,7 @@ impl LiveBoard {
                     let points = history.as_ref().map(|it| &*it.history.points);
                     Known::History(points.unwrap_or_default())
                 }
-                Err(_) => Known::Score(*score),
+                Err(_) => Known::Score(Some(*score)),
             })
             .collect();
         let (times, scores) = align(&known, points);
@@ -163,7 +172,7 @@ mod tests {
         let points = points.iter().zip(1..);
         points
             .map(|(&(at, score), seq)| HistoryPoint {
-                seq: Seq::new(seq).expect("from 1"),
+                seq: Seq::new(seq),
                 at: Timestamp(at),
                 score: Score::new(score).expect("in range"),
                 rank: None,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::LiveBoard;
+use super::Live;
 use crate::{
     auth::Identity,
     board::UserId,
@@ -61,7 +61,7 @@ impl Revocations {
     }
 }
 
-impl LiveBoard {
+impl Live {
     /// Was the token of this identity revoked?
     pub fn is_revoked(&self, identity: &Identity) -> bool {
         self.shared.projection.read().revoked.is_revoked(identity)

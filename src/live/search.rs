@@ -1,4 +1,5 @@
-//! Finding users by what their names begin with, once for all who ask for the same.
+//! Finding who may stand on a board by what their names begin with, once for all who ask for
+//! the same: people, or teams on a board of teams.
 
 use std::{
     collections::BinaryHeap,
@@ -11,10 +12,10 @@ use std::{
 use parking_lot::RwLock;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::{LiveBoard, UserState, Version, projection::Projection};
+use super::{Live, Version, projection::Projection, user};
 use crate::{
     blocking,
-    board::{UserId, ranking::Position},
+    board::{BoardId, Competitor, Profile, Scores, Who, ranking::Position},
     limits::{Bounds, Client, Reason, Refusals, Unanswered, Work},
 };
 
@@ -24,14 +25,14 @@ pub const MAX_QUERY_CHARS: usize = 100;
 /// The most words of a query that are looked for; each costs a look at each name.
 pub const MAX_QUERY_WORDS: usize = 8;
 
-/// The most users in one answer.
+/// The most rows in one answer.
 pub const MAX_FOUND: usize = 50;
 
-/// Names that are read while the board is locked: less than a millisecond, whatever they
+/// Names that are read while the state is locked: less than a millisecond, whatever they
 /// are written in.
-const AT_ONCE: usize = 1024;
+const AT_ONCE: u32 = 1024;
 
-/// After this time a search gives up, whatever the size of the board.
+/// After this time a search gives up, however many people there are.
 const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Bytes of results in the cache: some thousand.
@@ -43,21 +44,33 @@ pub type SearchError = Unanswered<Infallible>;
 /// What a search has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The users, best by rank first.
-    pub users: Vec<UserState>,
+    /// Who, best by rank first.
+    pub rows: Vec<FoundRow>,
     /// Are there more?
     pub more: bool,
+}
+
+/// Somebody whom a search has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRow {
+    /// Who it is.
+    pub who: Who,
+    /// How they are shown.
+    pub profile: Profile,
+    /// The scores and the rank, if they are ranked.
+    pub ranked: Option<(Scores, u64)>,
 }
 
 impl Found {
     /// How large it is in memory, about.
     fn bytes(&self) -> usize {
-        size_of::<Found>() + self.users.iter().map(UserState::bytes).sum::<usize>()
+        let bytes = |row: &FoundRow| size_of::<FoundRow>() + user::bytes(&row.profile);
+        size_of::<Found>() + self.rows.iter().map(bytes).sum::<usize>()
     }
 }
 
-/// What is searched for, and how many are wanted.
-type Key = (Version, Query, usize);
+/// What is searched for, on which board, and how many are wanted.
+type Key = (Version, BoardId, Query, usize);
 
 /// Searching, with the results of the last searches. Clones are the same.
 #[derive(Clone)]
@@ -69,8 +82,9 @@ impl Searches {
             concurrent,
             cached: CACHED,
         };
-        let bytes =
-            |(_, query, _): &Key, found: &Found| size_of::<Key>() + query.bytes() + found.bytes();
+        let bytes = |(_, board, query, _): &Key, found: &Found| {
+            size_of::<Key>() + board.as_str().len() + query.bytes() + found.bytes()
+        };
         Searches(Work::new(bounds, bytes, Reason::Search, refusals))
     }
 
@@ -79,32 +93,34 @@ impl Searches {
     }
 }
 
-impl LiveBoard {
-    /// Users by name: those who have, for each word of the text, a word that begins
-    /// with it, whatever its case and accents, as of a tick ago at most. The best by rank
-    /// come first, at most `limit` of them, 1 to [`MAX_FOUND`]. Of a text the first
-    /// [`MAX_QUERY_CHARS`] characters and [`MAX_QUERY_WORDS`] words count; one without
-    /// words finds nobody.
+impl Live {
+    /// People by name, or teams on a board of teams: those who have, for each word of the
+    /// text, a word that begins with it, whatever its case and accents, as of a tick ago at
+    /// most. The best by rank come first, at most `limit` of them, 1 to [`MAX_FOUND`]. Of a
+    /// text the first [`MAX_QUERY_CHARS`] characters and [`MAX_QUERY_WORDS`] words count; one
+    /// without words finds nobody, and neither does any on a board that is not there.
     ///
     /// # Errors
     /// While there are too many searches: the same may be asked again later.
     pub async fn search(
         &self,
         client: Client,
+        board: &BoardId,
         text: &str,
         limit: usize,
     ) -> Result<Found, SearchError> {
-        let Some(query) = Query::new(text) else {
+        let query = Query::new(text);
+        let Some(query) = query.filter(|_| self.read_board(board, |_, _| ()).is_some()) else {
             return Ok(Found::default());
         };
-        let shared = self.shared.clone();
-        let key = (self.version(), query.clone(), limit);
+        let (shared, board) = (self.shared.clone(), board.clone());
+        let key = (self.version(&board), board.clone(), query.clone(), limit);
         let found = self.searches.0.get(client, key, async move |permit| {
             let search = move || {
                 let _permit = permit;
                 let begun = Instant::now();
                 let is_given_up = || begun.elapsed() > DEADLINE;
-                search(&shared.projection, &query, limit, is_given_up)
+                search(&shared.projection, &board, &query, limit, is_given_up)
             };
             let found = blocking::on_thread(search).await;
             found.ok_or(Unanswered::TookTooLong)
@@ -186,17 +202,17 @@ fn ascii_word_begins(name: &[u8], word: &[u8]) -> bool {
     })
 }
 
-/// Smaller is better: by position, and users without a rank last.
-type Candidate = (bool, Option<Position>, UserId);
+/// Smaller is better: by position, and those without a rank last.
+type Candidate = (bool, Option<Position>, Competitor);
 
-/// The best users whose names match, at most `limit`. It reads all names, some at
-/// a time; `None` if it is given up between.
+/// The best whose names match, at most `limit`. It reads all names, some at a time; `None`
+/// if it is given up between.
 ///
-/// It goes by slots, of which each user keeps one: by rank, a user who moves
-/// meanwhile might be missed. A board that was replaced has another order,
-/// and is searched from its beginning.
+/// It goes by indices, of which everybody keeps one: by rank, somebody who moves meanwhile
+/// might be missed. A log that was replaced has others, and is searched from the beginning.
 pub(super) fn search(
     projection: &RwLock<Projection>,
+    board: &BoardId,
     query: &Query,
     limit: usize,
     is_given_up: impl Fn() -> bool,
@@ -217,12 +233,14 @@ pub(super) fn search(
             (found, next) = (0, 0);
             best.clear();
         }
-        let board = &now.board;
+        let Some(view) = now.state.view(board) else {
+            return Some(Found::default());
+        };
         let end = next + AT_ONCE;
         let is_meant = |name: &str| query.finds(name, &mut folded);
-        for (user, position) in board.named(next..end, is_meant) {
+        for (index, position) in view.competitors_named(next..end, is_meant) {
             found += 1;
-            let candidate = (position.is_none(), position, user);
+            let candidate = (position.is_none(), position, index);
             if best.len() < limit {
                 best.push(candidate);
             } else if let Some(mut worst) = best.peek_mut()
@@ -232,28 +250,31 @@ pub(super) fn search(
             }
         }
         next = end;
-        if next >= board.slots() {
+        if next >= view.indices() {
             break now;
         }
     };
-    // As they are now, all of one version. A user who was deleted and registered
-    // again meanwhile may have been met twice, or have another name.
-    let board = &now.board;
-    let mut users: Vec<Candidate> = best
+    // As they are now, all of one version. Somebody who was deleted meanwhile may have left
+    // the index to another.
+    let view = now.state.view(board)?;
+    let mut rows: Vec<_> = best
         .into_iter()
-        .map(|(_, _, user)| {
-            let position = board.standing_of(user).map(|(position, _)| position);
-            (position.is_none(), position, user)
+        .filter_map(|(_, _, index)| {
+            let position = view.board().position_of(index);
+            let position = position.map(|(position, _)| position);
+            let (who, profile) = view.profile(index)?;
+            let is_meant = query.finds(&profile.username, &mut folded);
+            let row = || FoundRow {
+                who,
+                profile: profile.clone(),
+                ranked: view.board().ranked(index),
+            };
+            is_meant.then(|| ((position.is_none(), position, index), row()))
         })
         .collect();
-    users.sort_unstable();
-    users.dedup();
+    rows.sort_unstable_by_key(|(candidate, _)| *candidate);
     Some(Found {
-        users: users
-            .into_iter()
-            .filter_map(|(_, _, user)| UserState::of(now.epoch, board, user))
-            .filter(|user| query.finds(&user.profile.username, &mut folded))
-            .collect(),
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
         more: found > limit,
     })
 }
@@ -264,8 +285,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        board::{Board, Epoch, Fact, LogEntry, Operator, Profile, Rules, Score, Seq, Timestamp},
-        store::Opened,
+        board::{Fact, Operator, Profile, Rules, Settings, UserId},
+        live::testing::{Log, main, opened},
     };
 
     fn finds(query: &str, name: &str) -> bool {
@@ -362,25 +383,20 @@ mod tests {
         UserId(id)
     }
 
-    /// A board on which users with these names acted, if they have points.
-    fn board(rules: Rules, users: &[(&str, Option<i64>)]) -> Board {
-        let mut board = Board::new(rules);
+    /// A log with a `main` on which users with these names acted, if they have points.
+    fn board(rules: Rules, users: &[(&str, Option<i64>)]) -> Log {
+        let mut log = Log::new(Settings::main(rules));
         for ((name, points), n) in users.iter().zip(0..) {
-            apply(&mut board, register(n, name));
+            log.add(register(n, name));
             if let Some(points) = points {
-                apply(&mut board, act(n, *points));
+                log.act(user(n), *points, *points);
             }
         }
-        board
+        log
     }
 
-    fn followed(board: Board) -> RwLock<Projection> {
-        let (projection, _) = Projection::new(Opened {
-            epoch: Epoch(1),
-            board,
-            announcements: Vec::new(),
-            revoked: Vec::new(),
-        });
+    fn followed(log: Log) -> RwLock<Projection> {
+        let (projection, _) = Projection::new(opened(1, log.state));
         RwLock::new(projection)
     }
 
@@ -394,23 +410,6 @@ mod tests {
         }
     }
 
-    fn act(n: u32, points: i64) -> Fact {
-        Fact::Action {
-            user: user(n),
-            action_type: "test".into(),
-            increase: points,
-            score: Score::new(points).expect("in range"),
-        }
-    }
-
-    fn apply(board: &mut Board, fact: Fact) {
-        board.apply(&LogEntry {
-            seq: Seq::new(board.seq() + 1).expect("from 1"),
-            at: Timestamp(1),
-            fact,
-        });
-    }
-
     /// The names that are found with their ranks, and whether there are more.
     fn found(
         projection: &RwLock<Projection>,
@@ -418,12 +417,13 @@ mod tests {
         limit: usize,
     ) -> (Vec<(String, Option<u64>)>, bool) {
         let query = Query::new(query).expect("not empty");
-        let found = search(projection, &query, limit, || false);
-        let Found { users, more } = found.expect("not given up");
-        let users = users
-            .into_iter()
-            .map(|user| (user.profile.username.into_string(), user.rank));
-        (users.collect(), more)
+        let found = search(projection, &main(), &query, limit, || false);
+        let Found { rows, more } = found.expect("not given up");
+        let rows = rows.into_iter().map(|row| {
+            let rank = row.ranked.map(|(_, rank)| rank);
+            (row.profile.username.into_string(), rank)
+        });
+        (rows.collect(), more)
     }
 
     fn row(name: &str, rank: u64) -> (String, Option<u64>) {
@@ -474,10 +474,10 @@ mod tests {
             ("Ada", Some(2)),
         ];
         let mut board = board(rules, &users);
-        apply(&mut board, Fact::UserDeleted { user: user(0) });
-        apply(&mut board, Fact::UserDeleted { user: user(1) });
-        apply(&mut board, register(0, "Bea"));
-        apply(&mut board, register(3, "Carl"));
+        board.add(Fact::UserDeleted { user: user(0) });
+        board.add(Fact::UserDeleted { user: user(1) });
+        board.add(register(0, "Bea"));
+        board.add(register(3, "Carl"));
         let board = followed(board);
         assert_eq!(
             found(&board, "ada", 1),
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_board_that_was_replaced_is_searched_from_its_beginning() {
+    fn a_log_that_was_replaced_is_searched_from_its_beginning() {
         let names: Vec<String> = (0..2 * AT_ONCE).map(|n| format!("Ada {n}")).collect();
         let users: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
         let projection = followed(board(Rules::default(), &users));
@@ -515,39 +515,104 @@ mod tests {
             looks.set(looks.get() + 1);
             if looks.get() == 2 {
                 let mut projection = projection.write();
-                projection.board = board(Rules::default(), &[("Bea", None), ("Ada", None)]);
+                let other = board(Rules::default(), &[("Bea", None), ("Ada", None)]);
+                projection.state = other.state;
                 projection.reloads += 1;
             }
             false
         };
         let query = Query::new("ada").expect("not empty");
-        let found = search(&projection, &query, 9, replace);
-        let Found { users, more } = found.expect("not given up");
-        let names: Vec<_> = users.iter().map(|user| &*user.profile.username).collect();
+        let found = search(&projection, &main(), &query, 9, replace);
+        let Found { rows, more } = found.expect("not given up");
+        let names: Vec<_> = rows.iter().map(|row| &*row.profile.username).collect();
         assert_eq!((names, more), (vec!["Ada"], false));
+    }
+
+    #[test]
+    fn hidden_people_are_not_found() {
+        let users = [("Ada", Some(3)), ("Ada", Some(5))];
+        let mut log = board(Rules::default(), &users);
+        log.add(Fact::UserHidden {
+            user: user(1),
+            hidden: true,
+        });
+        assert_eq!(
+            found(&followed(log), "ada", 9),
+            (vec![row("Ada", 1)], false)
+        );
+    }
+
+    #[test]
+    fn on_a_board_of_teams_teams_are_found() {
+        use crate::{
+            board::{BoardId, Derivation, Source, TeamId, TeamScore},
+            live::testing::board_with,
+        };
+        let id = BoardId::new("teams").expect("an id");
+        let mut log = board(Rules::default(), &[("Bea", None), ("Ada", None)]);
+        let derivation = Derivation {
+            of: main(),
+            types: None,
+            group: None,
+            team: Some(TeamScore::Sum),
+            period: None,
+        };
+        let settings = Settings {
+            source: Source::Derived(derivation),
+            ..Settings::default()
+        };
+        log.state.put_board(board_with(id.as_str(), settings));
+        for (n, name) in [(1, "Beavers"), (2, "Beagles")] {
+            let profile = Profile {
+                username: name.into(),
+                avatar: None,
+            };
+            let team = TeamId([n; 16]);
+            log.add(Fact::TeamChanged { team, profile });
+        }
+        log.add(Fact::UserGrouped {
+            user: user(0),
+            team: Some(TeamId([2; 16])),
+            groups: Box::default(),
+        });
+        log.act(user(0), 7, 7);
+        let projection = followed(log);
+        let query = Query::new("bea").expect("not empty");
+        let found = search(&projection, &id, &query, 9, || false).expect("not given up");
+        let rows: Vec<_> = found
+            .rows
+            .iter()
+            .map(|it| (it.who, it.ranked.is_some()))
+            .collect();
+        let expected =
+            [(2, true), (1, false)].map(|(n, is_ranked)| (Who::Team(TeamId([n; 16])), is_ranked));
+        assert_eq!(rows, expected);
     }
 
     #[test]
     fn a_search_can_be_given_up() {
         let board = followed(board(Rules::default(), &[("Ada", None)]));
         let query = Query::new("ada").expect("not empty");
-        assert_eq!(search(&board, &query, 9, || true), None);
+        assert_eq!(search(&board, &main(), &query, 9, || true), None);
     }
 
     #[tokio::test]
     async fn the_cache_has_its_bound_in_bytes() {
-        use super::super::testing::{live, log};
+        use crate::live::testing::{live, log};
         let (live, _folder) = live(log(1, 3, &[1]));
-        let version = live.version();
-        let found = live.search(Client::Server, "p", 9).await.expect("free");
+        let version = live.version(&main());
+        let found = live
+            .search(Client::Server, &main(), "p", 9)
+            .await
+            .expect("free");
         let found = Found {
-            users: vec![found.users[0].clone(); MAX_FOUND],
+            rows: vec![found.rows[0].clone(); MAX_FOUND],
             more: true,
         };
         let mut most = 0;
         for limit in 0..1_000 {
             let query = Query::new("x").expect("a word");
-            let (key, found) = ((version, query, limit), found.clone());
+            let (key, found) = ((version, main(), query, limit), found.clone());
             let work = &live.searches.0;
             let got = work.get(Client::Server, key, async move |_| Ok(found));
             assert!(got.await.is_ok());

@@ -1,15 +1,16 @@
-//! A board that tests fill by hand, over a store that is unreachable.
+//! Boards that tests fill by hand, over a store that is unreachable.
 
 use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Audience, Fact, LogEntry, Profile, Rules,
-        Score, Seq, Severity,
+        Action, Announcement, AnnouncementId, AnnouncementKind, Audience, BoardHead, Effects, Fact,
+        FinalStandings, LogEntry, Profile, Rules, Score, Scores, Seq, Settings, Severity,
+        StoredBoard,
     },
     clock,
-    store::{Fold, History},
+    store::{DerivedHistory, Fold, History},
 };
 
 /// A store that is unreachable, with why it cannot be read.
@@ -20,7 +21,32 @@ impl Store for Unreachable {
         Box::pin(async { Err(StoreError::Unreachable("it is gone".into())) })
     }
 
-    fn history(&self, _: UserId, _: usize) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+    fn history(
+        &self,
+        _: BoardId,
+        _: UserId,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        Box::pin(async { Err((self.1)()) })
+    }
+
+    fn derived_history(
+        &self,
+        _: DerivedHistory,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        Box::pin(async { Err((self.1)()) })
+    }
+
+    fn seasons(&self, _: BoardId) -> BoxFuture<'_, Result<Vec<Season>, StoreError>> {
+        Box::pin(async { Err((self.1)()) })
+    }
+
+    fn final_standings(
+        &self,
+        _: BoardId,
+        _: u32,
+    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
         Box::pin(async { Err((self.1)()) })
     }
 
@@ -41,17 +67,17 @@ impl Store for Unreachable {
     }
 }
 
-/// A board over a store that is unreachable, and by what it is filled.
-pub(crate) fn live(opened: Opened) -> (LiveBoard, impl Fold) {
+/// What follows a store that is unreachable, and by what it is filled.
+pub(crate) fn live(opened: Opened) -> (Live, impl Fold) {
     live_over(opened, || StoreError::Unreachable("it is gone".into()))
 }
 
 /// The same, where this is why no history can be read.
-pub(crate) fn live_over(opened: Opened, unread: fn() -> StoreError) -> (LiveBoard, impl Fold) {
+pub(crate) fn live_over(opened: Opened, unread: fn() -> StoreError) -> (Live, impl Fold) {
     let shared = Arc::new(Shared::new(opened));
     let (_, health) = watch::channel(Health::Unreachable);
     let store = Arc::new(Unreachable(health, unread));
-    let live = LiveBoard::new(shared.clone(), store, &LimitsTable::default());
+    let live = Live::new(shared.clone(), store, &LimitsTable::default());
     (live, Folder(shared))
 }
 
@@ -59,29 +85,91 @@ pub(crate) fn user(n: u8) -> UserId {
     UserId([n; 16])
 }
 
-fn registered(seq: u64, n: u8) -> LogEntry {
-    entry(
-        seq,
-        Fact::UserChanged {
-            user: user(n),
-            profile: Profile {
-                username: format!("P{n}").into(),
-                avatar: None,
-            },
+/// The board that plain routes and events mean.
+pub(crate) fn main() -> BoardId {
+    BoardId::default()
+}
+
+/// A new board that lists everybody.
+pub(crate) fn board(id: &str) -> StoredBoard {
+    board_with(id, Settings::main(Rules::default()))
+}
+
+/// A new board with these settings.
+pub(crate) fn board_with(id: &str, settings: Settings) -> StoredBoard {
+    let head = BoardHead {
+        id: BoardId::new(id).expect("an id"),
+        settings: Arc::new(settings),
+        seq: 0,
+        changed: Timestamp::default(),
+        is_used: false,
+        season: None,
+    };
+    StoredBoard {
+        head,
+        as_of: 0,
+        standings: Vec::new(),
+        members: Vec::new(),
+    }
+}
+
+/// A log that begins with a `main` that is there already, and what follows from it: as long
+/// as all that is added concerns `main`, numbers of its entries are its own too.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub(crate) state: State,
+}
+
+impl Log {
+    pub(crate) fn new(settings: Settings) -> Log {
+        let mut state = State::default();
+        state.put_board(board_with("main", settings));
+        Log { state }
+    }
+
+    /// Adds an entry, at a time that is its number.
+    pub(crate) fn add(&mut self, fact: Fact) -> (LogEntry, Effects) {
+        let entry = entry(self.state.seq() + 1, fact);
+        let effects = self.state.apply(&entry);
+        (entry, effects)
+    }
+
+    /// Somebody acts on `main`, and has this score then.
+    pub(crate) fn act(&mut self, user: UserId, increase: i64, score: i64) -> (LogEntry, Effects) {
+        self.add(action(main(), user, increase, score))
+    }
+
+    pub(crate) fn main(&self) -> BoardView<'_> {
+        self.state.view(&main()).expect("it is there")
+    }
+}
+
+pub(crate) fn action(board: BoardId, user: UserId, increase: i64, score: i64) -> Fact {
+    Fact::Action(Action {
+        board,
+        user,
+        action_type: "goal".into(),
+        increase,
+        tiebreak_increase: 0,
+        scores: Scores {
+            score: Score::new(score).expect("in range"),
+            ..Scores::default()
         },
-    )
+    })
+}
+
+fn registered(n: u8) -> Fact {
+    Fact::UserChanged {
+        user: user(n),
+        profile: Profile {
+            username: format!("P{n}").into(),
+            avatar: None,
+        },
+    }
 }
 
 pub(crate) fn acted(seq: u64, n: u8) -> LogEntry {
-    entry(
-        seq,
-        Fact::Action {
-            user: user(n),
-            action_type: "goal".into(),
-            increase: 5,
-            score: Score::new(5).expect("in range"),
-        },
-    )
+    entry(seq, action(main(), user(n), 5, 5))
 }
 
 pub(crate) fn deleted(seq: u64, n: u8) -> LogEntry {
@@ -94,7 +182,7 @@ pub(crate) fn revoked(seq: u64, n: u8, issued_until: u64) -> LogEntry {
     entry(seq, Fact::TokensRevoked { user, issued_until })
 }
 
-fn entry(seq: u64, fact: Fact) -> LogEntry {
+pub(crate) fn entry(seq: u64, fact: Fact) -> LogEntry {
     LogEntry {
         seq: Seq::new(seq).expect("from 1"),
         at: Timestamp(seq),
@@ -105,16 +193,14 @@ fn entry(seq: u64, fact: Fact) -> LogEntry {
 /// A log with so many entries, in which these users were registered first. Its
 /// one announcement has the number of the epoch.
 pub(crate) fn log(epoch: u64, seq: u64, users: &[u8]) -> Opened {
-    let mut board = Board::new(Rules::default());
-    for (n, at) in users.iter().zip(1..) {
-        board.apply(&registered(at, *n));
+    let mut log = Log::new(Settings::main(Rules::default()));
+    for n in users {
+        log.add(registered(*n));
     }
-    for at in users.len() as u64 + 1..=seq {
-        board.apply(&acted(at, users[0]));
+    for _ in users.len() as u64 + 1..=seq {
+        log.act(user(users[0]), 5, 5);
     }
     Opened {
-        epoch: Epoch(epoch),
-        board,
         announcements: vec![Announcement {
             id: AnnouncementId(u128::from(epoch).to_be_bytes()),
             kind: AnnouncementKind::SystemAlert,
@@ -126,5 +212,16 @@ pub(crate) fn log(epoch: u64, seq: u64, users: &[u8]) -> Opened {
             duration: None,
         }],
         revoked: vec![(user(9), epoch)],
+        ..opened(epoch, log.state)
+    }
+}
+
+/// This state as that of a store, without announcements.
+pub(crate) fn opened(epoch: u64, state: State) -> Opened {
+    Opened {
+        epoch: Epoch(epoch),
+        state,
+        announcements: Vec::new(),
+        revoked: Vec::new(),
     }
 }

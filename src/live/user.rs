@@ -2,47 +2,56 @@
 
 use std::mem::size_of;
 
-use crate::board::{Board, Epoch, Profile, Row, Score, UserId};
+use crate::board::{BoardId, BoardView, Epoch, Profile, Score, Scores, UserId};
 
-/// A registered user with score and rank, as of an entry of the log.
+/// A registered user and where they stand on a board, as of a fact of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserState {
     /// Who it is.
     pub id: UserId,
     /// How the user is shown.
     pub profile: Profile,
-    /// The score; `None` for a user not ranked yet.
-    pub score: Option<Score>,
-    /// The rank, 1 or more, with a score only.
-    pub rank: Option<u64>,
+    /// The scores and the rank, 1 or more; `None` for a user not ranked yet.
+    pub ranked: Option<(Scores, u64)>,
     /// The epoch of the log.
     pub epoch: Epoch,
-    /// The last entry that the board held.
+    /// How many facts the board held.
     pub seq: u64,
+    /// Which board.
+    pub board: BoardId,
 }
 
 impl UserState {
-    /// A user of this board, if the user is registered.
-    pub fn of(epoch: Epoch, board: &Board, user: UserId) -> Option<UserState> {
-        let Row {
-            user: id,
-            profile,
-            score,
-            rank,
-        } = board.user(user)?;
+    /// A user on this board, if the user is registered.
+    pub fn of(epoch: Epoch, board: BoardView<'_>, user: UserId) -> Option<UserState> {
+        let row = board.user(user)?;
         Some(UserState {
-            id,
-            profile: profile.clone(),
-            score,
-            rank,
+            id: user,
+            profile: row.profile.clone(),
+            ranked: row.ranked,
             epoch,
             seq: board.seq(),
+            board: board.board().id().clone(),
         })
+    }
+
+    /// The score, if there is one.
+    pub fn score(&self) -> Option<Score> {
+        self.ranked.map(|(scores, _)| scores.score)
+    }
+
+    /// The rank, if there is one.
+    pub fn rank(&self) -> Option<u64> {
+        self.ranked.map(|(_, rank)| rank)
     }
 
     /// How large it is in memory, about.
     pub(super) fn bytes(&self) -> usize {
-        let avatar = self.profile.avatar.as_ref();
-        size_of::<UserState>() + self.profile.username.len() + avatar.map_or(0, |it| it.len())
+        size_of::<UserState>() + bytes(&self.profile)
     }
+}
+
+/// How much a profile takes beside itself.
+pub(super) fn bytes(profile: &Profile) -> usize {
+    profile.username.len() + profile.avatar.as_ref().map_or(0, |it| it.len())
 }

@@ -9,13 +9,13 @@ use app::{
 use axum::{extract::State, http::HeaderMap, response::Response};
 
 use super::{
-    PageQuery, Pages, Visit, cache::Content, race_chart::NumberedChart, render::Page, share,
-    token::SocketToken,
+    OnBoard, PageQuery, Pages, Visit, cache::Content, race_chart::NumberedChart, render::Page,
+    share, token::SocketToken,
 };
 use crate::{
     auth::Identity,
-    board::{Ties, Timestamp},
-    live::UserState,
+    board::{self, BoardId, Ties, Timestamp},
+    live::{UserState, Viewer},
     wire,
 };
 
@@ -24,40 +24,48 @@ const WINDOW: usize = 2;
 
 pub(super) async fn get(
     State(pages): State<Pages>,
+    OnBoard(board): OnBoard,
     visit: Visit,
     query: PageQuery,
     headers: HeaderMap,
 ) -> Response {
     if let Some(search) = query.search {
-        return pages.found(visit, search).await;
+        return pages.found(board, visit, search).await;
     }
     let Ok(page) = query.page else {
         return pages.render_missing(visit).await;
     };
     // Before anything that is shown is read: it is of this version or a newer one.
-    let version = pages.live.version();
+    let version = pages.live.version(&board);
     let you = pages.signed_in(visit.is_embedded(), &headers);
     let chart = if page.is_none() && visit.view == View::Whole {
-        pages.race_charts.latest(&pages.live).await
+        pages.race_charts.latest(&pages.live, &board).await
     } else {
         NumberedChart::default()
     };
     let refreshes = query.refreshes;
+    let viewer = Viewer::of(you.map(|you| you.role));
+    let turn = query.turn(&pages.base, &board, |it| pages.live.shows(it, viewer));
     let origin = share::origin(&pages.public_url, &headers);
     let content = Content::Board {
+        board: board.clone(),
+        boards: pages.live.read(|_, state| state.boards_version()),
         page,
         refreshes,
         origin: origin.clone(),
         race_chart: chart.number,
         is_before_start: pages.later_start().is_some(),
+        turn: turn.clone(),
     };
-    let board = {
+    let shown = {
         let pages = pages.clone();
         move |token| {
-            let snapshot = pages.snapshot(you, visit, page, token);
+            let snapshot = pages.snapshot(&board, you, visit, page, token);
             let number = page.map(|page| format!("page={}&", page + 1));
             Page {
-                sharing: Some(share::sharing(origin, &pages.base, &snapshot)),
+                board: Some(snapshot.info.clone()),
+                turn,
+                sharing: Some(share::sharing(origin, &pages.base, &board, &snapshot)),
                 query: number.unwrap_or_default(),
                 document: Document::Board {
                     snapshot: Box::new(snapshot),
@@ -68,10 +76,10 @@ pub(super) async fn get(
         }
     };
     if you.is_none() {
-        return pages.render_for_all(visit, version, content, board).await;
+        return pages.render_for_all(visit, version, content, shown).await;
     }
     let token = pages.page_token(you, None);
-    pages.render_for_one(visit, move || board(token)).await
+    pages.render_for_one(visit, move || shown(token)).await
 }
 
 impl Pages {
@@ -83,42 +91,54 @@ impl Pages {
     /// What the page knows of the board at first.
     fn snapshot(
         &self,
+        id: &BoardId,
         you: Option<Identity>,
         visit: Visit,
         page: Option<u64>,
         SocketToken { token, expires_in }: SocketToken,
     ) -> PageSnapshot {
-        let (mut board, mut around, you, margin) = self.live.read(|epoch, board| {
-            let rows = wire::board_page(epoch, board, page);
-            let around = you.and_then(|you| board.around(you.user, WINDOW));
+        let viewer = Viewer::of(you.map(|you| you.role));
+        let read = |epoch, state: &board::State| {
+            let view = state.view(id)?;
+            let around = you.and_then(|you| view.around(you.user, WINDOW));
             let around = around.map_or_else(Vec::new, |positions| {
-                wire::leaderboard(epoch, board, positions).top_scores
+                wire::leaderboard(epoch, view, positions).top_scores
             });
-            let margin = match board.rules().ties {
-                Ties::Earliest => 1,
-                Ties::Competition | Ties::Dense => 0,
-            };
-            let you = you.and_then(|you| UserState::of(epoch, board, you.user));
-            (rows, around, you, margin)
-        });
-        self.origins.hide_pictures(&mut board.top_scores);
-        self.origins.hide_pictures(&mut around);
-        let starts = self.later_start();
-        let starts = starts.and_then(|starts| starts.duration_since(UNIX_EPOCH).ok());
+            Some(PageSnapshot {
+                info: wire::board_info(view),
+                boards: wire::board_infos(state, id, viewer),
+                board: wire::board_page(epoch, view, page),
+                you: you
+                    .and_then(|you| UserState::of(epoch, view, you.user))
+                    .map(|you| self.shown_user(&you)),
+                around,
+                margin: match view.rules().order.ties {
+                    Ties::Earliest => 1,
+                    Ties::Competition | Ties::Dense => 0,
+                },
+                ..PageSnapshot::default()
+            })
+        };
+        // One that was deleted just now is empty.
+        let mut shown = self.live.read(read).unwrap_or_default();
+        self.origins.hide_pictures(&mut shown.board.top_scores);
+        self.origins.hide_pictures(&mut shown.around);
+        // The board itself may say when it starts.
+        if *id == BoardId::default() && shown.info.starts.is_none() {
+            let starts = self.later_start();
+            let starts = starts.and_then(|starts| starts.duration_since(UNIX_EPOCH).ok());
+            let starts = starts.map(|it| wire::timestamp(Timestamp(it.as_millis() as u64)));
+            shown.info.starts = starts;
+        }
         PageSnapshot {
             base: self.base.clone(),
-            title: self.title.to_string(),
             view: visit.view,
             locale: visit.language.locale(),
-            board,
-            you: you.map(|you| self.shown_user(&you)),
-            around,
-            margin,
-            starts: starts.map(|it| wire::timestamp(Timestamp(it.as_millis() as u64))),
             token,
             expires_in,
             link_failed: visit.link_failed,
             avatar_origins: self.origins.avatars.shown.clone(),
+            ..shown
         }
     }
 }

@@ -6,12 +6,16 @@ use std::{
     collections::HashMap, mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
 };
 
-use app::{texts::Language, wire::View};
+use app::{
+    server::{Missing, SeasonPage, Turn},
+    texts::Language,
+    wire::{BoardInfo, BoardSummary, PlayerBoard, View},
+};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::{
-    board::UserId,
+    board::{BoardId, UserId},
     config::LimitsTable,
     limits::{Bounds, Reason, Refusals, Work},
     live::Version,
@@ -58,6 +62,9 @@ pub(super) struct Key {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Content {
     Board {
+        board: BoardId,
+        /// Of which boards there are, and what they are called.
+        boards: u64,
         /// Which page of the board, if it is one.
         page: Option<u64>,
         /// Does it ask for itself again without scripts?
@@ -68,28 +75,65 @@ pub(super) enum Content {
         race_chart: u64,
         /// Is the event still to start?
         is_before_start: bool,
+        /// What a kiosk shows next.
+        turn: Option<Turn>,
     },
+    /// All boards, as they are.
+    Boards(Vec<BoardSummary>),
     Player {
+        board: BoardId,
         user: UserId,
+        /// How the user stands on each board.
+        boards: Vec<PlayerBoard>,
         /// Is the history there too?
         has_history: bool,
     },
     Found {
+        board: BoardId,
+        /// Of which boards there are, and what they are called.
+        boards: u64,
         /// What was searched for.
         query: String,
         /// The same as it stands in the address, for links.
         part: String,
     },
-    Missing,
+    /// Final standings, as they are shown.
+    Season {
+        board: Box<BoardInfo>,
+        season: Box<SeasonPage>,
+    },
+    Missing {
+        what: Missing,
+        /// Of which boards there are, and what they are called.
+        boards: u64,
+        /// Where a kiosk asks again.
+        turn: Option<Turn>,
+    },
 }
+
+/// A board in a key, with its texts, about.
+const BOARD_BYTES: usize = 1024;
 
 impl Key {
     /// How large it is in memory, about.
     fn bytes(&self) -> usize {
         let texts = match &self.content {
-            Content::Board { origin, .. } => origin.as_ref().map_or(0, String::len),
-            Content::Found { query, part } => query.len() + part.len(),
-            Content::Player { .. } | Content::Missing => 0,
+            Content::Board { origin, turn, .. } => {
+                origin.as_ref().map_or(0, String::len)
+                    + turn.as_ref().map_or(0, |turn| turn.to.len())
+            }
+            // Titles and names are short.
+            Content::Boards(boards) => boards.len() * BOARD_BYTES,
+            Content::Player { boards, .. } => boards.len() * BOARD_BYTES,
+            Content::Found { query, part, .. } => query.len() + part.len(),
+            Content::Season { season, .. } => (season.rows.len() + 1) * BOARD_BYTES,
+            Content::Missing { what, turn, .. } => {
+                let name = match what {
+                    Missing::Board { name, .. } => name.len(),
+                    Missing::Page | Missing::SignedOut => 0,
+                };
+                name + turn.as_ref().map_or(0, |turn| turn.to.len())
+            }
         };
         size_of::<Key>() + texts
     }
@@ -102,21 +146,39 @@ impl Key {
 pub(super) struct UnavailablePages(Arc<Mutex<HashMap<(View, Language), Once>>>);
 
 /// A page that is rendered when it is needed first.
-type Once = Arc<OnceCell<Arc<Rendered>>>;
+#[derive(Clone, Default)]
+struct Once {
+    /// Of which boards there are, and what they are called.
+    boards: u64,
+    page: Arc<OnceCell<Arc<Rendered>>>,
+}
 
 impl UnavailablePages {
-    /// The page as it was rendered first, which is now if it was not.
+    /// The page as it was rendered first for this version of the boards, which is now if it
+    /// was not.
     pub(super) async fn get<F>(
         &self,
         view: View,
         language: Language,
+        boards: u64,
         render: impl FnOnce() -> F,
     ) -> Result<Arc<Rendered>, Unrendered>
     where
         F: Future<Output = Result<Rendered, Unrendered>>,
     {
-        let cell = self.0.lock().entry((view, language)).or_default().clone();
-        let page = cell.get_or_try_init(async || render().await.map(Arc::new));
+        let once = {
+            let mut pages = self.0.lock();
+            let once = pages.entry((view, language)).or_default();
+            if once.boards != boards {
+                *once = Once {
+                    boards,
+                    ..Once::default()
+                };
+            }
+            once.clone()
+        };
+        let page = once.page;
+        let page = page.get_or_try_init(async || render().await.map(Arc::new));
         page.await.cloned()
     }
 }
@@ -199,14 +261,15 @@ mod tests {
     #[tokio::test]
     async fn the_unavailable_page_is_rendered_once_in_each_language() {
         let pages = UnavailablePages::default();
-        let get = async |language, text: Option<&str>| {
+        let get_of = async |boards, language, text: Option<&str>| {
             let render = async || {
                 let text = text.ok_or(Unrendered)?;
                 Ok(Rendered::new(text, "", ""))
             };
-            let page = pages.get(View::Whole, language, render).await;
+            let page = pages.get(View::Whole, language, boards, render).await;
             page.ok().map(|page| page.fill("", ""))
         };
+        let get = async |language, text| get_of(0, language, text).await;
         assert_eq!(get(Language::English, None).await, None);
         assert_eq!(
             get(Language::English, Some("sorry")).await.as_deref(),
@@ -217,6 +280,9 @@ mod tests {
             Some("leider")
         );
         assert_eq!(get(Language::English, None).await.as_deref(), Some("sorry"));
+        // It bears the title of a board.
+        let renamed = get_of(1, Language::English, Some("renamed")).await;
+        assert_eq!(renamed.as_deref(), Some("renamed"));
     }
 
     #[tokio::test]
@@ -232,11 +298,14 @@ mod tests {
                 language: Language::English,
                 link_failed: false,
                 content: Content::Board {
+                    board: BoardId::default(),
+                    boards: 0,
                     page: Some(number),
                     refreshes: false,
                     origin: None,
                     race_chart: 0,
                     is_before_start: false,
+                    turn: None,
                 },
             };
             let page = page.clone();
@@ -258,6 +327,8 @@ mod tests {
             language: Language::English,
             link_failed: false,
             content: Content::Found {
+                board: BoardId::default(),
+                boards: 0,
                 query: text.clone(),
                 part: text,
             },

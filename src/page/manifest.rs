@@ -15,10 +15,11 @@ const SHORT_NAME: usize = 12;
 
 pub(super) async fn get(State(pages): State<Pages>) -> Response {
     let home = pages.base.link("/");
+    let title = pages.front().title;
     let icon = |src: &str, sizes: &str, kind: &str, purpose: &str| json!({ "src": pages.base.link(src), "sizes": sizes, "type": kind, "purpose": purpose });
     let manifest = json!({
-        "name": *pages.title,
-        "short_name": short_name(&pages.title),
+        "name": title,
+        "short_name": short_name(&title),
         "id": home,
         "start_url": home,
         "scope": home,

@@ -9,12 +9,14 @@
 //! nobody is signed in, whatever cookies are sent.
 
 mod board;
+mod boards;
 mod cache;
 mod caching;
 mod cookies;
 mod language;
 mod manifest;
 mod navigation;
+mod on_board;
 mod picture;
 mod player;
 mod policy;
@@ -23,6 +25,7 @@ mod race_chart;
 mod render;
 mod rows;
 mod search;
+mod season;
 mod session;
 mod share;
 mod sign_in;
@@ -50,9 +53,10 @@ use crate::{
     config::Config,
     limits::{Answers, Limits},
     listener::ClientAddress,
-    live::LiveBoard,
+    live::Live,
 };
 use cache::{PageCache, UnavailablePages};
+use on_board::OnBoard;
 use policy::Origins;
 use query::PageQuery;
 use race_chart::RaceCharts;
@@ -65,12 +69,10 @@ const MAX_FORM: usize = 1024;
 /// What the routes of the page need. Clones share the caches.
 #[derive(Clone)]
 pub struct Pages {
-    live: LiveBoard,
+    live: Live,
     tokens: Arc<Tokens>,
     limits: Arc<Limits>,
     answers: Answers,
-    /// What the board is called.
-    title: Arc<str>,
     /// When the event starts.
     starts: Option<SystemTime>,
     /// How long the token of a page is valid.
@@ -101,14 +103,13 @@ impl Pages {
     pub fn new(
         config: &Config,
         files: PageFiles,
-        live: LiveBoard,
+        live: Live,
         tokens: Arc<Tokens>,
         limits: Arc<Limits>,
         answers: Answers,
     ) -> Pages {
         let tables = &config.tables;
         Pages {
-            title: tables.board.title.clone().into(),
             starts: tables.board.starts,
             token_ttl: tables.auth.page_token_ttl,
             public_url: tables.http.public_url.as_str().into(),
@@ -133,10 +134,24 @@ pub fn routes(pages: Pages) -> Router {
     Router::new()
         .route("/", get(board::get).post(sign_in::switch))
         .route("/players/{id}", get(player::get).post(sign_in::switch))
+        .route("/b/{board}", get(board::get).post(sign_in::switch))
+        .route("/b/{board}/", get(board::get).post(sign_in::switch))
+        .route(
+            "/b/{board}/players/{id}",
+            get(player::get).post(sign_in::switch),
+        )
+        .route(
+            "/b/{board}/seasons/{number}",
+            get(season::get).post(sign_in::switch),
+        )
+        .route("/boards", get(boards::get).post(sign_in::switch))
         .layer(from_fn_with_state(pages.clone(), sign_in::links))
         .route("/page/token", get(token::get))
+        .route("/b/{board}/page/token", get(token::get))
         .route("/page/rows", get(rows::get))
+        .route("/b/{board}/page/rows", get(rows::get))
         .route("/share.png", get(share::get))
+        .route("/b/{board}/share.png", get(share::get))
         .route("/manifest.webmanifest", get(manifest::get))
         .route("/sign-out", post(sign_in::sign_out))
         .layer(DefaultBodyLimit::max(MAX_FORM))

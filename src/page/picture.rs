@@ -12,7 +12,7 @@ use std::{
 
 use app::{
     texts::Language,
-    wire::{LeaderboardData, ScoreRow},
+    wire::{BoardInfo, LeaderboardData, ScoreRow},
 };
 use resvg::{
     tiny_skia::{Pixmap, Transform},
@@ -52,27 +52,28 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 
 /// Draws the first rows of a board. `None` if it cannot be drawn, which no text that
 /// is taken should bring about.
-pub(super) fn png(title: &str, board: &LeaderboardData) -> Option<Vec<u8>> {
+pub(super) fn png(info: &BoardInfo, board: &LeaderboardData) -> Option<Vec<u8>> {
     let options = Options {
         font_family: "DejaVu Sans".into(),
         fontdb: FONTS.clone(),
         ..Options::default()
     };
-    let tree = Tree::from_str(&svg(title, board), &options).ok()?;
+    let tree = Tree::from_str(&svg(info, board), &options).ok()?;
     let mut pixmap = Pixmap::new(WIDTH, HEIGHT)?;
     resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
     pixmap.encode_png().ok()
 }
 
 /// The colours are those of the page in the dark (`style/podium.css`).
-fn svg(title: &str, board: &LeaderboardData) -> String {
+fn svg(info: &BoardInfo, board: &LeaderboardData) -> String {
+    let title = &*info.title;
     let (title_size, letters) = if title.chars().count() > 30 {
         (36, 43)
     } else {
         (50, 30)
     };
     let title = escaped(&shortened(title, letters));
-    let summary = escaped(&summary(board));
+    let summary = escaped(&summary(info, board));
     let mut svg = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="DejaVu Sans" font-stretch="condensed" xml:space="preserve">
 <defs>
@@ -87,7 +88,7 @@ fn svg(title: &str, board: &LeaderboardData) -> String {
     );
     let leader = board.top_scores.first().map_or(0, |row| row.score);
     for (index, row) in (0..).zip(board.top_scores.iter().take(ROWS)) {
-        push_row(&mut svg, FIRST_ROW + index * ROW_STEP, row, leader);
+        push_row(&mut svg, FIRST_ROW + index * ROW_STEP, row, (info, leader));
     }
     if board.top_scores.is_empty() {
         svg.push_str(
@@ -98,7 +99,7 @@ fn svg(title: &str, board: &LeaderboardData) -> String {
     svg
 }
 
-fn push_row(svg: &mut String, top: u32, row: &ScoreRow, leader: i64) {
+fn push_row(svg: &mut String, top: u32, row: &ScoreRow, (info, leader): (&BoardInfo, i64)) {
     let (bar, strength) = match row.rank {
         1 => ("#f4bf3a", "0.24"),
         2 => ("#b4bdca", "0.22"),
@@ -112,8 +113,9 @@ fn push_row(svg: &mut String, top: u32, row: &ScoreRow, leader: i64) {
     };
     let width = RIGHT - LEFT;
     let filled = share * f64::from(width);
-    let score = Language::English.number(row.score);
+    let score = Language::English.locale().score(&info.format, row.score);
     let score_width = score.chars().count() as u32 * DIGIT;
+    let score = escaped(&score);
     let name_right = SCORE_RIGHT - score_width - 24;
     let name_width = name_right - NAME_LEFT;
     let name = escaped(&shortened(&row.username, name_width / LETTER));
@@ -153,8 +155,9 @@ fn push_row(svg: &mut String, top: u32, row: &ScoreRow, leader: i64) {
 }
 
 /// How many play, and when: `48 players · 23 Nov 2026, 20:04 UTC`.
-fn summary(board: &LeaderboardData) -> String {
-    let players = Language::English.locale().players(board.total_users);
+fn summary(info: &BoardInfo, board: &LeaderboardData) -> String {
+    let locale = Language::English.locale();
+    let players = locale.count(board.total_users, info.teams);
     match time(&board.last_updated).filter(|_| board.seq > 0) {
         Some(time) => format!("{players} · {time}"),
         None => players,
@@ -228,6 +231,7 @@ mod tests {
                     score: *score,
                     rank,
                     avatar: None,
+                    tiebreak: None,
                 })
                 .collect(),
             total_users: 48,
@@ -235,6 +239,14 @@ mod tests {
             epoch: "e".into(),
             seq: 7,
             page: None,
+            board: None,
+        }
+    }
+
+    fn titled(title: &str) -> BoardInfo {
+        BoardInfo {
+            title: title.into(),
+            ..BoardInfo::default()
         }
     }
 
@@ -267,7 +279,7 @@ mod tests {
             ),
         ];
         for board in boards {
-            let png = png("Podium & <friends>", &board).unwrap();
+            let png = png(&titled("Podium & <friends>"), &board).unwrap();
             assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
             let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
             assert_eq!((number(16), number(20)), (WIDTH, HEIGHT));
@@ -277,7 +289,7 @@ mod tests {
     #[test]
     fn names_are_text() {
         let svg = svg(
-            "<a>",
+            &titled("<a>"),
             &board(&["</text><image href='file:///etc/passwd'/>"], &[1]),
         );
         assert!(!svg.contains("<image"), "{svg}");
@@ -297,9 +309,12 @@ mod tests {
     #[test]
     fn the_summary_says_how_many_and_when() {
         let mut board = board(&[], &[]);
-        assert_eq!(summary(&board), "48 players · 3 Nov 2026, 20:04 UTC");
+        assert_eq!(
+            summary(&titled(""), &board),
+            "48 players · 3 Nov 2026, 20:04 UTC"
+        );
         board.seq = 0;
-        assert_eq!(summary(&board), "48 players");
+        assert_eq!(summary(&titled(""), &board), "48 players");
     }
 
     /// Draws boards for people to look at: `SHARE_IMAGES=folder cargo test
@@ -336,7 +351,7 @@ mod tests {
         ] {
             std::fs::write(
                 folder.join(format!("{name}.png")),
-                png("Podium", &board).unwrap(),
+                png(&titled("Podium"), &board).unwrap(),
             )
             .unwrap();
         }

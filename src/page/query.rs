@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 
-use app::{texts::Language, wire::View};
+use app::{base_path::BasePath, server::Turn, texts::Language, wire::View};
 use axum::{
     extract::FromRequestParts,
     http::{Uri, request::Parts},
 };
+
+use super::Pages;
+use crate::board::BoardId;
 
 /// The parameter that holds a token to sign in with.
 pub(super) const TOKEN: &str = "token";
@@ -32,7 +35,18 @@ pub(super) struct PageQuery {
     pub(super) token: Option<String>,
     /// What became of a link that signs in.
     pub(super) outcome: Option<Outcome>,
+    /// The boards that a kiosk turns through.
+    pub(super) boards: Vec<BoardId>,
+    /// How long it shows each, in seconds.
+    pub(super) every: u32,
 }
+
+/// So many boards a kiosk turns through.
+const MOST_BOARDS: usize = 20;
+/// How long it shows each, in seconds, unless it is said.
+const EVERY: u32 = 20;
+/// The shortest and the longest.
+const EVERY_RANGE: std::ops::RangeInclusive<u32> = 5..=3600;
 
 /// No board has a page of this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +105,8 @@ impl PageQuery {
             search: None,
             token: None,
             outcome: None,
+            boards: Vec::new(),
+            every: EVERY,
         };
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*name {
@@ -105,11 +121,68 @@ impl PageQuery {
                     });
                 }
                 TOKEN => query.token = Some(value.into_owned()),
+                // `?kiosk` is short for `?view=kiosk`.
+                "kiosk" => query.view = View::Kiosk,
+                "boards" => query.boards = boards(&value),
+                "every" => query.every = every(&value),
                 OUTCOME => query.outcome = Outcome::of(&value),
                 _ => {}
             }
         }
         query
+    }
+
+    /// What a kiosk shows after this board, if it turns: the next one that is shown to it.
+    /// Where there is none, it asks for the next one all the same, which may be there later.
+    pub(super) fn turn(
+        &self,
+        base: &BasePath,
+        shown: &BoardId,
+        is_shown: impl Fn(&BoardId) -> bool,
+    ) -> Option<Turn> {
+        let next = || {
+            self.boards_after(Some(shown))
+                .filter(|board| *board != shown)
+        };
+        let next = next().find(|board| is_shown(board)).or(next().next())?;
+        Some(self.turn_to(base, next))
+    }
+
+    /// What a kiosk that turns shows instead of a board that is not shown to it.
+    pub(super) fn instead(
+        &self,
+        base: &BasePath,
+        missing: Option<&BoardId>,
+        is_shown: impl Fn(&BoardId) -> bool,
+    ) -> Option<String> {
+        let mut next = self.boards_after(missing);
+        let next = next.find(|board| is_shown(board))?;
+        Some(self.turn_to(base, next).to)
+    }
+
+    /// Where a kiosk that turns asks again when none of its boards is shown to it.
+    pub(super) fn retry(&self, base: &BasePath) -> Option<Turn> {
+        let first = self.boards_after(None).next()?;
+        Some(self.turn_to(base, first))
+    }
+
+    /// The boards that a kiosk turns through, from the one after this on; none if it does
+    /// not turn.
+    fn boards_after(&self, board: Option<&BoardId>) -> impl Iterator<Item = &BoardId> {
+        let turns = self.view == View::Kiosk;
+        let at = self.boards.iter().position(|it| Some(it) == board);
+        let (before, after) = self.boards.split_at(at.map_or(0, |at| at + 1));
+        after.iter().chain(before).filter(move |_| turns)
+    }
+
+    fn turn_to(&self, base: &BasePath, board: &BoardId) -> Turn {
+        let names: Vec<&str> = self.boards.iter().map(BoardId::as_str).collect();
+        let (names, every) = (names.join(","), self.every);
+        let path = base.link(&Pages::path_of(board));
+        Turn {
+            to: format!("{path}?view=kiosk&boards={names}&every={every}"),
+            seconds: every,
+        }
     }
 
     /// Is this for a frame on a page of others?
@@ -132,6 +205,17 @@ fn view(code: &str) -> View {
         "embed" => View::Embed,
         _ => View::Whole,
     }
+}
+
+/// Names with commas between them; what is no name of a board is left out.
+fn boards(names: &str) -> Vec<BoardId> {
+    let boards = names.split(',').filter_map(BoardId::new);
+    boards.take(MOST_BOARDS).collect()
+}
+
+fn every(seconds: &str) -> u32 {
+    let seconds = seconds.parse().unwrap_or(EVERY);
+    seconds.clamp(*EVERY_RANGE.start(), *EVERY_RANGE.end())
 }
 
 /// Addresses count pages from 1, and no board has more than these.
@@ -181,6 +265,64 @@ mod tests {
             PageQuery::parse("token=a&token=").token.as_deref(),
             Some("")
         );
+    }
+
+    #[test]
+    fn a_kiosk_turns_from_board_to_board() {
+        let main = BoardId::default();
+        let weekly = BoardId::new("weekly").unwrap();
+        let turn = |text: &str, shown: &BoardId| {
+            let turn = PageQuery::parse(text).turn(&BasePath::default(), shown, |_| true)?;
+            Some((turn.to, turn.seconds))
+        };
+        let query = "kiosk&boards=main,weekly&every=30";
+        let to = |path: &str, every: u32| {
+            let to = format!("{path}?view=kiosk&boards=main,weekly&every={every}");
+            Some((to, every))
+        };
+        assert_eq!(turn(query, &main), to("/b/weekly", 30));
+        assert_eq!(turn(query, &weekly), to("/", 30));
+        assert_eq!(
+            turn("view=kiosk&boards=main,,<b>,weekly", &main),
+            to("/b/weekly", 20)
+        );
+        assert_eq!(
+            turn("kiosk&boards=main,weekly&every=0", &main),
+            to("/b/weekly", 5)
+        );
+        for text in [
+            "kiosk",
+            "kiosk&boards=",
+            "kiosk&boards=main",
+            "boards=main,weekly",
+        ] {
+            assert_eq!(turn(text, &main), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kiosk_skips_boards_that_are_not_shown_to_it() {
+        let base = BasePath::default();
+        let board = |name: &str| BoardId::new(name).unwrap();
+        let query = PageQuery::parse("kiosk&boards=main,gone,secret,weekly");
+        let rest = "view=kiosk&boards=main,gone,secret,weekly&every=20";
+        let is_shown = |it: &BoardId| ["main", "weekly"].contains(&it.as_str());
+        let turn = |shown: &str| query.turn(&base, &board(shown), is_shown).unwrap().to;
+        assert_eq!(turn("main"), format!("/b/weekly?{rest}"));
+        assert_eq!(turn("weekly"), format!("/?{rest}"));
+        let instead = |missing: &str| query.instead(&base, Some(&board(missing)), is_shown);
+        assert_eq!(instead("gone"), Some(format!("/b/weekly?{rest}")));
+        assert_eq!(instead("other"), Some(format!("/?{rest}")));
+        // Where no other is there, it asks on: one may come.
+        let next = query.turn(&base, &board("main"), |it| it.as_str() == "main");
+        assert_eq!(next.unwrap().to, format!("/b/gone?{rest}"));
+        assert_eq!(query.instead(&base, None, |_| false), None);
+        assert_eq!(query.retry(&base).unwrap().to, format!("/?{rest}"));
+        for text in ["boards=main,weekly", "kiosk", "view=embed&boards=main"] {
+            let query = PageQuery::parse(text);
+            assert_eq!(query.instead(&base, None, |_| true), None, "{text}");
+            assert_eq!(query.retry(&base), None, "{text}");
+        }
     }
 
     #[test]

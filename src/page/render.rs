@@ -4,8 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use app::{
-    server::{Document, Frame, document},
+    server::{Document, Frame, Missing, Turn, document},
     sharing::Sharing,
+    wire::{BoardInfo, MAIN},
 };
 use axum::{
     Json,
@@ -26,7 +27,15 @@ use super::{
     language, policy,
     token::SocketToken,
 };
-use crate::{limits::Unanswered, live::Version};
+use crate::{
+    board::BoardId,
+    limits::Unanswered,
+    live::{self, Version},
+    wire,
+};
+
+/// What the program is called, where no board has a title to show.
+const NAME: &str = "Podium";
 
 /// How long a user who is signed in waits for a page, which is rendered for this user
 /// alone: a classroom of 100 that opens it at once is through before, on a slow machine
@@ -35,20 +44,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A page to be rendered.
 pub(super) struct Page {
+    /// Its board; see [`Pages::front`] if it is of none.
+    pub(super) board: Option<BoardInfo>,
     pub(super) document: Document,
     /// The part of its query that its links repeat, to be followed by more.
     pub(super) query: String,
     /// What it says of itself to those who show a link to it.
     pub(super) sharing: Option<Sharing>,
+    /// What a kiosk shows next.
+    pub(super) turn: Option<Turn>,
 }
 
 /// A page whose links repeat nothing.
 impl From<Document> for Page {
     fn from(document: Document) -> Page {
         Page {
+            board: None,
             document,
             query: String::new(),
             sharing: None,
+            turn: None,
         }
     }
 }
@@ -109,11 +124,27 @@ impl Pages {
 
     /// The page that says that there is nothing at this address.
     pub(super) async fn render_missing(&self, visit: Visit) -> Response {
-        let page = |_| Document::Missing.into();
+        self.render_missing_as(visit, Missing::Page, None).await
+    }
+
+    /// The same where it is known what is missing. A kiosk asks on.
+    pub(super) async fn render_missing_as(
+        &self,
+        visit: Visit,
+        what: Missing,
+        turn: Option<Turn>,
+    ) -> Response {
+        let content = Content::Missing {
+            what: what.clone(),
+            boards: self.live.read(|_, state| state.boards_version()),
+            turn: turn.clone(),
+        };
+        let page = |_| Page {
+            turn,
+            ..Document::Missing(what).into()
+        };
         let version = Version::default();
-        let mut response = self
-            .render_for_all(visit, version, Content::Missing, page)
-            .await;
+        let mut response = self.render_for_all(visit, version, content, page).await;
         if response.status().is_success() {
             *response.status_mut() = StatusCode::NOT_FOUND;
         }
@@ -124,7 +155,9 @@ impl Pages {
     /// costs next to nothing, and needs no permit.
     pub(super) async fn unavailable<E>(&self, why: &Unanswered<E>, visit: Visit) -> Response {
         let Visit { view, language, .. } = visit;
-        let page = self.unavailable_pages.get(view, language, async || {
+        let boards = self.live.read(|_, state| state.boards_version());
+        let pages = &self.unavailable_pages;
+        let page = pages.get(view, language, boards, async || {
             let (nonce, token) = (Nonce::new(), self.page_token(None, None));
             let visit = Visit {
                 link_failed: false,
@@ -147,21 +180,46 @@ impl Pages {
         response
     }
 
+    /// What a page knows of a board.
+    pub(super) fn info_of(&self, board: &BoardId) -> BoardInfo {
+        let info = self
+            .live
+            .read_board(board, |_, view| wire::board_info(view));
+        info.unwrap_or_default()
+    }
+
+    /// The board to which pages lead back that are of none: `main`, and nothing of what it is
+    /// unless everybody may see it.
+    pub(super) fn front(&self) -> BoardInfo {
+        let info = self.live.read_board(&BoardId::default(), |_, view| {
+            let is_for_all = live::Viewer::Public.may_see(view.board().settings());
+            is_for_all.then(|| wire::board_info(view))
+        });
+        info.flatten().unwrap_or_else(|| BoardInfo {
+            id: MAIN.to_owned(),
+            title: NAME.to_owned(),
+            ..BoardInfo::default()
+        })
+    }
+
     /// A document whose scripts have this nonce.
     async fn html(&self, nonce: &Nonce, visit: Visit, page: Page) -> Result<String, Unrendered> {
         let Page {
+            board,
             document: shown,
             query,
             sharing,
+            turn,
         } = page;
         let frame = Frame {
-            title: self.title.to_string(),
+            board: board.unwrap_or_else(|| self.front()),
             language: visit.language,
             view: visit.view,
             link_failed: visit.link_failed,
             query,
             files: self.files.clone(),
             sharing,
+            turn,
         };
         let (nonce, base) = (nonce.clone(), self.base.clone());
         let context = move || {

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{PageQuery, Pages, caching::is_known};
+use super::{OnBoard, PageQuery, Pages, caching::is_known};
 use crate::{auth::bearer, limits::ConnectTime, listener::ClientAddress, wire};
 
 /// The visible board, or one page of it by `page`. [`LIVE_IN`] says when the page may
@@ -22,6 +22,7 @@ use crate::{auth::bearer, limits::ConnectTime, listener::ClientAddress, wire};
 pub(super) async fn get(
     State(pages): State<Pages>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
+    OnBoard(board): OnBoard,
     query: PageQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -29,12 +30,15 @@ pub(super) async fn get(
         return StatusCode::NOT_FOUND.into_response();
     };
     let turn = pages.turn(address, query.is_embedded(), &headers);
-    let (etag, rows) = pages.live.read(|epoch, board| {
+    let read = pages.live.read_board(&board, |epoch, board| {
         let etag = format!("\"{epoch}-{}-{}\"", board.seq(), board.rules().top);
         let is_known = is_known(&headers, &etag);
         let rows = (!is_known).then(|| wire::board_page(epoch, board, page));
         (etag, rows)
     });
+    let Some((etag, rows)) = read else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let mut response = match rows {
         None => StatusCode::NOT_MODIFIED.into_response(),
         Some(mut rows) => {

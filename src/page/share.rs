@@ -24,9 +24,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Pages, caching::is_known, cookies::is_forwarded_from_https, picture};
+use super::{OnBoard, Pages, caching::is_known, cookies::is_forwarded_from_https, picture};
 use crate::{
     blocking,
+    board::BoardId,
     limits::{Bounds, Client, FairPermit, Reason, Refusals, Unanswered, Work},
     listener::ClientAddress,
     live::{Version, Versions},
@@ -45,7 +46,7 @@ const CACHED: u64 = 1024 * 1024;
 pub(super) struct Pictures {
     versions: Arc<Versions>,
     /// `None` for one that could not be drawn.
-    drawn: Work<Version, Option<Picture>, Infallible>,
+    drawn: Work<(BoardId, Version), Option<Picture>, Infallible>,
 }
 
 /// A picture, and its entity tag.
@@ -63,7 +64,7 @@ impl Pictures {
             concurrent: NonZeroUsize::MIN,
             cached: CACHED,
         };
-        let bytes = |_: &Version, picture: &Option<Picture>| {
+        let bytes = |_: &(BoardId, Version), picture: &Option<Picture>| {
             let png = picture.as_ref().map_or(0, |picture| picture.png.len());
             size_of::<Picture>() + png
         };
@@ -82,10 +83,11 @@ impl Pictures {
 /// there, so that nobody shows an old picture for a new link.
 pub(super) async fn get(
     State(pages): State<Pages>,
+    OnBoard(board): OnBoard,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Response {
-    let Picture { png, etag } = match newest(pages, address.into()).await {
+    let Picture { png, etag } = match newest(pages, board, address.into()).await {
         Ok(Some(picture)) => picture,
         Ok(None) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(why) => {
@@ -104,15 +106,21 @@ pub(super) async fn get(
     (about, [(CONTENT_TYPE, "image/png")], png).into_response()
 }
 
-async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswered<Infallible>> {
+async fn newest(
+    pages: Pages,
+    board: BoardId,
+    client: Client,
+) -> Result<Option<Picture>, Unanswered<Infallible>> {
     let Pictures { versions, drawn } = pages.pictures.clone();
-    let version = pages.live.version_by(&versions);
+    let version = pages.live.version_by(&versions, &board);
+    let key = (board.clone(), version);
     let draw = move |permit| {
         let _permit: FairPermit = permit;
-        let board = pages
-            .live
-            .read(|epoch, board| wire::leaderboard(epoch, board, 0..picture::ROWS));
-        let png = picture::png(&pages.title, &board)?;
+        let (info, rows) = pages.live.read_board(&board, |epoch, view| {
+            let rows = wire::leaderboard(epoch, view, 0..picture::ROWS);
+            (wire::board_info(view), rows)
+        })?;
+        let png = picture::png(&info, &rows)?;
         let mut hasher = DefaultHasher::new();
         png.hash(&mut hasher);
         Some(Picture {
@@ -120,7 +128,7 @@ async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswe
             etag: format!("\"{:016x}\"", hasher.finish()).into(),
         })
     };
-    let drawn = drawn.get(client, version, async move |permit| {
+    let drawn = drawn.get(client, key, async move |permit| {
         Ok(blocking::on_thread(move || draw(permit)).await)
     });
     drawn.await
@@ -128,16 +136,23 @@ async fn newest(pages: Pages, client: Client) -> Result<Option<Picture>, Unanswe
 
 /// What the page says of itself to those who show a link to it.
 /// `origin` is where the page is to be found.
-pub(super) fn sharing(origin: Option<String>, base: &BasePath, page: &PageSnapshot) -> Sharing {
+pub(super) fn sharing(
+    origin: Option<String>,
+    base: &BasePath,
+    board: &BoardId,
+    page: &PageSnapshot,
+) -> Sharing {
+    let path = Pages::path_of(board);
+    let below = path.trim_end_matches('/');
     let seq = page.board.seq;
     Sharing {
-        title: page.title.clone(),
+        title: page.info.title.clone(),
         description: description(page),
         url: origin
             .as_ref()
-            .map(|origin| format!("{origin}{}", base.link("/"))),
+            .map(|origin| format!("{origin}{}", base.link(&path))),
         image: origin.map(|origin| {
-            let picture = base.link("/share.png");
+            let picture = base.link(&format!("{below}/share.png"));
             format!("{origin}{picture}?seq={seq}")
         }),
         image_width: picture::WIDTH,
@@ -165,15 +180,20 @@ fn asked_origin(headers: &HeaderMap) -> Option<String> {
 
 /// In the language of the visit.
 fn description(page: &PageSnapshot) -> String {
-    let PageSnapshot { locale, board, .. } = page;
-    let players = locale.players(board.total_users);
+    let PageSnapshot {
+        info,
+        locale,
+        board,
+        ..
+    } = page;
+    let players = locale.count(board.total_users, info.teams);
     // The first row of a page further down is not the leader.
     if board.page.is_some() {
         return players;
     }
     match board.top_scores.first() {
         Some(leader) => {
-            let points = locale.points(leader.score);
+            let points = locale.result(&info.format, leader.score);
             let values = [("name", leader.username.as_str()), ("n", &points)];
             format!("{} {players}", locale.with(Text::Summary, &values))
         }

@@ -143,7 +143,12 @@ impl Pages {
         if now.user == player.user {
             return None;
         }
-        let name = |of: Identity| Some(self.live.user(of.user)?.profile.username.into());
+        let name = |of: Identity| {
+            self.live.read(|_, state| {
+                let person = state.directory().person(of.user)?;
+                Some(person.profile.username.to_string())
+            })
+        };
         let document = Document::SwitchPlayer {
             now: name(now)?,
             link: name(player)?,
@@ -151,9 +156,11 @@ impl Pages {
             stay: address(&self.base, uri, None),
         };
         Some(Page {
+            board: None,
             document,
             query: question_part(uri),
             sharing: None,
+            turn: None,
         })
     }
 }

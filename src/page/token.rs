@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{PageQuery, Pages, caching::not_stored};
+use super::{OnBoard, PageQuery, Pages, caching::not_stored};
 use crate::{
     auth::{self, Identity, Viewer},
     board::UserId,
@@ -25,6 +25,7 @@ pub(super) struct SocketToken {
 /// one remains the same viewer.
 pub(super) async fn get(
     State(pages): State<Pages>,
+    OnBoard(board): OnBoard,
     query: PageQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -38,7 +39,7 @@ pub(super) async fn get(
         token,
         expires_in,
         you: you
-            .and_then(|you| pages.live.user(you.user))
+            .and_then(|you| pages.live.user(&board, you.user))
             .map(|you| pages.shown_user(&you)),
     };
     not_stored(Json(page).into_response(), query.is_embedded())

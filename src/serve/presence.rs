@@ -4,12 +4,12 @@
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    live::LiveBoard,
+    live::Live,
     store::{AllNodes, Connected, Health, PRESENCE_EVERY},
 };
 
 /// Goes on until the store is closed. While it is unreachable, the last counts stay.
-pub(super) async fn follow(live: LiveBoard) {
+pub(super) async fn follow(live: Live) {
     let metrics = live.metrics().clone();
     let mut every = interval(PRESENCE_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{live::LiveBoard, store::Health};
+use crate::{live::Live, store::Health};
 
 /// Before another attempt.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Goes on until the store is closed.
-pub(super) async fn follow(live: LiveBoard) {
+pub(super) async fn follow(live: Live) {
     let mut health = live.health();
     let closed = async {
         _ = health.wait_for(|health| *health == Health::Closed).await;

@@ -27,7 +27,7 @@ use crate::{
     hub::Hub,
     limits::{Answers, Limits},
     listener::{self, Proxies, raise_limit},
-    live::LiveBoard,
+    live::Live,
     page::Pages,
     vital::{Failure, Vitals},
 };
@@ -45,7 +45,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(5);
 
 /// A server that can be run.
 pub struct Server {
-    live: LiveBoard,
+    live: Live,
     hub: Hub,
     pub(super) router: Router,
     proxies: Arc<Proxies>,
@@ -78,7 +78,7 @@ impl Server {
     /// If signals cannot be received.
     pub fn new(
         config: &Config,
-        live: LiveBoard,
+        live: Live,
         tokens: Arc<Tokens>,
         vitals: Vitals,
     ) -> std::io::Result<Server> {

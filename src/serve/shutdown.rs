@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     board::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity, Timestamp},
     hub::Hub,
-    live::LiveBoard,
+    live::Live,
 };
 
 /// Between the notice and refusing connections: balancers ask every second or so whether
@@ -104,7 +104,7 @@ pub(super) async fn disconnect_all(hub: &Hub, shutdown: &Shutdown) {
 /// reconnect, while the listener goes on to answer what is wrong. Nothing that hangs is
 /// waited for. If it is the hub's actor, there is no notice: clients see their transports
 /// end.
-pub(super) async fn abort(live: &LiveBoard, hub: &Hub, shutdown: &Shutdown) {
+pub(super) async fn abort(live: &Live, hub: &Hub, shutdown: &Shutdown) {
     let end = Instant::now() + READINESS_DELAY;
     _ = timeout_at(end, async {
         let message = "The server has a fault and starts again: results will be back in a moment";

@@ -15,19 +15,36 @@ impl Digests {
             return;
         }
         match record {
-            Record::Member(member) => self.push(("member", member)),
+            Record::Person(person) => self.push(("person", person)),
+            Record::Team(team) => self.push(("team", team)),
+            Record::Board(head) => self.push(("board", head)),
+            Record::Standing(board, standing) => self.push(("standing", board, standing)),
+            Record::TeamMember(board, member) => self.push(("member", board, member)),
+            Record::Final(board, standings) => self.push(("final", board, standings)),
+            Record::Deleted(board, first) => self.push(("deleted", board, first)),
             // The id is a record of its own.
             Record::Entry(entry, _) => self.push(("entry", entry)),
-            Record::History(user, points) => {
-                for (_, action) in points {
-                    self.push(("point", user, action));
+            Record::History(board, user, points) => {
+                for (_, past) in points {
+                    self.push(("point", board, user, past));
                 }
             }
             // The moment follows from when a store forgets it, nearly.
             Record::Counted(counted) => self.push((
-                ("counted", &counted.id, counted.seq, counted.user),
-                (&counted.action_type, counted.increase, counted.score),
-                (counted.rank, counted.old_rank),
+                (
+                    "counted",
+                    &counted.id,
+                    counted.seq,
+                    &counted.board,
+                    counted.user,
+                ),
+                (&counted.action_type, counted.increase, counted.scores),
+                (
+                    counted.rank,
+                    counted.old_rank,
+                    counted.board_seq,
+                    counted.tiebreak_increase,
+                ),
             )),
             Record::Announced(seq, announcement) => self.push(("announced", seq, announcement)),
             Record::Revoked(user, until) => self.push(("revoked", user, until)),

@@ -35,8 +35,8 @@ pub struct History {
 /// How a user stood after an action of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HistoryPoint {
-    /// The action's entry.
-    pub seq: Seq,
+    /// How many facts the board held with the action, 1 or more; not known of a derived board.
+    pub seq: Option<Seq>,
     /// When it was taken.
     pub at: Timestamp,
     /// The score after it.

@@ -1,4 +1,4 @@
-//! Moving a board from one store to another.
+//! Moving all boards from one store to another.
 //!
 //! A source gives what it stores of a board, record by record, and a target writes what
 //! it would have retained of that itself. A target is claimed before it is written to, and
@@ -12,7 +12,7 @@ use super::{
     source::Source,
     target::Target,
 };
-use crate::board::{Board, BoardId, Epoch, Rules};
+use crate::board::{BoardId, BoardView, Epoch, Settings, State};
 
 /// Records between two reports of progress.
 const REPORT: u64 = 10_000;
@@ -24,10 +24,8 @@ pub struct Migration {
     pub from: StoreUrl,
     /// Where it shall be.
     pub to: StoreUrl,
-    /// Which board.
-    pub board: BoardId,
-    /// Its rules.
-    pub rules: Rules,
+    /// What `main` becomes if what is there is of an early form.
+    pub main: Settings,
     /// Whether a board that is whole may be replaced at the target. Then a new epoch
     /// begins, because somebody may have watched that board.
     pub replace: bool,
@@ -38,7 +36,7 @@ pub struct Migration {
 pub enum Progress {
     /// The board was loaded from the source.
     Loaded {
-        /// Users who are ranked.
+        /// Users.
         users: usize,
         /// The last entry of the log.
         seq: u64,
@@ -61,8 +59,10 @@ pub struct Count {
 /// What was moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Users, with score, moment, best rank and profile.
+    /// Users, with profile, team and groups.
     pub users: Count,
+    /// Teams and boards, with all that anybody has on them.
+    pub boards: Count,
     /// Entries of the log.
     pub entries: Count,
     /// Points of users' histories.
@@ -95,23 +95,18 @@ pub enum MigrateError {
         to: String,
     },
     /// There is nothing to be moved.
-    #[error("there is no board {board:?} in {store}: is that the right place for --from?")]
+    #[error("there is nothing in {store}: is that the right place for --from?")]
     NoBoard {
         /// The source.
         store: String,
-        /// The board.
-        board: String,
     },
     /// The target has been played on.
     #[error(
-        "{store} has a board {board:?} of its own: choose another place, or throw that board away \
-         with --replace"
+        "{store} has boards of its own: choose another place, or throw those away with --replace"
     )]
     HasBoard {
         /// The target.
         store: String,
-        /// The board.
-        board: String,
     },
     /// Somebody wrote to the source.
     #[error(
@@ -148,12 +143,12 @@ impl Migration {
         }
         let (opened, mut source) = self.open_source().await?;
         progress(Progress::Loaded {
-            users: opened.board.len(),
-            seq: opened.board.seq(),
+            users: opened.state.directory().len(),
+            seq: opened.state.seq(),
         });
         let head = Head {
             epoch: opened.epoch,
-            seq: opened.board.seq(),
+            seq: opened.state.seq(),
         };
         let mut target = self.claim_target(head).await?;
 
@@ -185,7 +180,7 @@ impl Migration {
         if !source.is_as_it_was().await? {
             return Err(MigrateError::InUse(self.from.to_string()));
         }
-        let loaded = target.complete(self.rules).await?;
+        let loaded = target.complete().await?;
         self.check_boards(&opened, &loaded, target.epoch())?;
 
         let mut found = Digests::default();
@@ -209,24 +204,16 @@ impl Migration {
     }
 
     async fn open_source(&self) -> Result<(Opened, Source), MigrateError> {
-        let found = Source::open(&self.from, &self.board, self.rules).await?;
+        let found = Source::open(&self.from, &self.main).await?;
         found.ok_or_else(|| MigrateError::NoBoard {
             store: self.from.to_string(),
-            board: self.board.to_string(),
         })
     }
 
     async fn claim_target(&self, head: Head) -> Result<Target, MigrateError> {
-        let Migration {
-            board,
-            rules,
-            replace,
-            ..
-        } = self;
-        let claimed = Target::claim(&self.to, board, *rules, head, *replace).await?;
+        let claimed = Target::claim(&self.to, &self.main, head, self.replace).await?;
         claimed.ok_or_else(|| MigrateError::HasBoard {
             store: self.to.to_string(),
-            board: board.to_string(),
         })
     }
 
@@ -239,7 +226,7 @@ impl Migration {
         if target.epoch != epoch {
             return Err(self.differs("its epoch is another".into()));
         }
-        difference(&source.board, &target.board).map_or(Ok(()), |what| Err(self.differs(what)))
+        difference(&source.state, &target.state).map_or(Ok(()), |what| Err(self.differs(what)))
     }
 
     fn differs(&self, what: String) -> MigrateError {
@@ -250,31 +237,55 @@ impl Migration {
     }
 }
 
-/// In what two boards differ that should be the same.
-fn difference(source: &Board, target: &Board) -> Option<String> {
-    if (source.seq(), source.changed()) != (target.seq(), target.changed()) {
+/// In what two states differ that should be the same.
+fn difference(source: &State, target: &State) -> Option<String> {
+    if source.seq() != target.seq() {
+        let (found, wanted) = (target.seq(), source.seq());
+        return Some(format!("its last entry is {found}, and not {wanted}"));
+    }
+    let ids = |state: &State| {
+        let mut ids: Vec<BoardId> = state.boards().map(|board| board.id().clone()).collect();
+        ids.sort();
+        ids
+    };
+    if ids(source) != ids(target) {
+        return Some("it has other boards".into());
+    }
+    let mut boards = source.boards().map(|board| board.id());
+    boards.find_map(|id| board_difference(id, source.view(id)?, target.view(id)?))
+}
+
+fn board_difference(id: &BoardId, source: BoardView<'_>, target: BoardView<'_>) -> Option<String> {
+    if source.board().head() != target.board().head() {
         return Some(format!(
-            "its last entry is {}, and not {}",
-            target.seq(),
-            source.seq()
+            "the board {id} is as of another entry, or has other settings"
         ));
     }
     if source.len() != target.len() {
         return Some(format!(
-            "{} users are ranked, and not {}",
+            "{} are ranked on the board {id}, and not {}",
             target.len(),
             source.len()
         ));
     }
     let rows = source.rows(0..usize::MAX).zip(target.rows(0..usize::MAX));
     let row = rows.enumerate().find(|(_, (one, other))| one != other)?.0;
-    Some(format!("the row at place {} is another", row + 1))
+    Some(format!(
+        "the row at position {} of the board {id} is another",
+        row + 1
+    ))
 }
 
 impl Summary {
     fn count(&mut self, record: &Record) -> &mut Count {
         match record {
-            Record::Member(_) => &mut self.users,
+            Record::Person(_) => &mut self.users,
+            Record::Team(_)
+            | Record::Board(_)
+            | Record::Standing(..)
+            | Record::TeamMember(..)
+            | Record::Final(..)
+            | Record::Deleted(..) => &mut self.boards,
             Record::Entry(..) => &mut self.entries,
             Record::History(..) => &mut self.points,
             Record::Counted(_) => &mut self.actions,

@@ -6,6 +6,8 @@
 //! there. It never ranks, and never speaks to a client.
 
 mod announcement_names;
+mod decide;
+mod derived_history;
 mod digests;
 pub mod history;
 mod limit;
@@ -24,11 +26,14 @@ use tokio::sync::watch;
 
 use crate::{
     board::{
-        Announcement, Applied, Board, BoardId, Epoch, LogEntry, Profile, Rules, Score, Timestamp,
-        UserId,
+        Announcement, BoardId, Contradiction, Effects, Epoch, Fact, FinalStandings, GroupId,
+        LogEntry, Profile, Scores, Season, Settings, State, StoredBoard, StoredChange, TeamId,
+        Timestamp, UserId, What,
     },
+    calendar::CalendarError,
     vital::Pulse,
 };
+pub use derived_history::DerivedHistory;
 pub use history::{History, HistoryPoint, RecentAction};
 pub use limit::{ActionLimits, LimitReached, Window};
 
@@ -42,7 +47,7 @@ pub trait Store: Send + Sync + 'static {
     /// and all may be sent again.
     fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>>;
 
-    /// What a user has done since they were registered: the score over time, the
+    /// What a user has done on a board since they were registered: the score over time, the
     /// latest actions, and what sums them up. `None` if nobody with this id is
     /// registered; a user who was deleted and registered again has a new history.
     ///
@@ -62,9 +67,38 @@ pub trait Store: Send + Sync + 'static {
     /// [`history::LONGEST_READ`], and [`StoreError::Closed`] once it is closed.
     fn history(
         &self,
+        board: BoardId,
         user: UserId,
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>>;
+
+    /// What a person did on a derived board, in its present season; otherwise as
+    /// [`Store::history`]. Of these actions no ranks are known.
+    ///
+    /// # Errors
+    /// As [`Store::history`].
+    fn derived_history(
+        &self,
+        of: DerivedHistory,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>>;
+
+    /// The seasons of a board that have ended, the first one first.
+    ///
+    /// # Errors
+    /// As [`Store::history`].
+    fn seasons(&self, board: BoardId) -> BoxFuture<'_, Result<Vec<Season>, StoreError>>;
+
+    /// The standings with which a season of a board has ended; `None` if there is no such
+    /// season, or it runs.
+    ///
+    /// # Errors
+    /// As [`Store::history`].
+    fn final_standings(
+        &self,
+        board: BoardId,
+        number: u32,
+    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>>;
 
     /// Reports how many are connected to this node, and returns how many are to all. It is to
     /// be called every [`PRESENCE_EVERY`]: a node that does not is not counted any more.
@@ -73,7 +107,7 @@ pub trait Store: Send + Sync + 'static {
     /// If the store cannot be reached.
     fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>>;
 
-    /// The time by the clock that times entries, which all nodes of a board share.
+    /// The time by the clock that times entries, which all nodes of a server share.
     fn now(&self) -> Timestamp;
 
     /// Whether it takes commands, now and from now on.
@@ -89,6 +123,10 @@ pub const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 /// How long a sender of commands waits for a store that does not answer.
 pub const LONGEST_APPEND: Duration = Duration::from_secs(10);
+
+/// How long a sender waits for a derived board, for which all of the log is read: that of a
+/// hundred million actions.
+pub const LONGEST_DERIVATION: Duration = Duration::from_secs(600);
 
 /// How often a node reports how many are connected to it.
 pub const PRESENCE_EVERY: Duration = Duration::from_secs(5);
@@ -132,8 +170,8 @@ pub enum Health {
 pub struct Opened {
     /// The epoch of the log.
     pub epoch: Epoch,
-    /// The board as of the last entry.
-    pub board: Board,
+    /// People, teams and boards as of the last entry.
+    pub state: State,
     /// Announcements that are or will be valid, in the order of the log.
     pub announcements: Vec<Announcement>,
     /// Up to when tokens of users were revoked, in seconds since
@@ -144,20 +182,84 @@ pub struct Opened {
 /// Takes entries of the log as they become durable.
 pub trait Fold: Send + 'static {
     /// Folds entries that follow the ones before, and returns what each did.
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>>;
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded>;
+
+    /// Folds the entry that creates a derived board, which is this one as of that entry.
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded;
+
+    /// Puts a derived board in the place of the one that an entry has created, as of the last
+    /// entry that was folded.
+    fn put_board(&mut self, board: StoredBoard);
 
     /// The log is not the one that was folded so far, or the entries between are
-    /// gone: takes this board instead. Entries that are folded next follow this.
+    /// gone: takes this state instead. Entries that are folded next follow this.
     fn reload(&mut self, opened: Opened);
+
+    /// Reads the state as of the last entry that was folded. It must be short.
+    fn read(&self, read: &mut dyn FnMut(&State));
 }
 
-impl Fold for Board {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
-        entries.iter().map(|entry| self.apply(entry)).collect()
+/// What an entry did, as far as a store needs to know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// How many facts were folded into the board that an action names, and of other entries
+    /// into `main`.
+    pub seq: u64,
+    /// Of an action, the ranks before and after it on the board that it names.
+    pub ranks: [Option<u64>; 2],
+    /// What is to be stored of boards because of it.
+    pub stored: Vec<StoredChange>,
+}
+
+impl Folded {
+    /// What this entry did, which was folded last.
+    pub fn of(state: &State, entry: &LogEntry, effects: Effects) -> Folded {
+        let board = match &entry.fact {
+            Fact::Action(action) => Some(&action.board),
+            _ => None,
+        };
+        let mut ranks = [None; 2];
+        for effect in &effects.shown {
+            if let What::Placed(applied) = &effect.what
+                && Some(&effect.board) == board
+            {
+                ranks = applied.ranks;
+            }
+        }
+        let main = BoardId::default();
+        let board = state.board(board.unwrap_or(&main));
+        Folded {
+            seq: board.map_or(0, |board| board.seq()),
+            ranks,
+            stored: effects.stored,
+        }
+    }
+}
+
+impl Fold for State {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
+        let mut fold = |entry| {
+            let effects = self.apply(entry);
+            Folded::of(self, entry, effects)
+        };
+        entries.iter().map(&mut fold).collect()
+    }
+
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded {
+        let effects = self.create(entry, board);
+        Folded::of(self, entry, effects)
+    }
+
+    fn put_board(&mut self, board: StoredBoard) {
+        State::put_board(self, board);
     }
 
     fn reload(&mut self, opened: Opened) {
-        *self = opened.board;
+        *self = opened.state;
+    }
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        read(self);
     }
 }
 
@@ -171,10 +273,44 @@ pub enum Command {
         /// How the user is shown from now on.
         profile: Profile,
     },
+    /// Change what a user belongs to.
+    GroupUser {
+        /// Who it is.
+        user: UserId,
+        /// The team from now on, or none; `None` leaves it as it is.
+        team: Option<Option<TeamId>>,
+        /// The groups from now on; `None` leaves them as they are.
+        groups: Option<Box<[GroupId]>>,
+    },
+    /// Take a user off all boards, or put them back with all points.
+    HideUser {
+        /// Who it is.
+        user: UserId,
+        /// Off all boards?
+        hidden: bool,
+    },
+    /// Register a team, or change how one is shown.
+    PutTeam {
+        /// Which.
+        team: TeamId,
+        /// How it is shown from now on.
+        profile: Profile,
+    },
     /// Count an action.
     Act(Action),
-    /// Take a user off the board.
+    /// Delete a user with all that is theirs.
     DeleteUser(UserId),
+    /// Create a board, or change its settings.
+    PutBoard {
+        /// Which.
+        board: BoardId,
+        /// Its settings from now on.
+        settings: Arc<Settings>,
+        /// A new one is refused if there are as many as this.
+        most: usize,
+    },
+    /// Delete a board with all that is on it.
+    DeleteBoard(BoardId),
     /// Make tokens of a user void, registered or not.
     RevokeTokens {
         /// Whose.
@@ -189,14 +325,18 @@ pub enum Command {
 /// A score action, as a publisher sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// Names the action: the same id is counted once.
+    /// Names the action: the same id is counted once, whatever the board.
     pub id: ActionId,
+    /// On which board, one that is not derived.
+    pub board: BoardId,
     /// Who acted.
     pub user: UserId,
     /// The kind of action.
     pub action_type: Box<str>,
     /// The points it is worth.
     pub increase: i64,
+    /// What it is worth for the second score: 0 on a board without.
+    pub tiebreak_increase: i64,
     /// The limits of its type, if that is one whose points the server sets. Then
     /// the points do not identify the action: they may have been others
     /// when it was counted.
@@ -231,11 +371,12 @@ pub type Outcome = Result<Receipt, Refusal>;
 /// An accepted command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The entry of the log; for a user who needed no change, the last one then.
+    /// How many facts the board holds with it: of an action the board that it names, else
+    /// `main`. For a user who needed no change, as many as it held then.
     pub seq: u64,
-    /// The user's score after it; `None` if the user is not ranked.
-    pub score: Option<Score>,
-    /// The rank after it; for a user who needed no change it is not looked up.
+    /// The user's scores on that board after an action.
+    pub scores: Option<Scores>,
+    /// The rank after an action.
     pub rank: Option<u64>,
     /// The rank before it.
     pub old_rank: Option<u64>,
@@ -245,11 +386,31 @@ pub struct Receipt {
 }
 
 /// Why a command was refused. Nothing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Nobody with this id is registered.
     #[error("no user with this id is registered")]
     UnknownUser,
+    /// No team with this id is registered.
+    #[error("no team with this id is registered: register it by PUT /api/v1/teams/{{id}} first")]
+    UnknownTeam,
+    /// There is no board with this id.
+    #[error("there is no board {0}")]
+    UnknownBoard(BoardId),
+    /// A derived board takes no actions.
+    #[error("{board} follows from the actions on {of}: send them to that one")]
+    Derived {
+        /// The board that was named.
+        board: BoardId,
+        /// The one that it is derived from.
+        of: BoardId,
+    },
+    /// The board has not started.
+    #[error("the board has not started: no action counts yet")]
+    NotStarted,
+    /// The board has ended.
+    #[error("the board has ended: no action counts any more")]
+    Ended,
     /// Something else was taken under this id.
     #[error("this id was used for something else")]
     Conflict,
@@ -259,22 +420,26 @@ pub enum Refusal {
     /// As many actions of this type as count for the user have been counted.
     #[error("an action of this type {0}")]
     LimitReached(LimitReached),
+    /// Settings make no board.
+    #[error("{0}")]
+    Settings(#[from] Contradiction),
+    /// When its seasons end cannot be said.
+    #[error("{0}")]
+    Calendar(#[from] CalendarError),
+    /// There are as many boards as may be.
+    #[error("there are {0} boards, and limits.boards allows no more")]
+    TooManyBoards(usize),
+    /// Plain routes and events mean it.
+    #[error("main cannot be deleted: plain routes and events mean it")]
+    IsMain,
+    /// Another board is derived from it.
+    #[error("{0} is derived from it: delete that one first")]
+    HasDerived(BoardId),
 }
 
 /// Why a store cannot be opened, or could not take commands.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The board has been played under other rules.
-    #[error(
-        "the actions on this board were counted by the rule {found:?}, and board.operator and \
-         board.direction now say {wanted:?}: set them back, or take another store"
-    )]
-    OtherRules {
-        /// The rule under which its scores were decided.
-        found: String,
-        /// The rule that is configured.
-        wanted: &'static str,
-    },
     /// Another process has it.
     #[error(
         "{0} is in use by another Podium: stop that one first, or send what you have over HTTP"
@@ -399,10 +564,22 @@ impl fmt::Display for StoreUrl {
 /// What puts at risk what will be stored there, as a sentence for each; for example a
 /// network file system, which may lose what it has confirmed. It changes nothing, and says
 /// nothing of a store that cannot be reached.
-pub async fn risks(url: &StoreUrl, board: &BoardId) -> Vec<String> {
+pub async fn risks(url: &StoreUrl) -> Vec<String> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::risks(path),
-        StoreUrl::Redis(servers) => redis::risks(servers, board).await,
+        StoreUrl::Redis(servers) => redis::risks(servers).await,
+    }
+}
+
+/// What `main` is by the log; `None` where nothing is there yet, or where only a start would
+/// say, because it would bring what is there to the present form. It changes nothing.
+///
+/// # Errors
+/// If what is there cannot be reached or read.
+pub async fn main_settings(url: &StoreUrl) -> Result<Option<Settings>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::main_settings(path),
+        StoreUrl::Redis(servers) => redis::main_settings(servers).await,
     }
 }
 
@@ -438,22 +615,19 @@ impl Ready {
     }
 }
 
-/// Opens a store, and loads a board of it.
+/// Opens a store and loads what is in it. In an empty one `main` has these settings; else
+/// the log says which it has.
 ///
 /// # Errors
 /// If what is there cannot be opened or read.
-pub async fn open(
-    url: &StoreUrl,
-    board: &BoardId,
-    rules: Rules,
-) -> Result<(Opened, Ready), StoreError> {
+pub async fn open(url: &StoreUrl, main: &Settings) -> Result<(Opened, Ready), StoreError> {
     match url {
         StoreUrl::Sqlite(path) => {
-            let (opened, ready) = sqlite::open(path, board, rules)?;
+            let (opened, ready) = sqlite::open(path, main)?;
             Ok((opened, Ready::Sqlite(Box::new(ready))))
         }
         StoreUrl::Redis(servers) => {
-            let (opened, ready) = redis::open(servers, board, rules).await?;
+            let (opened, ready) = redis::open(servers, main).await?;
             Ok((opened, Ready::Redis(Box::new(ready))))
         }
     }

@@ -1,11 +1,13 @@
-//! Looking at a board without changing it.
+//! Looking at a store without changing it.
 
 use super::{ActionId, Opened, StoreError, StoreUrl, records::Counted, source::Source};
-use crate::board::{BoardId, Rules, UserId};
+use crate::board::{BoardId, Settings, UserId};
 
 /// An action that was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownAction {
+    /// On which board.
+    pub board: BoardId,
     /// Who acted.
     pub user: UserId,
     /// The kind of action.
@@ -17,6 +19,7 @@ pub struct KnownAction {
 impl From<Counted> for KnownAction {
     fn from(counted: Counted) -> KnownAction {
         KnownAction {
+            board: counted.board,
             user: counted.user,
             action_type: counted.action_type,
             increase: counted.increase,
@@ -24,20 +27,21 @@ impl From<Counted> for KnownAction {
     }
 }
 
-/// A board that is looked at and left as it is.
+/// A store that is looked at and left as it is.
 pub struct Peek(Source);
 
 impl Peek {
-    /// Opens a board and loads it; `None` if there is none. Then none is made.
+    /// Opens a store and loads what is in it; `None` if there is nothing. Then nothing is
+    /// made. What is of an early form may be brought to the present one, in which `main` has
+    /// these settings.
     ///
     /// # Errors
     /// If what is there cannot be opened or read.
     pub async fn open(
         url: &StoreUrl,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
     ) -> Result<Option<(Opened, Peek)>, StoreError> {
-        let found = Source::peek(url, board, rules).await?;
+        let found = Source::peek(url, main).await?;
         Ok(found.map(|(opened, source)| (opened, Peek(source))))
     }
 

@@ -1,8 +1,11 @@
-//! A board as records: the parts that one store reads and another writes, in no store's
-//! own form.
+//! What a store has as records: the parts that one store reads and another writes, in no
+//! store's own form.
 
 use crate::{
-    board::{Announcement, Epoch, LogEntry, Member, Score, Timestamp, UserId},
+    board::{
+        Action, Announcement, BoardHead, BoardId, Epoch, Fact, FinalStandings, LogEntry, Person,
+        Score, Scores, Seq, StoredMember, StoredStanding, Team, Timestamp, UserId,
+    },
     store::{RecentAction, Window},
 };
 
@@ -14,19 +17,31 @@ pub(super) struct Head {
     pub(super) seq: u64,
 }
 
-/// A part of a board, in no store's own form.
+/// A part of what a store has, in no store's own form.
 ///
 /// A source gives all entries before histories, and those before ids of actions. It may
 /// give a record twice.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
-    /// A user after the last entry.
-    Member(Member),
+    /// A person after the last entry.
+    Person(Person),
+    /// A team after the last entry.
+    Team(Team),
+    /// A board after the last entry, without those who stand on it.
+    Board(BoardHead),
+    /// What a person has on a board.
+    Standing(BoardId, StoredStanding),
+    /// What a person has on a board of teams.
+    TeamMember(BoardId, StoredMember),
+    /// The standings with which a season of a board has ended.
+    Final(BoardId, FinalStandings),
+    /// The id of a deleted board, and the number from which another one counts on.
+    Deleted(BoardId, u64),
     /// An entry of the log, with the action's id, if it is one and that is known.
     Entry(LogEntry, Option<Box<str>>),
-    /// What is known of a user's actions since they were registered, in the order of
-    /// the log, each with its number among all that were counted.
-    History(UserId, Vec<(u64, RecentAction)>),
+    /// What is known of a user's actions on a board since they were registered, in the order
+    /// of the log, each with its number among all that were counted.
+    History(BoardId, UserId, Vec<(u64, PastAction)>),
     /// An id that is not counted again.
     Counted(Counted),
     /// An announcement, with the number of its entry.
@@ -37,18 +52,56 @@ pub(super) enum Record {
     Limited(Limited),
 }
 
+/// An action of a user's past.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct PastAction {
+    /// Its entry.
+    pub(super) entry: u64,
+    /// The second score after it.
+    pub(super) tiebreak: Score,
+    pub(super) action: RecentAction,
+}
+
+impl PastAction {
+    /// The entry, as far as it decides what follows on derived boards: but for the second score.
+    pub(super) fn entry_of(&self, board: &BoardId, user: UserId) -> Option<LogEntry> {
+        let after = self.action.after;
+        let scores = Scores {
+            score: after.score,
+            tiebreak: self.tiebreak,
+        };
+        Some(LogEntry {
+            seq: Seq::new(self.entry)?,
+            at: after.at,
+            fact: Fact::Action(Action {
+                board: board.clone(),
+                user,
+                action_type: self.action.action_type.clone(),
+                increase: self.action.increase,
+                tiebreak_increase: 0,
+                scores,
+            }),
+        })
+    }
+}
+
 /// An action that was counted, and what was answered.
 #[derive(Clone, Debug)]
 pub(super) struct Counted {
     pub(super) id: Box<str>,
+    /// Its entry.
     pub(super) seq: u64,
     pub(super) at: Timestamp,
+    pub(super) board: BoardId,
     pub(super) user: UserId,
     pub(super) action_type: Box<str>,
     pub(super) increase: i64,
-    pub(super) score: Score,
+    pub(super) tiebreak_increase: i64,
+    pub(super) scores: Scores,
     pub(super) rank: Option<u64>,
     pub(super) old_rank: Option<u64>,
+    /// How many facts its board held with it; `None` for the number of the entry.
+    pub(super) board_seq: Option<u64>,
 }
 
 /// When an action was counted that has limits.
@@ -71,7 +124,7 @@ impl Record {
     /// How many it counts as.
     pub(super) fn len(&self) -> u64 {
         match self {
-            Record::History(_, points) => points.len() as u64,
+            Record::History(_, _, points) => points.len() as u64,
             _ => 1,
         }
     }
@@ -93,9 +146,16 @@ impl Lasting {
             Record::Counted(counted) => counted.at.0.saturating_add(self.actions),
             Record::Announced(_, announcement) => announcement.until.0,
             Record::Limited(limited) => limited.until().0,
-            Record::Member(_) | Record::Entry(..) | Record::History(..) | Record::Revoked(..) => {
-                u64::MAX
-            }
+            Record::Person(_)
+            | Record::Team(_)
+            | Record::Board(_)
+            | Record::Standing(..)
+            | Record::TeamMember(..)
+            | Record::Final(..)
+            | Record::Deleted(..)
+            | Record::Entry(..)
+            | Record::History(..)
+            | Record::Revoked(..) => u64::MAX,
         };
         ends > self.until.0
     }

@@ -5,7 +5,7 @@ use super::{
     records::{Counted, Record},
     redis, sqlite,
 };
-use crate::board::{BoardId, Rules};
+use crate::board::Settings;
 
 /// Where a board is read.
 pub(super) enum Source {
@@ -17,13 +17,12 @@ impl Source {
     /// Opens a board and loads it, with all ranks written; `None` if it is not there.
     pub(super) async fn open(
         url: &StoreUrl,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
         Ok(match url {
-            StoreUrl::Sqlite(path) => sqlite::Source::open(path, board, rules)?
+            StoreUrl::Sqlite(path) => sqlite::Source::open(path, main)?
                 .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
-            StoreUrl::Redis(servers) => redis::Source::open(servers, board, rules)
+            StoreUrl::Redis(servers) => redis::Source::open(servers, main)
                 .await?
                 .map(|(opened, source)| (opened, Source::Redis(Box::new(source)))),
         })
@@ -32,13 +31,12 @@ impl Source {
     /// As [`Source::open`], of a board that is only looked at.
     pub(super) async fn peek(
         url: &StoreUrl,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
         Ok(match url {
-            StoreUrl::Sqlite(path) => sqlite::Source::peek(path, board, rules)?
+            StoreUrl::Sqlite(path) => sqlite::Source::peek(path, main)?
                 .map(|(opened, source)| (opened, Source::Sqlite(Box::new(source)))),
-            StoreUrl::Redis(servers) => redis::Source::peek(servers, board, rules)
+            StoreUrl::Redis(servers) => redis::Source::peek(servers, main)
                 .await?
                 .map(|(opened, source)| (opened, Source::Redis(Box::new(source)))),
         })

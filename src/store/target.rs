@@ -5,7 +5,7 @@ use super::{
     records::{Head, Lasting, Record},
     redis, sqlite,
 };
-use crate::board::{BoardId, Epoch, Rules};
+use crate::board::{Epoch, Settings};
 
 /// Where a board is written.
 pub(super) enum Target {
@@ -18,15 +18,14 @@ impl Target {
     /// there already that may not be replaced.
     pub(super) async fn claim(
         url: &StoreUrl,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
         head: Head,
         replace: bool,
     ) -> Result<Option<Target>, StoreError> {
         Ok(match url {
-            StoreUrl::Sqlite(path) => sqlite::Target::claim(path, board, rules, head, replace)?
+            StoreUrl::Sqlite(path) => sqlite::Target::claim(path, main, head, replace)?
                 .map(|target| Target::Sqlite(Box::new(target))),
-            StoreUrl::Redis(servers) => redis::Target::claim(servers, board, rules, head, replace)
+            StoreUrl::Redis(servers) => redis::Target::claim(servers, main, head, replace)
                 .await?
                 .map(|target| Target::Redis(Box::new(target))),
         })
@@ -64,9 +63,9 @@ impl Target {
     }
 
     /// Writes what the board is as a whole, and loads it as a server does.
-    pub(super) async fn complete(&mut self, rules: Rules) -> Result<Opened, StoreError> {
+    pub(super) async fn complete(&mut self) -> Result<Opened, StoreError> {
         match self {
-            Target::Sqlite(target) => target.complete(rules),
+            Target::Sqlite(target) => target.complete(),
             Target::Redis(target) => target.complete().await,
         }
     }

@@ -114,7 +114,7 @@ async fn the_board_may_move_to_another_node() {
         };
         // Halfway, it may fail to be asked, and nothing is torn.
         if let Ok(outcomes) = other.store.append(vec![act("b", 1, 3)]).await {
-            outcomes[0].unwrap();
+            outcomes[0].as_ref().unwrap();
         }
         old.ask::<()>(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
     }
@@ -140,7 +140,7 @@ async fn the_board_may_move_to_another_node() {
             tokio::task::yield_now().await;
         };
         assert_eq!(counted[0], Ok(again(first)));
-        assert_eq!(counted[1].unwrap().seq, 5);
+        assert_eq!(counted[1].as_ref().unwrap().seq, 5);
     }
     agree(&[&one, &other]).await;
     assert_eq!(one.follower.epoch(), one.epoch, "nothing was lost");

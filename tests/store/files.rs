@@ -7,12 +7,12 @@ use std::{
 };
 
 use podium::{
-    board::{BoardId, Rules},
+    board::Rules,
     store::{self, StoreError, StoreUrl},
 };
 use tempfile::TempDir;
 
-use crate::suite::{Fixture, Running};
+use crate::suite::{self, Fixture, Running};
 
 pub struct Files(TempDir);
 
@@ -31,7 +31,7 @@ impl Files {
     }
 
     pub async fn try_start(&self) -> Result<Running, StoreError> {
-        try_start(&self.url(), "main", Rules::default()).await
+        try_start(&self.url(), Rules::default()).await
     }
 
     /// The names of all files.
@@ -95,12 +95,12 @@ impl Fixture for Files {
     }
 
     async fn open(&self, rules: Rules) -> Running {
-        try_start(&self.url(), "main", rules).await.unwrap()
+        try_start(&self.url(), rules).await.unwrap()
     }
 }
 
-pub async fn try_start(url: &StoreUrl, board: &str, rules: Rules) -> Result<Running, StoreError> {
-    let (opened, ready) = store::open(url, &BoardId::new(board).unwrap(), rules).await?;
+pub async fn try_start(url: &StoreUrl, rules: Rules) -> Result<Running, StoreError> {
+    let (opened, ready) = store::open(url, &suite::main(rules)).await?;
     Running::start(opened, ready)
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use podium::{
     board::{Epoch, Rules},
-    store::{StoreError, StoreUrl, sqlite::Survey},
+    store::{Refusal, StoreError, StoreUrl, sqlite::Survey},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rusqlite::Connection;
@@ -290,7 +290,7 @@ async fn a_link_to_a_file_is_as_good_as_the_file() {
     std::os::unix::fs::symlink(files.path(""), &link).unwrap();
     // It makes the file where the link points to.
     let link = StoreUrl::Sqlite(link);
-    let running = try_start(&link, "main", Rules::default()).await.unwrap();
+    let running = try_start(&link, Rules::default()).await.unwrap();
     play(&running, 0..1).await;
     assert!(matches!(files.try_start().await, Err(StoreError::InUse(_))));
     running.store.close().await;
@@ -298,7 +298,7 @@ async fn a_link_to_a_file_is_as_good_as_the_file() {
     assert_eq!(running.follower.rows().len(), usize::from(USERS));
     running.store.close().await;
     fs::remove_file(files.path("")).unwrap();
-    let refused = try_start(&link, "main", Rules::default()).await.err();
+    let refused = try_start(&link, Rules::default()).await.err();
     assert!(refused.unwrap().to_string().contains("it is missing"));
 }
 
@@ -326,6 +326,11 @@ async fn expect_all_or_nothing(files: &Files, actions: u8, what: &str) -> bool {
     for n in 0..actions {
         for user in 0..USERS {
             let again = running.one(act(&id(n, user), user, i64::from(n) + 1)).await;
+            // Nothing repeats the type of an action: one that is hurt is that of another action,
+            // and counts no second time.
+            if again == Err(Refusal::Conflict) {
+                continue;
+            }
             let again = again.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(again.duplicate, "{what}: action {n} of {user} is gone");
         }

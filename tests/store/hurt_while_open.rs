@@ -12,7 +12,7 @@ use std::{
 };
 
 use podium::{
-    board::{BoardId, Rules},
+    board::Rules,
     store::{Health, Receipt, StoreError, StoreUrl, peek::Peek, sqlite::Survey},
 };
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::{
     files::{Files, Saved, checkpoint},
     server::wait_for,
-    suite::{Fixture, act, put, user},
+    suite::{self, Fixture, act, id, put, user},
 };
 
 fn why(health: &Health) -> Option<String> {
@@ -118,8 +118,8 @@ async fn a_log_that_another_program_changes() {
     let words = "another program has changed the log of the board";
     for sql in [
         "DELETE FROM log WHERE seq = (SELECT max(seq) FROM log)",
-        "UPDATE boards SET epoch = epoch + 1",
-        "DELETE FROM log; DELETE FROM users; DELETE FROM boards",
+        "UPDATE log_state SET epoch = epoch + 1",
+        "DELETE FROM log; DELETE FROM people; DELETE FROM log_state",
     ] {
         expect_stopped(words, |files| {
             let other = rusqlite::Connection::open(files.path("")).unwrap();
@@ -164,7 +164,7 @@ async fn an_index_that_is_cut_is_not_touched_and_nothing_is_lost() {
     // A reader of histories has it mapped too.
     assert_eq!(running.history(1, 9).await.actions, 1);
     cut(&files.path("-shm"));
-    let looked = running.store.history(user(1), 9).await;
+    let looked = running.store.history(id("main"), user(1), 9).await;
     assert!(looked.is_err(), "{looked:?}");
     running.store.close().await;
     let running = files.start().await;
@@ -374,7 +374,7 @@ async fn an_operator_may_go_on_without_the_log() {
     let left = bytes(&files);
     let said = survey(&files).to_string();
     assert!(
-        said.contains("goes on after entry 2, in a new epoch; entries 3 to 3"),
+        said.contains("goes on after entry 3, in a new epoch; entries 4 to 4"),
         "{said}"
     );
     assert_eq!(bytes(&files)[0], left[0], "nothing was done yet");
@@ -417,8 +417,8 @@ async fn where_nothing_was_nothing_is_made() {
 async fn a_look_at_a_board_leaves_it_as_it_is() {
     let peek = async |files: &Files| {
         let url = StoreUrl::Sqlite(files.path(""));
-        let peek = Peek::open(&url, &BoardId::default(), Rules::default()).await;
-        peek.map(|found| found.map(|(opened, _)| opened.board.seq()))
+        let peek = Peek::open(&url, &suite::main(Rules::default())).await;
+        peek.map(|found| found.map(|(opened, _)| opened.state.seq()))
     };
     let files = crashed().await;
     let left = fs::read(files.path("")).unwrap();
@@ -446,7 +446,7 @@ async fn an_operator_may_set_a_foreign_log_aside() {
     assert!(files.try_start().await.is_err());
     let said = survey(&files).to_string();
     assert!(said.contains("-wal is renamed to"), "{said}");
-    assert!(said.contains("goes on after entry 2"), "{said}");
+    assert!(said.contains("goes on after entry 3"), "{said}");
     survey(&files).adopt().unwrap();
     let running = files.start().await;
     assert_eq!(running.follower.rows(), [("user 1".to_owned(), 5, 1)]);
@@ -511,9 +511,9 @@ async fn an_operator_may_give_up_a_young_board_whose_log_is_lost() {
 
     young.put_back(&crashed);
     fs::remove_file(young.path("-wal")).unwrap();
-    young.expect_refused("entries up to 2 were confirmed").await;
+    young.expect_refused("entries up to 3 were confirmed").await;
     let said = survey(&young).to_string();
-    assert!(said.contains("goes on after entry 0"), "{said}");
+    assert!(said.contains("goes on after entry 1"), "{said}");
     survey(&young).adopt().unwrap();
     assert!(survey(&young).is_fine());
     let running = young.start().await;
@@ -523,7 +523,7 @@ async fn an_operator_may_give_up_a_young_board_whose_log_is_lost() {
     let early = Files::new();
     early_young_file(&early);
     fs::write(early.path(".lock"), &crashed.0["podium.db.lock"]).unwrap();
-    let words = "all 2 entries of the log were in its write-ahead log (-wal), which is lost";
+    let words = "all 3 entries of the log were in its write-ahead log (-wal), which is lost";
     early.expect_refused(words).await;
     let said = survey(&early).to_string();
     assert!(said.contains("begins with an empty one"), "{said}");
@@ -592,7 +592,7 @@ async fn an_older_copy_of_both_files_is_refused_and_may_be_adopted_whole() {
     for (suffix, content) in copies {
         fs::write(files.path(suffix), content).unwrap();
     }
-    files.expect_refused("and entries up to 3 were").await;
+    files.expect_refused("and entries up to 4 were").await;
     survey(&files).adopt().unwrap();
     let adopted = files.start().await;
     assert_eq!(adopted.follower.rows(), expected);

@@ -9,13 +9,13 @@ use std::{
 };
 
 use podium::{
-    board::{BoardId, Rules},
+    board::Rules,
     store::{self, Command, Receipt},
 };
 
 use crate::{
     server::Server,
-    suite::{Follower, act, put},
+    suite::{self, Follower, act, put},
 };
 
 /// Set for the child: the address of the store.
@@ -40,7 +40,7 @@ fn action(n: u64) -> Command {
 /// What the child does until it is killed: it writes actions, several at a time,
 /// and prints each answer when it has it.
 async fn write_for_ever(url: &str, first: u64) {
-    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+    let (opened, ready) = store::open(&url.parse().unwrap(), &suite::main(Rules::default()))
         .await
         .unwrap();
     let store = ready.start(Follower::new(&opened)).unwrap();
@@ -49,11 +49,11 @@ async fn write_for_ever(url: &str, first: u64) {
             let store = &store;
             async move {
                 let outcomes = store.append(vec![action(n)]).await.unwrap();
-                let receipt = outcomes[0].unwrap();
+                let receipt = outcomes[0].clone().unwrap();
                 let line = format!(
                     "{n} {} {} {} {}\n",
                     receipt.seq,
-                    receipt.score.unwrap().points(),
+                    receipt.scores.unwrap().score.points(),
                     receipt.rank.unwrap(),
                     receipt.old_rank.unwrap()
                 );
@@ -77,8 +77,8 @@ async fn every_answered_action_is_there_once() {
     let database = rusqlite::Connection::open(folder.path().join("podium.db")).unwrap();
     let wrong: i64 = database
         .query_row(
-            "SELECT count(*) FROM users WHERE score <> (
-                 SELECT coalesce(sum(increase), 0) FROM log WHERE log.user = users.id)",
+            "SELECT count(*) FROM standings WHERE score <> (
+                 SELECT coalesce(sum(increase), 0) FROM log WHERE log.user = standings.user)",
             [],
             |row| row.get(0),
         )
@@ -169,10 +169,10 @@ async fn is_child() -> bool {
 /// Starts and kills processes of this test that write to a store, and gives how many
 /// actions were answered.
 async fn die_again_and_again(test: &str, url: &str) -> u64 {
-    let (opened, ready) = store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
+    let (opened, ready) = store::open(&url.parse().unwrap(), &suite::main(Rules::default()))
         .await
         .unwrap();
-    let store = ready.start(opened.board).unwrap();
+    let store = ready.start(opened.state).unwrap();
     store.append((0..USERS).map(put).collect()).await.unwrap();
     store.close().await;
 
@@ -206,10 +206,9 @@ async fn die_again_and_again(test: &str, url: &str) -> u64 {
         // Beyond what was answered, a few may have been written: start after them.
         first += 1_000;
 
-        let (opened, ready) =
-            store::open(&url.parse().unwrap(), &BoardId::default(), Rules::default())
-                .await
-                .unwrap();
+        let (opened, ready) = store::open(&url.parse().unwrap(), &suite::main(Rules::default()))
+            .await
+            .unwrap();
         let follower = Follower::new(&opened);
         let store = ready.start(follower.clone()).unwrap();
         let numbers: Vec<u64> = answered.keys().copied().collect();
@@ -220,7 +219,7 @@ async fn die_again_and_again(test: &str, url: &str) -> u64 {
         for (n, outcome) in numbers.iter().zip(outcomes) {
             let Receipt {
                 seq,
-                score,
+                scores,
                 rank,
                 old_rank,
                 duplicate,
@@ -228,7 +227,7 @@ async fn die_again_and_again(test: &str, url: &str) -> u64 {
             assert!(duplicate, "action {n} was answered and is gone");
             let now = (
                 seq,
-                score.unwrap().points(),
+                scores.unwrap().score.points(),
                 rank.unwrap(),
                 old_rank.unwrap(),
             );

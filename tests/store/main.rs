@@ -9,6 +9,7 @@ mod kill;
 mod migrate;
 mod program;
 mod redis;
+mod redis_boards;
 mod redis_evictions;
 mod redis_faults;
 mod server;

@@ -300,7 +300,10 @@ async fn scores_that_agree_with_the_log_pass_under_every_rule() {
     ] {
         let rules = Rules {
             operator,
-            direction,
+            order: podium::board::Order {
+                direction,
+                ..podium::board::Order::default()
+            },
             ..Rules::default()
         };
         let server = Server::new();

@@ -22,7 +22,7 @@ use podium::{
 use crate::{
     redis::{agree, open_at, open_keeping},
     server::{DEADLINE, Server, wait_for},
-    suite::{Fixture, Running, act, again, put},
+    suite::{Fixture, Running, act, again, main, put},
 };
 
 async fn two_nodes(server: &Server) -> (Running, Running) {
@@ -67,7 +67,7 @@ fn servers(url: &str) -> store::redis::Servers {
 
 /// What an operator is shown before deciding to go on with what is left.
 async fn survey(url: &str) -> Result<Survey, StoreError> {
-    Survey::take(&servers(url), &BoardId::default(), Rules::default()).await
+    Survey::take(&servers(url), &main(Rules::default())).await
 }
 
 pub async fn adopt(url: &str) {
@@ -75,7 +75,7 @@ pub async fn adopt(url: &str) {
 }
 
 async fn reset(url: &str) {
-    let plan = Reset::plan(&servers(url), &BoardId::default(), Rules::default()).await;
+    let plan = Reset::plan(&servers(url), &main(Rules::default())).await;
     plan.unwrap().run().await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn keep_sending(node: &Running, name: &str, stop: &AtomicBool) -> BTreeMap
         loop {
             match node.store.append(vec![action.clone()]).await {
                 Ok(outcomes) => {
-                    answers.insert(id, outcomes[0].unwrap());
+                    answers.insert(id, outcomes[0].clone().unwrap());
                     break;
                 }
                 Err(StoreError::Unreachable(_) | StoreError::Unwritable(_)) => {
@@ -181,7 +181,9 @@ async fn redis_may_stop_and_go_on() {
         // As a sender that waits for an answer of Redis is not.
         assert!(asked.elapsed() < Duration::from_millis(1500), "at once");
         assert!(matches!(
-            node.store.history(crate::suite::user(1), 9).await,
+            node.store
+                .history(BoardId::default(), crate::suite::user(1), 9)
+                .await,
             Err(StoreError::Unreachable(_))
         ));
         server.signal("CONT");
@@ -372,7 +374,7 @@ async fn a_replica_that_has_less_does_not_take_over_by_itself() {
     one.one(act("a", 1, 5)).await.unwrap();
     wait_for("the replica has it", || {
         let seq = replica.try_ask::<Option<u64>>(&["HGET", "podium:{main}:meta", "seq"]);
-        seq.is_ok_and(|seq| seq == Some(5))
+        seq.is_ok_and(|seq| seq == Some(6))
     })
     .await;
     replica.ask::<()>(&["REPLICAOF", "NO", "ONE"]);
@@ -383,7 +385,7 @@ async fn a_replica_that_has_less_does_not_take_over_by_itself() {
     primary.kill();
     for node in [&one, &other] {
         let why = is_unwritable(node).await;
-        assert!(why.contains("10 were shown, and it has 5"), "{why}");
+        assert!(why.contains("11 were shown, and it has 6"), "{why}");
         assert_eq!(
             (node.follower.epoch(), node.follower.seq()),
             (one.epoch, 10)
@@ -409,7 +411,7 @@ async fn a_primary_may_step_down() {
     node.one(put(1)).await.unwrap();
     wait_for("the replica has it", || {
         let seq = second.try_ask::<Option<u64>>(&["HGET", "podium:{main}:meta", "seq"]);
-        seq.is_ok_and(|seq| seq == Some(1))
+        seq.is_ok_and(|seq| seq == Some(2))
     })
     .await;
     second.ask::<()>(&["REPLICAOF", "NO", "ONE"]);
@@ -425,7 +427,7 @@ async fn a_primary_may_step_down() {
         "podium:{main}:users",
         "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}",
     ]);
-    assert!(score.starts_with("5 2 "), "{score}");
+    assert!(score.starts_with("5 3 "), "{score}");
 }
 
 /// A node was disconnected for longer than the log reaches back.
@@ -440,13 +442,9 @@ async fn the_log_may_be_trimmed_before_it_is_read() {
         .await
         .unwrap();
     one.store.append((1..=4).map(put).collect()).await.unwrap();
-    let (opened, ready) = store::open(
-        &server.url().parse().unwrap(),
-        &BoardId::default(),
-        Rules::default(),
-    )
-    .await
-    .unwrap();
+    let (opened, ready) = store::open(&server.url().parse().unwrap(), &main(Rules::default()))
+        .await
+        .unwrap();
     for i in 0..1000u32 {
         let action = act(&format!("a{i}"), (i % 4 + 1) as u8, i64::from(i % 7));
         one.one(action).await.unwrap();
@@ -543,7 +541,12 @@ async fn many_pasts_may_be_lost() {
             .await
             .unwrap();
         agree(&[&again]).await;
-        let history = again.store.history(id(n), 9).await.unwrap().unwrap();
+        let history = again
+            .store
+            .history(BoardId::default(), id(n), 9)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(history.points.len(), 1, "of user {n}");
     }
 }
@@ -560,54 +563,6 @@ async fn a_board_that_has_changed_since_it_was_looked_at_is_not_adopted() {
     assert!(error.to_string().contains("changed meanwhile"), "{error}");
     assert_eq!(node.one(put(3)).await.unwrap().seq, 3);
     assert_eq!(node.follower.epoch(), node.epoch);
-}
-
-/// A node of a version that knows nothing of `counted` writes beside one that does.
-#[tokio::test]
-async fn an_older_version_may_write_too() {
-    let server = Server::new();
-    let node = server.open(Rules::default()).await;
-    node.store.append((1..=4).map(put).collect()).await.unwrap();
-    node.one(act("a", 1, 5)).await.unwrap();
-    // As it would: an entry, a user and seq, and no more.
-    let meta: BTreeMap<String, String> = server.ask(&["HGETALL", "podium:{main}:meta"]);
-    let id = "\u{9}".repeat(16);
-    let record = "0 6 - [\"user 9\",null]";
-    let mut pipe = redis::pipe();
-    pipe.atomic()
-        .cmd("XADD")
-        .arg(&[
-            "podium:{main}:log",
-            "6-0",
-            "kind",
-            "user",
-            "epoch",
-            &meta["epoch"],
-        ])
-        .arg(&[
-            "at",
-            "1",
-            "nonce",
-            "00000000000000ff",
-            "ranked",
-            "5",
-            "user",
-            &id,
-        ])
-        .arg(&["before", "", "profile", "[\"user 9\",null]"])
-        .cmd("HSET")
-        .arg(&["podium:{main}:users", &id, record])
-        .cmd("HSET")
-        .arg(&["podium:{main}:meta", "seq", "6"]);
-    let mut connection = redis::Client::open(server.url())
-        .unwrap()
-        .get_connection()
-        .unwrap();
-    pipe.exec(&mut connection).unwrap();
-    wait_for("it is on the board", || node.follower.seq() == 6).await;
-    assert_eq!(node.one(act("b", 9, 5)).await.unwrap().seq, 7);
-    assert_eq!(*node.store.health().borrow(), Health::Open);
-    assert_eq!(node.follower.rows().len(), 5);
 }
 
 async fn refusal(url: &str) -> String {
@@ -725,7 +680,10 @@ const PERMISSIONS: &[&str] = &[
     "+hset",
     "+lindex",
     "+lrange",
+    "+ltrim",
+    "+persist",
     "+pexpire",
+    "+rename",
     "+rpush",
     "+set",
     "+time",
@@ -781,6 +739,20 @@ async fn a_user_needs_few_permissions() {
     .unwrap();
     let delete = store::Command::DeleteUser(crate::suite::user(4));
     node.one(delete).await.unwrap();
+    for command in [
+        crate::suite::put_team(1),
+        crate::suite::group(1, Some(1), &["U18"]),
+        store::Command::HideUser {
+            user: crate::suite::user(2),
+            hidden: true,
+        },
+        crate::suite::put_board("cup", "{}"),
+        crate::suite::act_on("cup", "cup", 1, 1, 0),
+        crate::suite::put_board("clubs", r#"{"of": "main", "by": "team"}"#),
+        store::Command::DeleteBoard(crate::suite::id("cup")),
+    ] {
+        node.one(command).await.unwrap();
+    }
     node.history(1, 9).await;
     node.store.close().await;
     let node = open_keeping(&url, Rules::default(), retention)
@@ -871,19 +843,26 @@ async fn a_store_closes_while_redis_is_unreachable() {
 async fn ranks_that_redis_lost_are_written_again() {
     let server = Server::new();
     let (one, other) = two_nodes(&server).await;
-    let first = one.one(act("a", 3, 5)).await.unwrap();
     let ranked = || -> u64 {
         let through = ["HGET", "podium:{main}:meta", "ranked_through"];
         server.ask(&through)
     };
-    wait_for("all ranks are written", || ranked() == 5).await;
+    wait_for("those who were registered have ranks", || ranked() == 5).await;
+    let boards = |words: &[&str]| -> String {
+        let command = [&[words[0], "podium:{main}:boards", "main"], &words[1..]].concat();
+        server.ask::<Option<String>>(&command).unwrap_or_default()
+    };
+    let head = boards(&["HGET"]);
+    let first = one.one(act("a", 3, 5)).await.unwrap();
+    wait_for("all ranks are written", || ranked() == 6).await;
     // As if it had been killed after the entry was on its disk, and before the ranks.
-    let _: u64 = server.ask(&["HSET", "podium:{main}:meta", "ranked_through", "4"]);
+    let _: u64 = server.ask(&["HSET", "podium:{main}:meta", "ranked_through", "5"]);
+    boards(&["HSET", &head]);
     let _: u64 = server.ask(&["DEL", "podium:{main}:action:a"]);
-    let record = format!("5 5 5 4 {}test", "\u{3}".repeat(16));
+    let record = format!("6 5 5 4 {}test", "\u{3}".repeat(16));
     let _: String = server.ask(&["SET", "podium:{main}:action:a", &record]);
     let _: u64 = server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    wait_for("the ranks are written again", || ranked() == 5).await;
+    wait_for("the ranks are written again", || ranked() == 6).await;
     agree(&[&one, &other]).await;
     for node in [&one, &other] {
         assert_eq!(node.one(act("a", 3, 5)).await, Ok(again(first)));

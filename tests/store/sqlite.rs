@@ -1,15 +1,15 @@
 //! The SQLite store: the suite, and what only a file can suffer.
 
 use podium::{
-    board::{Applied, Audience, BoardId, Direction, LogEntry, Operator, Rules, Timestamp},
-    store::{self, Command, Fold, Opened, Outcome, Ready, Refusal, StoreError, Window},
+    board::{Audience, Direction, LogEntry, Operator, Order, Rules, State, StoredBoard, Timestamp},
+    store::{self, Command, Fold, Folded, Opened, Outcome, Ready, Refusal, StoreError, Window},
 };
 use rusqlite::Connection;
 
 use crate::{
     files::{Files, try_start},
     store_suite,
-    suite::{Fixture, Running, act, announcement, declared, limit, points, put, receipt, user},
+    suite::{self, Fixture, Running, act, announcement, declared, id, limit, points, put, user},
 };
 
 store_suite!(Files);
@@ -19,29 +19,11 @@ async fn a_second_process_is_refused_while_the_file_is_in_use() {
     let file = Files::new();
     let running = file.open(Rules::default()).await;
     assert!(matches!(
-        try_start(&file.url(), "main", Rules::default()).await,
+        try_start(&file.url(), Rules::default()).await,
         Err(StoreError::InUse(_))
     ));
     running.store.close().await;
-    assert!(
-        try_start(&file.url(), "main", Rules::default())
-            .await
-            .is_ok()
-    );
-}
-
-#[tokio::test]
-async fn boards_in_one_file_know_nothing_of_each_other() {
-    let file = Files::new();
-    for board in ["main", "other"] {
-        let running = try_start(&file.url(), board, Rules::default())
-            .await
-            .unwrap();
-        assert_eq!(running.follower.seq(), 0);
-        running.one(put(1)).await.unwrap();
-        assert_eq!(running.one(act("a", 1, 1)).await, Ok(receipt(2, 1, 1, 1)));
-        running.store.close().await;
-    }
+    assert!(try_start(&file.url(), Rules::default()).await.is_ok());
 }
 
 #[tokio::test]
@@ -50,7 +32,7 @@ async fn a_file_of_a_later_version_is_left_alone() {
     let connection = Connection::open(file.path("")).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
-    let Err(error) = try_start(&file.url(), "main", Rules::default()).await else {
+    let Err(error) = try_start(&file.url(), Rules::default()).await else {
         panic!("opened a file of schema 999");
     };
     assert!(
@@ -59,61 +41,49 @@ async fn a_file_of_a_later_version_is_left_alone() {
     );
 }
 
-/// Takes back what a clean end writes last, as if the process had died right
-/// after its last answers.
-fn forget_ranks_after(file: &Files, seq: u64) {
-    let connection = Connection::open(file.path("")).unwrap();
-    connection
-        .execute(
-            "UPDATE log SET rank = NULL, old_rank = NULL WHERE seq > ?1",
-            [seq],
-        )
-        .unwrap();
-    connection
-        .execute("UPDATE boards SET ranked_through = ?1", [seq])
-        .unwrap();
-}
-
+/// What entries did is written by the commit after, so a crash leaves some to be folded
+/// again: as many as were in one transaction.
 #[tokio::test]
 async fn ranks_that_were_answered_but_not_written_are_found_again() {
     for operator in [Operator::Sum, Operator::Best, Operator::Latest] {
         let rules = Rules {
             operator,
-            direction: Direction::LowestFirst,
+            order: Order {
+                direction: Direction::LowestFirst,
+                ..Order::default()
+            },
             ..Rules::default()
         };
         let file = Files::new();
-        let mut running = file.open(rules).await;
-        let mut commands = Vec::new();
-        for i in 0..30u8 {
-            commands.push(if i % 7 == 0 {
+        let running = file.open(rules).await;
+        let command = |i: u8| {
+            if i.is_multiple_of(7) {
                 put(i / 7)
             } else {
-                act(
-                    &format!("a{i}"),
-                    i % (i / 7 + 1),
-                    i64::from(i) * 11 % 17 - 8,
-                )
-            });
-        }
+                let increase = i64::from(i) * 11 % 17 - 8;
+                act(&format!("a{i}"), i % (i / 7 + 1), increase)
+            }
+        };
         let mut answers = Vec::new();
-        for command in commands {
-            answers.push((command.clone(), running.one(command).await.unwrap()));
+        let mut crashes = Vec::new();
+        for commands in (0..30u8).map(command).collect::<Vec<_>>().chunks(3) {
+            let outcomes = running.store.append(commands.to_vec()).await.unwrap();
+            let outcomes = outcomes.into_iter().map(Result::unwrap);
+            answers.extend(commands.iter().cloned().zip(outcomes));
+            crashes.push((file.all(), running.follower.rows(), answers.len()));
         }
-        let rows = running.follower.rows();
-        for seq in (0..=running.follower.seq()).rev() {
-            running.store.close().await;
-            drop(running);
-            forget_ranks_after(&file, seq);
-            running = file.open(rules).await;
-            assert_eq!(running.follower.rows(), rows, "after forgetting {seq}");
-            for (command, answer) in &answers {
-                if let podium::store::Command::Act(_) = command {
-                    let mut again = running.one(command.clone()).await.unwrap();
-                    assert!(std::mem::replace(&mut again.duplicate, false));
-                    assert_eq!(again, *answer, "after forgetting {seq}");
+        running.store.close().await;
+        for (files, rows, answered) in crashes {
+            file.put_back(&files);
+            let running = file.open(rules).await;
+            assert_eq!(running.follower.rows(), rows, "after {answered}");
+            for (command, answer) in &answers[..answered] {
+                if let Command::Act(_) = command {
+                    let again = running.one(command.clone()).await.unwrap();
+                    assert_eq!(again, suite::again(*answer), "after {answered}");
                 }
             }
+            running.store.close().await;
         }
     }
 }
@@ -212,10 +182,25 @@ async fn a_file_that_knows_no_rule_takes_the_one_that_is_configured() {
         operator: Operator::Latest,
         ..Rules::default()
     };
-    assert!(matches!(
-        try_start(&file.url(), "main", other).await,
-        Err(StoreError::OtherRules { .. })
-    ));
+    // From now on the log says it, whatever is configured.
+    assert_eq!(file.open(other).await.follower.rows()[0].1, 9);
+}
+
+/// Scores that were added up are no latest results.
+#[tokio::test]
+async fn a_file_of_the_first_version_does_not_go_on_by_another_rule() {
+    let file = Files::new();
+    let connection = Connection::open(file.path("")).unwrap();
+    connection.execute_batch(FIRST_VERSION).unwrap();
+    drop(connection);
+    let other = Rules {
+        operator: Operator::Latest,
+        ..Rules::default()
+    };
+    let Err(error) = try_start(&file.url(), other).await else {
+        panic!("scores that were added up are no latest results");
+    };
+    assert!(error.to_string().contains("set them back"), "{error}");
     assert_eq!(file.open(Rules::default()).await.follower.rows().len(), 2);
 }
 
@@ -246,10 +231,168 @@ async fn a_file_of_the_first_version_goes_on() {
     assert_eq!(bests(&connection), [Some(1), Some(1)]);
 }
 
+/// What a server has left that was killed, by a program that had one board in a file. The
+/// ranks of the last entry were still to be written.
+#[tokio::test]
+async fn a_file_with_one_board_goes_on_as_main() {
+    let file = Files::new();
+    let connection = Connection::open(file.path("")).unwrap();
+    let dump = include_str!("../data/store/schema-5.sql");
+    connection.execute_batch(dump).unwrap();
+    connection.pragma_update(None, "user_version", 5).unwrap();
+    drop(connection);
+    for opened in 0..2 {
+        let running = file.open(Rules::default()).await;
+        assert_eq!(running.epoch.to_string(), "47892c196c9cf4e0");
+        let rows = [("Zoë", 10, 1), ("user 3 again", 1, 2), ("user 2", -12, 3)];
+        let rows = rows.map(|(name, score, rank)| (name.to_owned(), score, rank));
+        assert_eq!(running.follower.rows(), rows);
+        // One more fact than were answered: it says what `main` is.
+        assert_eq!(running.follower.seq(), 14, "opened {opened} times");
+        // As they were answered then.
+        for (name, n, increase, seq, rank, old_rank) in [
+            ("a", 1, 5, 4, 1, 1),
+            ("b", 2, 8, 5, 1, 2),
+            ("c", 3, 2, 6, 3, 3),
+            ("d", 3, 1, 10, 3, 3),
+            ("e", 1, 4, 11, 1, 2),
+            ("f", 2, -20, 12, 3, 2),
+            ("g", 1, 1, 13, 1, 1),
+        ] {
+            let again = running.one(act(name, n, increase)).await.unwrap();
+            let ranks = (again.seq, again.rank, again.old_rank);
+            assert_eq!(ranks, (seq, Some(rank), Some(old_rank)), "{name}");
+            assert!(again.duplicate);
+        }
+        let history = running.history(1, 9).await;
+        assert_eq!(
+            points(&history),
+            [(4, 5, Some(1)), (11, 9, Some(1)), (13, 10, Some(1))]
+        );
+        assert_eq!(points(&running.history(3, 9).await), [(10, 1, Some(3))]);
+        running.store.close().await;
+    }
+    let running = file.open(Rules::default()).await;
+    assert_eq!(running.one(act("h", 2, 1)).await.unwrap().seq, 15);
+    running
+        .one(suite::put_board(
+            "weekly",
+            r#"{"of": "main", "period": {"every": "week"}}"#,
+        ))
+        .await
+        .unwrap();
+    assert_eq!(running.follower.rows_of("weekly").len(), 3);
+}
+
+/// Moves all that is on the log into the past, and when seasons end.
+fn age(file: &Files, millis: u64) {
+    let connection = Connection::open(file.path("")).unwrap();
+    for sql in [
+        "UPDATE log SET at = at - ?1",
+        "UPDATE boards SET changed = changed - ?1, season_ends = season_ends - ?1",
+    ] {
+        connection.execute(sql, [millis]).unwrap();
+    }
+}
+
+const DAY: u64 = 86_400_000;
+const DAILY: &str = r#"{"of": "main", "period": {"every": "day"}}"#;
+
+/// Of a board that was there, and of one that is made afterwards: final standings by season.
+async fn finals(running: &Running, board: &str) -> Vec<(u32, Vec<(i64, u64)>)> {
+    let mut finals = Vec::new();
+    for season in running.store.seasons(id(board)).await.unwrap() {
+        let standings = running
+            .store
+            .final_standings(id(board), season.number)
+            .await;
+        let rows = standings.unwrap().expect("it has ended").rows;
+        let rows = rows.iter().map(|row| (row.scores.score.points(), row.rank));
+        finals.push((season.number, rows.collect()));
+    }
+    finals
+}
+
+#[tokio::test]
+async fn seasons_end_once_also_while_no_server_runs() {
+    let file = Files::new();
+    let running = file.open(Rules::default()).await;
+    for command in [
+        put(1),
+        put(2),
+        suite::put_board("daily", DAILY),
+        act("a", 1, 5),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    running.store.close().await;
+    age(&file, DAY);
+    let running = file.open(Rules::default()).await;
+    running.one(act("b", 2, 7)).await.unwrap();
+    running.one(act("c", 1, 1)).await.unwrap();
+    running.store.close().await;
+    // Over three midnights.
+    age(&file, 3 * DAY);
+    let running = file.open(Rules::default()).await;
+    running.one(act("d", 2, 2)).await.unwrap();
+    let expected = [
+        (1, vec![(5, 1)]),
+        (2, vec![(7, 1), (1, 2)]),
+        (3, vec![]),
+        (4, vec![]),
+    ];
+    assert_eq!(finals(&running, "daily").await, expected);
+    assert_eq!(
+        running.follower.rows_of("daily"),
+        [("user 2".to_owned(), 2, 1)]
+    );
+    // Made now, it has had the same seasons.
+    running.one(suite::put_board("again", DAILY)).await.unwrap();
+    assert_eq!(finals(&running, "again").await, expected);
+    assert_eq!(
+        running.follower.rows_of("again"),
+        [("user 2".to_owned(), 2, 1)]
+    );
+    let number = running.follower.read(|state| {
+        ["daily", "again"].map(|board| state.board(&id(board)).unwrap().season().unwrap().number)
+    });
+    assert_eq!(number, [5, 5]);
+    running.store.close().await;
+    let running = file.open(Rules::default()).await;
+    for board in ["daily", "again"] {
+        assert_eq!(finals(&running, board).await, expected);
+    }
+    let none = running.store.final_standings(id("daily"), 5).await.unwrap();
+    assert_eq!(none, None, "it runs");
+}
+
+#[tokio::test]
+async fn a_season_ends_by_itself() {
+    let file = Files::new();
+    let running = file.open(Rules::default()).await;
+    for command in [put(1), suite::put_board("daily", DAILY), act("a", 1, 5)] {
+        running.one(command).await.unwrap();
+    }
+    running.store.close().await;
+    age(&file, DAY);
+    let running = file.open(Rules::default()).await;
+    // Nobody writes anything.
+    crate::server::wait_for("it ends", || running.follower.rows_of("daily").is_empty()).await;
+    assert_eq!(finals(&running, "daily").await, [(1, vec![(5, 1)])]);
+    // Nor does the history have what was done in it.
+    assert_eq!(suite::derived_history(&running, "daily", 1).await, []);
+    running.one(act("b", 1, 3)).await.unwrap();
+    let history = suite::derived_history(&running, "daily", 1).await;
+    assert_eq!(history, [("test".into(), 3)]);
+}
+
 /// The best ranks of all users, by id.
 fn bests(connection: &Connection) -> Vec<Option<u64>> {
     connection
-        .prepare("SELECT best_rank FROM users ORDER BY id")
+        .prepare(
+            "SELECT best_rank FROM people LEFT JOIN standings ON user = id AND board = 'main'
+             ORDER BY id",
+        )
         .unwrap()
         .query_map([], |row| row.get(0))
         .unwrap()
@@ -268,14 +411,12 @@ async fn a_user_who_is_registered_again_has_had_no_rank() {
     assert_eq!(bests(&connection), [None]);
 }
 
-/// Ranks are written by the commit after the next, so a crash leaves some to be
-/// computed again: any number of them.
 #[tokio::test]
-async fn however_much_is_folded_again_the_board_is_the_same() {
+async fn wherever_it_dies_the_board_is_the_same() {
     let file = Files::new();
     let running = file.open(Rules::default()).await;
     let user_1 = user(1);
-    for command in [
+    let commands = [
         put(1),
         put(2),
         put(3),
@@ -290,30 +431,34 @@ async fn however_much_is_folded_again_the_board_is_the_same() {
         put(1),
         Command::Announce(announcement(1, Audience::All, 20)),
         act("d", 1, 6),
-        Command::DeleteUser(user(3)),
+        Command::HideUser {
+            user: user(2),
+            hidden: true,
+        },
         act("e", 2, 3),
-    ] {
+        Command::DeleteUser(user(3)),
+        Command::HideUser {
+            user: user(2),
+            hidden: false,
+        },
+    ];
+    let mut crashes = Vec::new();
+    for command in commands {
         running.one(command).await.unwrap();
+        let seq = running.follower.seq();
+        crashes.push((file.all(), running.follower.rows(), seq));
     }
-    let rows = running.follower.rows();
-    let seq = running.follower.seq();
-    assert_eq!(
-        rows,
-        [("user 2".to_owned(), 7, 1), ("user 1".to_owned(), 6, 2)]
-    );
+    let rows = [("user 2".to_owned(), 7, 1), ("user 1".to_owned(), 6, 2)];
+    assert_eq!(running.follower.rows(), rows);
     running.store.close().await;
-    for ranked_through in 0..=seq {
-        let connection = Connection::open(file.path("")).unwrap();
-        connection
-            .execute("UPDATE boards SET ranked_through = ?1", [ranked_through])
-            .unwrap();
-        drop(connection);
-        let running = file.open(Rules::default()).await;
-        assert_eq!(running.follower.rows(), rows, "from {ranked_through}");
-        let connection = Connection::open(file.path("")).unwrap();
-        assert_eq!(bests(&connection), [Some(1), Some(1)]);
-        assert_eq!(running.follower.seq(), seq);
-        running.store.close().await;
+    for (files, rows, seq) in crashes {
+        file.put_back(&files);
+        for _ in 0..2 {
+            let running = file.open(Rules::default()).await;
+            assert_eq!(running.follower.rows(), rows, "after {seq}");
+            assert_eq!(running.follower.seq(), seq);
+            running.store.close().await;
+        }
     }
 }
 
@@ -332,7 +477,7 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
         .unwrap();
     drop(connection);
     let (opened, mut ready) =
-        store::sqlite::open(&file.path(""), &BoardId::default(), Rules::default()).unwrap();
+        store::sqlite::open(&file.path(""), &suite::main(Rules::default())).unwrap();
     ready.limit_pages(pages + 4).unwrap();
     let running = Running::start(opened, Ready::Sqlite(Box::new(ready))).unwrap();
 
@@ -341,7 +486,7 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
         let commands = vec![act(&format!("b{accepted}"), 1, 1)];
         match running.store.append(commands).await {
             Ok(outcomes) => {
-                outcomes[0].unwrap();
+                outcomes[0].clone().unwrap();
                 accepted += 1
             }
             Err(error) => break error,
@@ -352,28 +497,6 @@ async fn a_full_disk_refuses_actions_and_loses_none() {
     running.store.close().await;
     let running = file.open(Rules::default()).await;
     assert_eq!(running.follower.rows()[0].1, accepted);
-}
-
-#[tokio::test]
-async fn a_board_is_not_played_on_by_another_rule() {
-    let file = Files::new();
-    let running = file.open(Rules::default()).await;
-    running.one(put(1)).await.unwrap();
-    running.store.close().await;
-    let best = Rules {
-        operator: Operator::Best,
-        ..Rules::default()
-    };
-    let Err(error) = try_start(&file.url(), "main", best).await else {
-        panic!("scores that were added up are no best results");
-    };
-    assert!(error.to_string().contains("set them back"), "{error}");
-    // What decides nothing may change.
-    let lowest = Rules {
-        direction: Direction::LowestFirst,
-        ..Rules::default()
-    };
-    assert!(try_start(&file.url(), "main", lowest).await.is_ok());
 }
 
 #[tokio::test]
@@ -388,9 +511,9 @@ async fn looking_back_is_even_in_time() {
     Connection::open(file.path(""))
         .unwrap()
         .execute_batch(
-            "UPDATE log SET at = 1000 + 100 * seq;
-             UPDATE log SET at = 1801200 WHERE seq = 8;
-             UPDATE log SET at = 3601200 WHERE seq = 9",
+            "UPDATE log SET at = 900 + 100 * seq;
+             UPDATE log SET at = 1801200 WHERE seq = 9;
+             UPDATE log SET at = 3601200 WHERE seq = 10",
         )
         .unwrap();
     let running = file.open(Rules::default()).await;
@@ -405,12 +528,24 @@ async fn looking_back_is_even_in_time() {
 }
 
 /// Folds nothing until it receives a signal.
-struct Waiting(std::sync::mpsc::Receiver<()>);
+struct Waiting(std::sync::mpsc::Receiver<()>, State);
 
 impl Fold for Waiting {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
         self.0.recv().unwrap();
-        vec![None; entries.len()]
+        self.1.fold(entries)
+    }
+
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded {
+        self.1.fold_board(entry, board)
+    }
+
+    fn put_board(&mut self, board: StoredBoard) {
+        self.1.put_board(board);
+    }
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        read(&self.1);
     }
 
     fn reload(&mut self, _: Opened) {
@@ -425,25 +560,34 @@ async fn looking_back_does_not_wait_for_the_writer() {
     running.one(put(1)).await.unwrap();
     running.one(act("a", 1, 3)).await.unwrap();
     running.store.close().await;
-    let (_, ready) = store::open(&file.url(), &BoardId::default(), Rules::default())
+    let (opened, ready) = store::open(&file.url(), &suite::main(Rules::default()))
         .await
         .unwrap();
     let (go_on, signal) = std::sync::mpsc::channel();
-    let store = ready.start(Waiting(signal)).unwrap();
+    let store = ready.start(Waiting(signal, opened.state)).unwrap();
     let acted = store.append(vec![act("b", 1, 4)]);
+    let other = Connection::open(file.path("")).unwrap();
     let looked = async {
         // The writer commits first, and then waits.
-        loop {
-            let history = store.history(user(1), 9).await.unwrap().unwrap();
-            if history.actions == 2 {
-                go_on.send(()).unwrap();
-                return history;
-            }
+        let is_committed = || {
+            let sql = "SELECT EXISTS (SELECT 1 FROM log WHERE action_id = 'b')";
+            other.query_row(sql, [], |row| row.get::<_, bool>(0))
+        };
+        while !is_committed().unwrap() {
             tokio::task::yield_now().await;
         }
+        let history = store.history(id("main"), user(1), 9).await;
+        go_on.send(()).unwrap();
+        history.unwrap().unwrap()
     };
     let (outcomes, history) = futures_util::join!(acted, looked);
-    assert_eq!(outcomes.unwrap()[0].unwrap().seq, 3);
-    assert_eq!(points(&history), [(2, 3, Some(1)), (3, 7, None)]);
+    assert_eq!(outcomes.unwrap()[0].clone().unwrap().seq, 3);
+    // What is not answered yet is not known yet.
+    assert_eq!(points(&history), [(2, 3, Some(1))]);
+    let history = store.history(id("main"), user(1), 9).await;
+    assert_eq!(
+        points(&history.unwrap().unwrap()),
+        [(2, 3, Some(1)), (3, 7, Some(1))]
+    );
     store.close().await;
 }

@@ -8,13 +8,15 @@ use std::{
 
 use podium::{
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Applied, Audience, Board, Direction, Epoch,
-        LogEntry, Operator, Profile, Rules, Score, Severity, Timestamp, UserId,
+        Announcement, AnnouncementId, AnnouncementKind, Audience, BoardId, Contradiction,
+        Direction, Epoch, GroupId, LogEntry, Operator, Order, Profile, Rules, Score, Scores, Seq,
+        Settings, Severity, State, StoredBoard, TeamId, Timestamp, UserId,
     },
+    board_settings,
     role::Role,
     store::{
-        Action, ActionId, ActionLimits, Command, Fold, History, LimitReached, Opened, Outcome,
-        Ready, Receipt, Refusal, Store, StoreError, Window,
+        Action, ActionId, ActionLimits, Command, DerivedHistory, Fold, Folded, History,
+        LimitReached, Opened, Outcome, Ready, Receipt, Refusal, Store, StoreError, Window,
         history::{MAX_POINTS, RECENT},
     },
 };
@@ -40,7 +42,7 @@ pub struct Follower(Arc<Mutex<Followed>>);
 
 struct Followed {
     epoch: Epoch,
-    board: Board,
+    state: State,
     entries: Vec<LogEntry>,
 }
 
@@ -48,7 +50,7 @@ impl Follower {
     pub fn new(opened: &Opened) -> Follower {
         Follower(Arc::new(Mutex::new(Followed {
             epoch: opened.epoch,
-            board: opened.board.clone(),
+            state: opened.state.clone(),
             entries: Vec::new(),
         })))
     }
@@ -57,19 +59,35 @@ impl Follower {
         self.0.lock().unwrap().epoch
     }
 
-    /// Everybody in order: name, score, rank.
+    /// Everybody on `main` in order: name, score, rank.
     pub fn rows(&self) -> Vec<(String, i64, u64)> {
-        let state = self.0.lock().unwrap();
-        let rows = state.board.rows(0..usize::MAX);
+        self.rows_of("main")
+    }
+
+    /// Everybody on a board in order.
+    pub fn rows_of(&self, board: &str) -> Vec<(String, i64, u64)> {
+        let followed = self.0.lock().unwrap();
+        let view = followed.state.view(&id(board));
+        let view = view.unwrap_or_else(|| panic!("there is no board {board}"));
+        let rows = view.rows(0..usize::MAX);
         rows.map(|row| {
             let name = row.profile.username.to_string();
-            (name, row.score.unwrap().points(), row.rank.unwrap())
+            (name, row.scores.score.points(), row.rank)
         })
         .collect()
     }
 
+    /// How many facts `main` holds.
     pub fn seq(&self) -> u64 {
-        self.0.lock().unwrap().board.seq()
+        self.read(|state| {
+            state
+                .board(&BoardId::default())
+                .map_or(0, |board| board.seq())
+        })
+    }
+
+    pub fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.0.lock().unwrap().state)
     }
 
     pub fn entries(&self) -> Vec<LogEntry> {
@@ -78,19 +96,33 @@ impl Follower {
 }
 
 impl Fold for Follower {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
-        let mut state = self.0.lock().unwrap();
-        state.entries.extend_from_slice(entries);
-        state.board.fold(entries)
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
+        let mut followed = self.0.lock().unwrap();
+        followed.entries.extend_from_slice(entries);
+        followed.state.fold(entries)
+    }
+
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded {
+        let mut followed = self.0.lock().unwrap();
+        followed.entries.push(entry.clone());
+        followed.state.fold_board(entry, board)
+    }
+
+    fn put_board(&mut self, board: StoredBoard) {
+        self.0.lock().unwrap().state.put_board(board);
     }
 
     fn reload(&mut self, opened: Opened) {
         let mut state = self.0.lock().unwrap();
         *state = Followed {
             epoch: opened.epoch,
-            board: opened.board,
+            state: opened.state,
             entries: Vec::new(),
         };
+    }
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        read(&self.0.lock().unwrap().state);
     }
 }
 
@@ -110,14 +142,27 @@ impl Running {
     pub async fn one(&self, command: Command) -> Outcome {
         let outcomes = self.store.append(vec![command]).await.unwrap();
         assert_eq!(outcomes.len(), 1);
-        outcomes[0]
+        outcomes[0].clone()
     }
 
     /// What somebody who is registered has done.
     pub async fn history(&self, n: u8, points: usize) -> History {
-        let history = self.store.history(user(n), points).await.unwrap();
+        let history = self
+            .store
+            .history(id("main"), user(n), points)
+            .await
+            .unwrap();
         history.expect("registered")
     }
+}
+
+pub fn id(board: &str) -> BoardId {
+    BoardId::new(board).expect("is an id")
+}
+
+/// `main` under these rules.
+pub fn main(rules: Rules) -> Settings {
+    Settings::main(rules)
 }
 
 pub fn user(n: u8) -> UserId {
@@ -138,9 +183,11 @@ pub fn named(n: u8, name: &str) -> Command {
     }
 }
 
-pub fn act(id: &str, n: u8, increase: i64) -> Command {
+pub fn act(name: &str, n: u8, increase: i64) -> Command {
     Command::Act(Action {
-        id: ActionId::new(id).unwrap(),
+        id: ActionId::new(name).unwrap(),
+        board: id("main"),
+        tiebreak_increase: 0,
         user: user(n),
         action_type: "test".into(),
         increase,
@@ -149,9 +196,11 @@ pub fn act(id: &str, n: u8, increase: i64) -> Command {
 }
 
 /// An action of a type whose points the server sets; a limit of 0 is none.
-pub fn declared(action_type: &str, id: &str, n: u8, per_minute: u32, per_day: u32) -> Command {
+pub fn declared(action_type: &str, name: &str, n: u8, per_minute: u32, per_day: u32) -> Command {
     Command::Act(Action {
-        id: ActionId::new(id).unwrap(),
+        id: ActionId::new(name).unwrap(),
+        board: id("main"),
+        tiebreak_increase: 0,
         user: user(n),
         action_type: action_type.into(),
         increase: 1,
@@ -184,7 +233,10 @@ pub fn limit(outcome: Outcome) -> Option<(u32, Window)> {
 pub fn receipt(seq: u64, score: i64, rank: u64, old_rank: u64) -> Receipt {
     Receipt {
         seq,
-        score: Score::new(score),
+        scores: Score::new(score).map(|score| Scores {
+            score,
+            ..Scores::default()
+        }),
         rank: Some(rank),
         old_rank: Some(old_rank),
         duplicate: false,
@@ -216,7 +268,8 @@ pub async fn numbers_entries_without_gaps<F: Fixture>() {
         .iter()
         .map(|entry| entry.seq.get())
         .collect();
-    assert_eq!(seqs, [1, 2, 3, 4, 5]);
+    // The first says what `main` is.
+    assert_eq!(seqs, [2, 3, 4, 5, 6]);
 }
 
 pub async fn counts_an_action_id_once<F: Fixture>() {
@@ -253,7 +306,7 @@ pub async fn decides_in_order_within_one_batch<F: Fixture>() {
         .unwrap();
     let seqs: Vec<_> = outcomes
         .iter()
-        .map(|outcome| outcome.map(|r| r.seq))
+        .map(|outcome| outcome.clone().map(|r| r.seq))
         .collect();
     assert_eq!(
         seqs,
@@ -267,7 +320,7 @@ pub async fn decides_in_order_within_one_batch<F: Fixture>() {
             Ok(4)
         ]
     );
-    assert_eq!(outcomes[3], Ok(again(outcomes[2].unwrap())));
+    assert_eq!(outcomes[3], outcomes[2].clone().map(again));
     assert_eq!(outcomes[6], Ok(receipt(4, 9, 1, 2)));
 }
 
@@ -284,8 +337,8 @@ pub async fn refuses_to_leave_the_range<F: Fixture>() {
     );
     // A refused id is free: it was never counted.
     assert_eq!(
-        running.one(act("b", 1, -max)).await.unwrap().score,
-        Some(Score::ZERO)
+        running.one(act("b", 1, -max)).await.unwrap().scores,
+        Some(Scores::default())
     );
     assert_eq!(running.follower.seq(), 3);
 }
@@ -341,10 +394,10 @@ pub async fn limits_hold_within_one_batch<F: Fixture>() {
     let outcomes = running.store.append(commands).await.unwrap();
     let refused: Vec<bool> = outcomes
         .iter()
-        .map(|outcome| limit(*outcome).is_some())
+        .map(|outcome| limit(outcome.clone()).is_some())
         .collect();
     assert_eq!(refused, [false, false, false, true, true, true, false]);
-    assert_eq!(outcomes[6], Ok(again(outcomes[1].unwrap())));
+    assert_eq!(outcomes[6], outcomes[1].clone().map(again));
     assert_eq!(running.follower.rows()[0].1, 2);
 }
 
@@ -381,7 +434,7 @@ pub async fn points_of_the_server_make_no_other_action<F: Fixture>() {
     };
     let quiz = declared("quiz", "a", 1, 0, 0);
     let first = running.one(worth(quiz.clone(), 10)).await.unwrap();
-    assert_eq!(first.score, Score::new(10));
+    assert_eq!(first.scores.map(|it| it.score), Score::new(10));
     assert_eq!(running.one(worth(quiz, 20)).await, Ok(again(first)));
     for other in [
         declared("assist", "a", 1, 0, 0),
@@ -400,10 +453,10 @@ pub async fn a_user_put_unchanged_is_no_entry<F: Fixture>() {
     assert!(!running.one(put(1)).await.unwrap().duplicate);
     let same = running.one(put(1)).await.unwrap();
     assert!(same.duplicate);
-    assert_eq!((same.seq, same.score), (1, Some(Score::ZERO)));
+    assert_eq!((same.seq, same.scores), (1, None));
     running.one(act("a", 1, 3)).await.unwrap();
     let renamed = running.one(named(1, "Zoë")).await.unwrap();
-    assert_eq!((renamed.seq, renamed.score), (3, Score::new(3)));
+    assert_eq!((renamed.seq, renamed.scores), (3, None));
     assert_eq!(running.follower.rows(), [("Zoë".to_owned(), 3, 1)]);
 }
 
@@ -472,7 +525,10 @@ pub async fn a_deleted_user_is_gone_and_may_be_registered_again<F: Fixture>() {
         5
     );
     let gone = Err(Refusal::UnknownUser);
-    assert_eq!(running.one(Command::DeleteUser(user(1))).await, gone);
+    assert_eq!(
+        running.one(Command::DeleteUser(user(1))).await,
+        gone.clone()
+    );
     assert_eq!(running.one(act("c", 1, 1)).await, gone);
     let left = [("user 2".to_owned(), 4, 1)];
     assert_eq!(running.follower.rows(), left);
@@ -502,7 +558,8 @@ pub async fn revocations_only_reach_further<F: Fixture>() {
     running.store.close().await;
     let running = fixture.open(Rules::default()).await;
     assert_eq!(running.revoked, [(user(1), 70)]);
-    assert_eq!(running.follower.seq(), 2);
+    // It is about no board.
+    assert_eq!(running.follower.seq(), 0);
 }
 
 pub fn announcement(n: u8, audience: Audience, until: u64) -> Announcement {
@@ -532,7 +589,11 @@ pub async fn announcements_are_accepted_once_and_stored_while_valid<F: Fixture>(
         .chain([&announcement(4, Audience::Role(Role::Viewer), 20)])
     {
         let taken = running.one(Command::Announce(it.clone())).await.unwrap();
-        assert_eq!(taken.seq, 1 + u64::from(it.id.0[0]));
+        assert_eq!(
+            (taken.seq, taken.duplicate),
+            (1, false),
+            "it is about no board"
+        );
     }
     // By now it has begun anyhow.
     let later = Announcement {
@@ -540,7 +601,7 @@ pub async fn announcements_are_accepted_once_and_stored_while_valid<F: Fixture>(
         ..valid[0].clone()
     };
     let again = running.one(Command::Announce(later)).await.unwrap();
-    assert!(again.duplicate && again.seq == 2);
+    assert!(again.duplicate && again.seq == 1);
     let other = Announcement {
         message: "another".into(),
         ..valid[0].clone()
@@ -550,14 +611,20 @@ pub async fn announcements_are_accepted_once_and_stored_while_valid<F: Fixture>(
     running.store.close().await;
     let running = fixture.open(Rules::default()).await;
     assert_eq!(running.announcements, valid);
-    assert_eq!(running.one(put(2)).await.unwrap().seq, 6);
+    assert_eq!(running.one(put(2)).await.unwrap().seq, 2);
 }
 
 /// The points of the score: seq, score and rank.
 pub fn points(history: &History) -> Vec<(u64, i64, Option<u64>)> {
     let points = history.points.iter();
     points
-        .map(|point| (point.seq.get(), point.score.points(), point.rank))
+        .map(|point| {
+            (
+                point.seq.map_or(0, Seq::get),
+                point.score.points(),
+                point.rank,
+            )
+        })
         .collect()
 }
 
@@ -568,7 +635,10 @@ pub async fn looking_back_shows_what_a_user_did<F: Fixture>() {
         running.one(put(n)).await.unwrap();
     }
     assert_eq!(running.history(1, 9).await, History::default());
-    assert_eq!(running.store.history(user(9), 9).await.unwrap(), None);
+    assert_eq!(
+        running.store.history(id("main"), user(9), 9).await.unwrap(),
+        None
+    );
 
     let before = podium::clock::now();
     running.one(act("a", 1, 5)).await.unwrap();
@@ -617,7 +687,10 @@ pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
         let running = fixture
             .open(Rules {
                 operator,
-                direction: Direction::LowestFirst,
+                order: Order {
+                    direction: Direction::LowestFirst,
+                    ..Order::default()
+                },
                 ..Rules::default()
             })
             .await;
@@ -687,7 +760,10 @@ pub async fn a_history_starts_where_a_user_was_registered_again<F: Fixture>() {
     ] {
         running.one(command).await.unwrap();
     }
-    assert_eq!(running.store.history(user(1), 9).await.unwrap(), None);
+    assert_eq!(
+        running.store.history(id("main"), user(1), 9).await.unwrap(),
+        None
+    );
     running.one(put(1)).await.unwrap();
     assert_eq!(running.history(1, 9).await, History::default());
     running.one(act("c", 1, 3)).await.unwrap();
@@ -706,14 +782,616 @@ pub async fn nobody_looks_back_once_it_is_closed<F: Fixture>() {
     let running = fixture.open(Rules::default()).await;
     running.one(put(1)).await.unwrap();
     assert_eq!(running.history(1, 9).await, History::default());
-    let asked = futures_util::future::join_all((0..50).map(|_| running.store.history(user(1), 9)));
+    let asked = futures_util::future::join_all(
+        (0..50).map(|_| running.store.history(id("main"), user(1), 9)),
+    );
     // A caller before the end gets the truth or the error of the end.
     let (answers, ()) = futures_util::join!(asked, running.store.close());
     for answer in answers {
         assert!(matches!(answer, Ok(Some(_)) | Err(StoreError::Closed)));
     }
-    let late = running.store.history(user(1), 9).await;
+    let late = running.store.history(id("main"), user(1), 9).await;
     assert!(matches!(late, Err(StoreError::Closed)));
+}
+
+/// The settings of a board as the API takes them.
+pub fn settings(json: &str) -> Settings {
+    board_settings::from_text(json).expect("are settings")
+}
+
+pub fn put_board(board: &str, json: &str) -> Command {
+    Command::PutBoard {
+        board: id(board),
+        settings: settings(json).into(),
+        most: 20,
+    }
+}
+
+/// An action on a board, with points for its second score.
+pub fn act_on(board: &str, name: &str, n: u8, increase: i64, tiebreak_increase: i64) -> Command {
+    let Command::Act(action) = act(name, n, increase) else {
+        unreachable!("it is one");
+    };
+    Command::Act(Action {
+        board: id(board),
+        tiebreak_increase,
+        ..action
+    })
+}
+
+pub fn team(n: u8) -> TeamId {
+    TeamId([0xA0 + n; 16])
+}
+
+pub fn put_team(n: u8) -> Command {
+    Command::PutTeam {
+        team: team(n),
+        profile: Profile {
+            username: format!("team {n}").into(),
+            avatar: None,
+        },
+    }
+}
+
+/// Somebody is in this team and in these groups from now on.
+pub fn group(n: u8, of: Option<u8>, groups: &[&str]) -> Command {
+    let groups = groups.iter().map(|name| GroupId((*name).into()));
+    Command::GroupUser {
+        user: user(n),
+        team: Some(of.map(team)),
+        groups: Some(groups.collect()),
+    }
+}
+
+fn row(name: &str, score: i64, rank: u64) -> (String, i64, u64) {
+    (name.to_owned(), score, rank)
+}
+
+pub async fn each_board_has_its_own_rules<F: Fixture>() {
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
+    for command in [
+        put(1),
+        put(2),
+        put_board("laps", r#"{"operator": "best", "direction": "lowest"}"#),
+        put_board(
+            "solved",
+            r#"{"operator": "count", "tiebreak": {"direction": "lowest"}, "everyone": true}"#,
+        ),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    let lap = running.one(act_on("laps", "a", 1, 61, 0)).await.unwrap();
+    assert_eq!((lap.seq, lap.rank, lap.old_rank), (1, Some(1), None));
+    running.one(act_on("laps", "b", 1, 63, 0)).await.unwrap();
+    let lap = running.one(act_on("laps", "c", 2, 59, 0)).await.unwrap();
+    assert_eq!((lap.seq, lap.rank), (3, Some(1)));
+    for (name, n, penalty) in [("d", 1, 20), ("e", 2, 5), ("f", 2, 1), ("g", 1, 4)] {
+        running
+            .one(act_on("solved", name, n, 500, penalty))
+            .await
+            .unwrap();
+    }
+    let goal = running.one(act("h", 2, 5)).await.unwrap();
+    assert_eq!(goal.seq, 3, "two registrations and this");
+    // An id is one action, whatever the board.
+    assert_eq!(running.one(act("a", 1, 61)).await, Err(Refusal::Conflict));
+    assert_eq!(
+        running.one(act_on("laps", "c", 2, 59, 0)).await,
+        Ok(again(lap))
+    );
+    let nowhere = running.one(act_on("nowhere", "i", 1, 1, 0)).await;
+    assert_eq!(nowhere, Err(Refusal::UnknownBoard(id("nowhere"))));
+    for _ in 0..2 {
+        let rows = |board| running.follower.rows_of(board);
+        assert_eq!(rows("laps"), [row("user 2", 59, 1), row("user 1", 61, 2)]);
+        assert_eq!(rows("solved"), [row("user 2", 2, 1), row("user 1", 2, 2)]);
+        assert_eq!(rows("main"), [row("user 2", 5, 1), row("user 1", 0, 2)]);
+        let history = running.store.history(id("laps"), user(1), 9).await.unwrap();
+        assert_eq!(
+            points(&history.unwrap()),
+            [(1, 61, Some(1)), (2, 61, Some(1))]
+        );
+        running.store.close().await;
+        running = fixture.open(Rules::default()).await;
+    }
+}
+
+pub async fn boards_are_changed_and_deleted<F: Fixture>() {
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
+    running.one(put(1)).await.unwrap();
+    running.one(put_board("a", "{}")).await.unwrap();
+    assert!(running.one(put_board("a", "{}")).await.unwrap().duplicate);
+    running
+        .one(put_board("a", r#"{"operator": "best"}"#))
+        .await
+        .unwrap();
+    running.one(act_on("a", "a", 1, 7, 0)).await.unwrap();
+    let decided = Err(Refusal::Settings(Contradiction::Decided));
+    assert_eq!(running.one(put_board("a", "{}")).await, decided);
+    let renamed = r#"{"operator": "best", "title": "A", "direction": "highest"}"#;
+    running.one(put_board("a", renamed)).await.unwrap();
+    running.one(put_board("b", r#"{"of": "a"}"#)).await.unwrap();
+    let refused = running.one(Command::DeleteBoard(id("a"))).await;
+    assert_eq!(refused, Err(Refusal::HasDerived(id("b"))));
+    let refused = running.one(act_on("b", "b", 1, 7, 0)).await;
+    let derived = Refusal::Derived {
+        board: id("b"),
+        of: id("a"),
+    };
+    assert_eq!(refused, Err(derived));
+    let refused = running.one(Command::DeleteBoard(id("main"))).await;
+    assert_eq!(refused, Err(Refusal::IsMain));
+    let full = Command::PutBoard {
+        board: id("c"),
+        settings: settings("{}").into(),
+        most: 3,
+    };
+    assert_eq!(running.one(full).await, Err(Refusal::TooManyBoards(3)));
+    for board in ["b", "a"] {
+        running.one(Command::DeleteBoard(id(board))).await.unwrap();
+        let gone = running.one(Command::DeleteBoard(id(board))).await;
+        assert_eq!(gone, Err(Refusal::UnknownBoard(id(board))));
+    }
+    // Made again, it is another.
+    running.one(put_board("a", "{}")).await.unwrap();
+    assert_eq!(running.follower.rows_of("a"), []);
+    running.one(act_on("a", "c", 1, 3, 0)).await.unwrap();
+    running.store.close().await;
+    let running = fixture.open(Rules::default()).await;
+    assert_eq!(running.follower.rows_of("a"), [row("user 1", 3, 1)]);
+    let boards = running.follower.read(|state| state.boards().count());
+    assert_eq!(boards, 2);
+}
+
+/// What is right after all of this is right for a store that looks over its data, too.
+pub async fn boards_are_sound_after_a_restart<F: Fixture>() {
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
+    for command in [put(1), put(2), put_board("cup", r#"{"operator": "count"}"#)] {
+        running.one(command).await.unwrap();
+    }
+    running.one(act_on("cup", "a", 1, 5, 0)).await.unwrap();
+    // Another board of the same id, with another rule.
+    for (round, operator) in ["sum", "best", "latest", "sum"].into_iter().enumerate() {
+        running.one(Command::DeleteBoard(id("cup"))).await.unwrap();
+        let settings = format!(r#"{{"operator": "{operator}"}}"#);
+        running.one(put_board("cup", &settings)).await.unwrap();
+        for (n, increase) in [61, 59].into_iter().enumerate() {
+            let name = format!("{round} {n}");
+            running
+                .one(act_on("cup", &name, 1, increase, 0))
+                .await
+                .unwrap();
+            running.store.close().await;
+            running = fixture.open(Rules::default()).await;
+        }
+    }
+    assert_eq!(running.follower.rows_of("cup"), [row("user 1", 120, 1)]);
+    // Who is hidden acts where nobody has.
+    let hide = Command::HideUser {
+        user: user(2),
+        hidden: true,
+    };
+    for command in [put_board("new", "{}"), hide, act_on("new", "h", 2, 5, 0)] {
+        running.one(command).await.unwrap();
+    }
+    running.store.close().await;
+    let running = fixture.open(Rules::default()).await;
+    assert_eq!(running.follower.rows_of("new"), []);
+}
+
+pub async fn times_of_a_board_hold_for_what_is_derived_from_it<F: Fixture>() {
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
+    for command in [
+        put(1),
+        put_board("goals", r#"{"of": "main", "types": ["goal"]}"#),
+        put_board("copy", r#"{"of": "goals"}"#),
+        put_board(
+            "goals",
+            r#"{"of": "main", "types": ["goal"], "ends": "2001-01-01T00:00:00Z"}"#,
+        ),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    let goal = |name| match act(name, 1, 30) {
+        Command::Act(action) => Command::Act(Action {
+            action_type: "goal".into(),
+            ..action
+        }),
+        other => other,
+    };
+    for name in ["a", "b"] {
+        running.one(goal(name)).await.unwrap();
+        assert_eq!(running.follower.rows_of("copy"), []);
+        running.store.close().await;
+        running = fixture.open(Rules::default()).await;
+    }
+}
+
+pub async fn numbers_of_a_board_that_is_made_again_go_on<F: Fixture>() {
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
+    let seq = |running: &Running, board: &str| {
+        let seq = |state: &State| state.board(&id(board)).map(|board| board.seq());
+        running.follower.read(seq).expect("there")
+    };
+    running.one(put(1)).await.unwrap();
+    let (mut last, mut last_derived) = (0, 0);
+    for round in 0..3 {
+        running.one(put_board("a", "{}")).await.unwrap();
+        running
+            .one(put_board("of-a", r#"{"of": "a"}"#))
+            .await
+            .unwrap();
+        for n in 0..2 {
+            let name = format!("{round} {n}");
+            let acted = running.one(act_on("a", &name, 1, 1, 0)).await.unwrap();
+            assert!(acted.seq > last, "{} after {last}", acted.seq);
+            assert_eq!(acted.seq, seq(&running, "a"));
+            last = acted.seq;
+            assert!(seq(&running, "of-a") > last_derived);
+            last_derived = seq(&running, "of-a");
+        }
+        let now = [seq(&running, "a"), seq(&running, "of-a")];
+        running.store.close().await;
+        running = fixture.open(Rules::default()).await;
+        assert_eq!([seq(&running, "a"), seq(&running, "of-a")], now);
+        for board in ["of-a", "a"] {
+            running.one(Command::DeleteBoard(id(board))).await.unwrap();
+        }
+        if round == 1 {
+            running.store.close().await;
+            running = fixture.open(Rules::default()).await;
+        }
+    }
+}
+
+pub async fn boards_start_and_end<F: Fixture>() {
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
+    running.one(put(1)).await.unwrap();
+    for (name, json, expected) in [
+        (
+            "early",
+            r#"{"starts": "2100-01-01T00:00:00Z"}"#,
+            Some(Refusal::NotStarted),
+        ),
+        (
+            "late",
+            r#"{"ends": "2001-01-01T00:00:00Z"}"#,
+            Some(Refusal::Ended),
+        ),
+        (
+            "now",
+            r#"{"starts": "2001-01-01T00:00:00Z", "ends": "2100-01-01T00:00:00Z"}"#,
+            None,
+        ),
+    ] {
+        running.one(put_board(name, json)).await.unwrap();
+        let outcome = running.one(act_on(name, name, 1, 1, 0)).await;
+        assert_eq!(outcome.err(), expected, "{name}");
+    }
+    // The first season is the one in which it begins, whenever it is made.
+    for json in [
+        r#"{"of": "main", "period": {"every": "day", "starts": "2100-01-10T00:00:00Z"}}"#,
+        r#"{"of": "main", "period": {"every": "day"}, "starts": "2100-01-10T00:00:00Z"}"#,
+    ] {
+        running.one(put_board("daily", json)).await.unwrap();
+        let season = |state: &State| state.board(&id("daily")).and_then(|it| it.season());
+        let season = running.follower.read(season).expect("one");
+        assert_eq!((season.number, season.ends.0), (1, 4_103_308_800_000));
+        running
+            .one(Command::DeleteBoard(id("daily")))
+            .await
+            .unwrap();
+    }
+}
+
+const DERIVED: [(&str, &str); 6] = [
+    ("goals", r#"{"of": "main", "types": ["goal"]}"#),
+    ("juniors", r#"{"of": "main", "group": "U18"}"#),
+    ("clubs", r#"{"of": "main", "by": "team"}"#),
+    ("pairs", r#"{"of": "main", "by": "team", "best": 2}"#),
+    (
+        "weekly",
+        r#"{"of": "main", "period": {"every": "week", "zone": "Europe/Berlin"}}"#,
+    ),
+    (
+        "junior-goals",
+        r#"{"of": "juniors", "types": ["goal"], "everyone": true}"#,
+    ),
+];
+
+/// What people did, some of it before boards are derived from it.
+fn season() -> Vec<Command> {
+    let goal = |name, n, increase| match act(name, n, increase) {
+        Command::Act(action) => Command::Act(Action {
+            action_type: "goal".into(),
+            ..action
+        }),
+        other => other,
+    };
+    let hide = |n, hidden| Command::HideUser {
+        user: user(n),
+        hidden,
+    };
+    vec![
+        put(1),
+        put(2),
+        put(3),
+        put(4),
+        put_team(1),
+        put_team(2),
+        group(1, Some(1), &["U18"]),
+        group(2, Some(1), &[]),
+        group(3, Some(2), &["U18", "guests"]),
+        goal("a", 1, 30),
+        act("b", 2, 10),
+        goal("c", 3, 20),
+        act("d", 3, 5),
+        act("e", 4, 7),
+        // Who changes clubs counts for each while they are there.
+        group(1, Some(2), &[]),
+        goal("f", 1, 5),
+        hide(3, true),
+        goal("g", 3, 100),
+        hide(2, true),
+        hide(2, false),
+        Command::DeleteUser(user(4)),
+        put(4),
+        group(4, Some(1), &["U18"]),
+        act("h", 4, 1),
+    ]
+}
+
+pub async fn derived_boards_follow_from_the_log<F: Fixture>() {
+    let commands = season();
+    // Made from the start, at any time, and afterwards: they are the same.
+    for made_at in [0, 6, 11, 17, commands.len()] {
+        let fixture = F::new();
+        let mut running = fixture.open(Rules::default()).await;
+        for (at, command) in commands.iter().enumerate() {
+            if at == made_at {
+                derive(&running).await;
+            }
+            running.one(command.clone()).await.unwrap();
+            if at % 5 == 0 {
+                running.store.close().await;
+                running = fixture.open(Rules::default()).await;
+            }
+        }
+        if made_at == commands.len() {
+            derive(&running).await;
+        }
+        for _ in 0..2 {
+            let rows = |board| running.follower.rows_of(board);
+            let context = format!("made at {made_at}");
+            let main = [
+                row("user 1", 35, 1),
+                row("user 2", 10, 2),
+                row("user 4", 1, 3),
+            ];
+            assert_eq!(rows("main"), main, "{context}");
+            assert_eq!(rows("weekly"), main, "{context}");
+            assert_eq!(rows("goals"), [row("user 1", 35, 1)], "{context}");
+            assert_eq!(
+                rows("juniors"),
+                [row("user 1", 30, 1), row("user 4", 1, 2)],
+                "{context}"
+            );
+            assert_eq!(
+                rows("clubs"),
+                [row("team 1", 41, 1), row("team 2", 5, 2)],
+                "{context}"
+            );
+            assert_eq!(
+                rows("pairs"),
+                [row("team 1", 40, 1), row("team 2", 5, 2)],
+                "{context}"
+            );
+            assert_eq!(
+                rows("junior-goals"),
+                [
+                    row("user 1", 30, 1),
+                    row("user 2", 0, 2),
+                    row("user 4", 0, 3)
+                ],
+                "{context}"
+            );
+            running.store.close().await;
+            running = fixture.open(Rules::default()).await;
+        }
+        // With all that was theirs.
+        let hidden = false;
+        let user = user(3);
+        running
+            .one(Command::HideUser { user, hidden })
+            .await
+            .unwrap();
+        let rows = |board| running.follower.rows_of(board);
+        assert_eq!(rows("goals")[0], row("user 3", 120, 1));
+        assert_eq!(rows("clubs")[0], row("team 2", 130, 1));
+    }
+}
+
+/// The actions of a user on a derived board: type and score after each.
+pub async fn derived_history(running: &Running, board: &str, n: u8) -> Vec<(String, i64)> {
+    let ended = running.store.seasons(id(board)).await.unwrap();
+    let of = running
+        .follower
+        .read(|state| DerivedHistory::new(state, &id(board), &ended, user(n)));
+    let of = of.expect("somebody, and a derived board");
+    let history = running.store.derived_history(of, 1000).await.unwrap();
+    let history = history.expect("somebody");
+    let recent = history.recent.iter().rev();
+    let recent = recent.map(|it| (it.action_type.to_string(), it.after.score.points()));
+    let recent: Vec<_> = recent.collect();
+    let scores: Vec<i64> = recent.iter().map(|it| it.1).collect();
+    let points: Vec<_> = scores.into_iter().map(|score| (0, score, None)).collect();
+    assert_eq!(self::points(&history), points);
+    assert_eq!(history.actions, recent.len() as u64);
+    recent
+}
+
+pub async fn derived_boards_have_histories<F: Fixture>() {
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
+    for command in season() {
+        running.one(command).await.unwrap();
+    }
+    derive(&running).await;
+    for _ in 0..2 {
+        for (board, n, expected) in [
+            ("goals", 1, &[("goal", 30), ("goal", 35)][..]),
+            ("goals", 2, &[]),
+            ("goals", 3, &[("goal", 20), ("goal", 120)]),
+            // Who has left a group takes nothing more there.
+            ("juniors", 1, &[("goal", 30)]),
+            ("juniors", 3, &[("goal", 20), ("test", 25), ("goal", 125)]),
+            // Deleted and registered again.
+            ("juniors", 4, &[("test", 1)]),
+            ("weekly", 1, &[("goal", 30), ("goal", 35)]),
+            ("junior-goals", 3, &[("goal", 20), ("goal", 120)]),
+        ] {
+            let history = derived_history(&running, board, n).await;
+            let history: Vec<_> = history.iter().map(|(it, score)| (&**it, *score)).collect();
+            assert_eq!(history, expected, "user {n} on {board}");
+        }
+        running.store.close().await;
+        running = fixture.open(Rules::default()).await;
+    }
+    // Whoever comes back to the group goes on.
+    for command in [group(1, None, &["U18"]), act("later", 1, 2)] {
+        running.one(command).await.unwrap();
+    }
+    let history = derived_history(&running, "juniors", 1).await;
+    assert_eq!(history, [("goal".into(), 30), ("test".into(), 32)]);
+    let of_teams = running
+        .follower
+        .read(|state| DerivedHistory::new(state, &id("clubs"), &[], user(1)).is_none());
+    assert!(of_teams);
+    // Of another board of the same name.
+    for command in [
+        put_board("cup", "{}"),
+        act_on("cup", "i", 1, 5, 0),
+        Command::DeleteBoard(id("cup")),
+        put_board("cup", "{}"),
+        put_board("copy", r#"{"of": "cup", "group": "U18"}"#),
+        act_on("cup", "k", 1, 3, 0),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    let history = derived_history(&running, "copy", 1).await;
+    assert_eq!(history.last().map(|it| it.1), Some(3));
+    assert_eq!(history.len(), 1);
+}
+
+pub async fn a_derived_board_counts_nothing_of_a_deleted_one<F: Fixture>() {
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
+    for command in [
+        put(1),
+        put(2),
+        put_board("cup", "{}"),
+        act_on("cup", "a", 1, 5, 0),
+        Command::DeleteBoard(id("cup")),
+        put_board("cup", "{}"),
+        act_on("cup", "b", 2, 3, 0),
+        put_board("copy", r#"{"of": "cup"}"#),
+    ] {
+        running.one(command).await.unwrap();
+    }
+    assert_eq!(running.follower.rows_of("copy"), [row("user 2", 3, 1)]);
+}
+
+async fn derive(running: &Running) {
+    for (board, json) in DERIVED {
+        running.one(put_board(board, json)).await.unwrap();
+    }
+}
+
+pub async fn what_contradicts_itself_is_no_board<F: Fixture>() {
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
+    derive(&running).await;
+    for (board, json) in [
+        ("secret", r#"{"visibility": "private"}"#),
+        ("secret-too", r#"{"of": "secret", "visibility": "private"}"#),
+    ] {
+        running.one(put_board(board, json)).await.unwrap();
+    }
+    for (board, json, expected) in [
+        ("x", r#"{"of": "y"}"#, Contradiction::UnknownBoard(id("y"))),
+        (
+            "juniors",
+            r#"{"of": "junior-goals"}"#,
+            Contradiction::Circle(id("junior-goals")),
+        ),
+        ("x", r#"{"of": "x"}"#, Contradiction::Circle(id("x"))),
+        (
+            "x",
+            r#"{"of": "weekly", "types": ["a"]}"#,
+            Contradiction::OfSeasons(id("weekly")),
+        ),
+        (
+            "x",
+            r#"{"of": "clubs"}"#,
+            Contradiction::OfTeams(id("clubs")),
+        ),
+        (
+            "x",
+            r#"{"of": "main", "tiebreak": {}}"#,
+            Contradiction::NoTiebreak(id("main")),
+        ),
+        (
+            "x",
+            r#"{"of": "main", "by": "team", "everyone": true}"#,
+            Contradiction::EveryoneOfTeams,
+        ),
+        (
+            "goals",
+            r#"{"of": "main", "types": ["run"]}"#,
+            Contradiction::Decided,
+        ),
+        ("goals", "{}", Contradiction::Decided),
+        // What is derived from it would show what it holds.
+        (
+            "main",
+            r#"{"visibility": "private"}"#,
+            Contradiction::ShownBy(id("clubs")),
+        ),
+        (
+            "secret-goals",
+            r#"{"of": "secret", "types": ["goal"]}"#,
+            Contradiction::OfPrivate(id("secret")),
+        ),
+        (
+            "secret-goals",
+            r#"{"of": "secret", "visibility": "unlisted"}"#,
+            Contradiction::OfPrivate(id("secret")),
+        ),
+    ] {
+        let refused = running.one(put_board(board, json)).await;
+        assert_eq!(refused, Err(Refusal::Settings(expected)), "{board} {json}");
+    }
+    let refused = running.one(group(9, None, &[])).await;
+    assert_eq!(refused, Err(Refusal::UnknownUser));
+    running.one(put(1)).await.unwrap();
+    assert_eq!(
+        running.one(group(1, Some(7), &[])).await,
+        Err(Refusal::UnknownTeam)
+    );
+    running.one(group(1, None, &["U18"])).await.unwrap();
+    assert!(
+        running
+            .one(group(1, None, &["U18"]))
+            .await
+            .unwrap()
+            .duplicate
+    );
 }
 
 #[macro_export]
@@ -739,6 +1417,16 @@ macro_rules! store_suite {
             looking_back_leaves_points_out_but_never_the_ends
             a_history_starts_where_a_user_was_registered_again
             nobody_looks_back_once_it_is_closed
+            each_board_has_its_own_rules
+            boards_are_changed_and_deleted
+            boards_start_and_end
+            numbers_of_a_board_that_is_made_again_go_on
+            boards_are_sound_after_a_restart
+            times_of_a_board_hold_for_what_is_derived_from_it
+            a_derived_board_counts_nothing_of_a_deleted_one
+            derived_boards_have_histories
+            derived_boards_follow_from_the_log
+            what_contradicts_itself_is_no_board
         );
     };
     ($fixture:ty: $($name:ident)*) => {

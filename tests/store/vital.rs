@@ -1,31 +1,41 @@
 //! What a store says when what keeps it going has ended by a fault of the program.
 
 use podium::{
-    board::{Applied, BoardId, LogEntry, Rules},
-    store::{self, Fold, Health, Opened, StoreError, StoreUrl},
+    board::{LogEntry, Rules, State, StoredBoard},
+    store::{self, Fold, Folded, Health, Opened, StoreError, StoreUrl},
 };
 use tempfile::TempDir;
 
 use crate::{
     server::{DEADLINE, Server},
-    suite::put,
+    suite::{self, put},
 };
 
 /// Breaks with the first entry.
 struct Breaking;
 
 impl Fold for Breaking {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
         assert!(entries.is_empty(), "this is what breaks");
         Vec::new()
     }
 
+    fn fold_board(&mut self, _: &LogEntry, _: StoredBoard) -> Folded {
+        Folded::default()
+    }
+
+    fn put_board(&mut self, _: StoredBoard) {}
+
     fn reload(&mut self, _: Opened) {}
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        read(&State::default());
+    }
 }
 
 /// Senders that wait are answered, new ones are refused, and health has the reason.
 async fn expect_the_end(url: StoreUrl) {
-    let (_, ready) = store::open(&url, &BoardId::default(), Rules::default())
+    let (_, ready) = store::open(&url, &suite::main(Rules::default()))
         .await
         .unwrap();
     let store = ready.start(Breaking).unwrap();

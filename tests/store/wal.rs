@@ -14,7 +14,7 @@ use podium::{
 };
 use tempfile::TempDir;
 
-use crate::server::wait_for;
+use crate::{server::wait_for, suite};
 
 /// The size that the write-ahead log never passes, in bytes.
 const BOUND: u64 = 64_000_000;
@@ -36,6 +36,8 @@ fn user(n: u32) -> UserId {
 fn act(n: u32, of: u32) -> Command {
     Command::Act(Action {
         id: ActionId::new(&format!("{:08x}-{n:08x}", n.wrapping_mul(0x9e37_79b9))).unwrap(),
+        board: BoardId::default(),
+        tiebreak_increase: 0,
         user: user(of),
         action_type: "test".into(),
         increase: 1,
@@ -64,13 +66,13 @@ impl Played {
     async fn begin(folder: &Path) -> Played {
         let path = folder.join("podium.db");
         let url = StoreUrl::Sqlite(path.clone());
-        let (opened, ready) = store::open(&url, &BoardId::default(), Rules::default())
+        let (opened, ready) = store::open(&url, &suite::main(Rules::default()))
             .await
             .unwrap();
         let mut wal = path.into_os_string();
         wal.push("-wal");
         let mut played = Played {
-            store: ready.start(opened.board).unwrap(),
+            store: ready.start(opened.state).unwrap(),
             wal: wal.into(),
             next: 0,
         };
@@ -118,7 +120,11 @@ async fn readers_that_never_pause_do_not_let_the_log_grow() {
             tokio::spawn(async move {
                 let mut looks = 0_u32;
                 while !is_over.load(Ordering::Relaxed) {
-                    let history = store.history(user(0), 1000).await.unwrap().unwrap();
+                    let history = store
+                        .history(BoardId::default(), user(0), 1000)
+                        .await
+                        .unwrap()
+                        .unwrap();
                     assert!(history.actions >= u64::from(ACTIONS));
                     looks += 1;
                 }
@@ -141,7 +147,12 @@ async fn readers_that_never_pause_do_not_let_the_log_grow() {
     wait_for("the log is given back", || played.size() <= LEFT).await;
     // A file that is in use goes on.
     played.play().await;
-    let history = played.store.history(user(0), 9).await.unwrap().unwrap();
+    let history = played
+        .store
+        .history(BoardId::default(), user(0), 9)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(history.actions >= u64::from(ACTIONS));
     played.store.close().await;
     assert_eq!(played.size(), 0);

@@ -66,7 +66,14 @@ impl Client {
             return;
         };
         self.is_around_pending.set(true);
-        let mut path = state.settings.link("/api/v1/leaderboard/around/");
+        let board = state.settings.board();
+        let mut path = state.settings.link("/api/v1/");
+        if let Some(board) = &board {
+            path.push_str("boards/");
+            path.push_str(board);
+            path.push('/');
+        }
+        path.push_str("leaderboard/around/");
         path.push_str(&user);
         path.push_str("?window=2");
         let client = self.clone();
@@ -80,6 +87,9 @@ impl Client {
                 _ => client.run(),
             }
         });
-        http::get(&path, None, Cache::Bypass, http::TIMEOUT, then);
+        // Another board than `main` may be one for people who have signed in.
+        let token = self.token.borrow();
+        let token = board.map(|_| &**token);
+        http::get(&path, token, Cache::Bypass, http::TIMEOUT, then);
     }
 }

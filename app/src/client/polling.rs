@@ -58,7 +58,7 @@ impl Client {
         // Pending: there is one request at a time.
         self.poll_at.set(Some(f64::INFINITY));
         let state = self.state;
-        let mut path = state.settings.link("/page/rows?");
+        let mut path = state.settings.board_link("/page/rows?");
         if state.settings.view == View::Embed {
             path.push_str("view=embed&");
         }

@@ -54,7 +54,7 @@ const HANDLERS: [(&str, Handler); 10] = [
         client.session.borrow_mut().expired();
     }),
     (LEADERBOARD_REFRESH, |client, data| {
-        if let Some(board) = LeaderboardData::decode(&data) {
+        if let Some(board) = client.decode_own::<LeaderboardData>(&data) {
             client.complete();
             if client.state.board.replace(board) {
                 client.refresh();
@@ -63,12 +63,12 @@ const HANDLERS: [(&str, Handler); 10] = [
         }
     }),
     (SCOREBOARD_DELTA, |client, data| {
-        if let Some(delta) = ScoreboardDelta::decode(&data) {
+        if let Some(delta) = client.decode_own(&data) {
             client.apply(delta);
         }
     }),
     (USER_SCORE_UPDATE, |client, data| {
-        if let Some(update) = UserScoreUpdate::decode(&data) {
+        if let Some(update) = client.decode_own::<UserScoreUpdate>(&data) {
             client.state.you.update(update);
             client.schedule_around_soon();
         }
@@ -99,6 +99,13 @@ impl Client {
         }
     }
 
+    /// Decodes what the server has sent of this page's board; nothing of another one. What
+    /// names no board is of `main`.
+    fn decode_own<T: Decode>(&self, data: &JsValue) -> Option<T> {
+        let is_own = js::text(data, "board") == self.state.settings.board();
+        is_own.then(|| T::decode(data)).flatten()
+    }
+
     /// The server has sent something.
     fn received(&self) {
         self.liveness.borrow_mut().received(self.now());
@@ -119,7 +126,12 @@ impl Client {
         self.wants_heartbeats.set(true);
         self.run();
         if let Some(id) = self.state.you.id() {
-            self.socket.emit(SUBSCRIBE_USER_SCORE, &id.into());
+            let id = JsValue::from(id);
+            let whose = match self.board() {
+                board if board.is_undefined() => id,
+                board => js::object(&[("userId", id), ("board", board)]),
+            };
+            self.socket.emit(SUBSCRIBE_USER_SCORE, &whose);
         }
         self.request_time();
         // A user who has just signed in waits for the rows around them.
@@ -130,6 +142,11 @@ impl Client {
         } else {
             self.schedule_around_soon();
         }
+    }
+
+    /// The board as events name it; undefined where none is named.
+    fn board(&self) -> JsValue {
+        self.state.settings.board().into()
     }
 
     /// Subscribes to the changes since the newest board, and to heartbeats. Every connection
@@ -149,6 +166,7 @@ impl Client {
             ("epoch", board.epoch.as_str().into()),
             ("seq", (board.seq as f64).into()),
             ("page", page),
+            ("board", self.board()),
         ]);
         let acknowledged = self.callback_once(|client, acknowledgement| {
             client.received();

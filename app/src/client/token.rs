@@ -36,7 +36,7 @@ impl Client {
                 .renewed(token, now, Math::random());
             client.run();
         });
-        let path = settings.link(path);
+        let path = settings.board_link(path);
         let token = self.token.borrow();
         http::get(&path, Some(&token), Cache::Bypass, http::TIMEOUT, then);
     }

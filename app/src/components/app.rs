@@ -22,6 +22,8 @@ pub(crate) fn App(
     list: NodeRef<leptos::html::Ol>,
 ) -> impl IntoView {
     let is_whole = state.settings.view == View::Whole;
+    // Nobody stands on a board of teams in person.
+    let has_you = is_whole && !state.settings.is_of_teams;
     view! {
         <div class="live">
             {is_whole
@@ -49,7 +51,7 @@ pub(crate) fn App(
                 <Board state list />
             </main>
             <Notices state />
-            {is_whole.then(|| view! { <You state /> })}
+            {has_you.then(|| view! { <You state /> })}
             <p class="sr-only" role="status" inner_html=reactive_text(move || state.summary.text.get())></p>
         </div>
     }

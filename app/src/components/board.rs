@@ -26,7 +26,14 @@ pub(crate) fn Board(
                 <p inner_html=reactive_text(move || {
                     state.settings.with(Text::StartsAt, &[("n", &state.start.shown.get())])
                 })></p>
-                <p class="quiet">{state.settings.text(Text::BeforeStart)}</p>
+                // Other boards take no scores before they start.
+                <p class="quiet">
+                    {if state.settings.is_main {
+                        state.settings.text(Text::BeforeStart)
+                    } else {
+                        String::new()
+                    }}
+                </p>
             </section>
         </Show>
         <ol
@@ -37,6 +44,7 @@ pub(crate) fn Board(
             data-podium=move || {
                 (page.is_none() && !state.start.is_ahead()).then_some("")
             }
+            data-second=state.settings.has_tiebreak.then_some("")
             data-stale=move || state.connection.status.get().is_stale().then_some("")
             data-paused=move || state.pause.is_on.get().then_some("")
             node_ref=list
@@ -48,7 +56,17 @@ pub(crate) fn Board(
         <Show when=empty>
             <section class="message">
                 <h2>
-                    {state.settings.text(if page.is_none() { Text::NobodyYet } else { Text::NoneHere })}
+                    {state
+                        .settings
+                        .text(
+                            if page.is_some() {
+                                Text::NoneHere
+                            } else if state.settings.is_main {
+                                Text::NobodyYet
+                            } else {
+                                Text::NoResults
+                            },
+                        )}
                 </h2>
                 <p>{page.is_none().then(|| state.settings.text(Text::FirstAppear))}</p>
             </section>
@@ -68,6 +86,7 @@ fn BoardRow(
         username,
         avatar,
         score,
+        tiebreak,
         rank,
         gap,
         first_rank,
@@ -106,13 +125,13 @@ fn BoardRow(
             )
         }
     };
-    let points = Memo::new(move |_| state.settings.number(score.get()));
+    let points = Memo::new(move |_| state.settings.score(score.get()));
     let behind = move || match gap.get() {
         Gap::First => String::new(),
         Gap::Level => state.settings.text(Text::Level),
         Gap::Behind(n) => state
             .settings
-            .with(Text::Behind, &[("n", &state.settings.number(n))]),
+            .with(Text::Behind, &[("n", &state.settings.score(n))]),
     };
     let gain = {
         let rank = rank.clone();
@@ -122,6 +141,20 @@ fn BoardRow(
         (_, true) => state.settings.text(Text::NewLeader),
         (true, _) => state.settings.text(Text::You),
         _ => String::new(),
+    });
+    // Without one it is empty, and takes no room.
+    let second = move || {
+        if state.settings.has_tiebreak {
+            state.settings.number(tiebreak.get())
+        } else {
+            String::new()
+        }
+    };
+    // Teams have no page of their own.
+    let href = (!state.settings.is_of_teams).then(|| {
+        let mut path = String::from("/players/");
+        path.push_str(&user_id);
+        state.settings.board_link(&path)
     });
     view! {
         <li
@@ -139,7 +172,7 @@ fn BoardRow(
             ></span>
             <Avatar user_id=user_id.clone() username=username.clone() avatar=picture />
             <span class="name">
-                <a href=state.settings.link(&format!("/players/{user_id}")) target=state.settings.target()>
+                <a href=href target=state.settings.target()>
                     <bdi
                         class="notranslate"
                         translate="no"
@@ -155,6 +188,11 @@ fn BoardRow(
             </span>
             <span class="behind" inner_html=reactive_text(behind)></span>
             <Gain state ranks=gain />
+            <span
+                class="second notranslate"
+                translate="no"
+                inner_html=reactive_text(second)
+            ></span>
             <span class="score" style=move || fitted(&points.get())>
                 <span
                     class="notranslate"
@@ -163,7 +201,7 @@ fn BoardRow(
                     data-points=move || points.get()
                     inner_html=reactive_text(move || points.get())
                 ></span>
-                <span class="sr-only">{state.settings.text(Text::Points)}</span>
+                <span class="sr-only">{state.settings.score_unit()}</span>
             </span>
         </li>
     }

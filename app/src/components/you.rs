@@ -48,7 +48,7 @@ fn Standing(
     });
     let score = part(|state, you| {
         you.score
-            .map_or("–".into(), |score| state.settings.number(score))
+            .map_or("–".into(), |score| state.settings.score(score))
     });
     let avatar = Memo::new(move |_| {
         let avatar = state.you.shown().with(|you| you.as_ref()?.avatar.clone());
@@ -87,7 +87,7 @@ fn Standing(
                     ></span>
                 </p>
                 <p class="you-figure">
-                    <span class="you-label">{state.settings.text(Text::Score)}</span>
+                    <span class="you-label">{state.settings.score_name()}</span>
                     <span
                         class="notranslate"
                         translate="no"
@@ -135,7 +135,7 @@ fn neighbour(state: PageState, row: ScoreRow) -> impl IntoView {
         <li class="notranslate" translate="no" aria-current=is_you.then_some("true")>
             <span>{format!("#{}", state.settings.number(row.rank.cast_signed()))}</span>
             <bdi>{row.username}</bdi>
-            <span>{state.settings.number(row.score)}</span>
+            <span>{state.settings.score(row.score)}</span>
         </li>
     }
 }

@@ -3,7 +3,7 @@
   // this does not run: here they become the text of styles that apply to nothing.
   document.write('<style media="not all">');
 
-  const { js, wasm, refresh } = document.currentScript.dataset;
+  const { js, wasm, refresh, next, every } = document.currentScript.dataset;
   // Times are in milliseconds. The average time between two requests of a page that is not
   // hydrated.
   const REFRESH = refresh * 1000;
@@ -137,6 +137,49 @@
     const time = document.querySelector('.not-live time');
     if (time) time.textContent = shownAt.toLocaleTimeString(root.lang);
   }
+
+  // A kiosk that turns shows the next board once that is there: a wall shows no error.
+  async function turn() {
+    for (;;) {
+      await new Promise((done) => setTimeout(done, every * 1000));
+      const answer = await fetch(next, { signal: AbortSignal.timeout?.(LATE) }).catch(() => {});
+      // Where no other is there, the server leads back to this one, which stays as it is.
+      const isOther = answer?.ok && new URL(answer.url).pathname !== location.pathname;
+      if (isOther) location.replace(next);
+    }
+  }
+
+  const bar = () => document.getElementById('board-bar');
+
+  // The bar above the board says which season runs: it is fetched again when that ends.
+  async function followSeason() {
+    await parsed;
+    for (;;) {
+      const left = Date.parse(bar()?.dataset.until) - Date.now();
+      // Longer than timers wait, or no season.
+      if (!(left < 2 ** 31 - HOUR)) return;
+      await new Promise((done) => setTimeout(done, Math.max(left, 0)));
+      await wait(REFRESH || 30_000);
+      const page = await fetchPage().catch(() => {});
+      const fresh = page?.getElementById('board-bar');
+      if (!fresh) continue;
+      bar().replaceWith(fresh);
+      dispatchEvent(new Event('times'));
+    }
+  }
+
+  // The menu of boards closes as menus do.
+  function closeMenu({ type, key, target }) {
+    const menu = bar()?.querySelector('details[open]');
+    if (!menu || (type === 'keydown' ? key !== 'Escape' : menu.contains(target))) return;
+    menu.open = false;
+    if (key) menu.firstElementChild.focus();
+  }
+
+  if (next) turn();
+  followSeason();
+  addEventListener('keydown', closeMenu);
+  addEventListener('pointerdown', closeMenu);
 
   // A panic, or what the browser has thrown into the middle of the compiled page.
   const watch = (error, file) => {

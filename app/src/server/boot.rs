@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use leptos::{html, nonce::use_nonce, prelude::*, tachys::html::InertElement};
 
+use super::document::Turn;
 use crate::{
     base_path,
     files::{PageFiles, SOCKET_CLIENT},
@@ -42,6 +43,8 @@ pub(super) fn Boot(
     files: Option<PageFiles>,
     /// Is the page refreshed where it is not hydrated?
     refreshes: bool,
+    /// What a kiosk shows next.
+    turn: Option<Turn>,
 ) -> impl IntoView {
     let files = files.map(|files| [&files.js, &files.wasm].map(|file| base_path::link(file)));
     let [js, wasm] = files.clone().map_or([None, None], |files| files.map(Some));
@@ -50,9 +53,16 @@ pub(super) fn Boot(
         .attr("data-js", js)
         .attr("data-wasm", wasm)
         .attr("data-refresh", refreshes.then_some(REFRESH))
+        .attr("data-next", turn.as_ref().map(|turn| turn.to.clone()))
+        .attr("data-every", turn.as_ref().map(|turn| turn.seconds))
         .inner_html(BOOT.as_str());
-    let refresh = refreshes.then(|| {
-        view! { <meta http-equiv="refresh" content=REFRESH /> }
+    // A page that turns needs no other refreshing: of several, browsers follow the first.
+    let refresh = match turn {
+        Some(Turn { to, seconds }) => Some(format!("{seconds};url={to}")),
+        None => refreshes.then(|| REFRESH.to_owned()),
+    };
+    let refresh = refresh.map(|content| {
+        view! { <meta http-equiv="refresh" content=content /> }
     });
     let more = if refreshes { STYLES_REFRESHING } else { "" };
     let styles = InertElement::new(format!("<style>{STYLES}{more}</style>"));
@@ -118,7 +128,20 @@ mod tests {
     use super::*;
 
     fn boot(files: Option<PageFiles>, refreshes: bool) -> String {
-        Owner::new().with(|| view! { <Boot files refreshes /> }.to_html())
+        Owner::new().with(|| view! { <Boot files refreshes turn=None /> }.to_html())
+    }
+
+    #[test]
+    fn a_kiosk_turns_with_scripts_and_without() {
+        let turn = Some(Turn {
+            to: "/b/weekly?view=kiosk".into(),
+            seconds: 20,
+        });
+        let html =
+            Owner::new().with(|| view! { <Boot files=None refreshes=true turn /> }.to_html());
+        assert!(html.contains(r#"data-next="/b/weekly?view=kiosk" data-every="20""#));
+        assert!(html.contains(r#"content="20;url=/b/weekly?view=kiosk""#));
+        assert_eq!(html.matches("http-equiv").count(), 1);
     }
 
     #[test]

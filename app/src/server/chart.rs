@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::{
     dates,
     texts::{Locale, Text},
+    wire::ScoreFormat,
 };
 
 /// One line of a chart.
@@ -29,6 +30,8 @@ pub(super) fn Chart(
     times: (String, String),
     /// How it is written.
     locale: Locale,
+    /// How scores are written.
+    format: ScoreFormat,
     /// Is there a legend that says which line is whose?
     legend: bool,
 ) -> impl IntoView {
@@ -59,7 +62,7 @@ pub(super) fn Chart(
             view! {
                 <li class=line_class(i) data-user-id=line.user_id.clone()>
                     <bdi>{line.name.clone()}</bdi>
-                    <span>{locale.number(score)}</span>
+                    <span>{locale.score(&format, score)}</span>
                 </li>
             }
         });
@@ -67,8 +70,8 @@ pub(super) fn Chart(
     view! {
         <div class="chart">
             <div class="plot notranslate" translate="no">
-                <span class="most">{locale.number(most)}</span>
-                <span class="least">{locale.number(floor)}</span>
+                <span class="most">{locale.score(&format, most)}</span>
+                <span class="least">{locale.score(&format, floor)}</span>
                 <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label=label>
                     {paths}
                 </svg>

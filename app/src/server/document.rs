@@ -3,11 +3,13 @@
 use leptos::{html, prelude::*};
 
 use super::{
+    boards::{BoardBar, Boards, without_past_start},
     boot::{Boot, NotLive},
     field::{Languages, PagesNav, SearchForm},
     player::{Player, PlayerNow},
     race::RaceChart,
     search::Found,
+    season::{Season, SeasonPage},
 };
 use crate::{
     base_path,
@@ -16,7 +18,10 @@ use crate::{
     sharing::{Sharing, SharingTags},
     state::PageState,
     texts::{Language, Text},
-    wire::{FoundUsers, PageSnapshot, Race, UserHistory, UserScore, View},
+    wire::{
+        BoardInfo, BoardSummary, FoundUsers, PageSnapshot, PlayerBoard, Race, UserHistory,
+        UserScore, View,
+    },
 };
 
 /// What browsers make links of by themselves: not of scores and names.
@@ -31,8 +36,8 @@ pub const THEME_DARK: &str = "#0f0e15";
 /// What all documents have.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// What the board is called.
-    pub title: String,
+    /// The board that it shows, or leads back to.
+    pub board: BoardInfo,
     /// The language.
     pub language: Language,
     /// How the page is viewed.
@@ -46,6 +51,17 @@ pub struct Frame {
     pub files: PageFiles,
     /// What others show beside a link to it.
     pub sharing: Option<Sharing>,
+    /// What a kiosk shows next, if it turns.
+    pub turn: Option<Turn>,
+}
+
+/// What a kiosk shows next, which turns through several boards.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Turn {
+    /// Its address.
+    pub to: String,
+    /// After how many seconds.
+    pub seconds: u32,
 }
 
 /// What a document shows.
@@ -61,10 +77,24 @@ pub enum Document {
         /// a page that changes while it is read is not for everybody.
         refreshes: bool,
     },
+    /// All boards.
+    Boards(Vec<BoardSummary>),
+    /// Final standings of the board of the frame.
+    Season(Box<SeasonPage>),
     /// One player.
-    Player(Box<UserHistory>),
+    Player {
+        /// How the player stands on the board of the frame, and what led there.
+        user: Box<UserHistory>,
+        /// How the player stands on each board, with this one.
+        boards: Vec<PlayerBoard>,
+    },
     /// One player, whose history is unavailable.
-    PlayerNow(Box<UserScore>),
+    PlayerNow {
+        /// How the player stands on the board of the frame.
+        user: Box<UserScore>,
+        /// How the player stands on each board, with this one.
+        boards: Vec<PlayerBoard>,
+    },
     /// Players by name.
     Found {
         /// What was searched for.
@@ -83,25 +113,61 @@ pub enum Document {
         /// The address of the page for the user who is signed in.
         stay: String,
     },
-    /// The address leads nowhere.
-    Missing,
+    /// The address leads nowhere, or to nothing that this viewer may see.
+    Missing(Missing),
     /// The store is unavailable.
     Unavailable,
+}
+
+/// What an address does not lead to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// Any page.
+    Page,
+    /// A board.
+    Board {
+        /// Its id.
+        name: String,
+        /// Has the viewer signed in, and so would see it if it were there?
+        is_signed_in: bool,
+    },
+    /// The main board is there, and only for those who have signed in.
+    SignedOut,
 }
 
 /// A whole document.
 pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl IntoView {
     let locale = frame.language.locale();
     let title = match &page {
-        Document::Board { .. } => frame.title.clone(),
-        Document::Player(user) => format!("{} · {}", user.user.username, frame.title),
-        Document::PlayerNow(user) => format!("{} · {}", user.username, frame.title),
-        Document::Found { query, .. } => format!("{query} · {}", frame.title),
-        Document::SwitchPlayer { .. } => {
-            format!("{} · {}", locale.text(Text::SwitchPlayer), frame.title)
+        Document::Board { .. } => frame.board.title.clone(),
+        Document::Boards(_) => {
+            format!("{} · {}", locale.text(Text::AllBoards), frame.board.title)
         }
-        Document::Missing => format!("{} · {}", locale.text(Text::NotFound), frame.title),
-        Document::Unavailable => format!("{} · {}", locale.text(Text::Unavailable), frame.title),
+        Document::Season(shown) => {
+            let (season, board) = (&shown.season.name, &frame.board.title);
+            format!("{} · {season} · {board}", locale.text(Text::FinalStandings))
+        }
+        Document::Player { user, .. } => {
+            format!("{} · {}", user.user.username, frame.board.title)
+        }
+        Document::PlayerNow { user, .. } => format!("{} · {}", user.username, frame.board.title),
+        Document::Found { query, .. } => format!("{query} · {}", frame.board.title),
+        Document::SwitchPlayer { .. } => {
+            format!(
+                "{} · {}",
+                locale.text(Text::SwitchPlayer),
+                frame.board.title
+            )
+        }
+        Document::Missing(Missing::SignedOut) => {
+            format!("{} · {}", locale.text(Text::SignIn), frame.board.title)
+        }
+        Document::Missing(_) => {
+            format!("{} · {}", locale.text(Text::NotFound), frame.board.title)
+        }
+        Document::Unavailable => {
+            format!("{} · {}", locale.text(Text::Unavailable), frame.board.title)
+        }
     };
     let files = frame.files.clone();
     let boot = match page {
@@ -109,6 +175,9 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
         Document::Unavailable => Some((None, true)),
         _ => None,
     };
+    let turn = frame.turn.clone();
+    // A document without our script turns by itself.
+    let turns_alone = frame.turn.clone().filter(|_| boot.is_none());
     let code = frame.language.code();
     let view = match frame.view {
         View::Whole => "whole",
@@ -122,7 +191,11 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 // Before the styles: it does not wait for them.
-                {boot.map(|(files, refreshes)| view! { <Boot files refreshes /> })}
+                {boot.map(|(files, refreshes)| view! { <Boot files refreshes turn /> })}
+                {turns_alone
+                    .map(|Turn { to, seconds }| {
+                        view! { <meta http-equiv="refresh" content=format!("{seconds};url={to}") /> }
+                    })}
                 <meta name="color-scheme" content="light dark" />
                 <meta name="format-detection" content=NO_DETECTION />
                 <title>{title}</title>
@@ -159,6 +232,9 @@ fn body(frame: Frame, page: Document) -> AnyView {
             refreshes,
         } => {
             let whole = frame.view == View::Whole;
+            let mut snapshot = snapshot;
+            snapshot.info = without_past_start(snapshot.info);
+            let (board, boards) = (snapshot.info.clone(), snapshot.boards.clone());
             let (total, shown) = (snapshot.board.total_users, snapshot.board.page);
             // A name may be any text. In a script, browsers look for its end alone.
             let json = serde_json::to_string(&*snapshot).unwrap_or_default();
@@ -173,16 +249,24 @@ fn body(frame: Frame, page: Document) -> AnyView {
                     query=frame.query.clone()
                     refreshes
                 />
+                <BoardBar locale=locale.clone() view=frame.view board=board.clone() boards />
                 <div id="app" data-nodes=count_nodes(&live) inner_html=live></div>
                 {whole
                     .then(|| {
                         view! {
-                            <PagesNav locale=locale.clone() total page=shown />
-                            <SearchForm locale=locale.clone() query=String::new() />
-                            <a class="control without-scripts" href=base_path::link("/?q=")>
+                            <PagesNav locale=locale.clone() board=board.clone() total page=shown />
+                            <SearchForm
+                                locale=locale.clone()
+                                board=board.clone()
+                                query=String::new()
+                            />
+                            <a
+                                class="control without-scripts"
+                                href=base_path::link(&format!("{}?q=", board.home()))
+                            >
                                 {locale.text(Text::FindPlayer)}
                             </a>
-                            <RaceChart locale=locale.clone() race />
+                            <RaceChart locale=locale.clone() format=board.format race />
                             <Languages language=frame.language query=frame.query.clone() locale=locale.clone() />
                         }
                             .into_any()
@@ -191,16 +275,48 @@ fn body(frame: Frame, page: Document) -> AnyView {
             }
             .into_any()
         }
-        Document::Player(user) => player(&frame, view! { <Player locale user=*user /> }.into_any()),
-        Document::PlayerNow(user) => {
-            player(&frame, view! { <PlayerNow locale user=*user /> }.into_any())
+        Document::Boards(boards) => view! {
+            <Home frame=frame.clone() />
+            <LinkFailed frame=frame.clone() />
+            <main>
+                <Boards locale=locale.clone() boards />
+            </main>
+            <Languages language=frame.language query=frame.query.clone() locale />
+        }
+        .into_any(),
+        Document::Season(shown) => view! {
+            <Home frame=frame.clone() />
+            <LinkFailed frame=frame.clone() />
+            <main class="finals">
+                <Season locale=locale.clone() board=frame.board.clone() shown=*shown />
+            </main>
+            <Languages language=frame.language query=frame.query.clone() locale />
+        }
+        .into_any(),
+        Document::Player { user, boards } => {
+            let board = frame.board.clone();
+            player(
+                &frame,
+                view! { <Player locale board user=*user boards /> }.into_any(),
+            )
+        }
+        Document::PlayerNow { user, boards } => {
+            let board = frame.board.clone();
+            player(
+                &frame,
+                view! { <PlayerNow locale board user=*user boards /> }.into_any(),
+            )
         }
         Document::Found { query, found } => view! {
             <Home frame=frame.clone() />
             <LinkFailed frame=frame.clone() />
             <main>
-                <SearchForm locale=locale.clone() query=query.clone() />
-                <Found locale=locale.clone() query found />
+                <SearchForm
+                    locale=locale.clone()
+                    board=frame.board.clone()
+                    query=query.clone()
+                />
+                <Found locale=locale.clone() board=frame.board.clone() query found />
             </main>
             <Languages language=frame.language query=frame.query.clone() locale />
         }
@@ -234,8 +350,36 @@ fn body(frame: Frame, page: Document) -> AnyView {
             }
             .into_any()
         }
-        Document::Missing => message(&frame, Text::NotFound, Text::NotFoundMore),
-        Document::Unavailable => message(&frame, Text::Unavailable, Text::TriesAgain),
+        Document::Missing(missing) => {
+            let back = match missing {
+                Missing::Page => (frame.board.home(), Text::ToTheBoard),
+                Missing::Board { .. } | Missing::SignedOut => {
+                    ("/boards".to_owned(), Text::AllBoards)
+                }
+            };
+            let (what, more) = match missing {
+                Missing::Page => (Text::NotFound, vec![locale.text(Text::NotFoundMore)]),
+                Missing::Board { name, is_signed_in } => {
+                    let name = isolated(&name);
+                    let mut more = vec![locale.with(Text::NoBoard, &[("name", &name)])];
+                    if !is_signed_in {
+                        let sentences = [Text::PerhapsSignIn, Text::SignInLink];
+                        more.push(sentences.map(|text| locale.text(text)).join(" "));
+                    }
+                    (Text::NotFound, more)
+                }
+                Missing::SignedOut => {
+                    let sentences = [Text::SignInMore, Text::SignInLink];
+                    (Text::SignIn, sentences.map(|text| locale.text(text)).into())
+                }
+            };
+            message(&frame, what, more, back)
+        }
+        Document::Unavailable => {
+            let more = vec![locale.text(Text::TriesAgain)];
+            let back = (frame.board.home(), Text::ToTheBoard);
+            message(&frame, Text::Unavailable, more, back)
+        }
     }
 }
 
@@ -273,22 +417,24 @@ fn player(frame: &Frame, main: AnyView) -> AnyView {
         <Home frame=frame.clone() />
         <LinkFailed frame=frame.clone() />
         {main}
-        <SearchForm locale=locale.clone() query=String::new() />
+        <SearchForm locale=locale.clone() board=frame.board.clone() query=String::new() />
         <Languages language=frame.language query=frame.query.clone() locale />
     }
     .into_any()
 }
 
-fn message(frame: &Frame, what: Text, more: Text) -> AnyView {
+fn message(frame: &Frame, what: Text, more: Vec<String>, back: (String, Text)) -> AnyView {
     let locale = frame.language.locale();
+    let more = more.into_iter().map(|text| view! { <p>{text}</p> });
+    let (path, name) = back;
     view! {
         <Home frame=frame.clone() />
         <LinkFailed frame=frame.clone() />
         <main class="message">
             <h1>{locale.text(what)}</h1>
-            <p>{locale.text(more)}</p>
+            {more.collect_view()}
             <p>
-                <a href=base_path::link("/")>{locale.text(Text::ToTheBoard)}</a>
+                <a href=base_path::link(&path)>{locale.text(name)}</a>
             </p>
         </main>
         <Languages language=frame.language query=frame.query.clone() locale />
@@ -319,9 +465,9 @@ fn Home(
 ) -> impl IntoView {
     view! {
         <header class="masthead home">
-            <a href=base_path::link("/")>
+            <a href=base_path::link(&frame.board.home())>
                 <Mark />
-                <span>{frame.title}</span>
+                <span>{frame.board.title.clone()}</span>
             </a>
         </header>
     }

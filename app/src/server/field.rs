@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::{
     base_path,
     texts::{Language, Locale, Text},
-    wire,
+    wire::{self, BoardInfo},
 };
 
 /// Rows of a page.
@@ -16,18 +16,21 @@ const PAGE: u64 = wire::PAGE as u64;
 pub(super) fn PagesNav(
     /// How it is written.
     locale: Locale,
+    /// Which board it is.
+    board: BoardInfo,
     /// How many players there are.
     total: u64,
     /// The page that is shown, counted from 0; none at the top.
     page: Option<u64>,
 ) -> impl IntoView {
     let last = total.div_ceil(PAGE).max(1);
-    let link = |page: u64| base_path::link(&format!("/?page={page}"));
+    let home = base_path::link(&board.home());
+    let link = |page: u64| format!("{home}?page={page}");
     let Some(page) = page else {
         return view! {
             <nav class="pages" aria-label=locale.text(Text::Pages)>
                 <a class="control" href=link(1)>
-                    {locale.text(Text::AllPlayers)}
+                    {locale.text(if board.teams { Text::AllTeams } else { Text::AllPlayers })}
                 </a>
             </nav>
         }
@@ -66,7 +69,7 @@ pub(super) fn PagesNav(
     let links = links.collect_view();
     view! {
         <nav class="pages" aria-label=locale.text(Text::Pages)>
-            <a class="control" href=base_path::link("/")>
+            <a class="control" href=home.clone()>
                 {locale.text(Text::TheTop)}
             </a>
             {links}
@@ -81,12 +84,14 @@ pub(super) fn PagesNav(
 pub(super) fn SearchForm(
     /// How it is written.
     locale: Locale,
+    /// On which board.
+    board: BoardInfo,
     /// What was searched for.
     query: String,
 ) -> impl IntoView {
     view! {
         <search>
-            <form class="search" action=base_path::link("/") method="get" role="search">
+            <form class="search" action=base_path::link(&board.home()) method="get" role="search">
                 <label for="q">{locale.text(Text::FindPlayer)}</label>
                 <input
                     id="q"

@@ -1,6 +1,7 @@
 //! What the server alone renders: documents around the live board, and pages that
 //! need no script. Nothing of it is downloaded as code.
 
+mod boards;
 mod boot;
 mod chart;
 mod document;
@@ -8,5 +9,7 @@ mod field;
 mod player;
 mod race;
 mod search;
+mod season;
 
-pub use document::{Document, Frame, THEME_DARK, THEME_LIGHT, document};
+pub use document::{Document, Frame, Missing, THEME_DARK, THEME_LIGHT, Turn, document};
+pub use season::SeasonPage;

@@ -8,8 +8,9 @@ use super::chart::{Chart, Line, Time};
 use crate::{
     base_path,
     components::Avatar,
+    format::score_name,
     texts::{Locale, Text},
-    wire::{UserHistory, UserScore},
+    wire::{BoardInfo, PlayerBoard, ScoreFormat, UserHistory, UserScore},
 };
 
 /// The page of one player.
@@ -17,17 +18,23 @@ use crate::{
 pub(super) fn Player(
     /// How it is written.
     locale: Locale,
+    /// On which board.
+    board: BoardInfo,
     /// The player.
     user: UserHistory,
+    /// The boards that the player stands on.
+    boards: Vec<PlayerBoard>,
 ) -> impl IntoView {
+    let format = &board.format;
     let rank_text = |rank| rank_text(&locale, rank);
-    let [rank, score] = standing(&locale, &user.user);
-    let figures = vec![
-        rank,
-        score,
-        (Text::BestPlace, rank_text(user.best_rank)),
-        (Text::Actions, locale.number(user.actions.cast_signed())),
-    ];
+    let [rank, score] = standing(&locale, format, &user.user);
+    // Of actions that come from another board, nobody knows to which places they led.
+    let knows_places = user.recent.iter().all(|action| action.seq.is_some());
+    let mut figures = vec![rank, score];
+    if knows_places {
+        figures.push((Text::BestPlace, rank_text(user.best_rank)));
+    }
+    figures.push((Text::Actions, locale.number(user.actions.cast_signed())));
     let recent = user.recent.iter().map(|action| {
         let sign = if action.score_increase > 0 { "+" } else { "" };
         view! {
@@ -38,9 +45,9 @@ pub(super) fn Player(
                 <td>
                     <bdi>{action.action_type.clone()}</bdi>
                 </td>
-                <td>{format!("{sign}{}", locale.number(action.score_increase))}</td>
-                <td>{locale.number(action.score)}</td>
-                <td>{rank_text(action.rank)}</td>
+                <td>{format!("{sign}{}", locale.score(format, action.score_increase))}</td>
+                <td>{locale.score(format, action.score)}</td>
+                {knows_places.then(|| view! { <td>{rank_text(action.rank)}</td> })}
             </tr>
         }
     });
@@ -49,15 +56,19 @@ pub(super) fn Player(
         Text::Time,
         Text::Action,
         Text::Change,
-        Text::Score,
+        score_name(format),
         Text::Place,
     ];
+    let columns = columns.into_iter();
+    let columns = columns.filter(|name| knows_places || !matches!(name, Text::Place));
     let columns = columns.map(|name| view! { <th scope="col">{locale.text(name)}</th> });
-    let chart = chart(&locale, &user);
+    let chart = chart(&locale, format, &user);
+    let boards = player_boards(&locale, &board, &user.user.user_id, boards);
     view! {
         <main class="player">
             <Who user=user.user />
             <Figures locale=locale.clone() figures />
+            {boards}
             {chart}
             <section class="panel">
                 <h2>{locale.text(Text::RecentActions)}</h2>
@@ -91,14 +102,20 @@ pub(super) fn Player(
 pub(super) fn PlayerNow(
     /// How it is written.
     locale: Locale,
+    /// On which board.
+    board: BoardInfo,
     /// The player.
     user: UserScore,
+    /// The boards that the player stands on.
+    boards: Vec<PlayerBoard>,
 ) -> impl IntoView {
-    let figures = standing(&locale, &user).to_vec();
+    let figures = standing(&locale, &board.format, &user).to_vec();
+    let boards = player_boards(&locale, &board, &user.user_id, boards);
     view! {
         <main class="player">
             <Who user />
             <Figures locale=locale.clone() figures />
+            {boards}
             <section class="panel">
                 <h2>{locale.text(Text::NoPast)}</h2>
                 <p class="quiet">{locale.text(Text::TryAgain)}</p>
@@ -156,16 +173,61 @@ fn rank_text(locale: &Locale, rank: Option<u64>) -> String {
 }
 
 /// Rank and score now.
-fn standing(locale: &Locale, user: &UserScore) -> [(Text, String); 2] {
-    let score = user.score.map_or("–".into(), |it| locale.number(it));
+fn standing(locale: &Locale, format: &ScoreFormat, user: &UserScore) -> [(Text, String); 2] {
+    let score = user.score;
+    let score = score.map_or("–".into(), |it| locale.score(format, it));
     [
         (Text::Place, rank_text(locale, user.rank)),
-        (Text::Score, score),
+        (score_name(format), score),
     ]
 }
 
+/// How the player stands on each board, where there is another than the one that is shown.
+fn player_boards(
+    locale: &Locale,
+    shown: &BoardInfo,
+    user_id: &str,
+    boards: Vec<PlayerBoard>,
+) -> Option<impl IntoView + use<>> {
+    if boards.iter().all(|it| it.info.id == shown.id) {
+        return None;
+    }
+    let rows = boards.into_iter().map(|PlayerBoard { info, score, rank }| {
+        let path = match info.teams {
+            true => info.home(),
+            false => info.path(&format!("/players/{user_id}")),
+        };
+        view! {
+            <li>
+                <a
+                    href=base_path::link(&path)
+                    aria-current=(info.id == shown.id).then_some("page")
+                >
+                    <bdi>{info.title.clone()}</bdi>
+                </a>
+                <span class="place notranslate" translate="no">{rank_text(locale, Some(rank))}</span>
+                <span class="result notranslate" translate="no">
+                    {locale.score(&info.format, score)}
+                </span>
+            </li>
+        }
+    });
+    Some(view! {
+        <section class="panel">
+            <h2>{locale.text(Text::Boards)}</h2>
+            <ul role="list" class="standings">
+                {rows.collect_view()}
+            </ul>
+        </section>
+    })
+}
+
 /// The score over time, once there are two points.
-fn chart(locale: &Locale, user: &UserHistory) -> Option<impl IntoView + use<>> {
+fn chart(
+    locale: &Locale,
+    format: &ScoreFormat,
+    user: &UserHistory,
+) -> Option<impl IntoView + use<>> {
     let at = |iso: &str| humantime::parse_rfc3339(iso).ok();
     let (first, last) = (user.history.first()?, user.history.last()?);
     let (begin, end) = (at(&first.timestamp)?, at(&last.timestamp)?);
@@ -181,14 +243,20 @@ fn chart(locale: &Locale, user: &UserHistory) -> Option<impl IntoView + use<>> {
         name: user.user.username.clone(),
         points: points.collect(),
     };
+    let heading = locale.text(if format.is_plain() {
+        Text::ScoreOverTime
+    } else {
+        Text::ResultOverTime
+    });
     Some(view! {
         <section class="panel">
-            <h2>{locale.text(Text::ScoreOverTime)}</h2>
+            <h2>{heading.clone()}</h2>
             <Chart
-                label=locale.text(Text::ScoreOverTime)
+                label=heading
                 lines=vec![line]
                 times=(first.timestamp.clone(), last.timestamp.clone())
                 locale=locale.clone()
+                format=format.clone()
                 legend=false
             />
         </section>

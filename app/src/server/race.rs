@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::chart::{Chart, Line, Numbers, Time, line_class};
 use crate::{
     texts::{Locale, Text},
-    wire::Race,
+    wire::{Race, ScoreFormat},
 };
 
 /// Rows of the table.
@@ -16,6 +16,8 @@ const ROWS: usize = 12;
 pub(super) fn RaceChart(
     /// How it is written.
     locale: Locale,
+    /// How scores are written.
+    format: ScoreFormat,
     /// What is shown.
     race: Race,
 ) -> impl IntoView {
@@ -55,7 +57,7 @@ pub(super) fn RaceChart(
         .map(|at| {
             let cells = lines.iter().enumerate().map(|(i, line)| {
                 let score = line.scores.get(at).copied().flatten();
-                let score = score.map_or("–".into(), |score| locale.number(score));
+                let score = score.map_or("–".into(), |score| locale.score(&format, score));
                 view! { <td class=line_class(i)>{score}</td> }
             });
             view! {
@@ -68,15 +70,21 @@ pub(super) fn RaceChart(
             }
         })
         .collect_view();
+    let label = if format.is_plain() {
+        Text::RaceLabel
+    } else {
+        Text::ResultLabel
+    };
     let span = (times[0].clone(), times[times.len() - 1].clone());
     view! {
         <section class="race panel" aria-labelledby="race-title">
             <h2 id="race-title">{locale.text(Text::Race)}</h2>
             <Chart
-                label=locale.text(Text::RaceLabel)
+                label=locale.text(label)
                 lines=drawn
                 times=span
                 locale=locale.clone()
+                format
                 legend=true
             />
             <Numbers locale=locale.clone()>

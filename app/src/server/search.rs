@@ -6,7 +6,7 @@ use crate::{
     base_path,
     components::Avatar,
     texts::{Locale, Text},
-    wire::FoundUsers,
+    wire::{BoardInfo, FoundUsers},
 };
 
 /// Links to the players that were found.
@@ -14,6 +14,8 @@ use crate::{
 pub(super) fn Found(
     /// How it is written.
     locale: Locale,
+    /// On which board.
+    board: BoardInfo,
     /// What was searched for.
     query: String,
     /// The players that were found.
@@ -44,12 +46,12 @@ pub(super) fn Found(
                     avatar=user.avatar.map(base_path::picture)
                 />
                 <span class="name">
-                    <a href=base_path::link(&format!("/players/{}", user.user_id))>
+                    <a href=base_path::link(&board.path(&format!("/players/{}", user.user_id)))>
                         <bdi class="notranslate" translate="no">{user.username}</bdi>
                     </a>
                 </span>
                 <span class="score notranslate" translate="no">
-                    {user.score.map_or("–".into(), |score| locale.number(score))}
+                    {user.score.map_or("–".into(), |score| locale.score(&board.format, score))}
                 </span>
             </li>
         }

@@ -11,6 +11,8 @@ pub(crate) struct RowState {
     pub(crate) username: ArcRwSignal<String>,
     pub(crate) avatar: ArcRwSignal<Option<String>>,
     pub(crate) score: ArcRwSignal<i64>,
+    /// The second score; 0 on a board that has none.
+    pub(crate) tiebreak: ArcRwSignal<i64>,
     pub(crate) rank: ArcRwSignal<u64>,
     /// How far the row above is.
     pub(crate) gap: ArcRwSignal<Gap>,
@@ -36,6 +38,7 @@ impl RowState {
             username: ArcRwSignal::new(row.username.clone()),
             avatar: ArcRwSignal::new(row.avatar.clone()),
             score: ArcRwSignal::new(row.score),
+            tiebreak: ArcRwSignal::new(row.tiebreak.unwrap_or(0)),
             first_rank: ArcRwSignal::new(row.rank),
             rank: ArcRwSignal::new(row.rank),
             gap: ArcRwSignal::new(gap),
@@ -46,6 +49,7 @@ impl RowState {
         set_if_changed(&self.username, &row.username);
         set_if_changed(&self.avatar, &row.avatar);
         set_if_changed(&self.score, &row.score);
+        set_if_changed(&self.tiebreak, &row.tiebreak.unwrap_or(0));
         set_if_changed(&self.rank, &row.rank);
         set_if_changed(&self.gap, &gap);
     }

@@ -1,14 +1,14 @@
-//! What stays the same while the page is open: its title and address, how it is viewed,
+//! What stays the same while the page is open: its board and address, how it is viewed,
 //! its language, and the rules that the server sent with it.
 
 use leptos::prelude::*;
 
 use crate::{
     base_path::BasePath,
-    dates,
+    dates, format,
     pictures::{self, PictureOrigins},
     texts::{Locale, Text},
-    wire::View,
+    wire::{BoardInfo, View},
 };
 
 /// See the module. A handle: copies are the same settings.
@@ -20,11 +20,20 @@ pub(crate) struct Settings {
     pub(super) margin: u64,
     /// Was the page opened by a sign-in link that is not valid?
     pub(crate) link_failed: bool,
+    /// Do teams stand on the board?
+    pub(crate) is_of_teams: bool,
+    /// Does a second score decide where the first is equal?
+    pub(crate) has_tiebreak: bool,
+    /// Is this the board that is meant where none is named?
+    pub(crate) is_main: bool,
+    /// Are points counted?
+    has_points: bool,
+    score_name: Text,
     texts: StoredValue<Texts>,
 }
 
 struct Texts {
-    title: String,
+    board: BoardInfo,
     base: BasePath,
     locale: Locale,
     avatar_origins: PictureOrigins,
@@ -33,7 +42,7 @@ struct Texts {
 impl Settings {
     /// The settings of a page.
     pub(super) fn new(
-        title: String,
+        board: BoardInfo,
         base: BasePath,
         locale: Locale,
         avatar_origins: Vec<String>,
@@ -48,8 +57,13 @@ impl Settings {
             view,
             margin,
             link_failed,
+            is_of_teams: board.teams,
+            has_tiebreak: board.tiebreak,
+            is_main: board.other_id().is_none(),
+            has_points: board.format.is_plain(),
+            score_name: format::score_name(&board.format),
             texts: StoredValue::new(Texts {
-                title,
+                board,
                 base,
                 locale,
                 avatar_origins,
@@ -59,12 +73,23 @@ impl Settings {
 
     /// What the board is called.
     pub(crate) fn title(self) -> String {
-        self.texts.read_value().title.clone()
+        self.texts.read_value().board.title.clone()
     }
 
-    /// The address of a path of the board's own.
+    /// The board's id, unless it is the one that is meant where none is named.
+    pub(crate) fn board(self) -> Option<String> {
+        self.texts.read_value().board.other_id().map(str::to_owned)
+    }
+
+    /// The address of a path of the server's own.
     pub(crate) fn link(self, path: &str) -> String {
         self.texts.read_value().base.link(path)
+    }
+
+    /// The address of a path of the board's page.
+    pub(crate) fn board_link(self, path: &str) -> String {
+        let texts = self.texts.read_value();
+        texts.base.link(&texts.board.path(path))
     }
 
     /// Where links open: outside the frame of an embedded page.
@@ -94,14 +119,45 @@ impl Settings {
         self.texts.read_value().locale.number(number)
     }
 
-    /// So many points.
-    pub(super) fn points(self, points: i64) -> String {
-        self.texts.read_value().locale.points(points)
+    /// A score as the board writes scores.
+    pub(crate) fn score(self, score: i64) -> String {
+        let texts = self.texts.read_value();
+        texts.locale.score(&texts.board.format, score)
     }
 
-    /// So many players.
+    /// The score that was written like this.
+    #[cfg(feature = "hydrate")]
+    pub(crate) fn parse_score(self, text: &str) -> Option<i64> {
+        format::parse_score(&self.texts.read_value().board.format, text)
+    }
+
+    /// A score in a sentence: so many points, where points are what is counted.
+    pub(super) fn result(self, score: i64) -> String {
+        if self.has_points {
+            self.texts.read_value().locale.points(score)
+        } else {
+            self.score(score)
+        }
+    }
+
+    /// What a score is called, above a number.
+    pub(crate) fn score_name(self) -> String {
+        self.text(self.score_name)
+    }
+
+    /// What follows a score for those who do not see the board: points say what they are.
+    pub(crate) fn score_unit(self) -> String {
+        if self.has_points {
+            self.text(Text::Points)
+        } else {
+            String::new()
+        }
+    }
+
+    /// So many players, or teams.
     pub(crate) fn players(self, players: u64) -> String {
-        self.texts.read_value().locale.players(players)
+        let texts = self.texts.read_value();
+        texts.locale.count(players, self.is_of_teams)
     }
 
     /// The time of day, in the user's time zone.

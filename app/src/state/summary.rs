@@ -75,7 +75,7 @@ impl Summary {
         }
         let leader = self.board.shown().rows.with_untracked(|rows| {
             let leader = rows.first().filter(|_| self.board.page().is_none())?;
-            let points = self.settings.points(leader.score.get_untracked());
+            let points = self.settings.result(leader.score.get_untracked());
             let name = leader.username.get_untracked();
             let values = [("name", &*name), ("n", &*points)];
             Some(self.settings.with(Text::Summary, &values))

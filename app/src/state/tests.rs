@@ -5,8 +5,8 @@ use crate::{
     delta::Applied,
     index::counted::hashes,
     wire::{
-        LeaderboardData, RowChange, ScoreRow, ScoreboardDelta, Severity, SystemNotification,
-        UserScoreUpdate,
+        BoardInfo, LeaderboardData, RowChange, ScoreRow, ScoreboardDelta, Severity,
+        SystemNotification, UserScoreUpdate,
     },
 };
 
@@ -17,6 +17,7 @@ fn board(epoch: &str, seq: u64, rows: &[(&str, i64)]) -> LeaderboardData {
         score,
         rank,
         avatar: None,
+        tiebreak: None,
     });
     LeaderboardData {
         top_scores: rows.collect(),
@@ -25,6 +26,7 @@ fn board(epoch: &str, seq: u64, rows: &[(&str, i64)]) -> LeaderboardData {
         epoch: epoch.into(),
         seq,
         page: None,
+        board: None,
     }
 }
 
@@ -32,7 +34,10 @@ fn with_state(check: impl FnOnce(PageState)) {
     let owner = Owner::new();
     owner.with(|| {
         check(PageState::new(PageSnapshot {
-            title: "Board".into(),
+            info: BoardInfo {
+                title: "Board".into(),
+                ..BoardInfo::default()
+            },
             board: board("e", 10, &[("a", 5), ("b", 3)]),
             you: Some(UserScore {
                 user_id: "b".into(),
@@ -42,6 +47,7 @@ fn with_state(check: impl FnOnce(PageState)) {
                 rank: Some(2),
                 epoch: "e".into(),
                 seq: 10,
+                board: None,
             }),
             ..PageSnapshot::default()
         }));
@@ -89,6 +95,7 @@ fn update(seq: u64, score: i64, rank: u64) -> UserScoreUpdate {
         merged: 1,
         epoch: "e".into(),
         seq,
+        board: None,
     }
 }
 
@@ -336,6 +343,7 @@ fn the_work_of_a_frame_grows_with_its_rows_and_not_with_their_square() {
             index,
             score,
             rank: index as u64 + 1,
+            tiebreak: None,
             profile: None,
         };
         let delta = |seq: u64, rows: &[(&str, i64)]| ScoreboardDelta {

@@ -283,7 +283,7 @@ impl You {
             let points = self.points_to_pass(target, score);
             let values = [
                 ("name", &*passer.username),
-                ("n", &*self.settings.points(points)),
+                ("n", &*self.settings.result(points)),
                 ("rank", &*self.settings.number(target.rank.cast_signed())),
             ];
             Some(self.settings.with(Text::PassedYou, &values))
@@ -309,7 +309,7 @@ impl You {
                     Some(row) => {
                         let points = self.points_to_pass(row, score);
                         let values = [
-                            ("n", &*self.settings.number(points)),
+                            ("n", &*self.settings.score(points)),
                             ("name", &*row.username),
                             ("rank", &*self.settings.number(row.rank.cast_signed())),
                         ];
@@ -319,7 +319,7 @@ impl You {
                 let behind = rows.get(position + 1).map(|row| {
                     let points = row.score.abs_diff(score).cast_signed();
                     let values = [
-                        ("n", &*self.settings.number(points)),
+                        ("n", &*self.settings.score(points)),
                         ("name", &*row.username),
                     ];
                     self.settings.with(Text::Cushion, &values)

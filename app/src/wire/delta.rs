@@ -22,6 +22,9 @@ pub struct ScoreboardDelta {
     /// Which page of the board is meant, if it is not the visible board.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u64>,
+    /// Which board, if it is not [`MAIN`](super::MAIN).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
 }
 
 /// How one user's row is now. In JSON both kinds are one flat object, of which a removed
@@ -44,6 +47,8 @@ pub enum RowChange {
         score: i64,
         /// 1 or more.
         rank: u64,
+        /// The second score, on a board that has one.
+        tiebreak: Option<i64>,
         /// Name and picture, where the client may not know them.
         profile: Option<Profile>,
     },
@@ -78,12 +83,16 @@ impl Serialize for RowChange {
                 index,
                 score,
                 rank,
+                tiebreak,
                 profile,
                 ..
             } => {
                 object.serialize_entry("index", index)?;
                 object.serialize_entry("score", score)?;
                 object.serialize_entry("rank", rank)?;
+                if let Some(tiebreak) = tiebreak {
+                    object.serialize_entry("tiebreak", tiebreak)?;
+                }
                 if let Some(profile) = profile {
                     object.serialize_entry("username", &profile.username)?;
                     if let Some(avatar) = &profile.avatar {
@@ -106,6 +115,7 @@ struct Fields {
     index: Option<usize>,
     score: Option<i64>,
     rank: Option<u64>,
+    tiebreak: Option<i64>,
     username: Option<String>,
     #[serde(default, deserialize_with = "present")]
     avatar: Option<Option<String>>,
@@ -132,6 +142,7 @@ impl TryFrom<Fields> for RowChange {
             index: fields.index.ok_or_else(|| missing("index"))?,
             score: fields.score.ok_or_else(|| missing("score"))?,
             rank: fields.rank.ok_or_else(|| missing("rank"))?,
+            tiebreak: fields.tiebreak,
             profile: fields.username.map(|username| Profile {
                 username,
                 avatar: fields.avatar,
@@ -151,6 +162,7 @@ mod tests {
             index: 0,
             score: -3,
             rank: 7,
+            tiebreak: None,
             profile,
         };
         let named = |avatar| {

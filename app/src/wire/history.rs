@@ -33,8 +33,9 @@ pub struct UserHistory {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryPoint {
-    /// The action's entry of the log.
-    pub seq: u64,
+    /// The number of the action among the facts of its board; absent on derived boards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
     /// Points, within ±(2^53 − 1).
     pub score: i64,
     /// 1 or more; absent while it is not known yet.
@@ -48,8 +49,9 @@ pub struct HistoryPoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecentAction {
-    /// Its entry of the log.
-    pub seq: u64,
+    /// Its number among the facts of its board; absent on derived boards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
     /// Its type.
     pub action_type: String,
     /// The points that it was worth.

@@ -1,14 +1,9 @@
-//! An ordered set of 16-byte entries that knows how many entries stand before
-//! any one: a B+ tree whose branches count what is below each child (order
-//! statistics: Cormen et al., *Introduction to Algorithms*, ch. 14, on the B+
-//! tree of Comer, *The Ubiquitous B-Tree*, 1979).
-//!
-//! It never compares entries itself: the caller passes the order with every
-//! call, because a full comparison may need what the caller stores elsewhere.
+//! An ordered set of small entries that knows how many entries stand before any
+//! one: a B+ tree whose branches count what is below each child (order statistics:
+//! Cormen et al., *Introduction to Algorithms*, ch. 14, on the B+ tree of Comer,
+//! *The Ubiquitous B-Tree*, 1979).
 
-use std::cmp::Ordering;
-
-/// Entries in a full leaf: 2 KiB, of which an insertion moves half on average.
+/// Entries in a full leaf: 2 or 3 KiB, of which an insertion moves half on average.
 const LEAF: usize = 128;
 /// Children of a full branch.
 const FANOUT: usize = 64;
@@ -18,29 +13,29 @@ type Count = u32;
 
 /// See the module.
 #[derive(Debug, Clone)]
-pub(super) struct CountedTree {
-    root: Node,
+pub(super) struct CountedTree<E> {
+    root: Node<E>,
     len: usize,
 }
 
 #[derive(Debug, Clone)]
-enum Node {
-    Leaf(Vec<u128>),
-    Branch(Branch),
+enum Node<E> {
+    Leaf(Vec<E>),
+    Branch(Branch<E>),
 }
 
 /// `lows[i]` is a lower bound of the entries below `children[i]` and above all
 /// those below `children[i - 1]`; it need not be an entry any more. The three
 /// vectors have one length.
 #[derive(Debug, Clone)]
-struct Branch {
-    lows: Vec<u128>,
+struct Branch<E> {
+    lows: Vec<E>,
     counts: Vec<Count>,
-    children: Vec<Node>,
+    children: Vec<Node<E>>,
 }
 
-impl Branch {
-    fn with_room() -> Branch {
+impl<E: Copy + Ord> Branch<E> {
+    fn with_room() -> Branch<E> {
         Branch {
             lows: Vec::with_capacity(FANOUT),
             counts: Vec::with_capacity(FANOUT),
@@ -48,16 +43,16 @@ impl Branch {
         }
     }
 
-    fn push(&mut self, low: u128, child: Node) {
+    fn push(&mut self, low: E, child: Node<E>) {
         self.lows.push(low);
         self.counts.push(child.count());
         self.children.push(child);
     }
 
     /// The child that holds `entry`, if any does.
-    fn child_of(&self, entry: u128, order: &impl Fn(u128, u128) -> Ordering) -> usize {
+    fn child_of(&self, entry: E) -> usize {
         // The first child also takes what is below its bound.
-        self.lows[1..].partition_point(|&low| order(low, entry) != Ordering::Greater)
+        self.lows[1..].partition_point(|&low| low <= entry)
     }
 
     /// Mends child `i` after a removal left it less than a quarter full: merges
@@ -93,7 +88,7 @@ impl Branch {
     }
 }
 
-impl Node {
+impl<E: Copy + Ord> Node<E> {
     fn count(&self) -> Count {
         match self {
             Node::Leaf(entries) => entries.len() as Count,
@@ -118,7 +113,7 @@ impl Node {
 
     /// Moves the first `n` items of `right`, its neighbour, whose lower bound is
     /// `low`, to the end of this node. Answers the new lower bound of `right`.
-    fn take_front(&mut self, right: &mut Node, n: usize, low: u128) -> u128 {
+    fn take_front(&mut self, right: &mut Node<E>, n: usize, low: E) -> E {
         match (self, right) {
             (Node::Leaf(a), Node::Leaf(b)) => {
                 a.extend(b.drain(..n.min(b.len())));
@@ -140,7 +135,7 @@ impl Node {
     /// Moves all but the first `keep` items of this node to the front of
     /// `right`, its neighbour, whose lower bound is `low`. Answers the new lower
     /// bound of `right`.
-    fn give_back(&mut self, right: &mut Node, keep: usize, low: u128) -> u128 {
+    fn give_back(&mut self, right: &mut Node<E>, keep: usize, low: E) -> E {
         match (self, right) {
             (Node::Leaf(a), Node::Leaf(b)) => {
                 b.splice(..0, a.drain(keep..));
@@ -159,16 +154,10 @@ impl Node {
 
     /// Inserts `entry`. `None` if it was there; otherwise whether the node split,
     /// with the new right neighbour and its lower bound.
-    fn insert(
-        &mut self,
-        entry: u128,
-        order: &impl Fn(u128, u128) -> Ordering,
-    ) -> Option<Option<(u128, Node)>> {
+    fn insert(&mut self, entry: E) -> Option<Option<(E, Node<E>)>> {
         match self {
             Node::Leaf(entries) => {
-                let at = entries
-                    .binary_search_by(|&probe| order(probe, entry))
-                    .err()?;
+                let at = entries.binary_search(&entry).err()?;
                 if entries.len() < LEAF {
                     entries.insert(at, entry);
                     return Some(None);
@@ -185,8 +174,8 @@ impl Node {
                 Some(Some((right[0], Node::Leaf(right))))
             }
             Node::Branch(branch) => {
-                let i = branch.child_of(entry, order);
-                let split = branch.children[i].insert(entry, order)?;
+                let i = branch.child_of(entry);
+                let split = branch.children[i].insert(entry)?;
                 branch.counts[i] += 1;
                 let Some((low, child)) = split else {
                     return Some(None);
@@ -217,9 +206,9 @@ impl Node {
         }
     }
 
-    fn remove(&mut self, entry: u128, order: &impl Fn(u128, u128) -> Ordering) -> bool {
+    fn remove(&mut self, entry: E) -> bool {
         match self {
-            Node::Leaf(entries) => match entries.binary_search_by(|&probe| order(probe, entry)) {
+            Node::Leaf(entries) => match entries.binary_search(&entry) {
                 Ok(at) => {
                     entries.remove(at);
                     true
@@ -227,8 +216,8 @@ impl Node {
                 Err(_) => false,
             },
             Node::Branch(branch) => {
-                let i = branch.child_of(entry, order);
-                if !branch.children[i].remove(entry, order) {
+                let i = branch.child_of(entry);
+                if !branch.children[i].remove(entry) {
                     return false;
                 }
                 branch.counts[i] -= 1;
@@ -245,9 +234,9 @@ impl Node {
     }
 }
 
-impl CountedTree {
+impl<E: Copy + Ord> CountedTree<E> {
     /// A tree without entries.
-    pub(super) fn new() -> CountedTree {
+    pub(super) fn new() -> CountedTree<E> {
         CountedTree {
             root: Node::Leaf(Vec::with_capacity(LEAF)),
             len: 0,
@@ -256,8 +245,8 @@ impl CountedTree {
 
     /// A tree of entries that are already in order and distinct, with a little
     /// room in every node. O(n).
-    pub(super) fn from_sorted(entries: &[u128]) -> CountedTree {
-        let mut level: Vec<(u128, Node)> = entries
+    pub(super) fn from_sorted(entries: &[E]) -> CountedTree<E> {
+        let mut level: Vec<(E, Node<E>)> = entries
             .chunks(LEAF * 7 / 8)
             .map(|chunk| {
                 let mut leaf = Vec::with_capacity(LEAF);
@@ -292,8 +281,8 @@ impl CountedTree {
     }
 
     /// Inserts an entry; `false` if it was there already. O(log n).
-    pub(super) fn insert(&mut self, entry: u128, order: impl Fn(u128, u128) -> Ordering) -> bool {
-        let Some(split) = self.root.insert(entry, &order) else {
+    pub(super) fn insert(&mut self, entry: E) -> bool {
+        let Some(split) = self.root.insert(entry) else {
             return false;
         };
         self.len += 1;
@@ -301,7 +290,7 @@ impl CountedTree {
             let left = std::mem::replace(&mut self.root, Node::Leaf(Vec::new()));
             let mut root = Branch::with_room();
             // The bound of a first child is never looked at.
-            root.push(0, left);
+            root.push(low, left);
             root.push(low, right);
             self.root = Node::Branch(root);
         }
@@ -309,8 +298,8 @@ impl CountedTree {
     }
 
     /// Removes an entry; `false` if it was not there. O(log n).
-    pub(super) fn remove(&mut self, entry: u128, order: impl Fn(u128, u128) -> Ordering) -> bool {
-        if !self.root.remove(entry, &order) {
+    pub(super) fn remove(&mut self, entry: E) -> bool {
+        if !self.root.remove(entry) {
             return false;
         }
         self.len -= 1;
@@ -325,21 +314,16 @@ impl CountedTree {
 
     /// How many entries stand before `entry`, which need not be in the tree.
     /// O(log n).
-    pub(super) fn count_before(
-        &self,
-        entry: u128,
-        order: impl Fn(u128, u128) -> Ordering,
-    ) -> usize {
+    pub(super) fn count_before(&self, entry: E) -> usize {
         let mut before = 0;
         let mut node = &self.root;
         loop {
             match node {
                 Node::Leaf(entries) => {
-                    return before
-                        + entries.partition_point(|&probe| order(probe, entry) == Ordering::Less);
+                    return before + entries.partition_point(|&probe| probe < entry);
                 }
                 Node::Branch(branch) => {
-                    let i = branch.child_of(entry, &order);
+                    let i = branch.child_of(entry);
                     before += branch.counts[..i].iter().sum::<Count>() as usize;
                     node = &branch.children[i];
                 }
@@ -349,7 +333,7 @@ impl CountedTree {
 
     /// The entries from place `start` (counted from 0) on, in order. O(log n)
     /// to begin, then O(1) each.
-    pub(super) fn iter_from(&self, start: usize) -> Iter<'_> {
+    pub(super) fn iter_from(&self, start: usize) -> Iter<'_, E> {
         let mut iter = Iter {
             path: Vec::new(),
             leaf: [].iter(),
@@ -362,14 +346,14 @@ impl CountedTree {
 }
 
 /// Entries in order; see [`CountedTree::iter_from`].
-pub(super) struct Iter<'a> {
+pub(super) struct Iter<'a, E> {
     /// The branches above the current leaf, each with its children still to come.
-    path: Vec<std::slice::Iter<'a, Node>>,
-    leaf: std::slice::Iter<'a, u128>,
+    path: Vec<std::slice::Iter<'a, Node<E>>>,
+    leaf: std::slice::Iter<'a, E>,
 }
 
-impl<'a> Iter<'a> {
-    fn descend(&mut self, mut node: &'a Node, mut skip: usize) {
+impl<'a, E> Iter<'a, E> {
+    fn descend(&mut self, mut node: &'a Node<E>, mut skip: usize) {
         loop {
             match node {
                 Node::Leaf(entries) => {
@@ -390,10 +374,10 @@ impl<'a> Iter<'a> {
     }
 }
 
-impl Iterator for Iter<'_> {
-    type Item = u128;
+impl<E: Copy> Iterator for Iter<'_, E> {
+    type Item = E;
 
-    fn next(&mut self) -> Option<u128> {
+    fn next(&mut self) -> Option<E> {
         loop {
             if let Some(&entry) = self.leaf.next() {
                 return Some(entry);
@@ -413,12 +397,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn natural(a: u128, b: u128) -> Ordering {
-        a.cmp(&b)
-    }
-
     /// Every count and bound in the tree says what is below it.
-    fn check_shape(node: &Node, root: bool) -> (usize, usize) {
+    fn check_shape(node: &Node<u128>, root: bool) -> (usize, usize) {
         match node {
             Node::Leaf(entries) => {
                 assert!(entries.len() <= LEAF);
@@ -444,7 +424,7 @@ mod tests {
         }
     }
 
-    fn check(tree: &CountedTree, oracle: &BTreeSet<u128>) {
+    fn check(tree: &CountedTree<u128>, oracle: &BTreeSet<u128>) {
         assert_eq!(check_shape(&tree.root, true).0, oracle.len());
         assert!(tree.iter_from(0).eq(oracle.iter().copied()));
     }
@@ -457,20 +437,20 @@ mod tests {
         let n: u128 = 1 << 15;
         let scattered = |i: u128| (i * 20_021 + 7) % n;
         for i in 0..n {
-            assert!(tree.insert(scattered(i), natural));
+            assert!(tree.insert(scattered(i)));
             oracle.insert(scattered(i));
         }
-        assert!(!tree.insert(5, natural));
+        assert!(!tree.insert(5));
         check(&tree, &oracle);
         for i in 0..n {
             let entry = scattered(scattered(i));
-            assert!(tree.remove(entry, natural));
+            assert!(tree.remove(entry));
             oracle.remove(&entry);
             if i % 4096 == 0 || n - i < 300 {
                 check(&tree, &oracle);
             }
         }
-        assert!(!tree.remove(5, natural));
+        assert!(!tree.remove(5));
         assert_eq!(tree.len(), 0);
     }
 
@@ -478,7 +458,7 @@ mod tests {
     fn entries_in_order_fill_their_leaves() {
         let mut tree = CountedTree::new();
         for i in 0..10_000 {
-            tree.insert(i, natural);
+            tree.insert(i);
         }
         let Node::Branch(root) = &tree.root else {
             panic!("10,000 entries need more than a leaf");
@@ -495,9 +475,9 @@ mod tests {
             let mut oracle: BTreeSet<u128> = entries.into_iter().collect();
             check(&tree, &oracle);
             for i in 0..n.min(500) {
-                tree.insert(i * 3 + 1, natural);
+                tree.insert(i * 3 + 1);
                 oracle.insert(i * 3 + 1);
-                tree.remove(i * 6, natural);
+                tree.remove(i * 6);
                 oracle.remove(&(i * 6));
             }
             check(&tree, &oracle);

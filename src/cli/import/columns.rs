@@ -273,6 +273,11 @@ impl Header {
         }
     }
 
+    /// Does this field hold a name?
+    pub(super) fn is_name(&self, place: usize) -> bool {
+        matches!(self.fields.get(place), Some(Field::Of(Column::Username)))
+    }
+
     /// What the file calls a field, by its place in a row; the number of the column, from
     /// 1, if that has no name that is known.
     pub(super) fn name(&self, place: usize) -> Cow<'_, str> {

@@ -13,6 +13,7 @@ use super::{
     decode::{Decoder, Lines},
     problem::Problem,
 };
+use crate::formula::unguarded;
 
 /// The longest row, in bytes of UTF-8.
 const LONGEST: usize = 1024 * 1024;
@@ -236,7 +237,14 @@ pub(super) fn read(source: impl Read, ignored: &[String], each: Each<'_>) -> Res
                          with a line break",
                     ))
                 } else {
-                    header.row(at, columns.map(Value::text))
+                    let values = columns.enumerate().map(|(place, text)| {
+                        // Where a name was written so that it is no formula.
+                        Value::text(match header.is_name(place) {
+                            true => unguarded(text.trim()),
+                            false => text,
+                        })
+                    });
+                    header.row(at, values)
                 };
                 if let ControlFlow::Break(()) = each(item) {
                     return Ok(());

@@ -35,9 +35,9 @@ use tokio::runtime::Runtime;
 
 use super::{CliError, ConfigFile};
 use crate::{
-    board::{Applied, Board, LogEntry},
+    board::{BoardId, LogEntry, State, StoredBoard},
     config::Tables,
-    store::{self, ActionId, Command, Fold, Opened, Outcome, Refusal, Store, peek::Peek},
+    store::{self, ActionId, Command, Fold, Folded, Opened, Outcome, Refusal, Store, peek::Peek},
 };
 use columns::Item;
 use plan::{ListId, Planned, Planner};
@@ -73,6 +73,9 @@ pub(super) struct Import {
     /// Say who is new, who is known, and what each row would do, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// On which board results count.
+    #[arg(long, value_name = "BOARD", default_value = "main", value_parser = board_id)]
+    board: BoardId,
     /// What the list is called in which rows without an actionId count once [default: the
     /// name of the file without its ending].
     #[arg(long, value_name = "NAME")]
@@ -112,6 +115,9 @@ pub enum ImportError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Results cannot count on the board. Nothing was imported.
+    #[error("--board: {0}; nothing was imported")]
+    Board(Refusal),
     /// Lines cannot be read. Nothing was imported.
     #[error("{0}")]
     Mistakes(Mistakes),
@@ -238,6 +244,10 @@ struct Count {
     again_by_name: u64,
 }
 
+fn board_id(text: &str) -> Result<BoardId, &'static str> {
+    BoardId::new(text).ok_or("1 to 63 of a-z, 0-9 and -, not beginning with -")
+}
+
 /// A file that is imported.
 struct Job {
     path: PathBuf,
@@ -245,6 +255,8 @@ struct Job {
     form: Form,
     sheet: Option<String>,
     ignored: Vec<String>,
+    /// On which board results count.
+    board: BoardId,
     list: ListId,
     list_name: String,
     public_url: String,
@@ -264,11 +276,10 @@ impl Import {
         }
         let (opened, store) = runtime.block_on(async {
             let tables = &config.tables;
-            let board = tables.board_id();
-            let (opened, ready) = store::open(&tables.store.url, &board, tables.rules()).await?;
-            let board = SharedBoard(Arc::new(Mutex::new(opened.board)));
-            let store = ready.start(board.clone())?;
-            Ok::<_, store::StoreError>((board, store))
+            let (opened, ready) = store::open(&tables.store.url, &tables.main()).await?;
+            let state = SharedState(Arc::new(Mutex::new(opened.state)));
+            let store = ready.start(state.clone())?;
+            Ok::<_, store::StoreError>((state, store))
         })?;
         let result = job.write(&opened, &*store, &runtime, rows);
         runtime.block_on(store.close());
@@ -305,11 +316,28 @@ impl Job {
             file,
             sheet: import.sheet.clone(),
             ignored: import.ignore.clone(),
+            board: import.board.clone(),
             list: ListId::new(&list_name),
             list_name,
             public_url: tables.http.public_url.clone(),
             path,
         })
+    }
+
+    /// Do actions count on the board?
+    fn check_board(&self, state: &State) -> Result<(), ImportError> {
+        let id = &self.board;
+        let derived = |of: &BoardId| Refusal::Derived {
+            board: id.clone(),
+            of: of.clone(),
+        };
+        let refusal = match state.board(id) {
+            Some(board) => board.settings().derivation().map(|it| derived(&it.of)),
+            // A new log has none yet, and begins with that one.
+            None if *id == BoardId::default() => None,
+            None => Some(Refusal::UnknownBoard(id.clone())),
+        };
+        refusal.map_or(Ok(()), |refusal| Err(ImportError::Board(refusal)))
     }
 
     fn read(&self, each: Each<'_>) -> Result<(), ImportError> {
@@ -367,19 +395,19 @@ impl Job {
     /// Reads all of it for the board as it is, and changes nothing. How many rows have
     /// something in them.
     fn check(&self, tables: &Tables, runtime: &Runtime, is_preview: bool) -> Result<u64, CliError> {
-        let board = tables.board_id();
-        let peek = runtime.block_on(Peek::open(&tables.store.url, &board, tables.rules()))?;
-        let (board, peek) = match peek {
-            Some((opened, peek)) => (opened.board, is_preview.then_some(peek)),
-            None => (Board::new(tables.rules()), None),
+        let peek = runtime.block_on(Peek::open(&tables.store.url, &tables.main()))?;
+        let (state, peek) = match peek {
+            Some((opened, peek)) => (opened.state, is_preview.then_some(peek)),
+            None => (State::default(), None),
         };
-        let mut planner = Planner::new(self.list.clone());
+        self.check_board(&state)?;
+        let mut planner = Planner::new(self.board.clone(), self.list.clone());
         if is_preview {
-            planner.look_for_namesakes(&board);
+            planner.look_for_namesakes(&state);
         }
         let mut check = Check {
             job: self,
-            board,
+            state,
             peek,
             runtime,
             planner,
@@ -416,17 +444,17 @@ impl Job {
 
     fn write(
         &self,
-        board: &SharedBoard,
+        state: &SharedState,
         store: &dyn Store,
         runtime: &Runtime,
         rows: u64,
     ) -> Result<(), CliError> {
         let mut writing = Writing {
             job: self,
-            board,
+            state,
             store,
             runtime,
-            planner: Planner::new(self.list.clone()),
+            planner: Planner::new(self.board.clone(), self.list.clone()),
             waiting: Vec::new(),
             count: Count::default(),
             progress: Progress::new("imported", Some(rows)),
@@ -450,7 +478,7 @@ impl Job {
 /// The first reading, with all that is wrong; in a preview also with what each row does.
 struct Check<'a, W: Write> {
     job: &'a Job,
-    board: Board,
+    state: State,
     peek: Option<Peek>,
     runtime: &'a Runtime,
     planner: Planner,
@@ -480,7 +508,7 @@ impl<W: Write> Check<'_, W> {
         self.count.rows += 1;
         let row = row::read(&record, &[&self.job.public_url]);
         let planned = row.and_then(|row| {
-            let planned = self.planner.plan(row, &self.board);
+            let planned = self.planner.plan(row, &self.state);
             planned.map_err(|problem| vec![problem])
         });
         match planned {
@@ -523,7 +551,7 @@ impl<W: Write> Check<'_, W> {
                 .as_ref()
                 .and_then(|_| counted.next())
                 .flatten();
-            match preview.apply(planned, counted.as_ref(), &self.board) {
+            match preview.apply(planned, counted.as_ref(), &self.job.board, &self.state) {
                 Ok(effect) => print(&mut self.out, format_args!("{effect}"))?,
                 Err(problem) => {
                     self.count.refused += 1;
@@ -636,24 +664,36 @@ impl Count {
     }
 }
 
-/// The board as the store has written it.
+/// People and boards as the store has written them.
 #[derive(Clone)]
-struct SharedBoard(Arc<Mutex<Board>>);
+struct SharedState(Arc<Mutex<State>>);
 
-impl Fold for SharedBoard {
-    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Option<Applied>> {
+impl Fold for SharedState {
+    fn fold(&mut self, entries: &[LogEntry]) -> Vec<Folded> {
         self.0.lock().fold(entries)
     }
 
+    fn fold_board(&mut self, entry: &LogEntry, board: StoredBoard) -> Folded {
+        self.0.lock().fold_board(entry, board)
+    }
+
+    fn put_board(&mut self, board: StoredBoard) {
+        self.0.lock().put_board(board);
+    }
+
     fn reload(&mut self, opened: Opened) {
-        *self.0.lock() = opened.board;
+        *self.0.lock() = opened.state;
+    }
+
+    fn read(&self, read: &mut dyn FnMut(&State)) {
+        read(&self.0.lock());
     }
 }
 
 /// The second reading, which writes.
 struct Writing<'a> {
     job: &'a Job,
-    board: &'a SharedBoard,
+    state: &'a SharedState,
     store: &'a dyn Store,
     runtime: &'a Runtime,
     planner: Planner,
@@ -675,7 +715,7 @@ impl Writing<'_> {
             Item::Problem(_) => return Err(changed().into()),
         };
         let row = row::read(&record, &[&self.job.public_url]).map_err(|_| changed())?;
-        let planned = self.planner.plan(row, &self.board.0.lock());
+        let planned = self.planner.plan(row, &self.state.0.lock());
         match planned {
             Ok(planned) => {
                 self.count.note_person(&planned);
@@ -716,7 +756,7 @@ impl Writing<'_> {
     }
 
     fn conclude(&mut self, planned: &Planned, outcomes: &[Outcome]) {
-        if let Some(refusal) = outcomes.iter().find_map(|outcome| outcome.err()) {
+        if let Some(refusal) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
             let what = match refusal {
                 Refusal::UnknownUser => preview::unknown(),
                 Refusal::Conflict => preview::conflict(planned, None),
@@ -725,7 +765,7 @@ impl Writing<'_> {
             return self.refuse(&Problem::of_line(planned.line, what));
         }
         self.count.rows += 1;
-        let is_added = |outcome: &Outcome| outcome.is_ok_and(|receipt| !receipt.duplicate);
+        let is_added = |outcome: &Outcome| outcome.as_ref().is_ok_and(|receipt| !receipt.duplicate);
         if outcomes.iter().any(is_added) {
             self.count.added += 1;
         } else {

@@ -1,11 +1,11 @@
-//! What a row does to a board: whom it means, whether that is somebody new, and under
+//! What a row does: whom it means, whether that is somebody new, and under
 //! which id its action counts.
 //!
 //! The same file leads to the same people and the same ids of actions whenever it is
 //! planned, on whichever part of it the board has already. So an import that was stopped
 //! can be repeated.
 
-use std::{cell::Cell, collections::HashMap};
+use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
 use uuid::{Uuid, uuid};
@@ -15,7 +15,7 @@ use super::{
     row::{Row, RowAction, Who},
 };
 use crate::{
-    board::{Board, Profile, UserId},
+    board::{BoardId, Profile, State, UserId},
     people,
     store::{Action, ActionId},
 };
@@ -74,6 +74,8 @@ pub(super) struct Planned {
 
 /// Plans the rows of one file in their order.
 pub(super) struct Planner {
+    /// On which board actions count.
+    board: BoardId,
     list: ListId,
     /// The people of the board by the ids of their names; made when it is needed.
     names: Option<HashMap<UserId, Called>>,
@@ -110,8 +112,9 @@ enum Called {
 }
 
 impl Planner {
-    pub(super) fn new(list: ListId) -> Planner {
+    pub(super) fn new(board: BoardId, list: ListId) -> Planner {
         Planner {
+            board,
             list,
             names: None,
             seen: HashMap::new(),
@@ -121,21 +124,21 @@ impl Planner {
         }
     }
 
-    /// Plans the next row for a board as it is now.
+    /// Plans the next row for boards as they are now.
     ///
     /// # Errors
     /// If it cannot be said whom the row means.
-    pub(super) fn plan(&mut self, row: Row, board: &Board) -> Result<Planned, Problem> {
+    pub(super) fn plan(&mut self, row: Row, state: &State) -> Result<Planned, Problem> {
         let line = row.line;
-        let user = self.user(&row, board)?;
+        let user = self.user(&row, state)?;
         let seen = self.seen.get(&user).copied();
         let is_registered = seen.is_some_and(|seen| seen.is_registered);
-        let is_new = !is_registered && board.user(user).is_none();
-        let put = self.put(&row, user, board);
+        let is_new = !is_registered && state.directory().person(user).is_none();
+        let put = self.put(&row, user, state);
         let known = self
             .put
             .get(&user)
-            .or(board.user(user).map(|it| it.profile));
+            .or(state.directory().person(user).map(|it| &it.profile));
         let name = put
             .as_ref()
             .or(known)
@@ -172,8 +175,8 @@ impl Planner {
     }
 
     /// From now on says of new people whether others on the board have their names.
-    pub(super) fn look_for_namesakes(&mut self, board: &Board) {
-        self.names = Some(called(board));
+    pub(super) fn look_for_namesakes(&mut self, state: &State) {
+        self.names = Some(called(state));
     }
 
     fn has_namesake(&self, name: Option<&str>) -> bool {
@@ -188,7 +191,7 @@ impl Planner {
         self.put.clear();
     }
 
-    fn user(&mut self, row: &Row, board: &Board) -> Result<UserId, Problem> {
+    fn user(&mut self, row: &Row, state: &State) -> Result<UserId, Problem> {
         let way = match row.who {
             Who::Id(_) => Way::Ids,
             Who::Name(_) => Way::Names,
@@ -202,17 +205,17 @@ impl Planner {
         }
         match row.who {
             Who::Id(user) => Ok(user),
-            Who::Name(id) => self.named(id, row, board),
+            Who::Name(id) => self.named(id, row, state),
         }
     }
 
     /// Whom a bare name means: who was made of that name by an earlier import, else the
     /// one person who is called so, else somebody new.
-    fn named(&mut self, id: UserId, row: &Row, board: &Board) -> Result<UserId, Problem> {
+    fn named(&mut self, id: UserId, row: &Row, state: &State) -> Result<UserId, Problem> {
         let name = row.profile.as_ref().map_or("", |profile| &profile.username);
-        let names = self.names.get_or_insert_with(|| called(board));
+        let names = self.names.get_or_insert_with(|| called(state));
         let problem = |what: String| Err(Problem::of_value(row.line, "name", Some(name), what));
-        let user = match (board.user(id), names.get(&id)) {
+        let user = match (state.directory().person(id), names.get(&id)) {
             (Some(made), called) => {
                 let is_renamed = people::by_name(&made.profile.username) != id;
                 if is_renamed && called.is_some() {
@@ -244,8 +247,8 @@ impl Planner {
     }
 
     /// How the person is to be shown, if the row says it, and it is not so already.
-    fn put(&self, row: &Row, user: UserId, board: &Board) -> Option<Profile> {
-        let shown = board.user(user).map(|row| row.profile);
+    fn put(&self, row: &Row, user: UserId, state: &State) -> Option<Profile> {
+        let shown = state.directory().person(user).map(|it| &it.profile);
         let known = self.put.get(&user).or(shown);
         let wanted = row.profile.as_ref()?;
         // A picture that the row does not speak of stays, and so does the name of
@@ -275,32 +278,29 @@ impl Planner {
         let id = id.ok_or_else(|| Problem::of_line(line, "has an action that cannot be named"))?;
         Ok(Action {
             id,
+            board: self.board.clone(),
             user,
             action_type: action.action_type,
             increase: action.increase,
+            tiebreak_increase: 0,
             declared: None,
         })
     }
 }
 
-/// Who is called how on a board.
-fn called(board: &Board) -> HashMap<UserId, Called> {
+/// Who is called how.
+fn called(state: &State) -> HashMap<UserId, Called> {
     let mut names: HashMap<UserId, Called> = HashMap::new();
-    let name = Cell::new(UserId([0; 16]));
-    let everybody = board.named(0..board.slots(), |username| {
-        name.set(people::by_name(username));
-        true
-    });
-    for (user, _) in everybody {
-        let entry = names.entry(name.get());
-        entry
+    for (_, person) in state.directory().people() {
+        names
+            .entry(people::by_name(&person.profile.username))
             .and_modify(|called| {
                 *called = match *called {
                     Called::One(_) => Called::Several(2),
                     Called::Several(people) => Called::Several(people.saturating_add(1)),
                 }
             })
-            .or_insert(Called::One(user));
+            .or_insert(Called::One(person.id));
     }
     names
 }
@@ -311,7 +311,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        board::{Fact, LogEntry, Rules, Score, Seq, Timestamp},
+        board::{self, Fact, LogEntry, Score, Scores, Seq, Timestamp},
         people::by_name,
     };
 
@@ -335,41 +335,46 @@ mod tests {
         }
     }
 
-    fn register(board: &mut Board, user: UserId, profile: Profile) {
+    fn register(state: &mut State, user: UserId, profile: Profile) {
         let entry = LogEntry {
-            seq: Seq::new(board.seq() + 1).unwrap(),
+            seq: Seq::new(state.seq() + 1).unwrap(),
             at: Timestamp(0),
             fact: Fact::UserChanged { user, profile },
         };
-        board.apply(&entry);
+        state.apply(&entry);
     }
 
     /// What a store would write of a row.
-    fn write(board: &mut Board, planned: &Planned) {
+    fn write(state: &mut State, planned: &Planned) {
         if let Some(put) = &planned.put {
-            register(board, planned.user, put.clone());
+            register(state, planned.user, put.clone());
         }
         if let Some(action) = &planned.action {
             let entry = LogEntry {
-                seq: Seq::new(board.seq() + 1).unwrap(),
+                seq: Seq::new(state.seq() + 1).unwrap(),
                 at: Timestamp(0),
-                fact: Fact::Action {
+                fact: Fact::Action(board::Action {
+                    board: action.board.clone(),
                     user: action.user,
                     action_type: action.action_type.clone(),
                     increase: action.increase,
-                    score: Score::new(action.increase).unwrap(),
-                },
+                    tiebreak_increase: 0,
+                    scores: Scores {
+                        score: Score::new(action.increase).unwrap(),
+                        ..Scores::default()
+                    },
+                }),
             };
-            board.apply(&entry);
+            state.apply(&entry);
         }
     }
 
-    fn board() -> Board {
-        Board::new(Rules::default())
+    fn board() -> State {
+        State::default()
     }
 
     fn planner() -> Planner {
-        Planner::new(ListId::new("list"))
+        Planner::new(BoardId::default(), ListId::new("list"))
     }
 
     fn id(number: u8) -> UserId {
@@ -470,7 +475,7 @@ mod tests {
                 register(&mut board, id(number as u8), profile(name));
             }
             let mut first = planner();
-            let plan = |planner: &mut Planner, board: &Board| {
+            let plan = |planner: &mut Planner, board: &State| {
                 rows().map(|row| planner.plan(row, board)).collect::<Vec<_>>()
             };
             let planned = plan(&mut first, &board);

@@ -4,21 +4,21 @@ use std::{collections::HashMap, fmt};
 
 use super::{plan::Planned, problem::Problem};
 use crate::{
-    board::{Board, Score, UserId},
+    board::{BoardId, Rules, Scores, State, UserId},
     store::{Action, Refusal, peek::KnownAction},
 };
 
 /// A board as it would be.
 pub(super) struct Preview {
     /// The scores of those who acted.
-    scores: HashMap<UserId, Option<Score>>,
+    scores: HashMap<UserId, Option<Scores>>,
 }
 
 /// What a row would do, in words.
 pub(super) struct Effect {
     planned: Planned,
     is_known_action: bool,
-    score: Option<Score>,
+    scores: Option<Scores>,
 }
 
 impl Preview {
@@ -36,19 +36,23 @@ impl Preview {
         &mut self,
         planned: Planned,
         counted: Option<&KnownAction>,
-        board: &Board,
+        board: &BoardId,
+        state: &State,
     ) -> Result<Effect, Problem> {
         let user = planned.user;
         let line = planned.line;
         let refused = |what: String| Err(Problem::of_line(line, what));
         let is_there = !planned.is_new || planned.put.is_some();
-        let score = self.scores.get(&user).copied().unwrap_or_else(|| {
-            let row = board.user(user);
-            row.map_or(board.rules().initial(), |row| row.score)
+        let on_board = state.board(board);
+        let rules = on_board.map_or_else(Rules::default, |it| it.settings().rules);
+        let scores = self.scores.get(&user).copied().unwrap_or_else(|| {
+            let person = state.directory().index_of(user);
+            let known = person.and_then(|person| on_board?.scores_of(person));
+            known.or(rules.begin_at_zero().then(Scores::default))
         });
         let mut effect = Effect {
             is_known_action: false,
-            score,
+            scores,
             planned,
         };
         let Some(action) = &effect.planned.action else {
@@ -64,11 +68,11 @@ impl Preview {
         if !is_there {
             return refused(unknown());
         }
-        let Some(score) = board.rules().after(score, action.increase) else {
+        let Some(scores) = rules.after(scores, action.increase, action.tiebreak_increase) else {
             return refused(Refusal::OutOfRange.to_string());
         };
-        self.scores.insert(user, Some(score));
-        effect.score = Some(score);
+        self.scores.insert(user, Some(scores));
+        effect.scores = Some(scores);
         Ok(effect)
     }
 }
@@ -100,8 +104,13 @@ pub(super) fn conflict(planned: &Planned, counted: Option<&KnownAction>) -> Stri
 
 impl KnownAction {
     fn is(&self, action: &Action) -> bool {
-        (self.user, &*self.action_type, self.increase)
-            == (action.user, &*action.action_type, action.increase)
+        (&self.board, self.user, &*self.action_type, self.increase)
+            == (
+                &action.board,
+                action.user,
+                &*action.action_type,
+                action.increase,
+            )
     }
 }
 
@@ -131,8 +140,8 @@ impl fmt::Display for Effect {
                 f.write_str(", and this has been counted")?;
             } else {
                 write!(f, ", {} {:+}", action.action_type, action.increase)?;
-                if let Some(score) = self.score {
-                    write!(f, " makes {}", score.points())?;
+                if let Some(scores) = self.scores {
+                    write!(f, " makes {}", scores.score.points())?;
                 }
             }
         }

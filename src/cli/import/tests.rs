@@ -627,6 +627,27 @@ fn a_file_is_the_same_in_pieces_of_any_size() {
     }
 }
 
+#[test]
+fn names_that_an_export_has_made_texts_are_as_they_were() {
+    check(
+        Form::Table,
+        "name,points\n'=1+1,1\n'+49 30 1,2\n\"''=x\",3\n'-Max-,-5\n't Hooft,6\n",
+        &[
+            "2 by name =1+1",
+            "3 by name +49 30 1",
+            "4 by name '=x",
+            "5 by name -Max-",
+            "6 by name 't Hooft",
+        ],
+    );
+    // Where nobody has made them so, they are what they are.
+    check(
+        Form::Lines,
+        r#"{"name": "'=1+1", "points": 1}"#,
+        &["1 by name '=1+1"],
+    );
+}
+
 /// How a program may write a table.
 #[derive(Clone, Debug)]
 struct Dialect {

@@ -16,12 +16,15 @@ use super::{
 };
 use crate::{
     auth::Identity,
-    board::AnnouncementId,
+    board::{AnnouncementId, BoardId},
     hub::{answers::Answer, handshake::Connection, session::Session},
 };
 
 /// Answers that wait for a client that does not read. Later ones are dropped.
 const ANSWERS: usize = 64;
+
+/// Beside them, how often such a client may be told that it watches a board no longer.
+const ENDED: usize = 64;
 
 /// See the module. `A` is what an event is acknowledged with.
 pub(super) struct Consumers<A> {
@@ -46,19 +49,32 @@ pub(super) struct Consumer<A> {
 
 /// What a slow consumer is sent when it has read what it was sent before.
 pub(super) struct Pending<A> {
-    pub(super) answers: VecDeque<Answer<A>>,
+    answers: VecDeque<(Asked, Answer<A>)>,
+    /// How many of them nobody asked for.
+    unasked: usize,
     /// Banners that were published meanwhile.
     pub(super) banners: VecDeque<AnnouncementId>,
-    /// Is there a newer score of its user?
-    pub(super) score: bool,
+    /// The boards on which there is a newer score of its user; see [`MOST_BOARDS`].
+    ///
+    /// [`MOST_BOARDS`]: super::MOST_BOARDS
+    pub(super) scores: Vec<BoardId>,
+}
+
+/// Has a client asked for an answer?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    /// A subscription has ended without its doing.
+    No,
 }
 
 impl<A> Default for Pending<A> {
     fn default() -> Pending<A> {
         Pending {
             answers: VecDeque::new(),
+            unasked: 0,
             banners: VecDeque::new(),
-            score: false,
+            scores: Vec::new(),
         }
     }
 }
@@ -66,8 +82,34 @@ impl<A> Default for Pending<A> {
 impl<A> Pending<A> {
     /// Adds an answer, if there is room.
     pub(super) fn add_answer(&mut self, answer: Answer<A>) {
-        if self.answers.len() < ANSWERS {
-            self.answers.push_back(answer);
+        if self.answers.len() - self.unasked < ANSWERS {
+            self.answers.push_back((Asked::Yes, answer));
+        }
+    }
+
+    /// It watches a board no longer, which is said after all answers of before.
+    pub(super) fn add_ended(&mut self, board: &BoardId) {
+        self.scores.retain(|it| it != board);
+        if self.unasked < ENDED {
+            self.unasked += 1;
+            self.answers.push_back((Asked::No, Answer::ended(board)));
+        }
+    }
+
+    /// Takes the next answer.
+    pub(super) fn next_answer(&mut self) -> Option<Answer<A>> {
+        let (asked, answer) = self.answers.pop_front()?;
+        if asked == Asked::No {
+            self.unasked -= 1;
+        }
+        Some(answer)
+    }
+
+    /// There is a newer score of its user on this board, which is `main` or one that the
+    /// socket asked for.
+    pub(super) fn add_score(&mut self, board: &BoardId) {
+        if !self.scores.contains(board) {
+            self.scores.push(board.clone());
         }
     }
 
@@ -183,14 +225,14 @@ impl<A> Consumers<A> {
         }
     }
 
-    /// A socket is slow no longer. Is the score of its user to be sent?
-    pub(super) fn resume(&mut self, sid: Sid, now: Instant) -> bool {
+    /// A socket is slow no longer. On which boards is the score of its user to be sent?
+    pub(super) fn resume(&mut self, sid: Sid, now: Instant) -> Vec<BoardId> {
         let Some(consumer) = self.sockets.get_mut(&sid) else {
-            return false;
+            return Vec::new();
         };
         consumer.pace.resumed(now);
         let pending = consumer.pending.take();
-        pending.is_some_and(|pending| pending.score)
+        pending.map_or_else(Vec::new, |pending| pending.scores)
     }
 
     /// Takes all slow consumers, with what to do with each. Those that stay slow are to be
@@ -227,13 +269,28 @@ mod tests {
         for n in 0..150 {
             pending.add_answer(Answer {
                 ack: Some(n),
+                board: BoardId::default(),
                 outcome: Ok(Reply::Done),
             });
             pending.add_banner(AnnouncementId([n; 16]));
+            pending.add_ended(&BoardId::default());
         }
-        let answers: Vec<_> = pending.answers.iter().filter_map(|it| it.ack).collect();
-        assert_eq!(answers, (0..64).collect::<Vec<u8>>(), "the first ones");
+        let answers = std::iter::from_fn(|| pending.next_answer()).map(|it| it.ack);
+        let (asked, ended): (Vec<_>, Vec<_>) = answers.partition(Option::is_some);
+        let expected: Vec<_> = (0..64).map(Some).collect();
+        assert_eq!(asked, expected, "the first ones");
+        assert_eq!((ended.len(), pending.unasked), (64, 0));
         let banners: Vec<_> = pending.banners.iter().map(|it| it.0[0]).collect();
         assert_eq!(banners, (50..150).collect::<Vec<u8>>(), "the last ones");
+    }
+
+    #[test]
+    fn a_refusal_without_acknowledgement_is_an_answer() {
+        let mut pending: Pending<()> = Pending::default();
+        for _ in 0..100 {
+            pending.add_answer(Answer::ended(&BoardId::default()));
+        }
+        assert_eq!(std::iter::from_fn(|| pending.next_answer()).count(), 64);
+        assert_eq!(pending.unasked, 0);
     }
 }

@@ -85,7 +85,26 @@ impl<A> Delivery<A> {
         }
     }
 
-    /// Answers an event of a client, as of this entry of the log.
+    /// Sends an event to each of these sockets that keeps up.
+    pub(super) fn send_each<T: Serialize>(
+        &mut self,
+        sids: &[Sid],
+        event: &'static str,
+        data: &T,
+        now: Now,
+    ) {
+        let Some(payload) = Payload::new(event, data) else {
+            return;
+        };
+        let bytes = payload.packet_size();
+        for sid in sids {
+            if self.consumers.count_sent(*sid, bytes, now.monotonic) {
+                self.push(Message::Emit(Recipient::Socket(*sid), payload.clone()));
+            }
+        }
+    }
+
+    /// Answers an event of a client, as of this epoch and `seq` of its board.
     pub(super) fn answer(&mut self, sid: Sid, answer: Answer<A>, position: (Epoch, u64), now: Now) {
         let Some(consumer) = self.consumers.get(sid) else {
             return;

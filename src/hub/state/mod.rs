@@ -1,8 +1,9 @@
 //! The hub's state: who is connected, what each is subscribed to, and what each is sent.
 //!
 //! It has no sockets and no clock. It takes events with the time at which they happen,
-//! reads the board, and returns the messages to send. So any order and any clock can be
-//! tested. What is about one board is in [`feed`]; all else is about connections and users.
+//! reads the boards, and returns the messages to send. So any order and any clock can be
+//! tested. What is about one board is in [`feed`], and which boards are watched is in
+//! [`feeds`]; all else is about connections and users.
 
 mod banners;
 mod client_events;
@@ -11,29 +12,26 @@ mod delivery;
 mod early;
 mod expiry;
 mod feed;
+mod feeds;
 mod heartbeats;
 mod notifications;
 mod pace;
+mod page_limits;
 mod presence;
 mod session_end;
 mod slow_consumers;
 
 use std::collections::BTreeMap;
 
-use app::wire::{HEARTBEAT, Heartbeat, MAIN, USER_SCORE_UPDATE};
+use app::wire::{HEARTBEAT, Heartbeat, USER_SCORE_UPDATE};
 use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
-use super::{
-    events::ClientEvent,
-    handshake::Connection,
-    message::{Message, Payload},
-    rooms,
-};
+use super::{events::ClientEvent, handshake::Connection, message::Message, rooms};
 use crate::{
-    board::{Announcement, AnnouncementId, Timestamp, UserId},
+    board::{Announcement, AnnouncementId, BoardId, Timestamp, UserId},
     config::AchievementsTable,
-    live::LiveBoard,
+    live::Live,
     wire,
 };
 use banners::{Banners, Source};
@@ -43,7 +41,8 @@ use early::EarlyMessages;
 use expiry::TokenExpiry;
 #[cfg(test)]
 pub(super) use feed::apply;
-use feed::{BoardFeed, Findings};
+pub(super) use feeds::MOST_BOARDS;
+use feeds::{Feeds, News};
 use heartbeats::Heartbeats;
 pub(super) use pace::SendQueue;
 use presence::Presence;
@@ -63,7 +62,7 @@ pub(super) enum Event<A> {
         replaces: Option<AnnouncementId>,
     },
     /// Something was put on the log.
-    BoardChanged,
+    LogGrew,
     /// It is time for something.
     Expired(Timer),
 }
@@ -80,7 +79,7 @@ pub(super) struct ClientMessage<A> {
 /// What the hub does at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// Sends what has changed on the board.
+    /// Takes what has changed on boards, and sends it.
     Tick,
     /// Looks at slow consumers.
     SlowConsumers,
@@ -114,8 +113,8 @@ pub(super) struct Counts {
 
 /// See the module.
 pub(super) struct HubState<A> {
-    live: LiveBoard,
-    feed: BoardFeed,
+    live: Live,
+    feeds: Feeds,
     delivery: Delivery<A>,
     presence: Presence,
     early: EarlyMessages<A>,
@@ -129,13 +128,13 @@ pub(super) struct HubState<A> {
 impl<A> HubState<A> {
     /// No sockets are connected. `send_queue` is the bound of what may wait for each.
     pub(super) fn new(
-        live: LiveBoard,
+        live: Live,
         send_queue: SendQueue,
         achievements: AchievementsTable,
         now: Instant,
     ) -> HubState<A> {
         HubState {
-            feed: BoardFeed::new(live.clone(), achievements, now),
+            feeds: Feeds::new(live.clone(), achievements, now),
             live,
             delivery: Delivery::new(send_queue),
             presence: Presence::default(),
@@ -157,7 +156,7 @@ impl<A> HubState<A> {
                 announcement,
                 replaces,
             } => self.banners.add(announcement, Source::Server { replaces }),
-            Event::BoardChanged => self.feed.board_changed(),
+            Event::LogGrew => self.feeds.log_grew(),
             Event::Expired(Timer::Tick) => self.tick(now),
             Event::Expired(Timer::SlowConsumers) => self.check_slow_consumers(now),
             Event::Expired(Timer::TokenExpiry) => self.end_expired(now),
@@ -171,7 +170,7 @@ impl<A> HubState<A> {
     pub(super) fn next_timer(&self, now: Now) -> Option<(Instant, Timer)> {
         let after = |wait| now.monotonic + wait;
         let timers = [
-            (self.feed.tick_due(now.monotonic), Timer::Tick),
+            (self.feeds.tick_due(now.monotonic), Timer::Tick),
             (self.slow_check, Timer::SlowConsumers),
             (
                 self.expiry.wait(now.token_seconds).map(after),
@@ -184,9 +183,9 @@ impl<A> HubState<A> {
         timers.filter_map(|(at, timer)| Some((at?, timer))).min()
     }
 
-    /// Is something on the log that no tick has sent?
-    pub(super) fn has_board_changed(&self) -> bool {
-        self.feed.has_board_changed()
+    /// Is something on the log that no tick has taken?
+    pub(super) fn has_log_grown(&self) -> bool {
+        self.feeds.has_log_grown()
     }
 
     /// Is this socket known to be connected?
@@ -210,7 +209,7 @@ impl<A> HubState<A> {
     fn connect(&mut self, sid: Sid, connection: Connection, now: Now) {
         let identity = connection.identity;
         if self.presence.add(sid, identity.user) {
-            self.feed.add_user(identity.user, now.monotonic);
+            self.feeds.add_user(identity.user, now.monotonic);
         }
         self.expiry.set(sid, identity.expires);
         self.delivery.consumers.add(sid, connection);
@@ -235,33 +234,40 @@ impl<A> HubState<A> {
 
     fn disconnect(&mut self, sid: Sid, user: UserId) {
         if self.presence.remove(sid, user) {
-            self.feed.remove_user(user);
+            self.feeds.remove_user(user);
         }
-        self.feed.unsubscribe(sid);
+        self.feeds.disconnect(sid, user);
         self.delivery.consumers.remove(sid);
         self.expiry.remove(sid);
         self.heartbeats.remove(sid);
         self.early.take(sid);
     }
 
-    /// Sends a socket the score and rank of its user.
-    fn send_current_score(&mut self, sid: Sid, user: UserId, now: Now) {
-        if let Some(update) = self.feed.current_score(user, now.monotonic) {
+    /// Sends a socket the score and rank of its user on a board.
+    fn send_current_score(&mut self, sid: Sid, user: UserId, board: &BoardId, now: Now) {
+        if let Some(update) = self.feeds.current_score(user, board, now.monotonic) {
             self.delivery.send(sid, USER_SCORE_UPDATE, &update, now);
         }
     }
 
-    /// Sends what has changed on the board, and acts on what the log says of users.
+    /// Sends what has changed on boards, and acts on what the log says of users.
     fn tick(&mut self, now: Now) {
-        // Before the tick: all that are in a room have received its latest frame.
-        self.mark_slow_consumers(now);
-        let Findings {
+        self.feeds.take(now.monotonic);
+        let boards = self.feeds.take_due_boards(now.monotonic);
+        // Before the looks: all that are in a room have received its latest frame.
+        for board in &boards {
+            self.mark_slow_consumers_of(board, now);
+        }
+        let mut achieved = Vec::new();
+        for board in &boards {
+            achieved.extend(self.tick_of(board, now));
+        }
+        let News {
             replaced,
             announced,
-            achieved,
             deleted,
             revoked,
-        } = self.feed.tick(&self.presence, &mut self.delivery, now);
+        } = self.feeds.take_news();
         for (user, announcement) in achieved {
             self.banners.add(announcement, Source::Achievement(user));
         }
@@ -285,25 +291,49 @@ impl<A> HubState<A> {
         }
     }
 
+    /// Sends what has changed on a board. Returns what users have achieved.
+    fn tick_of(&mut self, board: &BoardId, now: Now) -> Vec<(UserId, Announcement)> {
+        let look = self.feeds.look(board, &self.presence, now);
+        // Before anything else is sent: who may not see the board any more is sent nothing.
+        match &look {
+            Some(look) => {
+                if let Some(settings) = &look.new_settings {
+                    self.end_subscriptions(board, Some(settings), now);
+                }
+            }
+            None => self.end_subscriptions(board, None, now),
+        }
+        let Some(mut look) = look else {
+            return Vec::new();
+        };
+        let achieved = std::mem::take(&mut look.achieved);
+        self.feeds
+            .send(board, look, &self.presence, &mut self.delivery, now);
+        achieved
+    }
+
     /// Sends a heartbeat to sockets that asked for it and were sent nothing for a while. It
-    /// is encoded once for all of them. A slow consumer has older packets to read first.
+    /// is encoded once for all that watch the same boards. A slow consumer has older packets
+    /// to read first.
     fn send_heartbeats(&mut self, now: Now) {
         let consumers = &self.delivery.consumers;
         let last_sent = |sid| consumers.get(sid)?.session.last_sent();
         let mut quiet = self.heartbeats.take(now.monotonic, last_sent);
         quiet.retain(|sid| self.pending_if_slow(*sid, now).is_none());
-        if quiet.is_empty() {
-            return;
-        }
-        let (epoch, seq) = self.feed.position();
-        let heartbeat = Heartbeat {
-            time: wire::timestamp(now.store),
-            epoch: epoch.to_string(),
-            seqs: BTreeMap::from([(MAIN.to_owned(), seq)]),
-        };
-        let heartbeat = Payload::new(HEARTBEAT, &heartbeat);
+        let mut watching: BTreeMap<Vec<BoardId>, Vec<Sid>> = BTreeMap::new();
         for sid in quiet {
-            self.delivery.send_payload(sid, heartbeat.clone(), now);
+            let mut boards = self.feeds.boards_of(sid);
+            boards.sort_unstable();
+            watching.entry(boards).or_default().push(sid);
+        }
+        for (boards, sids) in watching {
+            let (epoch, seqs) = self.feeds.positions(&boards);
+            let heartbeat = Heartbeat {
+                time: wire::timestamp(now.store),
+                epoch: epoch.to_string(),
+                seqs,
+            };
+            self.delivery.send_each(&sids, HEARTBEAT, &heartbeat, now);
         }
     }
 
@@ -325,7 +355,7 @@ impl<A> HubState<A> {
         consumer.is_some_and(consumers::Consumer::is_slow)
     }
 
-    pub(super) fn feed(&self) -> &BoardFeed {
-        &self.feed
+    pub(super) fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 }

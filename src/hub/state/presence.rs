@@ -43,11 +43,6 @@ impl Presence {
         self.users.get(&user).map_or(&[], Vec::as_slice)
     }
 
-    /// Is this user online?
-    pub(super) fn is_online(&self, user: UserId) -> bool {
-        self.users.contains_key(&user)
-    }
-
     /// All users who are online.
     pub(super) fn users(&self) -> impl ExactSizeIterator<Item = UserId> + '_ {
         self.users.keys().copied()
@@ -76,7 +71,7 @@ mod tests {
         assert!(!presence.remove(first, user));
         assert_eq!(presence.sockets_of(user), [second]);
         assert!(presence.remove(second, user));
-        assert!(!presence.is_online(user));
+        assert!(presence.sockets_of(user).is_empty());
         assert!(!presence.remove(second, user));
         assert_eq!((presence.users().len(), presence.sockets()), (1, 1));
     }

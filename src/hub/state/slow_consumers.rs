@@ -10,7 +10,10 @@ use super::{
     HubState, Now,
     pace::{CHECK_INTERVAL, Verdict},
 };
-use crate::hub::{message::Message, rooms};
+use crate::{
+    board::BoardId,
+    hub::{message::Message, rooms},
+};
 
 /// Slow consumers that are resynchronised at once: each is encoded for alone, and many of
 /// them must not hold up the others.
@@ -18,16 +21,28 @@ const RESUMED_AT_ONCE: usize = 64;
 
 impl<A> HubState<A> {
     /// Marks sockets slow whose clients do not keep up. To be called before anything is
-    /// sent to a room.
+    /// sent to a room that any may be in.
     pub(super) fn mark_slow_consumers(&mut self, now: Now) {
         for sid in self.delivery.consumers.newly_slow(now.monotonic) {
             self.mark_slow(sid, now.monotonic);
         }
     }
 
+    /// The same of those that a board is sent to.
+    pub(super) fn mark_slow_consumers_of(&mut self, board: &BoardId, now: Now) {
+        match self.feeds.sockets_of(board) {
+            Some(sids) => {
+                for sid in sids {
+                    self.pending_if_slow(sid, now);
+                }
+            }
+            None => self.mark_slow_consumers(now),
+        }
+    }
+
     pub(super) fn mark_slow(&mut self, sid: Sid, now: Instant) {
         self.delivery.push(Message::LeaveAll(sid));
-        self.feed.pause(sid);
+        self.feeds.pause(sid);
         self.delivery.consumers.mark_slow(sid, now);
         self.slow_check.get_or_insert(now + CHECK_INTERVAL);
     }
@@ -59,16 +74,15 @@ impl<A> HubState<A> {
         self.slow_check = has_slow.then(|| now.monotonic + CHECK_INTERVAL);
     }
 
-    /// Sends a slow consumer the answers and banners that wait for it, as many as it has
-    /// room for. Were that all?
+    /// Sends a slow consumer the answers and banners that wait for it, as many as it
+    /// has room for. Were that all?
     fn send_pending(&mut self, sid: Sid, now: Now) -> bool {
         while self.delivery.consumers.has_room(sid, now.monotonic) {
             let Some(pending) = self.delivery.consumers.pending(sid) else {
                 return true;
             };
-            if let Some(answer) = pending.answers.pop_front() {
-                let position = self.feed.position();
-                self.delivery.answer(sid, answer, position, now);
+            if let Some(answer) = pending.next_answer() {
+                self.send_answer(sid, answer, now);
             } else if let Some(id) = pending.banners.pop_front() {
                 self.send_banner(sid, id, now);
             } else {
@@ -78,19 +92,48 @@ impl<A> HubState<A> {
         false
     }
 
-    /// A socket joins its rooms again, and is sent the newest state.
+    /// A socket joins its rooms again, and is sent the newest state of each board, as much
+    /// as it has room for. With more it is slow again: the boards that were left out are
+    /// the first then.
     fn resume(&mut self, sid: Sid, now: Now) {
-        let is_score_pending = self.delivery.consumers.resume(sid, now.monotonic);
+        let mut scores = self
+            .delivery
+            .consumers
+            .resume(sid, now.monotonic)
+            .into_iter();
         let Some(identity) = self.delivery.consumers.get(sid).map(|it| it.identity) else {
             return;
         };
         self.delivery.join(sid, rooms::of_identity(identity));
-        if let Some((view, mode, frame)) = self.feed.resume(sid) {
-            self.delivery.join(sid, rooms::of_subscription(view, mode));
-            self.delivery.send_payload(sid, frame, now);
+        let mut boards = self.feeds.boards_of(sid).into_iter();
+        let mut resumed = 0;
+        while self.delivery.consumers.has_room(sid, now.monotonic)
+            && let Some(board) = boards.next()
+        {
+            if self.feeds.is_of_another(&board) || !self.may_see(sid, &board) {
+                self.end_subscription(sid, identity.user, &board, now);
+                continue;
+            }
+            resumed += 1;
+            if let Some((view, mode, frame)) = self.feeds.resume(sid, &board) {
+                let rooms = rooms::of_subscription(&board, view, mode);
+                self.delivery.join(sid, rooms);
+                self.delivery.send_payload(sid, frame, now);
+            }
         }
-        if is_score_pending {
-            self.send_current_score(sid, identity.user, now);
+        self.feeds.rotate(sid, resumed);
+        while self.delivery.consumers.has_room(sid, now.monotonic)
+            && let Some(board) = scores.next()
+        {
+            if self.may_see(sid, &board) && !self.feeds.is_of_another(&board) {
+                self.send_current_score(sid, identity.user, &board, now);
+            }
+        }
+        if boards.len() > 0 || scores.len() > 0 {
+            self.mark_slow(sid, now.monotonic);
+            if let Some(pending) = self.delivery.consumers.pending(sid) {
+                scores.for_each(|board| pending.add_score(&board));
+            }
         }
     }
 }

@@ -8,13 +8,13 @@ use super::{
     connect::connect,
     fault::Fault,
     load::{self, load},
-    record::{Logged, number},
+    record::{Logged, number, rules_text, settings_text},
     scan::keys_page,
     servers::Servers,
-    stored_board::{SCHEMA, StoredBoard, random_epoch},
+    stored_log::{SCHEMA, StoredLog, random_epoch},
 };
 use crate::{
-    board::{BoardId, Rules, UserId},
+    board::{BoardId, Settings, UserId},
     store::StoreError,
 };
 
@@ -24,15 +24,15 @@ const AT_ONCE: usize = 1000;
 
 /// What is left of a board, and what it would be if it went on with that.
 pub struct Survey {
-    board: StoredBoard,
+    board: StoredLog,
     connection: MultiplexedConnection,
     /// What is wrong, if anything is.
     wrong: Option<String>,
     /// The fields epoch and seq of meta; empty if they are missing.
     found: [String; 2],
     users: u64,
-    /// Users whose past is gone.
-    without_past: Vec<UserId>,
+    /// Users whose past on a board is gone.
+    without_past: Vec<(BoardId, Vec<UserId>)>,
     entries: u64,
     /// The last entry.
     last: u64,
@@ -55,17 +55,13 @@ impl Survey {
     /// # Errors
     /// If Redis cannot be reached, or what is there is of another program, of a later
     /// version, under other rules or being migrated.
-    pub async fn take(
-        servers: &Servers,
-        board: &BoardId,
-        rules: Rules,
-    ) -> Result<Survey, StoreError> {
-        let board = StoredBoard::new(servers, board, rules);
+    pub async fn take(servers: &Servers, main: &Settings) -> Result<Survey, StoreError> {
+        let board = StoredLog::new(servers, main);
         let survey = Survey::try_take(board).await;
         survey.map_err(|fault| fault.at(servers.to_string()))
     }
 
-    async fn try_take(board: StoredBoard) -> Result<Survey, Fault> {
+    async fn try_take(board: StoredLog) -> Result<Survey, Fault> {
         let mut connection = connect(&board.servers, &board.keys).await?.commands;
         let wrong = match board.find(&mut connection).await {
             Ok(Some(_)) => None,
@@ -124,24 +120,27 @@ impl Survey {
             ))
         };
         // Before the new epoch: should this end halfway, the next attempt finds the rest.
-        for users in self.without_past.chunks(AT_ONCE) {
-            let mut call = self.board.call(&self.board.scripts.forget);
-            call.arg(&self.found);
-            for user in users {
-                call.arg(&user.0[..]);
-            }
-            let is_same: bool = call.invoke_async(&mut self.connection).await?;
-            if !is_same {
-                return changed();
+        for (board, users) in &self.without_past {
+            for users in users.chunks(AT_ONCE) {
+                let mut call = self.board.call(&self.board.scripts.forget);
+                call.arg(&self.found).arg(board.as_str());
+                for user in users {
+                    call.arg(&user.0[..]);
+                }
+                let is_same: bool = call.invoke_async(&mut self.connection).await?;
+                if !is_same {
+                    return changed();
+                }
             }
         }
         let mut call = self.board.call(&self.board.scripts.adopt);
         call.arg(&self.found)
             .arg(SCHEMA)
             .arg(random_epoch().to_string())
-            .arg(self.board.rules.deciding())
             .arg(self.last)
-            .arg(self.ranked_through);
+            .arg(self.ranked_through)
+            .arg(rules_text(&self.board.main))
+            .arg(settings_text(&self.board.main));
         let adopted: bool = call.invoke_async(&mut self.connection).await?;
         if !adopted {
             return changed();
@@ -172,7 +171,7 @@ impl fmt::Display for Survey {
         if let Some(after) = self.torn_after {
             writeln!(f, "  missing: entries of the log after {after}")?;
         }
-        match self.without_past.len() {
+        match self.without_past.iter().map(|(_, users)| users.len()).sum() {
             0 => {}
             many => writeln!(f, "  missing: the past of {many} users")?,
         }
@@ -187,7 +186,7 @@ impl fmt::Display for Survey {
     }
 }
 
-async fn meta(connection: &mut MultiplexedConnection, board: &StoredBoard) -> Result<Meta, Fault> {
+async fn meta(connection: &mut MultiplexedConnection, board: &StoredLog) -> Result<Meta, Fault> {
     let names = [
         "schema",
         "epoch",
@@ -195,6 +194,7 @@ async fn meta(connection: &mut MultiplexedConnection, board: &StoredBoard) -> Re
         "seq",
         "ranked_through",
         "migrating",
+        "claimed",
     ];
     let mut get = redis::cmd("HMGET");
     let fields: Vec<Option<String>> = get
@@ -211,7 +211,9 @@ async fn meta(connection: &mut MultiplexedConnection, board: &StoredBoard) -> Re
     {
         return Err(board.too_new(schema));
     }
-    if field("migrating").is_some() {
+    // A later program has that for early ones.
+    let is_early = field("schema") == Some("1");
+    if field("claimed").is_some() || is_early && field("migrating").is_some() {
         return Err(Fault::Foreign(StoreError::Migrating(
             board.servers.to_string(),
         )));
@@ -227,40 +229,70 @@ async fn meta(connection: &mut MultiplexedConnection, board: &StoredBoard) -> Re
 }
 
 /// How many users there are, the last entry by which one of them stands where they do, and
-/// those whose past is gone.
+/// those whose past on a board is gone.
 async fn users(
     connection: &mut MultiplexedConnection,
-    board: &StoredBoard,
-) -> Result<(u64, u64, Vec<UserId>), Fault> {
-    let (mut count, mut reached, mut without_past) = (0, 0, Vec::new());
+    board: &StoredLog,
+) -> Result<(u64, u64, Vec<(BoardId, Vec<UserId>)>), Fault> {
+    let (mut count, mut reached, mut gone) = (0, 0, Vec::new());
+    let main = BoardId::default();
     let mut cursor = Some("0".to_owned());
     while let Some(from) = cursor {
         let (members, next) = load::users_page(connection, &board.keys.users, &from).await?;
         count += members.len() as u64;
         let standings = members.iter().filter_map(|member| member.standing);
         reached = standings.map(|it| it.reached.get()).fold(reached, u64::max);
-        // A best rank is written together with the first point of a history.
-        let mut pipe = redis::pipe();
-        let acted: Vec<UserId> = members
-            .iter()
-            .filter(|member| member.best.is_some())
-            .map(|member| member.id)
-            .collect();
-        for user in &acted {
-            pipe.cmd("EXISTS").arg(board.keys.history(*user));
-        }
-        // Of nothing, nothing may be asked.
-        if !acted.is_empty() {
-            let found: Vec<bool> = pipe.query_async(connection).await?;
-            let gone = acted
-                .into_iter()
-                .zip(found)
-                .filter(|(_, is_there)| !is_there);
-            without_past.extend(gone.map(|(user, _)| user));
-        }
+        let acted = members.iter().filter(|member| member.best.is_some());
+        let acted: Vec<UserId> = acted.map(|member| member.id).collect();
+        let prefix = board.keys.histories(&main, "0");
+        gone.extend(without_past(connection, &prefix, acted).await?);
         cursor = next;
     }
-    Ok((count, reached, without_past))
+    let mut all = vec![(main.clone(), gone)];
+    for id in load::fed_boards(connection, board).await? {
+        let standings = load::standings(connection, &board.keys.standings(&id)).await?;
+        let Some(prefix) = load::histories(connection, board, &id).await? else {
+            continue;
+        };
+        reached = standings
+            .iter()
+            .map(|it| it.standing.reached.get())
+            .fold(reached, u64::max);
+        let acted: Vec<UserId> = standings
+            .iter()
+            .filter(|it| it.best.is_some())
+            .map(|it| it.user)
+            .collect();
+        let mut gone = Vec::new();
+        for acted in acted.chunks(AT_ONCE) {
+            gone.extend(without_past(connection, &prefix, acted.to_vec()).await?);
+        }
+        all.push((id, gone));
+    }
+    Ok((count, reached, all))
+}
+
+/// Whose history is gone, whose key begins in this way.
+async fn without_past(
+    connection: &mut MultiplexedConnection,
+    prefix: &[u8],
+    acted: Vec<UserId>,
+) -> Result<Vec<UserId>, Fault> {
+    // Of nothing, nothing may be asked.
+    if acted.is_empty() {
+        return Ok(acted);
+    }
+    // A best rank is written together with the first point of a history.
+    let mut pipe = redis::pipe();
+    for user in &acted {
+        pipe.cmd("EXISTS").arg([prefix, &user.0[..]].concat());
+    }
+    let found: Vec<bool> = pipe.query_async(connection).await?;
+    let gone = acted.into_iter().zip(found);
+    Ok(gone
+        .filter(|(_, is_there)| !is_there)
+        .map(|(user, _)| user)
+        .collect())
 }
 
 /// What is left of a log.
@@ -272,7 +304,7 @@ struct Log {
 
 async fn log(
     connection: &mut MultiplexedConnection,
-    board: &StoredBoard,
+    board: &StoredLog,
     ranked_through: Option<u64>,
 ) -> Result<Log, Fault> {
     let key = &board.keys.log;
@@ -308,7 +340,7 @@ async fn log(
 
 /// All that is in Redis under the name of a board, and would be deleted.
 pub struct Reset {
-    board: StoredBoard,
+    board: StoredLog,
     connection: MultiplexedConnection,
     /// How many keys there are of each type.
     kinds: BTreeMap<String, u64>,
@@ -319,17 +351,13 @@ impl Reset {
     ///
     /// # Errors
     /// If Redis cannot be reached.
-    pub async fn plan(
-        servers: &Servers,
-        board: &BoardId,
-        rules: Rules,
-    ) -> Result<Reset, StoreError> {
-        let board = StoredBoard::new(servers, board, rules);
+    pub async fn plan(servers: &Servers, main: &Settings) -> Result<Reset, StoreError> {
+        let board = StoredLog::new(servers, main);
         let plan = Reset::try_plan(board).await;
         plan.map_err(|fault| fault.at(servers.to_string()))
     }
 
-    async fn try_plan(board: StoredBoard) -> Result<Reset, Fault> {
+    async fn try_plan(board: StoredLog) -> Result<Reset, Fault> {
         let mut connection = connect(&board.servers, &board.keys).await?.commands;
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         let mut cursor = Some("0".to_owned());
@@ -381,9 +409,10 @@ impl Reset {
             .arg(made.seq)
             .arg(SCHEMA)
             .arg(random_epoch().to_string())
-            .arg(board.rules.deciding())
             .arg(made.seq)
-            .arg(made.ranked_through);
+            .arg(made.ranked_through)
+            .arg(rules_text(&board.main))
+            .arg(settings_text(&board.main));
         let adopted: bool = call.invoke_async(connection).await?;
         if adopted {
             return Ok(());

@@ -9,13 +9,13 @@ use super::{
     load::Following,
     recent::Recent,
     record::{
-        announcement_text, array, nonce_text, number, profile_text, some_number, some_score, split,
-        text,
+        announcement_text, array, groups_text, nonce_text, number, profile_text, read_scores,
+        some_number, split, team_text, text,
     },
     servers::Retention,
 };
 use crate::{
-    board::{Score, Timestamp},
+    board::{BoardId, Scores, Timestamp},
     store::{ActionLimits, Command, LimitReached, Outcome, Receipt, Refusal, Window},
 };
 
@@ -34,11 +34,12 @@ pub(super) fn write(command: &Command, arguments: &mut Vec<Vec<u8>>) {
                 let limit = limit.map_or(0, NonZeroU32::get);
                 limit.to_string().into_bytes()
             };
-            let half = action.increase / 2;
+            let (half, second_half) = (action.increase / 2, action.tiebreak_increase / 2);
             let number = |number: i64| number.to_string().into_bytes();
             arguments.extend([
                 b"act".to_vec(),
                 action.id.as_str().into(),
+                action.board.as_str().into(),
                 action.user.0.to_vec(),
                 action.action_type.as_bytes().to_vec(),
                 number(action.declared.is_some().into()),
@@ -47,8 +48,36 @@ pub(super) fn write(command: &Command, arguments: &mut Vec<Vec<u8>>) {
                 number(action.increase),
                 number(half),
                 number(action.increase - half),
+                number(action.tiebreak_increase),
+                number(second_half),
+                number(action.tiebreak_increase - second_half),
             ]);
         }
+        Command::GroupUser { user, team, groups } => {
+            // What is not named stays.
+            let team = team.map_or_else(|| "=".into(), team_text);
+            let groups = groups
+                .as_ref()
+                .map_or_else(|| "=".into(), |it| groups_text(it));
+            arguments.extend([
+                b"group".to_vec(),
+                user.0.to_vec(),
+                team.into_bytes(),
+                groups.into_bytes(),
+            ]);
+        }
+        Command::HideUser { user, hidden } => arguments.extend([
+            b"hide".to_vec(),
+            user.0.to_vec(),
+            u8::from(*hidden).to_string().into_bytes(),
+        ]),
+        Command::PutTeam { team, profile } => arguments.extend([
+            b"team".to_vec(),
+            team.to_string().into_bytes(),
+            profile_text(profile).into_bytes(),
+        ]),
+        // They are asked for in another way.
+        Command::PutBoard { .. } | Command::DeleteBoard(_) => {}
         Command::DeleteUser(user) => arguments.extend([b"delete".to_vec(), user.0.to_vec()]),
         Command::RevokeTokens { user, issued_until } => arguments.extend([
             b"revoke".to_vec(),
@@ -73,7 +102,7 @@ pub(super) struct Answer {
     pub(super) ranked_through: u64,
     /// What Redis's clock showed.
     pub(super) now: Timestamp,
-    outcomes: Vec<String>,
+    pub(super) outcomes: Vec<String>,
 }
 
 impl Answer {
@@ -114,9 +143,11 @@ pub(super) enum Decision {
     /// Its entry is there; the ranks are those that the fold gave or gives it.
     Entry {
         seq: u64,
-        score: Option<Score>,
+        scores: Option<Scores>,
         duplicate: bool,
     },
+    /// All is as it is asked for already.
+    Unchanged,
     /// All that was answered then.
     Known(Receipt),
 }
@@ -124,40 +155,51 @@ pub(super) enum Decision {
 impl Decision {
     fn read(outcome: &str, command: &Command, now: Timestamp) -> Result<Decision, Fault> {
         let refused = |refusal| Ok(Decision::Refused(refusal));
+        let board = || match command {
+            Command::Act(action) => action.board.clone(),
+            _ => BoardId::default(),
+        };
         let (verb, rest) = outcome.split_once(' ').unwrap_or((outcome, ""));
         match verb {
             "unknown" => return refused(Refusal::UnknownUser),
+            "noteam" => return refused(Refusal::UnknownTeam),
+            "noboard" => return refused(Refusal::UnknownBoard(board())),
+            "derived" => {
+                let of = BoardId::new(rest).ok_or(Fault::Damaged("the id of a board"))?;
+                return refused(Refusal::Derived { board: board(), of });
+            }
+            "early" => return refused(Refusal::NotStarted),
+            "ended" => return refused(Refusal::Ended),
             "conflict" => return refused(Refusal::Conflict),
             "range" => return refused(Refusal::OutOfRange),
             "limited" => return refused(Refusal::LimitReached(limit(rest, command, now)?)),
+            "known" => return Ok(Decision::Unchanged),
             _ => {}
         }
-        let mut words = rest.split(' ');
-        let mut next = || {
-            words
-                .next()
-                .ok_or(Fault::Damaged("an outcome that ends early"))
-        };
-        let seq = number(next()?)?;
-        let score = some_score(next()?)?;
-        let (rank, old_rank) = match (verb, next()) {
-            ("known", _) => (None, None),
-            ("again", Ok(rank)) => (some_number(rank)?, some_number(next()?)?),
-            ("new" | "again", Err(_)) => {
-                let duplicate = verb == "again";
-                return Ok(Decision::Entry {
-                    seq,
-                    score,
-                    duplicate,
-                });
-            }
+        let duplicate = match verb {
+            "new" => false,
+            "again" => true,
             _ => return Err(Fault::Damaged("an outcome of an unknown kind")),
         };
+        let mut words = rest.split(' ');
+        let mut next = || words.next();
+        let seq = number(next().ok_or(Fault::Damaged("an outcome that ends early"))?)?;
+        let scores = next().map(read_scores).transpose()?;
+        let Some(rank) = next() else {
+            return Ok(Decision::Entry {
+                seq,
+                scores,
+                duplicate,
+            });
+        };
+        let old_rank = next().ok_or(Fault::Damaged("an outcome that ends early"))?;
+        // Before there were many boards, the log was the board.
+        let board_seq = next().map(number).transpose()?;
         Ok(Decision::Known(Receipt {
-            seq,
-            score,
-            rank,
-            old_rank,
+            seq: board_seq.unwrap_or(seq),
+            scores,
+            rank: some_number(rank)?,
+            old_rank: some_number(old_rank)?,
             duplicate: true,
         }))
     }
@@ -166,25 +208,32 @@ impl Decision {
     pub(super) fn entry(&self) -> Option<u64> {
         match self {
             Decision::Entry { seq, .. } => Some(*seq),
-            Decision::Refused(_) | Decision::Known(_) => None,
+            Decision::Refused(_) | Decision::Known(_) | Decision::Unchanged => None,
         }
     }
 
-    /// The outcome, when the entry was folded.
-    pub(super) fn outcome(self, recent: &Recent) -> Outcome {
+    /// The outcome, when the entry was folded; `main` holds `seq` facts.
+    pub(super) fn outcome(self, recent: &Recent, main: u64) -> Outcome {
         match self {
             Decision::Refused(refusal) => Err(refusal),
             Decision::Known(receipt) => Ok(receipt),
+            Decision::Unchanged => Ok(Receipt {
+                seq: main,
+                scores: None,
+                rank: None,
+                old_rank: None,
+                duplicate: true,
+            }),
             Decision::Entry {
                 seq,
-                score,
+                scores,
                 duplicate,
             } => {
-                let folded = recent.get(seq);
-                let (rank, old_rank) = folded.map_or((None, None), |folded| folded.ranks());
+                let folded = recent.get(seq).map(|known| &known.folded);
+                let [old_rank, rank] = folded.map_or([None; 2], |folded| folded.ranks);
                 Ok(Receipt {
-                    seq,
-                    score,
+                    seq: folded.map_or(seq, |folded| folded.seq),
+                    scores,
                     rank,
                     old_rank,
                     duplicate,
@@ -220,19 +269,17 @@ fn limit(oldest: &str, command: &Command, now: Timestamp) -> Result<LimitReached
     longest.ok_or(Fault::Damaged("a limit that nobody set"))
 }
 
-/// The beginning of the script's arguments.
+/// The beginning of the script's arguments: what the node knows, and ranks.
 pub(super) fn begin(
+    ends_seasons: bool,
     following: &Following,
     nonce: u64,
     retention: &Retention,
     recent: &Recent,
     most_ranks: usize,
 ) -> Vec<Vec<u8>> {
-    let ranks = recent.unranked(most_ranks);
-    let count = ranks.len();
-    let mut ranks = ranks.peekable();
-    let first = ranks.peek().map_or(1, |folded| folded.seq());
     let mut arguments: Vec<Vec<u8>> = [
+        u8::from(ends_seasons).to_string(),
         following.epoch.to_string(),
         nonce_text(nonce),
         following.folded.to_string(),
@@ -240,13 +287,9 @@ pub(super) fn begin(
         retention.actions.as_millis().to_string(),
         retention.entries.to_string(),
         retention.history.to_string(),
-        first.to_string(),
-        count.to_string(),
     ]
     .map(String::into_bytes)
     .into();
-    for folded in ranks {
-        folded.write(&mut arguments);
-    }
+    recent.write(most_ranks, &mut arguments);
     arguments
 }

@@ -2,7 +2,10 @@
 
 use redis::{ErrorKind, RedisError};
 
-use crate::store::{Health, StoreError};
+use crate::{
+    board::Timestamp,
+    store::{Health, StoreError},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -25,6 +28,9 @@ pub(super) enum Fault {
          as it was written, or Redis lacks a command ({0}). Please report it with these words"
     )]
     Failed(String),
+    /// A season is to be ended first; Redis's clock showed this.
+    #[error("a season of a board is to be ended first")]
+    Border(Timestamp),
     /// The board is not the one that was followed, or no longer.
     #[error("the board has changed under this node")]
     Changed,
@@ -58,6 +64,7 @@ impl From<RedisError> for Fault {
         let refused = |words: &str| Fault::Refused(words.to_owned());
         match error.code() {
             Some("EPOCH") => Fault::Changed,
+            Some("BORDER") => Fault::Border(Timestamp(detail().trim().parse().unwrap_or_default())),
             Some("DAMAGED") => Fault::Lost(detail()),
             Some("BROKEN") => Fault::Broken(detail()),
             Some("WRONGTYPE") => {
@@ -105,6 +112,7 @@ impl Fault {
             | Fault::Unusable(_)
             | Fault::Refused(_)
             | Fault::Failed(_)
+            | Fault::Border(_)
             | Fault::Changed => false,
         }
     }

@@ -1,7 +1,7 @@
 //! Looking back: what Redis knows of a user's past, and the entries after that, whose
 //! ranks the node knows.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use redis::{Value, aio::MultiplexedConnection};
@@ -9,21 +9,25 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     fault::Fault,
-    recent::Recent,
-    record::{Logged, array, bytes, member, read_point, text},
-    stored_board::StoredBoard,
+    recent::{EndedSeasons, Known, Recent},
+    record::{
+        Logged, array, bytes, bytes_text, member, number, pairs, read_final, read_grouping,
+        read_point, read_standing, text,
+    },
+    stored_log::StoredLog,
 };
 use crate::{
-    board::{Applied, Fact, UserId},
+    board::{BoardId, Fact, FinalStandings, LogEntry, Season, Timestamp, UserId},
     store::{
-        Health, History, HistoryPoint, RecentAction, StoreError,
+        DerivedHistory, Folded, Health, History, RecentAction, StoreError,
         history::{LONGEST_READ, RECENT, Thinning},
+        records::PastAction,
     },
 };
 
 /// What reads; see the module.
 pub(super) struct Reader {
-    board: Arc<StoredBoard>,
+    board: Arc<StoredLog>,
     recent: Arc<Mutex<Recent>>,
     /// The connection to Redis, while there is one.
     connection: watch::Receiver<Option<MultiplexedConnection>>,
@@ -32,7 +36,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(
-        board: Arc<StoredBoard>,
+        board: Arc<StoredLog>,
         recent: Arc<Mutex<Recent>>,
         connection: watch::Receiver<Option<MultiplexedConnection>>,
         health: watch::Receiver<Health>,
@@ -47,14 +51,105 @@ impl Reader {
 
     pub(super) async fn history(
         &self,
+        board: BoardId,
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
+        self.within_time(async |mut connection| {
+            self.read(&mut connection, &board, user, points).await
+        })
+        .await
+    }
+
+    /// See [`Store::derived_history`](crate::store::Store::derived_history). Of somebody of whom
+    /// Redis does not have all actions, it has the latest.
+    pub(super) async fn derived_history(
+        &self,
+        mut of: DerivedHistory,
+        points: usize,
+    ) -> Result<Option<History>, StoreError> {
+        let (root, user) = (of.root().clone(), of.user());
+        self.within_time(async |mut connection| {
+            let Some(Found {
+                ranked,
+                rest,
+                grouped,
+                ..
+            }) = self.find(&mut connection, &root, user).await?
+            else {
+                return Ok(None);
+            };
+            let acted = ranked.iter();
+            let acted = acted.filter_map(|(_, past)| past.entry_of(&root, user));
+            let mut entries: Vec<LogEntry> = acted
+                .chain(grouped)
+                .chain(rest.into_iter().map(|logged| logged.entry))
+                .collect();
+            entries.sort_by_key(|entry| entry.seq);
+            entries.dedup_by_key(|entry| entry.seq);
+            for entry in &entries {
+                of.follow(entry);
+            }
+            Ok(Some(of.history(points)))
+        })
+        .await
+    }
+
+    /// The seasons of a board that have ended, the first one first.
+    pub(super) async fn seasons(&self, board: BoardId) -> Result<Vec<Season>, StoreError> {
+        self.within_time(async |mut connection| {
+            // Before Redis is asked: then what it does not know is here.
+            let EndedSeasons { is_anew, seasons } = self.recent.lock().ended_seasons(&board);
+            let ended = seasons.iter().map(|it| (it.season.number, it.season));
+            let ended: Vec<_> = ended.collect();
+            let mut seasons = BTreeMap::new();
+            if !is_anew {
+                let mut keys = redis::cmd("HGETALL");
+                keys.arg(self.board.keys.finals(&board));
+                let found: Value = keys.query_async(&mut connection).await?;
+                for [of, record] in pairs(&found)? {
+                    let season = season(number(text(of)?)?, text(record)?)?;
+                    seasons.insert(season.number, season);
+                }
+            }
+            seasons.extend(ended);
+            Ok(seasons.into_values().collect())
+        })
+        .await
+    }
+
+    /// The standings with which a season has ended.
+    pub(super) async fn final_standings(
+        &self,
+        board: BoardId,
+        of: u32,
+    ) -> Result<Option<FinalStandings>, StoreError> {
+        self.within_time(async |mut connection| {
+            let EndedSeasons { is_anew, seasons } = self.recent.lock().ended_seasons(&board);
+            let ended = seasons.iter().find(|it| it.season.number == of);
+            if is_anew || ended.is_some() {
+                return Ok(ended.map(|it| FinalStandings::clone(it)));
+            }
+            let found: Value = redis::cmd("HGET")
+                .arg(&[self.board.keys.finals(&board), of.to_string()])
+                .query_async(&mut connection)
+                .await?;
+            match found {
+                Value::Nil => Ok(None),
+                found => read_final(of, text(&found)?).map(Some),
+            }
+        })
+        .await
+    }
+
+    async fn within_time<T>(
+        &self,
+        read: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
         let connection = self.connection.borrow().clone();
         let result = match connection {
-            Some(mut connection) => {
-                let read = self.read(&mut connection, user, points);
-                let read = timeout(LONGEST_READ, read).await;
+            Some(connection) => {
+                let read = timeout(LONGEST_READ, read(connection)).await;
                 read.map_err(|_| StoreError::TookTooLong)?
             }
             None => Err(Fault::Unreachable("it is being looked for".into())),
@@ -70,36 +165,88 @@ impl Reader {
     async fn read(
         &self,
         connection: &mut MultiplexedConnection,
+        board: &BoardId,
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, Fault> {
         // Before Redis is asked: then what it does not know is here.
-        let applied = self.recent.lock().of(user);
+        let folded = self.recent.lock().of(board, user);
+        let found = self.find(connection, board, user).await?;
+        let Some(Found {
+            best, ranked, rest, ..
+        }) = found
+        else {
+            return Ok(None);
+        };
+        let mut past = Past {
+            best,
+            ..Past::default()
+        };
+        for (number, action) in ranked {
+            past.count = number;
+            past.actions.push(action.action);
+        }
+        for logged in rest {
+            past.follow(logged, &folded);
+        }
+        Ok(Some(past.history(points)))
+    }
+
+    /// What Redis knows; `None` if nobody is registered, or there is no such board.
+    async fn find(
+        &self,
+        connection: &mut MultiplexedConnection,
+        board: &BoardId,
+        user: UserId,
+    ) -> Result<Option<Found>, Fault> {
         let keys = &self.board.keys;
         let mut call = self.board.scripts.history.prepare_invoke();
         for key in [&keys.meta, &keys.log, &keys.users] {
             call.key(key);
         }
-        call.key(keys.history(user)).arg(&user.0[..]);
+        call.arg(&user.0[..]).arg(board.as_str());
         let found: Value = call.invoke_async(connection).await?;
         if found == Value::Nil {
             return Ok(None);
         }
-        let [record, ranked, rest] = array(&found)? else {
+        let [record, ranked, rest, grouped] = array(&found)? else {
             return Err(Fault::Damaged("an answer of another form"));
         };
-        let mut past = Past {
-            best: member(&user.0, bytes(record)?)?.best,
-            ..Past::default()
+        let best = match bytes(record)? {
+            [] => None,
+            record if *board == BoardId::default() => member(&user.0, record)?.best,
+            record => read_standing(bytes_text(record)?)?.and_then(|(_, best)| best),
         };
-        for point in array(ranked)? {
-            past.read(text(point)?)?;
-        }
-        for logged in Logged::read_all(rest)? {
-            past.follow(logged, &applied);
-        }
-        Ok(Some(past.history(points)))
+        let ranked = array(ranked)?.iter().map(|point| read_point(text(point)?));
+        let grouped = array(grouped)?.iter();
+        let grouped = grouped.map(|record| read_grouping(user, text(record)?));
+        Ok(Some(Found {
+            best,
+            ranked: ranked.collect::<Result<_, _>>()?,
+            rest: Logged::read_all(rest)?,
+            grouped: grouped.collect::<Result<_, _>>()?,
+        }))
     }
+}
+
+/// What Redis knows of a user's past on a board.
+struct Found {
+    best: Option<u64>,
+    /// Actions of which ranks are known, each with its number among those of the user.
+    ranked: Vec<(u64, PastAction)>,
+    /// The user's entries after these.
+    rest: Vec<Logged>,
+    /// When the user was given a team and groups.
+    grouped: Vec<LogEntry>,
+}
+
+/// A season, from the beginning of the standings with which it has ended.
+fn season(number_of: u32, record: &str) -> Result<Season, Fault> {
+    let ends = record.split([' ', '\n']).next().unwrap_or_default();
+    Ok(Season {
+        number: number_of,
+        ends: Timestamp(number(ends)?),
+    })
 }
 
 /// What a user did since they were registered.
@@ -113,42 +260,21 @@ struct Past {
 }
 
 impl Past {
-    /// Adds a point as `append.lua` writes it.
-    fn read(&mut self, point: &str) -> Result<(), Fault> {
-        let (number, action) = read_point(point)?;
-        self.count = number;
-        self.actions.push(action);
-        Ok(())
-    }
-
     /// Adds an entry that Redis knows no rank of.
-    fn follow(&mut self, logged: Logged, applied: &[(u64, Applied)]) {
-        let seq = logged.entry.seq;
-        match logged.entry.fact {
-            Fact::Action {
-                action_type,
-                increase,
-                score,
-                ..
-            } => {
-                let applied = applied.iter().find(|(known, _)| *known == seq.get());
-                let rank = applied.and_then(|(_, applied)| applied.rank);
+    fn follow(&mut self, logged: Logged, folded: &[(u64, Folded)]) {
+        let entry = logged.entry;
+        match &entry.fact {
+            Fact::Action(action) => {
+                let folded = folded.iter().find(|(known, _)| *known == entry.seq.get());
+                let past = Known::past(&entry, action, folded.map(|(_, folded)| folded));
+                let rank = past.action.after.rank;
                 self.best = self.best.into_iter().chain(rank).min();
                 self.count += 1;
-                self.actions.push(RecentAction {
-                    action_type,
-                    increase,
-                    after: HistoryPoint {
-                        seq,
-                        at: logged.entry.at,
-                        score,
-                        rank,
-                    },
-                });
+                self.actions.push(past.action);
             }
             // A user who is registered again has no past.
             Fact::UserDeleted { .. } => *self = Past::default(),
-            Fact::UserChanged { .. } | Fact::TokensRevoked { .. } | Fact::Announced(_) => {}
+            _ => {}
         }
     }
 

@@ -27,8 +27,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(board: &BoardId) -> Keys {
-        let key = |name| format!("podium:{{{board}}}:{name}");
+    pub(super) fn new() -> Keys {
+        // Named as when a server had one board.
+        let key = |name| format!("podium:{{main}}:{name}");
         Keys {
             prefix: key(""),
             meta: key("meta"),
@@ -59,14 +60,56 @@ impl Keys {
         self.prefix.as_bytes()
     }
 
-    /// A list: what a user did, as far as ranks are known.
-    pub(super) fn history(&self, user: UserId) -> Vec<u8> {
-        self.key("history:", &user.0)
+    /// A list: what a user did on a board that a migration writes, as far as ranks are known.
+    pub(super) fn history(&self, board: &BoardId, user: UserId) -> Vec<u8> {
+        let mut key = self.histories(board, "0");
+        key.extend(user.0);
+        key
     }
 
-    /// What the keys of all histories begin with.
-    pub(super) fn histories(&self) -> Vec<u8> {
-        self.key("history:", &[])
+    /// What the keys of all histories of a board begin with that was created by this entry.
+    pub(super) fn histories(&self, board: &BoardId, created: &str) -> Vec<u8> {
+        if *board == BoardId::default() {
+            self.key("history:", &[])
+        } else {
+            self.key("histories:", format!("{board}:{created}:").as_bytes())
+        }
+    }
+
+    /// A hash by user: what people have on a board, but for `main`, where it stands in their
+    /// records.
+    pub(super) fn standings(&self, board: &BoardId) -> String {
+        self.of("standings", board)
+    }
+
+    /// A hash by user and team: what people have on a board of teams.
+    pub(super) fn members(&self, board: &BoardId) -> String {
+        self.of("members", board)
+    }
+
+    /// A hash by number: the standings with which seasons of a board have ended.
+    pub(super) fn finals(&self, board: &BoardId) -> String {
+        self.of("finals", board)
+    }
+
+    /// A key of a derived board that is being made, under this name.
+    pub(super) fn making(&self, making: &str, kind: &str) -> String {
+        format!("{}making:{making}:{kind}:", self.prefix)
+    }
+
+    /// A list: when a user was given a team and groups, of the latest entries.
+    pub(super) fn groupings(&self, user: UserId) -> Vec<u8> {
+        self.key("groupings:", &user.0)
+    }
+
+    /// A hash of this name: `teams` by id, `boards`, `rules` and `seasons` by board,
+    /// `membership` and `hidden` by user, `deleted` by the id of a board that is gone.
+    pub(super) fn hash(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn of(&self, kind: &str, board: &BoardId) -> String {
+        format!("{}{kind}:{board}", self.prefix)
     }
 
     /// A text: what was decided about an action id. Of an empty one, what all begin with.

@@ -1,24 +1,32 @@
 //! What is read when a board is opened, and when it must be read again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use redis::{Cmd, Value, aio::MultiplexedConnection};
 
 use super::{
     connect::{Link, connect},
+    derived_board,
     fault::Fault,
-    meta::meta,
-    recent::{Folded, Recent},
+    keys::Keys,
+    meta::{Meta, meta},
+    recent::{Known, Recent},
     record::{
-        Before, Logged, array, bytes, id_of, member, number, pairs, stored_announcement, text,
+        Logged, Member, array, bytes, id_of, member, number, pairs, read_final, read_head,
+        read_member_standing, read_membership, read_profile, read_standing, read_team, split,
+        stored_announcement, text,
     },
     scan::next_page,
-    stored_board::StoredBoard,
+    stored_log::StoredLog,
     time::now,
 };
 use crate::{
-    board::{Announcement, Board, Epoch, Fact, Member, Profile, Timestamp, UserId},
-    store::Opened,
+    board::{
+        Announcement, BoardHead, BoardId, Epoch, Fact, FinalStandings, Membership, Person, Profile,
+        Seq, State, StoredBoard, StoredMember, StoredStanding, StoredState, Team, TeamId, UserId,
+        ranking::Standing,
+    },
+    store::{Fold, Opened},
 };
 
 /// Entries, and users, that are read at once.
@@ -27,6 +35,7 @@ const PAGE: usize = 1000;
 const ATTEMPTS: usize = 3;
 
 /// What a node knows of the log that it follows.
+#[derive(Clone)]
 pub(super) struct Following {
     pub(super) epoch: Epoch,
     /// The last entry that was folded, 0 for none.
@@ -44,30 +53,29 @@ pub(super) struct Loaded {
     pub(super) recent: Recent,
 }
 
-/// Connects, and loads the board, which is made if nothing of it is there.
-pub(super) async fn open(board: &StoredBoard) -> Result<(Link, Loaded), Fault> {
-    let mut link = connect(&board.servers, &board.keys).await?;
+/// Connects, and loads all boards; a log is begun if there is none.
+pub(super) async fn open(log: &StoredLog) -> Result<(Link, Loaded), Fault> {
+    let mut link = connect(&log.servers, &log.keys).await?;
     let connection = &mut link.commands;
-    if board.find(connection).await?.is_none() {
-        board.create(connection).await?;
+    if log.find_taken_over(connection).await?.is_none() {
+        log.create(connection).await?;
     }
-    let loaded = load(connection, board).await?;
+    let loaded = load(connection, log).await?;
     Ok((link, loaded))
 }
 
-/// Loads the board as it was at `ranked_through`, and folds the rest of the log: so its
+/// Loads all boards as they were at `ranked_through`, and folds the rest of the log: so
 /// ranks come out as they were answered.
 ///
-/// Others go on writing meanwhile. The users' records may be newer than
-/// `ranked_through`, but whatever changed one is on the log after it, with how the
-/// user stood before.
+/// Others go on writing meanwhile. What people have may be newer than `ranked_through`, but
+/// whatever changed it is on the log after it, with what was before.
 pub(super) async fn load(
     connection: &mut MultiplexedConnection,
-    board: &StoredBoard,
+    log: &StoredLog,
 ) -> Result<Loaded, Fault> {
     let mut fault = Fault::Changed;
     for _ in 0..ATTEMPTS {
-        match try_load(connection, board).await {
+        match try_load(connection, log).await {
             Err(found @ (Fault::Gap(_) | Fault::Changed)) => fault = found,
             result => return result,
         }
@@ -77,11 +85,35 @@ pub(super) async fn load(
 
 async fn try_load(
     connection: &mut MultiplexedConnection,
-    board: &StoredBoard,
+    log: &StoredLog,
 ) -> Result<Loaded, Fault> {
-    let keys = &board.keys;
-    let from = meta(connection, &keys.meta).await?;
-    let members = users(connection, &keys.users).await?;
+    let keys = &log.keys;
+    let (from, heads) = heads(connection, log).await?;
+    let mut found = Found {
+        ranked_through: from.ranked_through,
+        members: users(connection, &keys.users).await?,
+        memberships: memberships(connection, &keys.hash("membership")).await?,
+        hidden: hidden(connection, &keys.hash("hidden")).await?,
+        teams: teams(connection, &keys.hash("teams")).await?,
+        fed: Vec::new(),
+        derived: Vec::new(),
+        deleted: deleted(connection, keys).await?,
+    };
+    for head in parents_first(heads) {
+        if head.settings.derivation().is_some() {
+            found
+                .derived
+                .extend(derived_board::read(connection, log, &head.id, None).await?);
+        } else if head.id == BoardId::default() {
+            found.fed.push((head, HashMap::new()));
+        } else {
+            let key = keys.standings(&head.id);
+            let standings = standings(connection, &key).await?.into_iter();
+            found
+                .fed
+                .push((head, standings.map(|it| (it.user, it)).collect()));
+        }
+    }
     let mut announcements = valid_announcements(connection, &keys.announcements).await?;
     let mut revoked = revoked(connection, &keys.revoked).await?;
     let to = meta(connection, &keys.meta).await?;
@@ -89,7 +121,8 @@ async fn try_load(
         return Err(Fault::Changed);
     }
     let last = entry(connection, &keys.log, from.ranked_through).await?;
-    let rest = entries(connection, &keys.log, from.ranked_through, to.seq).await?;
+    let mut rest = entries(connection, &keys.log, from.ranked_through, to.seq).await?;
+    read_created(connection, log, &mut found, &mut rest).await?;
     // What was written since those were read is on the log, and nowhere else for us.
     let now = now(connection).await?;
     for logged in &rest {
@@ -115,35 +148,541 @@ async fn try_load(
         following.folded = last.entry.seq.get();
         following.nonce = Some(last.nonce);
     }
-    let changed = last.map_or(Timestamp::default(), |last| last.entry.at);
-    let rules = board.rules;
     // A million users take a while.
-    let fold = move || {
-        let members = members_before(members, &rest);
-        let mut board = Board::load(rules, from.ranked_through, changed, members);
-        let mut recent = Recent::after(from.ranked_through);
-        for Logged { entry, action, .. } in rest {
-            let applied = board.apply(&entry);
-            recent.push(Folded {
-                entry,
-                action,
-                applied,
-            });
-        }
-        (board, recent)
-    };
-    let folded = tokio::task::spawn_blocking(fold).await;
-    let (board, recent) = folded.map_err(|_| Fault::Unreachable("the runtime ends".into()))?;
+    let folded = tokio::task::spawn_blocking(move || found.fold(rest)).await;
+    let (state, recent) = folded.map_err(|_| Fault::Unreachable("the runtime ends".into()))?;
     Ok(Loaded {
         opened: Opened {
             epoch: from.epoch,
-            board,
+            state,
             announcements,
             revoked,
         },
         following,
         recent,
     })
+}
+
+/// People and teams before the first entry that the log still has, and all entries.
+pub(super) async fn from_the_first(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+) -> Result<(Vec<Person>, Vec<Team>, Vec<Logged>), Fault> {
+    let keys = &log.keys;
+    let teams = teams(connection, &keys.hash("teams")).await?;
+    if before_first(connection, log).await? == 0 {
+        let all = entries(connection, &keys.log, 0, 0).await?;
+        return Ok((Vec::new(), teams, all));
+    }
+    // People first, because the log is trimmed while they are read.
+    let mut found = Found {
+        ranked_through: 0,
+        members: users(connection, &keys.users).await?,
+        memberships: memberships(connection, &keys.hash("membership")).await?,
+        hidden: hidden(connection, &keys.hash("hidden")).await?,
+        teams: Vec::new(),
+        fed: Vec::new(),
+        derived: Vec::new(),
+        deleted: Vec::new(),
+    };
+    let before = before_first(connection, log).await?;
+    let rest = entries(connection, &keys.log, before, before).await?;
+    found.go_back(&rest);
+    let (people, _) = found.people();
+    Ok((people, teams, rest))
+}
+
+/// The entry before the first one that the log still has.
+async fn before_first(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+) -> Result<u64, Fault> {
+    let first: Value = redis::cmd("XRANGE")
+        .arg(&[log.keys.log.as_str(), "-", "+", "COUNT", "1"])
+        .query_async(connection)
+        .await?;
+    let first = Logged::read_all(&first)?.pop();
+    Ok(first.map_or(0, |first| first.entry.seq.get() - 1))
+}
+
+/// Each board after the one that it is derived from, so that it is read later.
+fn parents_first(heads: Vec<BoardHead>) -> Vec<BoardHead> {
+    let of = |head: &BoardHead| head.settings.derivation().map(|it| it.of.clone());
+    let parents: HashMap<BoardId, Option<BoardId>> = heads
+        .iter()
+        .map(|head| (head.id.clone(), of(head)))
+        .collect();
+    let depth = |head: &BoardHead| {
+        let mut depth = 0;
+        let mut parent = of(head);
+        // There is no circle, and a chain is no longer than there are boards.
+        while let Some(id) = parent.filter(|_| depth < parents.len()) {
+            depth += 1;
+            parent = parents.get(&id).cloned().flatten();
+        }
+        depth
+    };
+    let mut heads = heads;
+    heads.sort_by_cached_key(depth);
+    heads
+}
+
+/// Reads derived boards that were created after boards were looked for, and as much more of the
+/// log as these are ahead.
+async fn read_created(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+    found: &mut Found,
+    rest: &mut Vec<Logged>,
+) -> Result<(), Fault> {
+    let mut looked_at = 0;
+    while looked_at < rest.len() {
+        for logged in &rest[looked_at..] {
+            let Fact::BoardChanged {
+                board, settings, ..
+            } = &logged.entry.fact
+            else {
+                continue;
+            };
+            let created_by = logged.entry.seq.get();
+            let is_read = |it: &StoredBoard| it.head.id == *board && it.as_of >= created_by;
+            if settings.derivation().is_some() && !found.derived.iter().any(is_read) {
+                let made = derived_board::read(connection, log, board, Some(created_by)).await?;
+                found.derived.extend(made);
+            }
+        }
+        looked_at = rest.len();
+        let last = rest
+            .last()
+            .map_or(found.ranked_through, |it| it.entry.seq.get());
+        let ahead = found.derived.iter().map(|board| board.as_of).max();
+        if let Some(ahead) = ahead.filter(|ahead| *ahead > last) {
+            rest.extend(entries(connection, &log.keys.log, last, ahead).await?);
+        }
+    }
+    Ok(())
+}
+
+/// What was read: boards as of `ranked_through`, and the rest as of some moments after that.
+struct Found {
+    ranked_through: u64,
+    members: HashMap<UserId, Member>,
+    memberships: HashMap<UserId, Membership>,
+    hidden: HashSet<UserId>,
+    teams: Vec<Team>,
+    /// Boards that are not derived, with what people have but for `main`.
+    fed: Vec<(BoardHead, HashMap<UserId, StoredStanding>)>,
+    derived: Vec<StoredBoard>,
+    /// Of ids of deleted boards, the number from which another one counts on.
+    deleted: Vec<(BoardId, u64)>,
+}
+
+impl Found {
+    /// The state as of the last entry, and what the rest of the log did.
+    fn fold(mut self, rest: Vec<Logged>) -> (State, Recent) {
+        self.go_back(&rest);
+        // They fit to the people of the moment as of which they are.
+        let ranked = self.ranked_through;
+        let (now, mut later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.derived)
+            .into_iter()
+            .partition(|board| board.as_of <= ranked);
+        later.sort_by_key(|board| board.as_of);
+        let mut derived = VecDeque::from(later);
+        let mut recent = Recent::after(self.ranked_through);
+        let mut state = self.state(now);
+        let mut folded_through = recent.ranked_through();
+        for Logged { entry, action, .. } in rest {
+            while let Some(board) = derived.pop_front_if(|it| it.as_of <= folded_through) {
+                recent.forget_board(&board.head.id);
+                state.put_board(board);
+            }
+            folded_through = entry.seq.get();
+            let folded = Fold::fold(&mut state, std::slice::from_ref(&entry));
+            recent.push(Known {
+                entry,
+                action,
+                folded: folded.into_iter().next().unwrap_or_default(),
+            });
+        }
+        for board in derived {
+            recent.forget_board(&board.head.id);
+            state.put_board(board);
+        }
+        (state, recent)
+    }
+
+    /// Takes people and what they have back to what they were before the rest of the log.
+    fn go_back(&mut self, rest: &[Logged]) {
+        // The first entry about each knows what was before it.
+        let mut seen: HashSet<(&BoardId, UserId)> = HashSet::new();
+        let (mut grouped, mut hidden): (HashSet<UserId>, HashSet<UserId>) = Default::default();
+        let main = BoardId::default();
+        for logged in rest {
+            match &logged.entry.fact {
+                Fact::UserChanged { user, .. } => {
+                    if self.is_registered_by(*user, logged) {
+                        if grouped.insert(*user) {
+                            self.memberships.remove(user);
+                        }
+                        if hidden.insert(*user) {
+                            self.hidden.remove(user);
+                        }
+                    }
+                    if seen.insert((&main, *user)) {
+                        self.main_before(*user, logged);
+                    }
+                }
+                Fact::UserDeleted { user } => {
+                    if grouped.insert(*user) {
+                        let was = logged.was.clone().unwrap_or_default();
+                        self.memberships.insert(*user, was);
+                    }
+                    if !hidden.insert(*user) {
+                    } else if logged.was_hidden {
+                        self.hidden.insert(*user);
+                    } else {
+                        self.hidden.remove(user);
+                    }
+                    if seen.insert((&main, *user)) {
+                        self.main_before(*user, logged);
+                    }
+                    for (head, standings) in &mut self.fed {
+                        let had = logged.had.iter().find(|(board, _)| *board == head.id);
+                        if let Some((board, standing)) = had
+                            && seen.insert((board, *user))
+                        {
+                            let before = StoredStanding {
+                                user: *user,
+                                standing: *standing,
+                                best: None,
+                            };
+                            standings.insert(*user, before);
+                        }
+                    }
+                }
+                Fact::UserGrouped { user, .. } => {
+                    if grouped.insert(*user)
+                        && let Some(was) = &logged.was
+                    {
+                        self.memberships.insert(*user, was.clone());
+                    }
+                }
+                Fact::UserHidden { user, hidden: now } => {
+                    if !hidden.insert(*user) {
+                    } else if *now {
+                        self.hidden.remove(user);
+                    } else {
+                        self.hidden.insert(*user);
+                    }
+                }
+                Fact::Action(action) => {
+                    if !seen.insert((&action.board, action.user)) {
+                        continue;
+                    }
+                    if action.board == main {
+                        self.main_before(action.user, logged);
+                    } else if let Some((_, standings)) = self
+                        .fed
+                        .iter_mut()
+                        .find(|(head, _)| head.id == action.board)
+                    {
+                        board_before(standings, action.user, logged);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes a user back to how they stood on `main` before an entry, or were not there.
+    fn main_before(&mut self, user: UserId, logged: &Logged) {
+        let standing = match logged.before {
+            _ if self.is_registered_by(user, logged) => {
+                self.members.remove(&user);
+                return;
+            }
+            Some(standing) => standing,
+            // Nobody is ranked by it.
+            None => self.members.get(&user).and_then(|member| member.standing),
+        };
+        // A user who was deleted since has no record any more, and will be deleted again:
+        // a nameless user stands in for them.
+        let member = self.members.entry(user).or_insert_with(|| Member {
+            id: user,
+            profile: Profile {
+                username: "".into(),
+                avatar: None,
+            },
+            standing: None,
+            best: None,
+            registered: Seq::FIRST,
+        });
+        member.standing = standing;
+    }
+
+    /// Was a user registered by this entry?
+    fn is_registered_by(&self, user: UserId, logged: &Logged) -> bool {
+        let is_new = matches!(logged.entry.fact, Fact::UserChanged { .. });
+        if logged.knows_before {
+            return is_new && logged.before.is_none();
+        }
+        let member = self.members.get(&user);
+        is_new && member.is_some_and(|member| member.registered == logged.entry.seq)
+    }
+
+    fn state(mut self, derived: Vec<StoredBoard>) -> State {
+        let main = BoardId::default();
+        let mut boards = Vec::new();
+        for (head, standings) in std::mem::take(&mut self.fed) {
+            let standings = if head.id == main {
+                let has = self.members.values().filter_map(|member| {
+                    Some(StoredStanding {
+                        user: member.id,
+                        standing: member.standing?,
+                        best: member.best,
+                    })
+                });
+                has.collect()
+            } else {
+                standings.into_values().collect()
+            };
+            boards.push(StoredBoard {
+                head,
+                as_of: 0,
+                standings,
+                members: Vec::new(),
+            });
+        }
+        boards.extend(derived);
+        let seq = self.ranked_through;
+        let deleted = std::mem::take(&mut self.deleted);
+        let (people, teams) = self.people();
+        State::load(StoredState {
+            seq,
+            people,
+            teams,
+            boards,
+            deleted,
+        })
+    }
+
+    fn people(mut self) -> (Vec<Person>, Vec<Team>) {
+        let people = self.members.into_values().map(|member| Person {
+            id: member.id,
+            profile: member.profile,
+            registered: member.registered,
+            membership: self
+                .memberships
+                .remove(&member.id)
+                .filter(|it| *it != Membership::default())
+                .map(Box::new),
+            hidden: self.hidden.contains(&member.id),
+        });
+        (people.collect(), self.teams)
+    }
+}
+
+/// Takes a user back to what they had on a board before an entry.
+fn board_before(standings: &mut HashMap<UserId, StoredStanding>, user: UserId, logged: &Logged) {
+    match logged.before.flatten() {
+        None => _ = standings.remove(&user),
+        Some(standing) => {
+            let it = standings.entry(user).or_insert(StoredStanding {
+                user,
+                standing,
+                best: None,
+            });
+            it.standing = standing;
+        }
+    }
+}
+
+/// What is stored of the log as a whole, and of each board without those who stand on it, as
+/// of one moment.
+pub(super) async fn heads(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+) -> Result<(Meta, Vec<BoardHead>), Fault> {
+    let mut call = log.scripts.heads.prepare_invoke();
+    call.key(&log.keys.meta);
+    let found: Value = call.invoke_async(connection).await?;
+    let [epoch, seq, ranked_through, decided, boards] = array(&found)? else {
+        return Err(Fault::Damaged("an answer of another form"));
+    };
+    if *epoch == Value::Nil {
+        return Err(Fault::Changed);
+    }
+    let meta = Meta::read(epoch, seq, ranked_through, decided)?;
+    let boards = pairs(boards)?.iter();
+    let heads = boards.map(|[id, head]| read_head(text(id)?, text(head)?));
+    Ok((meta, heads.collect::<Result<_, Fault>>()?))
+}
+
+pub(super) fn stored_standing(
+    user: &Value,
+    record: &Value,
+) -> Result<Option<StoredStanding>, Fault> {
+    let user = UserId(id_of(bytes(user)?)?);
+    let standing = read_standing(text(record)?)?;
+    Ok(standing.map(|(standing, best)| StoredStanding {
+        user,
+        standing,
+        best,
+    }))
+}
+
+pub(super) fn stored_member(field: &Value, record: &Value) -> Result<StoredMember, Fault> {
+    let damaged = || Fault::Damaged("what somebody has in a team");
+    let (user, team) = bytes(field)?.split_at_checked(16).ok_or_else(damaged)?;
+    let standing: Standing = read_member_standing(text(record)?)?;
+    Ok(StoredMember {
+        user: UserId(id_of(user)?),
+        team: TeamId(id_of(team)?),
+        standing,
+    })
+}
+
+/// What people have on a board that is not `main`.
+pub(super) async fn standings(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<StoredStanding>, Fault> {
+    let mut standings = Vec::new();
+    for [user, record] in hash_in_pages(connection, key).await?.as_chunks().0 {
+        standings.extend(stored_standing(user, record)?);
+    }
+    Ok(standings)
+}
+
+/// What people have on a board of teams.
+pub(super) async fn team_members(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<StoredMember>, Fault> {
+    let found = hash_in_pages(connection, key).await?;
+    let found = found.as_chunks().0.iter();
+    found
+        .map(|[field, record]| stored_member(field, record))
+        .collect()
+}
+
+/// What people belong to.
+pub(super) async fn memberships(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<HashMap<UserId, Membership>, Fault> {
+    let found = hash_in_pages(connection, key).await?;
+    let found = found.as_chunks().0.iter();
+    let read = |[user, record]: &[Value; 2]| {
+        Ok((
+            UserId(id_of(bytes(user)?)?),
+            read_membership(text(record)?)?,
+        ))
+    };
+    found.map(read).collect()
+}
+
+/// Who is hidden.
+pub(super) async fn hidden(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<HashSet<UserId>, Fault> {
+    let found = hash_in_pages(connection, key).await?;
+    let found = found.as_chunks().0.iter();
+    found
+        .map(|[user, _]| Ok(UserId(id_of(bytes(user)?)?)))
+        .collect()
+}
+
+/// Of ids of deleted boards, the number from which another one counts on.
+pub(super) async fn deleted(
+    connection: &mut MultiplexedConnection,
+    keys: &Keys,
+) -> Result<Vec<(BoardId, u64)>, Fault> {
+    let found = hash_in_pages(connection, &keys.hash("deleted")).await?;
+    let found = found.as_chunks().0.iter();
+    let read = |[id, first]: &[Value; 2]| {
+        let id = BoardId::new(text(id)?).ok_or(Fault::Damaged("the id of a board"))?;
+        Ok((id, number(text(first)?)?))
+    };
+    found.map(read).collect()
+}
+
+/// All teams.
+pub(super) async fn teams(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<Team>, Fault> {
+    let found = hash_in_pages(connection, key).await?;
+    let found = found.as_chunks().0.iter();
+    let read = |[id, profile]: &[Value; 2]| {
+        Ok(Team {
+            id: read_team(text(id)?)?,
+            profile: read_profile(text(profile)?)?,
+        })
+    };
+    found.map(read).collect()
+}
+
+/// The standings with which seasons of a board have ended.
+pub(super) async fn finals(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<FinalStandings>, Fault> {
+    let found = hash_in_pages(connection, key).await?;
+    let found = found.as_chunks().0.iter();
+    found
+        .map(|[of, record]| read_final(number(text(of)?)?, text(record)?))
+        .collect()
+}
+
+/// All boards that are not derived, but for `main`.
+pub(super) async fn fed_boards(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+) -> Result<Vec<BoardId>, Fault> {
+    let found = hash_in_pages(connection, &log.keys.hash("rules")).await?;
+    let mut boards = Vec::new();
+    for [board, rules] in found.as_chunks().0 {
+        let board = BoardId::new(text(board)?).ok_or(Fault::Damaged("the id of a board"))?;
+        if text(rules)?.ends_with(" -") && board != BoardId::default() {
+            boards.push(board);
+        }
+    }
+    Ok(boards)
+}
+
+/// What the keys of all histories of a board begin with; `None` for one that has none.
+pub(super) async fn histories(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+    board: &BoardId,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let rules: Option<String> = redis::cmd("HGET")
+        .arg(&[log.keys.hash("rules").as_str(), board.as_str()])
+        .query_async(connection)
+        .await?;
+    let created = rules.as_deref().map(split).transpose()?;
+    Ok(created.map(|(created, _)| log.keys.histories(board, created)))
+}
+
+/// Fields and values of a hash in turn, of which some may come twice. Redis serves others
+/// between.
+pub(super) async fn hash_in_pages(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+) -> Result<Vec<Value>, Fault> {
+    let mut all = Vec::new();
+    let mut cursor = Some("0".to_owned());
+    while let Some(from) = cursor {
+        let page: Value = scan(key, &from).query_async(connection).await?;
+        let [next, records] = array(&page)? else {
+            return Err(Fault::Damaged("an answer of another form"));
+        };
+        all.extend(array(records)?.iter().cloned());
+        cursor = next_page(next)?;
+    }
+    Ok(all)
 }
 
 /// Each user once, with the latest moment.
@@ -262,40 +801,6 @@ fn members(records: &Value) -> Result<Vec<Member>, Fault> {
     let records = pairs(records)?.iter();
     let members = records.map(|[id, record]| member(bytes(id)?, bytes(record)?));
     members.collect()
-}
-
-/// All users as they were before `rest` was written, from how they are now.
-fn members_before(mut users: HashMap<UserId, Member>, rest: &[Logged]) -> Vec<Member> {
-    // The first entry about a user knows how they stood.
-    let mut before: HashMap<UserId, Before> = HashMap::new();
-    for logged in rest {
-        if let Fact::UserChanged { user, .. }
-        | Fact::Action { user, .. }
-        | Fact::UserDeleted { user } = logged.entry.fact
-        {
-            before.entry(user).or_insert(logged.before);
-        }
-    }
-    for (user, before) in before {
-        let Some(standing) = before else {
-            // Registered by that entry.
-            users.remove(&user);
-            continue;
-        };
-        // A user who was deleted since has no record any more, and will be deleted again:
-        // a nameless user stands in for them.
-        let member = users.entry(user).or_insert_with(|| Member {
-            id: user,
-            profile: Profile {
-                username: "".into(),
-                avatar: None,
-            },
-            standing: None,
-            best: None,
-        });
-        member.standing = standing;
-    }
-    users.into_values().collect()
 }
 
 /// Those that are or will be valid, in the order of the log.

@@ -22,14 +22,17 @@
 mod adopt;
 mod call;
 mod connect;
+mod derived_board;
 mod eviction;
 mod fault;
 mod history;
 mod keys;
 mod load;
+mod main_settings;
 mod meta;
 mod node;
 mod presence;
+mod put_board;
 mod read_records;
 mod recent;
 mod reconnect;
@@ -41,7 +44,7 @@ mod scripts;
 mod servers;
 mod session;
 mod source;
-mod stored_board;
+mod stored_log;
 mod target;
 mod time;
 
@@ -52,10 +55,11 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    AllNodes, Command, Connected, Fold, Health, History, Opened, Outcome, Store, StoreError,
+    AllNodes, Command, Connected, DerivedHistory, Fold, Health, History, Opened, Outcome, Store,
+    StoreError,
 };
 use crate::{
-    board::{BoardId, Rules, Timestamp, UserId},
+    board::{BoardId, FinalStandings, Season, Settings, Timestamp, UserId},
     vital::Pulse,
 };
 pub use adopt::{Reset, Survey};
@@ -63,13 +67,15 @@ use connect::Link;
 use eviction::Evictions;
 use history::Reader;
 use load::Following;
+pub(super) use main_settings::main_settings;
 use node::{Node, Request};
 use presence::Presence;
+use put_board::Boards;
 use recent::Recent;
 pub(super) use risks::risks;
 pub use servers::{Retention, Servers};
 pub(super) use source::Source;
-use stored_board::StoredBoard;
+use stored_log::StoredLog;
 pub(super) use target::Target;
 
 /// Requests that may wait for the node before senders are made to wait.
@@ -77,7 +83,7 @@ const QUEUE: usize = 1024;
 
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
-    board: StoredBoard,
+    board: StoredLog,
     link: Link,
     following: Following,
     recent: Recent,
@@ -85,16 +91,13 @@ pub struct Ready {
     pub(super) pulse: Pulse,
 }
 
-/// Connects to Redis, and loads a board, which is made if it is not there.
+/// Connects to Redis, and loads all boards. A log is begun if there is none: then `main` has
+/// these settings.
 ///
 /// # Errors
 /// If Redis cannot be reached or used, or what is there is not what it should be.
-pub async fn open(
-    servers: &Servers,
-    board: &BoardId,
-    rules: Rules,
-) -> Result<(Opened, Ready), StoreError> {
-    let board = StoredBoard::new(servers, board, rules);
+pub async fn open(servers: &Servers, main: &Settings) -> Result<(Opened, Ready), StoreError> {
+    let board = StoredLog::new(servers, main);
     let (link, loaded) = load::open(&board)
         .await
         .map_err(|fault| fault.at(servers.to_string()))?;
@@ -120,7 +123,17 @@ impl Ready {
         let board = Arc::new(self.board);
         let recent = Arc::new(Mutex::new(self.recent));
         let presence = Presence::new(board.clone(), connections.clone());
+        let boards = Boards {
+            log: board.clone(),
+            requests: requests.clone(),
+            connection: connections.clone(),
+            health: healthy.clone(),
+        };
         let reader = Reader::new(board.clone(), recent.clone(), connections, healthy.clone());
+        let mut commands = self.link.commands.clone();
+        let log = board.clone();
+        // What a node has not come to that had deleted a board.
+        tokio::spawn(async move { put_board::forget_pasts(&mut commands, &log).await });
         let node = Node {
             board: board.clone(),
             health,
@@ -128,6 +141,7 @@ impl Ready {
             recent,
             following: self.following,
             evictions,
+            made: Vec::new(),
             fold: Box::new(fold),
         };
         // It waits for Redis with limits of its own.
@@ -135,6 +149,7 @@ impl Ready {
         RedisStore {
             board,
             requests,
+            boards,
             reader,
             presence,
             health: healthy,
@@ -144,31 +159,80 @@ impl Ready {
 
 /// A running store; see the module.
 pub struct RedisStore {
-    board: Arc<StoredBoard>,
+    board: Arc<StoredLog>,
     requests: mpsc::Sender<Request>,
+    boards: Boards,
     reader: Reader,
     presence: Presence,
     health: watch::Receiver<Health>,
 }
 
+impl RedisStore {
+    async fn append_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+        let is_of_board = |command: &Command| {
+            matches!(command, Command::PutBoard { .. } | Command::DeleteBoard(_))
+        };
+        if !commands.iter().any(is_of_board) {
+            return self.decide(commands).await;
+        }
+        let mut outcomes = Vec::new();
+        for command in commands {
+            match command {
+                Command::PutBoard {
+                    board,
+                    settings,
+                    most,
+                } => outcomes.push(self.boards.put(board, settings, most).await?),
+                Command::DeleteBoard(board) => outcomes.push(self.boards.delete(board).await?),
+                command => outcomes.extend(self.decide(vec![command]).await?),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn decide(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .requests
+            .send(Request::Append { commands, reply })
+            .await;
+        sent.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
 impl Store for RedisStore {
     fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
-        Box::pin(async move {
-            let (reply, answer) = oneshot::channel();
-            self.requests
-                .send(Request::Append { commands, reply })
-                .await
-                .map_err(|_| StoreError::Closed)?;
-            answer.await.map_err(|_| StoreError::Closed)?
-        })
+        Box::pin(self.append_all(commands))
     }
 
     fn history(
         &self,
+        board: BoardId,
         user: UserId,
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
-        Box::pin(self.reader.history(user, points))
+        Box::pin(self.reader.history(board, user, points))
+    }
+
+    fn derived_history(
+        &self,
+        of: DerivedHistory,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        Box::pin(self.reader.derived_history(of, points))
+    }
+
+    fn seasons(&self, board: BoardId) -> BoxFuture<'_, Result<Vec<Season>, StoreError>> {
+        Box::pin(self.reader.seasons(board))
+    }
+
+    fn final_standings(
+        &self,
+        board: BoardId,
+        number: u32,
+    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
+        Box::pin(self.reader.final_standings(board, number))
     }
 
     fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {

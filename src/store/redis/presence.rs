@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::watch;
 
-use super::stored_board::StoredBoard;
+use super::stored_log::StoredLog;
 use crate::store::{AllNodes, Connected, PRESENCE_EVERY, StoreError};
 
 /// A node that has not reported for so long has gone.
@@ -13,7 +13,7 @@ const LASTS: Duration = PRESENCE_EVERY.saturating_mul(3);
 
 /// Reports what is connected to this node; see the module.
 pub(super) struct Presence {
-    board: Arc<StoredBoard>,
+    board: Arc<StoredLog>,
     /// What this node is called.
     node: u64,
     /// The connection to Redis, while there is one.
@@ -22,7 +22,7 @@ pub(super) struct Presence {
 
 impl Presence {
     pub(super) fn new(
-        board: Arc<StoredBoard>,
+        board: Arc<StoredLog>,
         connection: watch::Receiver<Option<MultiplexedConnection>>,
     ) -> Presence {
         Presence {

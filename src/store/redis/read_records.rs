@@ -7,10 +7,10 @@ use super::{
     load,
     record::{array, bytes_text, id_of, number, pairs, read_counted, read_point, text},
     scan::keys_page,
-    stored_board::StoredBoard,
+    stored_log::StoredLog,
 };
 use crate::{
-    board::{Timestamp, UserId},
+    board::{BoardId, Person, StoredStanding, Timestamp, UserId},
     store::{
         StoreError,
         records::{Limited, Record},
@@ -20,19 +20,58 @@ use crate::{
 /// Reads all records of a board.
 pub(super) async fn read(
     connection: &mut MultiplexedConnection,
-    board: &StoredBoard,
+    board: &StoredLog,
     mut each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
 ) -> Result<(), Fault> {
     let keys = &board.keys;
     let mut each = async |record| each(record).await.map_err(Fault::Foreign);
 
+    let mut memberships = load::memberships(connection, &keys.hash("membership")).await?;
+    let hidden = load::hidden(connection, &keys.hash("hidden")).await?;
+    let main = BoardId::default();
     let mut cursor = Some("0".to_owned());
     while let Some(from) = cursor {
         let (members, next) = load::users_page(connection, &keys.users, &from).await?;
         for member in members {
-            each(Record::Member(member)).await?;
+            let membership = memberships.remove(&member.id);
+            each(Record::Person(Person {
+                id: member.id,
+                profile: member.profile,
+                registered: member.registered,
+                membership: membership.map(Box::new),
+                hidden: hidden.contains(&member.id),
+            }))
+            .await?;
+            if let Some(standing) = member.standing {
+                let standing = StoredStanding {
+                    user: member.id,
+                    standing,
+                    best: member.best,
+                };
+                each(Record::Standing(main.clone(), standing)).await?;
+            }
         }
         cursor = next;
+    }
+    for team in load::teams(connection, &keys.hash("teams")).await? {
+        each(Record::Team(team)).await?;
+    }
+    for (board, first) in load::deleted(connection, keys).await? {
+        each(Record::Deleted(board, first)).await?;
+    }
+    let (_, heads) = load::heads(connection, board).await?;
+    for head in &heads {
+        let id = &head.id;
+        each(Record::Board(head.clone())).await?;
+        for standing in load::standings(connection, &keys.standings(id)).await? {
+            each(Record::Standing(id.clone(), standing)).await?;
+        }
+        for member in load::team_members(connection, &keys.members(id)).await? {
+            each(Record::TeamMember(id.clone(), member)).await?;
+        }
+        for standings in load::finals(connection, &keys.finals(id)).await? {
+            each(Record::Final(id.clone(), standings)).await?;
+        }
     }
 
     let mut last = 0;
@@ -47,21 +86,26 @@ pub(super) async fn read(
         }
     }
 
-    let prefix = keys.histories();
-    let mut cursor = Some("0".to_owned());
-    while let Some(from) = cursor {
-        let (found, next) = keys_page(connection, &prefix, &from).await?;
-        let lists = ask_of_each(connection, &found, |pipe, key| {
-            pipe.cmd("LRANGE").arg(key).arg(0).arg(-1);
-        });
-        let lists = lists.await?;
-        for (key, list) in found.iter().zip(lists) {
-            let user = UserId(id_of(&key[prefix.len()..])?);
-            let points = array(&list)?.iter();
-            let points = points.map(|point| read_point(text(point)?));
-            each(Record::History(user, points.collect::<Result<_, _>>()?)).await?;
+    for head in &heads {
+        let Some(prefix) = load::histories(connection, board, &head.id).await? else {
+            continue;
+        };
+        let mut cursor = Some("0".to_owned());
+        while let Some(from) = cursor {
+            let (found, next) = keys_page(connection, &prefix, &from).await?;
+            let lists = ask_of_each(connection, &found, |pipe, key| {
+                pipe.cmd("LRANGE").arg(key).arg(0).arg(-1);
+            });
+            let lists = lists.await?;
+            for (key, list) in found.iter().zip(lists) {
+                let user = UserId(id_of(&key[prefix.len()..])?);
+                let points = array(&list)?.iter();
+                let points = points.map(|point| read_point(text(point)?));
+                let points = points.collect::<Result<_, _>>()?;
+                each(Record::History(head.id.clone(), user, points)).await?;
+            }
+            cursor = next;
         }
-        cursor = next;
     }
 
     let prefix = keys.action("");

@@ -1,27 +1,36 @@
 //! What a node has folded and Redis does not know the ranks of yet.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
-use super::record::{number_text, point_text};
+use super::record::{
+    board_standing_text, final_text, head_text, point_text, ranks_text, standing_text,
+};
 use crate::{
-    board::{Applied, Fact, LogEntry, UserId},
-    store::HistoryPoint,
+    board::{
+        Action, BoardHead, BoardId, Fact, FinalStandings, LogEntry, Seq, StoredChange, UserId,
+        ranking::Standing,
+    },
+    store::{Folded, HistoryPoint, RecentAction, records::PastAction},
 };
 
 /// Entries without gaps up to the last that was folded, with what each did.
 #[derive(Default)]
 pub(super) struct Recent {
-    entries: VecDeque<Folded>,
+    entries: VecDeque<Known>,
     /// As far as Redis knows ranks, by its last answer.
     ranked_through: u64,
 }
 
-pub(super) struct Folded {
+/// An entry that was folded.
+pub(super) struct Known {
     pub(super) entry: LogEntry,
     /// The action's id, if it is one.
     pub(super) action: Option<Box<str>>,
-    /// What it did to the board.
-    pub(super) applied: Option<Applied>,
+    /// What it did.
+    pub(super) folded: Folded,
 }
 
 impl Recent {
@@ -34,8 +43,8 @@ impl Recent {
     }
 
     /// Adds the entry that follows.
-    pub(super) fn push(&mut self, folded: Folded) {
-        self.entries.push_back(folded);
+    pub(super) fn push(&mut self, known: Known) {
+        self.entries.push_back(known);
     }
 
     /// As far as Redis knows ranks, by its last answer.
@@ -51,14 +60,14 @@ impl Recent {
     /// Forgets what Redis knows, but for entries from `needed` on.
     pub(super) fn forget(&mut self, needed: u64) {
         let keep_from = needed.min(self.ranked_through + 1);
-        let first = |entries: &VecDeque<Folded>| entries.front().map(Folded::seq);
+        let first = |entries: &VecDeque<Known>| entries.front().map(Known::seq);
         while first(&self.entries).is_some_and(|seq| seq < keep_from) {
             self.entries.pop_front();
         }
     }
 
     /// The entry with this number, if it is among these.
-    pub(super) fn get(&self, seq: u64) -> Option<&Folded> {
+    pub(super) fn get(&self, seq: u64) -> Option<&Known> {
         let first = self.entries.front()?.seq();
         let index = usize::try_from(seq.checked_sub(first)?).ok()?;
         self.entries.get(index)
@@ -67,75 +76,242 @@ impl Recent {
     /// Are there ranks that Redis does not know?
     pub(super) fn is_ahead(&self) -> bool {
         let last = self.entries.back();
-        last.is_some_and(|folded| folded.seq() > self.ranked_through)
+        last.is_some_and(|known| known.seq() > self.ranked_through)
     }
 
-    /// What Redis does not know yet, at most `most` of it.
-    pub(super) fn unranked(&self, most: usize) -> impl ExactSizeIterator<Item = &Folded> {
-        let known = self.entries.iter();
-        let known = known.take_while(|folded| folded.seq() <= self.ranked_through);
-        let known = known.count();
-        self.entries.range(known..).take(most)
+    /// Adds what Redis does not know yet, at most `most` entries, as `append.lua` takes it:
+    /// the number of the first, how many there are, and what each did.
+    pub(super) fn write(&self, most: usize, arguments: &mut Vec<Vec<u8>>) {
+        let ranked = self.entries.iter();
+        let ranked = ranked.take_while(|known| known.seq() <= self.ranked_through);
+        let unranked: Vec<&Known> = self
+            .entries
+            .iter()
+            .skip(ranked.count())
+            .take(most)
+            .collect();
+        let first = unranked.first().map_or(1, |known| known.seq());
+        arguments.push(first.to_string().into());
+        arguments.push(unranked.len().to_string().into());
+        // Of what actions did to boards as a whole, only the last is written.
+        let mut heads: HashMap<&BoardId, &BoardHead> = HashMap::new();
+        let last = unranked.len();
+        for (number, known) in unranked.into_iter().enumerate() {
+            let is_last = number + 1 == last;
+            known.write(&mut heads, is_last, arguments);
+        }
     }
 
-    /// What the entries about one user did.
-    pub(super) fn of(&self, user: UserId) -> Vec<(u64, Applied)> {
-        let applied = self.entries.iter();
-        let applied = applied.filter_map(|folded| Some((folded.seq(), folded.applied?)));
-        applied
-            .filter(|(_, applied)| applied.user == user)
+    /// Forgets what was done to a derived board of which another has been put in its place.
+    pub(super) fn forget_board(&mut self, id: &BoardId) {
+        for known in &mut self.entries {
+            known.folded.stored.retain(|change| {
+                change.board() != id || matches!(change, StoredChange::BoardDeleted(..))
+            });
+        }
+    }
+
+    /// The seasons of a board that have ended, and whether Redis knows others of the one that
+    /// had its name before.
+    pub(super) fn ended_seasons(&self, board: &BoardId) -> EndedSeasons {
+        let mut ended = EndedSeasons::default();
+        for known in &self.entries {
+            match &known.entry.fact {
+                Fact::BoardDeleted { board: gone } if gone == board => {
+                    ended = EndedSeasons {
+                        is_anew: known.seq() > self.ranked_through,
+                        seasons: Vec::new(),
+                    };
+                }
+                _ => {}
+            }
+            for change in &known.folded.stored {
+                if let StoredChange::SeasonEnded(of, standings) = change
+                    && of == board
+                {
+                    ended.seasons.push(standings.clone());
+                }
+            }
+        }
+        ended
+    }
+
+    /// What actions of a user on a board did.
+    pub(super) fn of(&self, board: &BoardId, user: UserId) -> Vec<(u64, Folded)> {
+        let is_it = |known: &&Known| {
+            let action = known.action();
+            action.is_some_and(|action| action.user == user && action.board == *board)
+        };
+        let known = self.entries.iter().filter(is_it);
+        known
+            .map(|known| {
+                let folded = Folded {
+                    seq: known.folded.seq,
+                    ranks: known.folded.ranks,
+                    stored: Vec::new(),
+                };
+                (known.seq(), folded)
+            })
             .collect()
     }
 }
 
-impl Folded {
+/// See [`Recent::ended_seasons`].
+#[derive(Default)]
+pub(super) struct EndedSeasons {
+    pub(super) is_anew: bool,
+    pub(super) seasons: Vec<Arc<FinalStandings>>,
+}
+
+impl Known {
     pub(super) fn seq(&self) -> u64 {
         self.entry.seq.get()
     }
 
-    /// Rank and old rank after it.
-    pub(super) fn ranks(&self) -> (Option<u64>, Option<u64>) {
-        self.applied
-            .map_or((None, None), |applied| (applied.rank, applied.old_rank))
+    fn action(&self) -> Option<&Action> {
+        match &self.entry.fact {
+            Fact::Action(action) => Some(action),
+            _ => None,
+        }
     }
 
-    /// What follows from its ranks, as `append.lua` takes it.
-    pub(super) fn write(&self, arguments: &mut Vec<Vec<u8>>) {
-        match (&self.entry.fact, &self.action, &self.applied) {
-            (
-                Fact::Action {
-                    user,
-                    action_type,
-                    increase,
-                    score,
+    /// The action of a user's past.
+    pub(super) fn past(entry: &LogEntry, action: &Action, folded: Option<&Folded>) -> PastAction {
+        PastAction {
+            entry: entry.seq.get(),
+            tiebreak: action.scores.tiebreak,
+            action: RecentAction {
+                action_type: action.action_type.clone(),
+                increase: action.increase,
+                after: HistoryPoint {
+                    seq: Some(folded.map_or(entry.seq, |folded| {
+                        Seq::new(folded.seq).unwrap_or(Seq::FIRST)
+                    })),
+                    at: entry.at,
+                    score: action.scores.score,
+                    rank: folded.and_then(|folded| folded.ranks[1]),
                 },
-                Some(id),
-                Some(applied),
-            ) => {
-                let rank = number_text(applied.rank);
-                let best = applied.best.filter(|_| applied.best != applied.old_best);
-                let ranks = format!(" {rank} {}", number_text(applied.old_rank));
-                let after = HistoryPoint {
-                    seq: self.entry.seq,
-                    at: self.entry.at,
-                    score: *score,
-                    rank: applied.rank,
-                };
-                let point = point_text(&after, *increase, action_type);
-                let best = best.map(|best| best.to_string()).unwrap_or_default();
+            },
+        }
+    }
+
+    /// What follows from its ranks.
+    fn write<'a>(
+        &'a self,
+        heads: &mut HashMap<&'a BoardId, &'a BoardHead>,
+        is_last: bool,
+        arguments: &mut Vec<Vec<u8>>,
+    ) {
+        match (&self.entry.fact, &self.action) {
+            (Fact::Action(action), Some(id)) => {
+                let seq = self.folded.seq;
+                let board_seq = (seq != self.seq()).then_some(seq);
+                let best = self.best(action).map(|best| best.to_string());
+                let past = Known::past(&self.entry, action, Some(&self.folded));
                 arguments.extend([
                     b"action".to_vec(),
                     id.as_bytes().to_vec(),
-                    user.0.to_vec(),
-                    best.into_bytes(),
-                    ranks.into_bytes(),
-                    point.into_bytes(),
+                    action.board.as_str().into(),
+                    action.user.0.to_vec(),
+                    best.unwrap_or_default().into_bytes(),
+                    ranks_text(self.folded.ranks, board_seq).into_bytes(),
+                    point_text(&past).into_bytes(),
                 ]);
             }
-            (Fact::UserDeleted { user }, ..) => {
+            (Fact::UserDeleted { user }, _) => {
                 arguments.extend([b"deleted".to_vec(), user.0.to_vec()]);
             }
             _ => arguments.push(b"other".to_vec()),
         }
+        let mut follows = Follows::default();
+        for change in &self.folded.stored {
+            follows.add(self.action(), change, heads);
+        }
+        if let Fact::BoardDeleted { board } = &self.entry.fact {
+            heads.remove(board);
+            follows.put(board, "boards", board.as_str().as_bytes(), Vec::new());
+        }
+        // At once, but for those of actions.
+        if is_last || self.action().is_none() {
+            for (board, head) in heads.drain() {
+                let text = head_text(head).into_bytes();
+                follows.put(board, "boards", board.as_str().as_bytes(), text);
+            }
+        }
+        arguments.push(follows.count.to_string().into());
+        arguments.extend(follows.words);
     }
+
+    /// The best rank of the user on the board of the action, if that is known.
+    fn best(&self, action: &Action) -> Option<u64> {
+        self.folded.stored.iter().find_map(|change| match change {
+            StoredChange::Standing(board, standing) if *board == action.board => standing.best,
+            _ => None,
+        })
+    }
+}
+
+/// What is to be written because of an entry, beside its ranks.
+#[derive(Default)]
+struct Follows {
+    count: usize,
+    words: Vec<Vec<u8>>,
+}
+
+impl Follows {
+    /// Sets a field, or deletes it if the value is empty; without one the key is deleted.
+    fn put(&mut self, board: &BoardId, kind: &str, field: &[u8], value: Vec<u8>) {
+        self.count += 1;
+        self.words.extend([
+            board.as_str().into(),
+            kind.as_bytes().to_vec(),
+            field.to_vec(),
+            value,
+        ]);
+    }
+
+    fn add<'a>(
+        &mut self,
+        action: Option<&Action>,
+        change: &'a StoredChange,
+        heads: &mut HashMap<&'a BoardId, &'a BoardHead>,
+    ) {
+        match change {
+            StoredChange::Board(head) => _ = heads.insert(&head.id, head),
+            StoredChange::BoardDeleted(board, first) => {
+                self.put(board, "deleted", b"", first.to_string().into_bytes());
+            }
+            StoredChange::SeasonEnded(board, standings) => {
+                for kind in ["standings", "members"] {
+                    self.put(board, kind, b"", Vec::new());
+                }
+                let number = standings.season.number.to_string();
+                let text = final_text(standings).into_bytes();
+                self.put(board, "finals", number.as_bytes(), text);
+            }
+            // The script has decided those that are not derived.
+            StoredChange::Standing(board, _)
+                if action.is_some_and(|action| action.board == *board) => {}
+            StoredChange::Standing(board, it) => {
+                let text = board_standing_text(it.standing, it.best).into_bytes();
+                self.put(board, "standings", &it.user.0, text);
+            }
+            StoredChange::Member(board, it) => {
+                let field = [it.user.0, it.team.0].concat();
+                self.put(board, "members", &field, member_text(it.standing));
+            }
+            StoredChange::Removed(board, user, teams) => {
+                self.put(board, "standings", &user.0, Vec::new());
+                for team in teams {
+                    let field = [user.0, team.0].concat();
+                    self.put(board, "members", &field, Vec::new());
+                }
+            }
+        }
+    }
+}
+
+/// What somebody has in a team, to be written.
+pub(super) fn member_text(standing: Standing) -> Vec<u8> {
+    standing_text(Some(standing)).into_bytes()
 }

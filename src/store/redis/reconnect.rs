@@ -110,11 +110,11 @@ impl Node {
         } = self.following;
         let found = match self.board.find(connection).await? {
             Some(found) => found,
-            None if folded == 0 => self.board.create(connection).await?,
+            None if !has_shown(folded) => self.board.create(connection).await?,
             None => return Err(nothing_left()),
         };
         if found.epoch != epoch {
-            if folded > 0 && found.decided <= decided {
+            if has_shown(folded) && found.decided <= decided {
                 return Err(Fault::Lost(
                     "Redis has another board than this server shows, and nobody has decided to \
                      give this one up"
@@ -191,9 +191,15 @@ impl Node {
         let loaded = load(connection, &self.board).await?;
         *self.recent.lock() = loaded.recent;
         self.following = loaded.following;
+        self.made = Vec::new();
         self.fold.reload(loaded.opened);
         Ok(())
     }
+}
+
+/// Has a node shown anything that has folded so much? The first entry says what `main` is.
+fn has_shown(folded: u64) -> bool {
+    folded > 1
 }
 
 /// What is wrong if the board is gone that a node has shown.
@@ -228,6 +234,8 @@ fn refuse(request: Request, health: &watch::Receiver<Health>, reason: &str) -> O
             _ = reply.send(Err(error));
             Some(())
         }
+        // Whoever asks is told by what is dropped here.
+        Request::Plan { .. } | Request::Folded { .. } => Some(()),
         Request::Close => None,
     }
 }

@@ -9,13 +9,15 @@ use uuid::Uuid;
 use super::fault::Fault;
 use crate::{
     board::{
-        Announcement, AnnouncementId, Audience, Epoch, Fact, LogEntry, Member, Profile, Score, Seq,
-        Timestamp, UserId, ranking::Standing,
+        Action, Announcement, AnnouncementId, Audience, BoardHead, BoardId, Epoch, Fact, FinalRow,
+        FinalStandings, GroupId, LogEntry, Membership, Profile, Score, Scores, Season, Seq,
+        Settings, StoredBoard, TeamId, Timestamp, UserId, Who, ranking::Standing,
     },
+    board_settings::{self, SettingsJson},
     store::{
         HistoryPoint, RecentAction,
         announcement_names::{AUDIENCES, KINDS, SEVERITIES, USER, name_of, value_of},
-        records::Counted,
+        records::{Counted, PastAction},
     },
 };
 
@@ -28,11 +30,24 @@ pub(super) struct Logged {
     pub(super) nonce: u64,
     /// The action's id, if it is one.
     pub(super) action: Option<Box<str>>,
-    /// How its user stood before it.
+    /// How its user stood before it, on the board that it is about, or else on `main`.
     pub(super) before: Before,
+    /// Is that known? Of entries that a migration has written it is not.
+    pub(super) knows_before: bool,
+    /// What a user who was deleted had on other boards.
+    pub(super) had: Vec<(BoardId, Standing)>,
+    /// What its user belonged to before it, if it is about that.
+    pub(super) was: Option<Membership>,
+    /// Was a user hidden who was deleted?
+    pub(super) was_hidden: bool,
+    /// The derived board that it creates, if it was asked for.
+    pub(super) made: Option<StoredBoard>,
     /// As far as ranks were known when it was written, where it has that field.
     pub(super) ranked_through: Option<u64>,
 }
+
+/// The board that is meant where none is named.
+const MAIN: &str = "main";
 
 /// How a user stood: `None` for nobody, `Some(None)` for one who is not ranked.
 pub(super) type Before = Option<Option<Standing>>;
@@ -47,18 +62,53 @@ impl Logged {
         let seq = text(id)?.strip_suffix("-0").ok_or(damaged)?;
         let fields = Fields(pairs(fields)?);
         let user = || id_of(fields.get("user")?).map(UserId);
+        let board = || {
+            let name = fields.text("board").unwrap_or(MAIN);
+            BoardId::new(name).ok_or(Fault::Damaged("the id of a board"))
+        };
         let fact = match fields.text("kind")? {
             "user" => Fact::UserChanged {
                 user: user()?,
                 profile: read_profile(fields.text("profile")?)?,
             },
-            "action" => Fact::Action {
+            "action" => Fact::Action(Action {
+                board: board()?,
                 user: user()?,
                 action_type: fields.text("type")?.into(),
                 increase: number(fields.text("increase")?)?,
-                score: score(fields.text("score")?)?,
-            },
+                tiebreak_increase: number(fields.text("second").unwrap_or("0"))?,
+                scores: read_scores(fields.text("score")?)?,
+            }),
             "deleted" => Fact::UserDeleted { user: user()? },
+            "grouped" => {
+                let membership = read_membership(fields.text("membership")?)?;
+                Fact::UserGrouped {
+                    user: user()?,
+                    team: membership.team,
+                    groups: membership.groups,
+                }
+            }
+            "hidden" => Fact::UserHidden {
+                user: user()?,
+                hidden: fields.text("hidden")? == "1",
+            },
+            "team" => Fact::TeamChanged {
+                team: read_team(fields.text("team")?)?,
+                profile: read_profile(fields.text("profile")?)?,
+            },
+            "board" => {
+                let (settings, borders) = read_detail(fields.text("detail")?)?;
+                Fact::BoardChanged {
+                    board: board()?,
+                    settings: settings.into(),
+                    borders,
+                }
+            }
+            "board_deleted" => Fact::BoardDeleted { board: board()? },
+            "season_ended" => Fact::SeasonEnded {
+                board: board()?,
+                next: Timestamp(number(fields.text("next")?)?),
+            },
             "revoked" => Fact::TokensRevoked {
                 user: user()?,
                 issued_until: number(fields.text("until")?)?,
@@ -71,9 +121,23 @@ impl Logged {
             )?),
             _ => return Err(Fault::Damaged("an entry of an unknown kind")),
         };
-        let is_action = matches!(fact, Fact::Action { .. });
+        let is_action = matches!(fact, Fact::Action(_));
         let action = is_action.then(|| fields.text("id")).transpose()?;
         let before = fields.get("before").ok().map(bytes_text).transpose()?;
+        let had = fields.text("had").unwrap_or_default().lines();
+        let was = match &fact {
+            // Of an entry that a migration has written nobody needs it.
+            Fact::UserGrouped { .. } => fields.text("was").ok(),
+            // Early programs have none.
+            Fact::UserDeleted { .. } => Some(fields.text("membership").unwrap_or_default()),
+            _ => None,
+        };
+        let was = match was {
+            Some("") => Some(Membership::default()),
+            was => was.map(read_membership).transpose()?,
+        };
+        let was_hidden = matches!(fact, Fact::UserDeleted { .. })
+            && fields.text("hidden").is_ok_and(|hidden| hidden == "1");
         Ok(Logged {
             entry: LogEntry {
                 seq: read_seq(seq)?,
@@ -84,10 +148,15 @@ impl Logged {
             nonce: u64::from_str_radix(fields.text("nonce")?, 16)
                 .map_err(|_| Fault::Damaged("the nonce of an entry"))?,
             action: action.map(Into::into),
+            knows_before: before.is_some(),
             before: match before {
                 None | Some("") => None,
                 Some(before) => Some(standing(before)?),
             },
+            had: had.map(read_had).collect::<Result<_, _>>()?,
+            was,
+            was_hidden,
+            made: None,
             ranked_through: fields.text("ranked").ok().map(number).transpose()?,
         })
     }
@@ -163,14 +232,6 @@ pub(super) fn score(text: &str) -> Result<Score, Fault> {
     Score::new(number(text)?).ok_or(Fault::Damaged("a score out of range"))
 }
 
-/// A score, or `-` for somebody who is not ranked.
-pub(super) fn some_score(text: &str) -> Result<Option<Score>, Fault> {
-    match text {
-        "-" => Ok(None),
-        text => score(text).map(Some),
-    }
-}
-
 pub(super) fn read_seq(text: &str) -> Result<Seq, Fault> {
     Seq::new(number(text)?).ok_or(Fault::Damaged("an entry numbered 0"))
 }
@@ -195,141 +256,451 @@ pub(super) fn split(record: &str) -> Result<(&str, &str), Fault> {
     record.split_once(' ').ok_or(damaged)
 }
 
-/// Score and moment.
-fn standing(text: &str) -> Result<Option<Standing>, Fault> {
-    let (points, reached) = split(text)?;
-    let (Some(score), Some(reached)) = (some_score(points)?, some_number(reached)?) else {
-        return Ok(None);
-    };
-    let standing = Standing::new(score, reached);
-    standing
-        .map(Some)
-        .ok_or(Fault::Damaged("a standing out of range"))
+/// Scores: `SCORE`, or `SCORE/SECOND` where the second one is not 0.
+pub(super) fn read_scores(text: &str) -> Result<Scores, Fault> {
+    let (first, second) = text.split_once('/').unwrap_or((text, "0"));
+    Ok(Scores {
+        score: score(first)?,
+        tiebreak: score(second)?,
+    })
 }
 
-/// A user's record: score, moment, best rank, and how the user is shown.
+/// The same, to be written.
+pub(super) fn scores_text(scores: Scores) -> String {
+    match scores.tiebreak {
+        Score::ZERO => scores.score.points().to_string(),
+        second => format!("{}/{}", scores.score.points(), second.points()),
+    }
+}
+
+/// Scores and moment.
+fn standing(text: &str) -> Result<Option<Standing>, Fault> {
+    let (scores, reached) = split(text)?;
+    if scores == "-" || reached == "-" {
+        return Ok(None);
+    }
+    Ok(Some(Standing::of(read_scores(scores)?, read_seq(reached)?)))
+}
+
+/// The same, to be written.
+pub(super) fn standing_text(standing: Option<Standing>) -> String {
+    standing.map_or_else(
+        || "- -".into(),
+        |it| format!("{} {}", scores_text(it.scores()), it.reached.get()),
+    )
+}
+
+/// What a user had on a board: its id, scores and moment.
+fn read_had(line: &str) -> Result<(BoardId, Standing), Fault> {
+    let damaged = Fault::Damaged("what a user had who was deleted");
+    let (board, rest) = split(line)?;
+    let board = BoardId::new(board);
+    let had = board.zip(standing(rest)?);
+    had.ok_or(damaged)
+}
+
+/// A user's record.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) id: UserId,
+    pub(super) profile: Profile,
+    /// What they have on `main`.
+    pub(super) standing: Option<Standing>,
+    /// The best rank there.
+    pub(super) best: Option<u64>,
+    /// The entry by which they were registered, or one that all nodes take for it where an early
+    /// program has not noted that.
+    pub(super) registered: Seq,
+}
+
+/// A user's record: scores, moment, best rank, where the user was registered, and how the user
+/// is shown.
 pub(super) fn member(id: &[u8], record: &[u8]) -> Result<Member, Fault> {
     let record = bytes_text(record)?;
     let (points, rest) = split(record)?;
     let (reached, rest) = split(rest)?;
-    let (best, profile) = split(rest)?;
+    let (best, rest) = split(rest)?;
+    // Early programs did not note it.
+    let (registered, profile) = match rest.split_once(' ') {
+        Some((number, profile)) if number.bytes().all(|it| it.is_ascii_digit()) => {
+            (read_seq(number)?, profile)
+        }
+        _ => (
+            reached
+                .parse()
+                .ok()
+                .and_then(Seq::new)
+                .unwrap_or(Seq::FIRST),
+            rest,
+        ),
+    };
+    let best = some_number(best)?;
+    let standing = standing(&record[..points.len() + 1 + reached.len()])?;
+    // Early programs wrote down at which score people begin.
+    let is_first = best.is_none() && standing == Some(Standing::of(Scores::default(), registered));
     Ok(Member {
         id: UserId(id_of(id)?),
         profile: read_profile(profile)?,
-        standing: standing(&record[..points.len() + 1 + reached.len()])?,
-        best: some_number(best)?,
+        standing: standing.filter(|_| !is_first),
+        best,
+        registered,
     })
 }
 
-/// An action of a user's history, with its number among them.
-pub(super) fn read_point(point: &str) -> Result<(u64, RecentAction), Fault> {
+/// What somebody has on another board than `main`: scores, moment and best rank.
+pub(super) fn read_standing(record: &str) -> Result<Option<(Standing, Option<u64>)>, Fault> {
+    let (points, rest) = split(record)?;
+    let (reached, best) = split(rest)?;
+    let standing = standing(&record[..points.len() + 1 + reached.len()])?;
+    let best = some_number(best)?;
+    Ok(standing.map(|standing| (standing, best)))
+}
+
+/// The same, to be written.
+pub(super) fn board_standing_text(standing: Standing, best: Option<u64>) -> String {
+    format!("{} {}", standing_text(Some(standing)), number_text(best))
+}
+
+/// What somebody has in a team.
+pub(super) fn read_member_standing(record: &str) -> Result<Standing, Fault> {
+    standing(record)?.ok_or(Fault::Damaged("what somebody has in a team"))
+}
+
+/// Team and groups: the team or `-`, and the groups as JSON.
+pub(super) fn membership_text(team: Option<TeamId>, groups: &[GroupId]) -> String {
+    format!("{} {}", team_text(team), groups_text(groups))
+}
+
+/// A team, or `-` for none.
+pub(super) fn team_text(team: Option<TeamId>) -> String {
+    team.map_or_else(|| "-".into(), |team| team.to_string())
+}
+
+/// Groups, as scripts compare them.
+pub(super) fn groups_text(groups: &[GroupId]) -> String {
+    let groups: Vec<&str> = groups.iter().map(|group| &*group.0).collect();
+    json!(groups).to_string()
+}
+
+pub(super) fn read_team(text: &str) -> Result<TeamId, Fault> {
+    text.parse().map_err(|_| Fault::Damaged("the id of a team"))
+}
+
+/// Team and groups, as they were written.
+/// The entry by which a user was given a team and groups, from what `append.lua` keeps of it.
+pub(super) fn read_grouping(user: UserId, record: &str) -> Result<LogEntry, Fault> {
+    let (seq, rest) = split(record)?;
+    let (at, membership) = split(rest)?;
+    let membership = read_membership(membership)?;
+    Ok(LogEntry {
+        seq: read_seq(seq)?,
+        at: Timestamp(number(at)?),
+        fact: Fact::UserGrouped {
+            user,
+            team: membership.team,
+            groups: membership.groups,
+        },
+    })
+}
+
+/// See [`read_grouping`].
+pub(super) fn grouping_text(entry: &LogEntry, membership: &str) -> String {
+    format!("{} {} {membership}", entry.seq.get(), entry.at.0)
+}
+
+pub(super) fn read_membership(text: &str) -> Result<Membership, Fault> {
+    let (team, groups) = split(text)?;
+    let groups: Vec<String> =
+        serde_json::from_str(groups).map_err(|_| Fault::Damaged("the groups of a user"))?;
+    Ok(Membership {
+        team: match team {
+            "-" => None,
+            team => Some(read_team(team)?),
+        },
+        groups: groups
+            .into_iter()
+            .map(|group| GroupId(group.into()))
+            .collect(),
+    })
+}
+
+/// What an entry says of a board.
+pub(super) fn detail_text(settings: &Settings, borders: &[Timestamp]) -> String {
+    let borders: Vec<u64> = borders.iter().map(|border| border.0).collect();
+    json!([SettingsJson::from(settings), borders]).to_string()
+}
+
+fn read_detail(text: &str) -> Result<(Settings, Box<[Timestamp]>), Fault> {
+    let damaged = || Fault::Damaged("the settings of a board");
+    let (settings, borders): (SettingsJson, Vec<u64>) =
+        serde_json::from_str(text).map_err(|_| damaged())?;
+    let settings = settings.try_into().map_err(|_| damaged())?;
+    Ok((settings, borders.into_iter().map(Timestamp).collect()))
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Head {
+    settings: SettingsJson,
+    seq: u64,
+    changed: u64,
+    used: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    season: Option<(u32, u64)>,
+}
+
+/// A board without those who stand on it.
+pub(super) fn head_text(head: &BoardHead) -> String {
+    let season = head.season.map(|season| (season.number, season.ends.0));
+    let head = Head {
+        settings: SettingsJson::from(&*head.settings),
+        seq: head.seq,
+        changed: head.changed.0,
+        used: head.is_used,
+        season,
+    };
+    serde_json::to_string(&head).unwrap_or_default()
+}
+
+/// The same, as it was written.
+pub(super) fn read_head(id: &str, text: &str) -> Result<BoardHead, Fault> {
+    let damaged = || Fault::Damaged("a board");
+    let head: Head = serde_json::from_str(text).map_err(|_| damaged())?;
+    let settings: Settings = head.settings.try_into().map_err(|_| damaged())?;
+    Ok(BoardHead {
+        id: BoardId::new(id).ok_or_else(damaged)?,
+        settings: settings.into(),
+        seq: head.seq,
+        changed: Timestamp(head.changed),
+        is_used: head.used,
+        season: head.season.map(|(number, ends)| Season {
+            number,
+            ends: Timestamp(ends),
+        }),
+    })
+}
+
+/// By which rules actions count on a board, as `append.lua` reads it after the number of the
+/// entry that says so.
+pub(super) fn rules_text(settings: &Settings) -> String {
+    use crate::board::{Direction, Operator};
+    let direction = |direction| match direction {
+        Direction::HighestFirst => "highest",
+        Direction::LowestFirst => "lowest",
+    };
+    let order = settings.rules.order;
+    let operator = match settings.rules.operator {
+        Operator::Sum => "sum",
+        Operator::Best => "best",
+        Operator::Latest => "latest",
+        Operator::Count => "count",
+    };
+    let of = settings.derivation().map(|it| it.of.as_str());
+    format!(
+        "{operator} {} {} {} {} {} {}",
+        direction(order.direction),
+        order.tiebreak.map_or("-", direction),
+        u8::from(settings.everyone),
+        number_text(settings.starts.map(|it| it.0)),
+        number_text(settings.ends.map(|it| it.0)),
+        of.unwrap_or("-"),
+    )
+}
+
+/// The settings of a board as they stand in its head.
+pub(super) fn settings_text(settings: &Settings) -> String {
+    board_settings::to_text(settings)
+}
+
+/// The standings with which a season has ended: when, by which entry, and a line for each.
+pub(super) fn final_text(standings: &FinalStandings) -> String {
+    let rows = standings.rows.iter().map(|row| {
+        let (kind, id) = match row.who {
+            Who::User(user) => ("u", user.to_string()),
+            Who::Team(team) => ("t", team.to_string()),
+        };
+        format!("\n{kind} {id} {} {}", row.rank, scores_text(row.scores))
+    });
+    let [ends, ended_by] = [standings.season.ends.0, standings.ended_by.get()];
+    format!("{ends} {ended_by}{}", rows.collect::<String>())
+}
+
+/// The same, as it was written.
+pub(super) fn read_final(number_of: u32, text: &str) -> Result<FinalStandings, Fault> {
+    let damaged = || Fault::Damaged("final standings");
+    let mut lines = text.lines();
+    let (ends, ended_by) = split(lines.next().ok_or_else(damaged)?)?;
+    let (ends, ended_by) = (Timestamp(number(ends)?), read_seq(ended_by)?);
+    let row = |line: &str| {
+        let (kind, rest) = split(line)?;
+        let (id, rest) = split(rest)?;
+        let (rank, scores) = split(rest)?;
+        let who = match kind {
+            "u" => Who::User(id.parse().map_err(|_| damaged())?),
+            "t" => Who::Team(id.parse().map_err(|_| damaged())?),
+            _ => return Err(damaged()),
+        };
+        Ok(FinalRow {
+            who,
+            rank: number(rank)?,
+            scores: read_scores(scores)?,
+        })
+    };
+    Ok(FinalStandings {
+        season: Season {
+            number: number_of,
+            ends,
+        },
+        ended_by,
+        rows: lines.map(row).collect::<Result<_, Fault>>()?,
+    })
+}
+
+/// An action of a user's history, with its number among them. Its entry is followed by the
+/// number of the board, where that is another.
+pub(super) fn read_point(point: &str) -> Result<(u64, PastAction), Fault> {
     let (count, rest) = split(point)?;
-    let (seq, rest) = split(rest)?;
+    let (entry, rest) = split(rest)?;
     let (at, rest) = split(rest)?;
     let (points, rest) = split(rest)?;
     let (rank, rest) = split(rest)?;
     let (increase, action_type) = split(rest)?;
+    let (entry, seq) = entry.split_once('/').unwrap_or((entry, entry));
+    let scores = read_scores(points)?;
     let action = RecentAction {
         action_type: action_type.into(),
         increase: number(increase)?,
         after: HistoryPoint {
-            seq: read_seq(seq)?,
+            seq: Some(read_seq(seq)?),
             at: Timestamp(number(at)?),
-            score: score(points)?,
+            score: scores.score,
             rank: some_number(rank)?,
         },
     };
-    Ok((number(count)?, action))
+    let past = PastAction {
+        entry: number(entry)?,
+        tiebreak: scores.tiebreak,
+        action,
+    };
+    Ok((number(count)?, past))
 }
 
 /// An action of a user's history, but for its number.
-pub(super) fn point_text(after: &HistoryPoint, increase: i64, action_type: &str) -> String {
+pub(super) fn point_text(past: &PastAction) -> String {
+    let PastAction {
+        entry,
+        tiebreak,
+        action,
+    } = past;
     let HistoryPoint {
         seq,
         at,
         score,
         rank,
-    } = after;
+    } = action.after;
+    let number = match seq.filter(|seq| seq.get() != *entry) {
+        None => entry.to_string(),
+        Some(seq) => format!("{entry}/{}", seq.get()),
+    };
+    let scores = Scores {
+        score,
+        tiebreak: *tiebreak,
+    };
     format!(
-        "{} {} {} {} {increase} {action_type}",
-        seq.get(),
+        "{number} {} {} {} {} {}",
         at.0,
-        score.points(),
-        number_text(*rank),
+        scores_text(scores),
+        number_text(rank),
+        action.increase,
+        action.action_type,
     )
-}
-
-/// The same of an action that was looked back at.
-pub(super) fn action_point(action: &RecentAction) -> String {
-    point_text(&action.after, action.increase, &action.action_type)
 }
 
 /// What was decided about an action id, and the ranks if they are known.
 pub(super) fn read_counted(id: &[u8], record: &[u8], at: Timestamp) -> Result<Counted, Fault> {
     let damaged = || Fault::Damaged("what is known of an action id");
-    // The user's id, which comes after four words, is no text.
-    let mut words = record.splitn(5, |byte| *byte == b' ');
+    // On another board than `main`, or with a second score, there are more words.
+    let (record, more) = match record.strip_prefix(b"b ") {
+        Some(record) => (record, 2),
+        None => (record, 0),
+    };
+    // The user's id, which comes after them, is no text.
+    let mut words = record.splitn(5 + more, |byte| *byte == b' ');
     let mut next = || words.next().ok_or_else(damaged);
     let mut word = || bytes_text(next()?);
     let (seq, points, increase) = (word()?, word()?, word()?);
     let length: usize = number(word()?)?;
+    let (board, second) = match more {
+        0 => (MAIN, "0"),
+        _ => (word()?, word()?),
+    };
     let rest = next()?;
     let (user, rest) = rest.split_at_checked(16).ok_or_else(damaged)?;
     let (action_type, ranks) = rest.split_at_checked(length).ok_or_else(damaged)?;
-    let (rank, old_rank) = match ranks {
-        [] => (None, None),
+    let (rank, old_rank, board_seq) = match ranks {
+        [] => (None, None, None),
         ranks => {
             let ranks = bytes_text(ranks)?.trim_start();
-            let (rank, old_rank) = split(ranks)?;
-            (some_number(rank)?, some_number(old_rank)?)
+            let (rank, rest) = split(ranks)?;
+            let (old_rank, board_seq) = match rest.split_once(' ') {
+                Some((old_rank, board_seq)) => (old_rank, some_number(board_seq)?),
+                None => (rest, None),
+            };
+            (some_number(rank)?, some_number(old_rank)?, board_seq)
         }
     };
     Ok(Counted {
         id: bytes_text(id)?.into(),
         seq: number(seq)?,
         at,
+        board: BoardId::new(board).ok_or_else(damaged)?,
         user: UserId(id_of(user)?),
         action_type: bytes_text(action_type)?.into(),
         increase: number(increase)?,
-        score: score(points)?,
+        tiebreak_increase: number(second)?,
+        scores: read_scores(points)?,
         rank,
         old_rank,
+        board_seq,
     })
 }
 
 /// The same, to be written.
 pub(super) fn counted_text(counted: &Counted) -> Vec<u8> {
-    let mut record = format!(
+    let mut head = format!(
         "{} {} {} {} ",
         counted.seq,
-        counted.score.points(),
+        scores_text(counted.scores),
         counted.increase,
         counted.action_type.len(),
-    )
-    .into_bytes();
+    );
+    let second = counted.tiebreak_increase;
+    if counted.board.as_str() != MAIN || second != 0 {
+        head = format!("b {head}{} {second} ", counted.board);
+    }
+    let mut record = head.into_bytes();
     record.extend(counted.user.0);
     record.extend(counted.action_type.as_bytes());
-    let ranks = format!(
-        " {} {}",
-        number_text(counted.rank),
-        number_text(counted.old_rank)
-    );
-    record.extend(ranks.into_bytes());
+    record.extend(ranks_text([counted.old_rank, counted.rank], counted.board_seq).into_bytes());
     record
+}
+
+/// Ranks, as they are added to what was decided about an action id: then its number among the
+/// facts of its board, if that is not the number of its entry.
+pub(super) fn ranks_text([old_rank, rank]: [Option<u64>; 2], board_seq: Option<u64>) -> String {
+    let ranks = format!(" {} {}", number_text(rank), number_text(old_rank));
+    match board_seq {
+        Some(board_seq) => format!("{ranks} {board_seq}"),
+        None => ranks,
+    }
 }
 
 /// A user's record, to be written.
 pub(super) fn member_text(member: &Member) -> String {
-    let (points, reached) = match member.standing {
-        Some(standing) => (
-            standing.score.points().to_string(),
-            standing.reached.get().to_string(),
-        ),
-        None => ("-".into(), "-".into()),
-    };
     let best = number_text(member.best);
     format!(
-        "{points} {reached} {best} {}",
+        "{} {best} {} {}",
+        standing_text(member.standing),
+        member.registered.get(),
         profile_text(&member.profile)
     )
 }
@@ -346,8 +717,14 @@ pub(super) fn entry_fields(
     let mut field = |name: &str, value: &[u8]| fields.extend([name.into(), value.to_vec()]);
     let kind = match entry.fact {
         Fact::UserChanged { .. } => "user",
-        Fact::Action { .. } => "action",
+        Fact::Action(_) => "action",
         Fact::UserDeleted { .. } => "deleted",
+        Fact::UserGrouped { .. } => "grouped",
+        Fact::UserHidden { .. } => "hidden",
+        Fact::TeamChanged { .. } => "team",
+        Fact::BoardChanged { .. } => "board",
+        Fact::BoardDeleted { .. } => "board_deleted",
+        Fact::SeasonEnded { .. } => "season_ended",
         Fact::TokensRevoked { .. } => "revoked",
         Fact::Announced(_) => "announced",
     };
@@ -360,19 +737,45 @@ pub(super) fn entry_fields(
             field("user", &user.0);
             field("profile", profile_text(profile).as_bytes());
         }
-        Fact::Action {
-            user,
-            action_type,
-            increase,
-            score,
-        } => {
-            field("user", &user.0);
+        Fact::Action(it) => {
+            field("user", &it.user.0);
             field("id", action.unwrap_or_default().as_bytes());
-            field("type", action_type.as_bytes());
-            field("increase", increase.to_string().as_bytes());
-            field("score", score.points().to_string().as_bytes());
+            field("type", it.action_type.as_bytes());
+            field("increase", it.increase.to_string().as_bytes());
+            field("score", scores_text(it.scores).as_bytes());
+            if it.board.as_str() != MAIN {
+                field("board", it.board.as_str().as_bytes());
+            }
+            if it.tiebreak_increase != 0 {
+                field("second", it.tiebreak_increase.to_string().as_bytes());
+            }
         }
         Fact::UserDeleted { user } => field("user", &user.0),
+        Fact::UserGrouped { user, team, groups } => {
+            field("user", &user.0);
+            field("membership", membership_text(*team, groups).as_bytes());
+        }
+        Fact::UserHidden { user, hidden } => {
+            field("user", &user.0);
+            field("hidden", if *hidden { b"1" } else { b"0" });
+        }
+        Fact::TeamChanged { team, profile } => {
+            field("team", team.to_string().as_bytes());
+            field("profile", profile_text(profile).as_bytes());
+        }
+        Fact::BoardChanged {
+            board,
+            settings,
+            borders,
+        } => {
+            field("board", board.as_str().as_bytes());
+            field("detail", detail_text(settings, borders).as_bytes());
+        }
+        Fact::BoardDeleted { board } => field("board", board.as_str().as_bytes()),
+        Fact::SeasonEnded { board, next } => {
+            field("board", board.as_str().as_bytes());
+            field("next", next.0.to_string().as_bytes());
+        }
         Fact::TokensRevoked { user, issued_until } => {
             field("user", &user.0);
             field("until", issued_until.to_string().as_bytes());
@@ -392,7 +795,7 @@ pub(super) fn profile_text(profile: &Profile) -> String {
     json!([profile.username, profile.avatar]).to_string()
 }
 
-fn read_profile(text: &str) -> Result<Profile, Fault> {
+pub(super) fn read_profile(text: &str) -> Result<Profile, Fault> {
     let (username, avatar): (Box<str>, Option<Box<str>>) =
         serde_json::from_str(text).map_err(|_| Fault::Damaged("a profile"))?;
     Ok(Profile { username, avatar })

@@ -3,7 +3,7 @@
 use super::servers::Retention;
 use crate::{
     board::{Fact, Timestamp},
-    store::{RecentAction, records::Record},
+    store::records::{PastAction, Record},
 };
 
 /// What a node would have retained of a record of a board with this last entry.
@@ -18,17 +18,28 @@ pub(super) fn retained(
         Record::Entry(entry, id) => {
             let is_late = entry.seq.get() + retention.entries.get() > last;
             // An action without one is known from a history alone.
-            is_late && (id.is_some() || !matches!(entry.fact, Fact::Action { .. }))
+            is_late && (id.is_some() || !matches!(entry.fact, Fact::Action(_)))
         }
         Record::Counted(counted) => counted.at.0.saturating_add(actions) > now.0,
         Record::Announced(_, announcement) => announcement.until > now,
         Record::Limited(limited) => limited.until() > now,
-        Record::Member(_) | Record::Revoked(..) => true,
+        Record::Person(_)
+        | Record::Team(_)
+        | Record::Board(_)
+        | Record::Standing(..)
+        | Record::TeamMember(..)
+        | Record::Final(..)
+        | Record::Deleted(..)
+        | Record::Revoked(..) => true,
         Record::History(..) => {
-            let Record::History(user, points) = record else {
+            let Record::History(board, user, points) = record else {
                 return None;
             };
-            return Some(Record::History(user, thin(points, retention.history.get())));
+            return Some(Record::History(
+                board,
+                user,
+                thin(points, retention.history.get()),
+            ));
         }
     };
     is_retained.then_some(record)
@@ -36,7 +47,7 @@ pub(super) fn retained(
 
 /// What is left of a history after it was thinned out as often as `append.lua` would
 /// have done.
-fn thin(points: Vec<(u64, RecentAction)>, longest: u64) -> Vec<(u64, RecentAction)> {
+fn thin(points: Vec<(u64, PastAction)>, longest: u64) -> Vec<(u64, PastAction)> {
     let mut thinned = Vec::new();
     for point in points {
         thinned.push(point);

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use redis::aio::MultiplexedConnection;
 
 use super::{connect::connect, eviction, keys::Keys, servers::Servers};
-use crate::board::BoardId;
 
 /// What the settings of a server put at risk, as a sentence for each; nothing if it cannot
 /// be reached.
-pub(in crate::store) async fn risks(servers: &Servers, board: &BoardId) -> Vec<String> {
-    let Ok(mut link) = connect(servers, &Keys::new(board)).await else {
+pub(in crate::store) async fn risks(servers: &Servers) -> Vec<String> {
+    let Ok(mut link) = connect(servers, &Keys::new()).await else {
         return Vec::new();
     };
     let mut risks = Vec::new();

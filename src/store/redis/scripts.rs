@@ -12,8 +12,12 @@ pub(super) struct Scripts {
     pub(super) adopt: Script,
     /// Claims a place for a board that is moved there.
     pub(super) claim: Script,
-    /// Makes a board where there is none.
+    /// Begins a log where there is none, and takes over what an early program has left.
     pub(super) create: Script,
+    /// Reads a derived board.
+    pub(super) board: Script,
+    /// Reads all boards without those who stand on them.
+    pub(super) heads: Script,
     /// Returns what is known of a board.
     pub(super) find: Script,
     /// Starts new histories where they are gone.
@@ -26,6 +30,8 @@ pub(super) struct Scripts {
     pub(super) history: Script,
     /// Looks whether a board is as scripts left it.
     pub(super) inspect: Script,
+    /// Has others wait while a derived board is finished.
+    pub(super) pause: Script,
     /// Writes a part of a board that is moved there.
     pub(super) restore: Script,
 }
@@ -38,12 +44,15 @@ impl Scripts {
             adopt: script(ALLOW_OOM, include_str!("scripts/adopt.lua")),
             claim: script("", include_str!("scripts/claim.lua")),
             create: script("", include_str!("scripts/begin.lua")),
+            board: script(NO_WRITES, include_str!("scripts/board.lua")),
+            heads: script(NO_WRITES, include_str!("scripts/heads.lua")),
             find: script(NO_WRITES, include_str!("scripts/begin.lua")),
             forget: script(ALLOW_OOM, include_str!("scripts/forget.lua")),
             free: script(ALLOW_OOM, include_str!("scripts/free.lua")),
             halt: script(ALLOW_OOM, include_str!("scripts/halt.lua")),
             history: script(NO_WRITES, include_str!("scripts/history.lua")),
             inspect: script(NO_WRITES, include_str!("scripts/inspect.lua")),
+            pause: script("", include_str!("scripts/pause.lua")),
             restore: script("", include_str!("scripts/restore.lua")),
         }
     }

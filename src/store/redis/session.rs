@@ -5,23 +5,27 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use rand::RngExt;
-use redis::Value;
+use redis::{Value, aio::MultiplexedConnection};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
 use super::{
     call::{self, Answer, Decision},
     connect::{Info, Link},
+    derived_board,
     fault::Fault,
     load::Following,
     node::{Node, Reply, Request},
-    recent::Folded,
+    put_board::{self, BoardChange, Plan},
+    recent::Known,
     record::{Logged, array, number, read_epoch, text},
+    stored_log::StoredLog,
 };
 use crate::{
-    board::LogEntry,
+    board::{BoardId, Fact, Season, Timestamp},
+    calendar,
     store::{Command, Health, StoreError},
 };
 
@@ -38,6 +42,8 @@ const PAGE: usize = 1000;
 const BLOCK: Duration = Duration::from_millis(500);
 /// How long ranks may wait for a call that takes them along.
 const FLUSH: Duration = Duration::from_millis(200);
+/// How long is waited for what another node has written, before it is asked again.
+const AGAIN: Duration = Duration::from_millis(5);
 /// How long no call may be made: then one sees whether Redis still writes.
 const PROBE: Duration = Duration::from_secs(5);
 /// How often Redis is looked at, whether all is there that was.
@@ -54,6 +60,12 @@ pub(super) struct Session<'a> {
     call: Option<Call>,
     /// Calls that it has answered, in order.
     waiting: VecDeque<Waiting>,
+    /// What waits until a season has ended.
+    held: Option<Batch>,
+    /// Who waits for entries about boards.
+    observers: Vec<Observer>,
+    /// When the season ends that ends next.
+    border: Option<Timestamp>,
     /// When ranks are written that no call has taken along.
     flush: Option<Instant>,
     /// When the last call was made.
@@ -76,6 +88,15 @@ struct Call {
     /// found here.
     ranked_through: u64,
     batch: Batch,
+    /// Does it end seasons, and nothing else?
+    ends_seasons: bool,
+}
+
+/// Waits until an entry has been folded, for the number of a board.
+struct Observer {
+    entry: u64,
+    board: BoardId,
+    reply: oneshot::Sender<u64>,
 }
 
 /// What several senders want.
@@ -112,6 +133,9 @@ impl<'a> Session<'a> {
             link: link.clone(),
             call: None,
             waiting: VecDeque::new(),
+            held: None,
+            observers: Vec::new(),
+            border: None,
             // What the session before left.
             flush: Some(Instant::now()),
             called: Instant::now(),
@@ -132,7 +156,8 @@ impl<'a> Session<'a> {
                 .take()
                 .map(|call| call.batch.0)
                 .unwrap_or_default();
-            let called = called.into_iter().map(|(_, reply)| reply);
+            let held = self.held.take().unwrap_or_default().0;
+            let called = called.into_iter().chain(held).map(|(_, reply)| reply);
             let waiting = self.waiting.drain(..).flat_map(|waiting| waiting.replies);
             for reply in called.chain(waiting.map(|(_, reply)| reply)) {
                 _ = reply.send(Err(fault.refusal()));
@@ -150,9 +175,14 @@ impl<'a> Session<'a> {
 
     async fn follow(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<(), Fault> {
         self.mind_evictions();
+        self.border = self.next_border();
         let mut tail = self.read();
         loop {
-            if self.is_closing && self.call.is_none() && self.waiting.is_empty() {
+            if self.is_closing
+                && self.call.is_none()
+                && self.held.is_none()
+                && self.waiting.is_empty()
+            {
                 // Not those of later entries: others may go on writing for ever.
                 let wanted = *self.last.get_or_insert(self.node.following.folded);
                 if self.is_refusing || self.node.recent.lock().ranked_through() >= wanted {
@@ -161,9 +191,11 @@ impl<'a> Session<'a> {
                 self.call(Batch::default());
             }
             let is_free = self.call.is_none();
-            let takes_more = is_free && !self.is_closing && self.waiting.len() < WAITING;
+            let takes_more =
+                is_free && !self.is_closing && self.held.is_none() && self.waiting.len() < WAITING;
             let probe = self.called + PROBE;
             let flush = self.flush.map_or(probe, |flush| flush.min(probe));
+            let flush = self.border_due().map_or(flush, |border| flush.min(border));
             let flush = (is_free && self.evicting.is_none()).then_some(flush);
             tokio::select! {
                 read = &mut tail => {
@@ -172,7 +204,7 @@ impl<'a> Session<'a> {
                 }
                 answer = answered(&mut self.call) => self.answered(answer)?,
                 request = queue.recv(), if takes_more => self.take(request, queue),
-                () = until(flush) => self.call(Batch::default()),
+                () = until(flush) => self.go_on(),
             }
         }
     }
@@ -203,6 +235,7 @@ impl<'a> Session<'a> {
                     Logged::read_all(entries)?
                 }
             };
+            let entries = with_boards(entries, &mut connection, &board).await?;
             if Instant::now() < inspect_at {
                 return Ok(Tail {
                     entries,
@@ -278,62 +311,148 @@ impl<'a> Session<'a> {
     }
 
     fn fold(&mut self, logged: Vec<Logged>) -> Result<(), Fault> {
-        let following = &mut self.node.following;
-        let (mut entries, mut actions): (Vec<LogEntry>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut taken: Vec<Logged> = Vec::with_capacity(logged.len());
         let mut result = Ok(());
-        let mut ranked = 0;
-        for Logged {
-            entry,
-            epoch,
-            nonce,
-            action,
-            ranked_through,
-            ..
-        } in logged
-        {
-            if epoch != following.epoch {
+        for logged in logged {
+            let following = &mut self.node.following;
+            let next = following.folded + 1;
+            if logged.epoch != following.epoch {
                 result = Err(Fault::Changed);
                 break;
             }
-            if entry.seq.get() != following.folded + 1 {
+            if logged.entry.seq.get() != next {
                 result = Err(Fault::Gap(following.folded));
                 break;
             }
             if self
                 .waiting
                 .iter()
-                .any(|waiting| waiting.is_lost(following.folded + 1, nonce))
+                .any(|waiting| waiting.is_lost(next, logged.nonce))
             {
                 result = Err(Fault::Changed);
                 break;
             }
-            following.folded += 1;
-            following.nonce = Some(nonce);
-            ranked = ranked_through.unwrap_or(ranked);
-            entries.push(entry);
-            actions.push(action);
+            following.folded = next;
+            following.nonce = Some(logged.nonce);
+            taken.push(logged);
         }
-        let applied = self.node.fold.fold(&entries);
-        let mut recent = self.node.recent.lock();
-        for ((entry, action), applied) in entries.into_iter().zip(actions).zip(applied) {
-            recent.push(Folded {
-                entry,
-                action,
-                applied,
-            });
-        }
-        recent.observe(ranked);
+        let ranked = taken.iter().rev().find_map(|logged| logged.ranked_through);
+        self.fold_taken(taken);
+        self.node.recent.lock().observe(ranked.unwrap_or_default());
+        self.border = self.next_border();
         result
+    }
+
+    fn fold_taken(&mut self, mut taken: Vec<Logged>) {
+        while !taken.is_empty() {
+            // As far as there is no derived board to be put in its place.
+            self.node.made.extend(taken[0].made.take());
+            let stop = |logged: &Logged| {
+                let seq = logged.entry.seq.get();
+                self.node.made.iter().any(|board| board.as_of == seq)
+            };
+            let end = taken.iter().position(|it| stop(it) || it.made.is_some());
+            let count = match end {
+                None => taken.len(),
+                // What an entry has created is taken notice of with that entry.
+                Some(end) if taken[end].made.is_some() => end.max(1),
+                Some(end) => end + 1,
+            };
+            let rest = taken.split_off(count);
+            let entries: Vec<_> = taken.iter().map(|logged| logged.entry.clone()).collect();
+            let last = entries.last().map_or(0, |entry| entry.seq.get());
+            let folded = self.node.fold.fold(&entries);
+            let mut recent = self.node.recent.lock();
+            for ((entry, logged), folded) in entries.into_iter().zip(taken).zip(folded) {
+                recent.push(Known {
+                    entry,
+                    action: logged.action,
+                    folded,
+                });
+            }
+            let made = std::mem::take(&mut self.node.made);
+            for board in made {
+                if board.as_of > last {
+                    self.node.made.push(board);
+                } else {
+                    recent.forget_board(&board.head.id);
+                    self.node.fold.put_board(board);
+                }
+            }
+            taken = rest;
+        }
+    }
+
+    /// When the next season ends.
+    fn next_border(&self) -> Option<Timestamp> {
+        let mut border = None;
+        self.node
+            .fold
+            .read(&mut |state| border = state.next_border().map(|(border, _)| border));
+        border
+    }
+
+    /// When a season is to be ended, by this machine's clock.
+    fn border_due(&self) -> Option<Instant> {
+        let border = self.border?;
+        let wait = border.0.saturating_sub(self.node.board.clock.now().0);
+        // That is soon enough for what is a long way off, and no sleep is too long for a clock.
+        let wait = Duration::from_millis(wait).min(PROBE);
+        Some(self.called.max(Instant::now() - AGAIN) + wait.max(AGAIN))
+    }
+
+    /// The seasons that are to be ended now: all whose border is the earliest, as commands of
+    /// the script.
+    fn due_seasons(&self) -> Vec<Vec<u8>> {
+        let now = self.node.board.clock.now();
+        let mut arguments = Vec::new();
+        self.node.fold.read(&mut |state| {
+            let Some((border, _)) = state.next_border().filter(|(border, _)| *border <= now) else {
+                return;
+            };
+            let due = |season: &Season| season.ends == border;
+            for board in state.boards() {
+                let Some(season) = board.season().filter(due) else {
+                    continue;
+                };
+                let period = board.settings().derivation();
+                let period = period.and_then(|it| it.period.as_ref());
+                // After the last year of the calendar there is no season any more.
+                let next = period.and_then(|it| calendar::end_of_season(it, border).ok());
+                let next = next.unwrap_or(Timestamp(u64::MAX >> 12));
+                arguments.extend([
+                    b"season".to_vec(),
+                    board.id().as_str().into(),
+                    season.number.to_string().into_bytes(),
+                    season.ends.0.to_string().into_bytes(),
+                    next.0.to_string().into_bytes(),
+                ]);
+            }
+        });
+        arguments
     }
 
     /// Answers those whose entries were folded, and forgets what nobody needs.
     fn settle(&mut self) {
         let folded = self.node.following.folded;
+        let main = self.seq_of(&BoardId::default());
+        let made = &self.node.made;
+        let is_there = |it: &mut Observer| {
+            it.entry <= folded && !made.iter().any(|board| board.head.id == it.board)
+        };
+        for observer in self.observers.extract_if(.., is_there) {
+            let mut seq = 0;
+            self.node.fold.read(&mut |state| {
+                seq = state.board(&observer.board).map_or(0, |board| board.seq());
+            });
+            // Whoever asked may have gone.
+            _ = observer.reply.send(seq);
+        }
         let mut recent = self.node.recent.lock();
         while let Some(waiting) = self.waiting.pop_front_if(|waiting| waiting.until <= folded) {
             for (decisions, reply) in waiting.replies {
                 let outcomes = decisions.into_iter();
-                let outcomes = outcomes.map(|decision| decision.outcome(&recent));
+                let outcomes = outcomes.map(|decision| decision.outcome(&recent, main));
                 // The sender may have gone; the entries stay.
                 _ = reply.send(Ok(outcomes.collect()));
             }
@@ -344,7 +463,9 @@ impl<'a> Session<'a> {
         let asked = self.call.as_ref().map(|call| call.ranked_through + 1);
         recent.forget(needed.into_iter().chain(asked).min().unwrap_or(u64::MAX));
         self.flush = match self.flush {
-            Some(flush) if recent.is_ahead() || self.is_refusing => Some(flush),
+            Some(flush) if recent.is_ahead() || self.is_refusing || self.held.is_some() => {
+                Some(flush)
+            }
             None if recent.is_ahead() => Some(Instant::now() + FLUSH),
             _ => None,
         };
@@ -361,6 +482,18 @@ impl<'a> Session<'a> {
                     commands += c.len();
                     batch.0.push((c, reply));
                 }
+                Some(Request::Plan { change, reply }) => {
+                    _ = reply.send(self.plan(&change));
+                }
+                Some(Request::Folded {
+                    entry,
+                    board,
+                    reply,
+                }) => self.observers.push(Observer {
+                    entry,
+                    board,
+                    reply,
+                }),
                 // After a request to close, and when all senders are gone.
                 Some(Request::Close) | None => self.is_closing = true,
             }
@@ -377,15 +510,54 @@ impl<'a> Session<'a> {
         } else if !batch.0.is_empty() {
             self.call(batch);
         }
+        self.settle();
+    }
+
+    fn seq_of(&self, board: &BoardId) -> u64 {
+        let mut seq = 0;
+        self.node
+            .fold
+            .read(&mut |state| seq = state.board(board).map_or(0, |board| board.seq()));
+        seq
+    }
+
+    /// What would become of a board, as far as this node has read.
+    fn plan(&self, change: &BoardChange) -> Plan {
+        let mut plan = None;
+        let now = self.node.board.clock.now();
+        self.node.fold.read(&mut |state| {
+            plan = Some(put_board::plan(state, change, now, &self.node.following));
+        });
+        plan.unwrap_or(Plan::Unchanged(0))
+    }
+
+    /// Ends seasons if their time has come, and else sends what waits, if only ranks.
+    fn go_on(&mut self) {
+        let seasons = self.due_seasons();
+        if seasons.is_empty() {
+            let held = self.held.take().unwrap_or_default();
+            self.call(held);
+        } else {
+            self.send(Batch::default(), seasons, true);
+        }
     }
 
     /// Asks Redis to decide about these, and takes along what ranks there are.
     fn call(&mut self, batch: Batch) {
+        let mut commands = Vec::new();
+        for command in batch.commands() {
+            call::write(command, &mut commands);
+        }
+        self.send(batch, commands, false);
+    }
+
+    fn send(&mut self, batch: Batch, commands: Vec<Vec<u8>>, ends_seasons: bool) {
         let nonce = rand::rng().random();
         let board = self.node.board.clone();
         let recent = self.node.recent.lock();
         let ranked_through = recent.ranked_through();
         let mut arguments = call::begin(
+            ends_seasons,
             &self.node.following,
             nonce,
             &board.servers.retention,
@@ -393,9 +565,7 @@ impl<'a> Session<'a> {
             RANKS,
         );
         drop(recent);
-        for command in batch.commands() {
-            call::write(command, &mut arguments);
-        }
+        arguments.extend(commands);
         let mut connection = self.link.commands.clone();
         let answer = Box::pin(async move {
             let mut call = board.call(&board.scripts.append);
@@ -409,6 +579,7 @@ impl<'a> Session<'a> {
             nonce,
             ranked_through,
             batch,
+            ends_seasons,
         });
     }
 
@@ -416,6 +587,16 @@ impl<'a> Session<'a> {
         let answer = match answer {
             Err(fault @ (Fault::Refused(_) | Fault::Failed(_))) => {
                 self.refused(&fault.to_string());
+                return Ok(());
+            }
+            // First a season has to end, which this node may have to read about yet.
+            Err(Fault::Border(now)) => {
+                self.node.board.clock.observe(now);
+                let batch = self.call.take().map(|call| call.batch);
+                if let Some(batch) = batch.filter(|batch| !batch.0.is_empty()) {
+                    self.held = Some(batch);
+                }
+                self.flush = Some(Instant::now() + AGAIN);
                 return Ok(());
             }
             answer => Answer::read(&answer?)?,
@@ -428,9 +609,21 @@ impl<'a> Session<'a> {
         self.node.recent.lock().observe(answer.ranked_through);
         let commands = self.call.iter().flat_map(|call| call.batch.commands());
         let mut decisions = answer.decisions(commands)?.into_iter();
-        let Some(Call { nonce, batch, .. }) = self.call.take() else {
+        let Some(Call {
+            nonce,
+            batch,
+            ends_seasons,
+            ..
+        }) = self.call.take()
+        else {
             return Ok(());
         };
+        if ends_seasons {
+            // What waits is sent when this has been read.
+            self.flush = Some(Instant::now() + AGAIN);
+            self.settle();
+            return Ok(());
+        }
         let is_own = |decision: &&Decision| {
             matches!(
                 decision,
@@ -461,6 +654,7 @@ impl<'a> Session<'a> {
         self.refuse(&why, !self.is_refusing);
         let batch = self.call.take().map(|call| call.batch).unwrap_or_default();
         batch.refuse(&why);
+        self.held.take().unwrap_or_default().refuse(&why);
         self.flush = Some(Instant::now() + FLUSH);
     }
 
@@ -496,6 +690,27 @@ impl Waiting {
         self.own
             .is_some_and(|(own, written)| own == seq && written != nonce)
     }
+}
+
+/// Reads the derived boards that entries have created: what they are made of stands beside
+/// the log.
+async fn with_boards(
+    mut entries: Vec<Logged>,
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+) -> Result<Vec<Logged>, Fault> {
+    for logged in &mut entries {
+        if let Fact::BoardChanged {
+            board, settings, ..
+        } = &logged.entry.fact
+            && settings.derivation().is_some()
+        {
+            let created_by = Some(logged.entry.seq.get());
+            let made = derived_board::read(connection, log, board, created_by).await?;
+            logged.made = made;
+        }
+    }
+    Ok(entries)
 }
 
 async fn answered(call: &mut Option<Call>) -> Result<Value, Fault> {

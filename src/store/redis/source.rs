@@ -12,10 +12,10 @@ use super::{
     read_records::{ask_of_each, read},
     record::{bytes, read_counted},
     servers::Servers,
-    stored_board::StoredBoard,
+    stored_log::StoredLog,
 };
 use crate::{
-    board::{BoardId, Rules, Timestamp},
+    board::{Settings, Timestamp},
     store::{
         ActionId, Opened, StoreError,
         records::{Counted, Head, Record},
@@ -27,7 +27,7 @@ const RANKS: usize = 1024;
 
 /// A board that is read from Redis.
 pub(in crate::store) struct Source {
-    board: StoredBoard,
+    board: StoredLog,
     connection: MultiplexedConnection,
     head: Head,
 }
@@ -36,10 +36,9 @@ impl Source {
     /// Loads a board, when all its ranks are written; `None` if it is not there.
     pub(in crate::store) async fn open(
         servers: &Servers,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
-        let board = StoredBoard::new(servers, board, rules);
+        let board = StoredLog::new(servers, main);
         let opened = Source::try_open(board, true).await;
         opened.map_err(|fault| fault.at(servers.to_string()))
     }
@@ -47,20 +46,19 @@ impl Source {
     /// Loads a board, and writes nothing; `None` if it is not there.
     pub(in crate::store) async fn peek(
         servers: &Servers,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
     ) -> Result<Option<(Opened, Source)>, StoreError> {
-        let board = StoredBoard::new(servers, board, rules);
+        let board = StoredLog::new(servers, main);
         let opened = Source::try_open(board, false).await;
         opened.map_err(|fault| fault.at(servers.to_string()))
     }
 
     async fn try_open(
-        board: StoredBoard,
+        board: StoredLog,
         with_ranks: bool,
     ) -> Result<Option<(Opened, Source)>, Fault> {
         let mut connection = connect(&board.servers, &board.keys).await?.commands;
-        if board.find(&mut connection).await?.is_none() {
+        if board.find_taken_over(&mut connection).await?.is_none() {
             return Ok(None);
         }
         let mut loaded = load(&mut connection, &board).await?;
@@ -71,7 +69,7 @@ impl Source {
         let source = Source {
             head: Head {
                 epoch,
-                seq: loaded.opened.board.seq(),
+                seq: loaded.opened.state.seq(),
             },
             board,
             connection,
@@ -122,14 +120,14 @@ impl Source {
 /// Writes the ranks that no node has written.
 async fn write_ranks(
     connection: &mut MultiplexedConnection,
-    board: &StoredBoard,
+    board: &StoredLog,
     loaded: &mut Loaded,
 ) -> Result<(), Fault> {
     let recent = &mut loaded.recent;
     while recent.is_ahead() {
         let nonce = rand::rng().random();
         let retention = &board.servers.retention;
-        let arguments = call::begin(&loaded.following, nonce, retention, recent, RANKS);
+        let arguments = call::begin(true, &loaded.following, nonce, retention, recent, RANKS);
         let mut call = board.call(&board.scripts.append);
         let answer: Value = call.arg(arguments).invoke_async(connection).await?;
         let known = recent.ranked_through();

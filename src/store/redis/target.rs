@@ -1,5 +1,7 @@
 //! A board that is written to Redis, record by record.
 
+use std::collections::HashMap;
+
 use rand::RngExt;
 use redis::aio::MultiplexedConnection;
 
@@ -9,15 +11,20 @@ use super::{
     fault::Fault,
     load::load,
     read_records::read,
-    record::{action_point, counted_text, entry_fields, member_text, stored_announcement_text},
+    recent::member_text as team_member_text,
+    record::{
+        Member, board_standing_text, counted_text, entry_fields, final_text, grouping_text,
+        head_text, member_text, membership_text, point_text, profile_text, rules_text,
+        stored_announcement_text,
+    },
     retained::retained,
     scan::keys_page,
     servers::Servers,
-    stored_board::{SCHEMA, StoredBoard, random_epoch},
+    stored_log::{SCHEMA, StoredLog, random_epoch},
     time,
 };
 use crate::{
-    board::{BoardId, Epoch, Rules, Timestamp},
+    board::{BoardId, Epoch, Fact, Settings, Timestamp, UserId},
     store::{
         Opened, StoreError,
         records::{Head, Lasting, Record},
@@ -34,7 +41,7 @@ const MARGIN: u64 = 3_600_000;
 
 /// A board that is written to Redis, and that nobody can open meanwhile.
 pub(in crate::store) struct Target {
-    board: StoredBoard,
+    board: StoredLog,
     connection: MultiplexedConnection,
     head: Head,
     /// By Redis's clock.
@@ -42,6 +49,11 @@ pub(in crate::store) struct Target {
     /// Names this migration.
     claim: String,
     nonce: u64,
+    /// When the first entry was taken, and the last.
+    first: Option<Timestamp>,
+    last: Timestamp,
+    /// People whose records are written when it is known what they have on `main`.
+    people: HashMap<UserId, Member>,
     /// Commands that are still to be sent.
     batch: Vec<Vec<u8>>,
 }
@@ -51,18 +63,17 @@ impl Target {
     /// not be replaced.
     pub(in crate::store) async fn claim(
         servers: &Servers,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
         head: Head,
         replace: bool,
     ) -> Result<Option<Target>, StoreError> {
-        let board = StoredBoard::new(servers, board, rules);
+        let board = StoredLog::new(servers, main);
         let claimed = Target::try_claim(board, head, replace).await;
         claimed.map_err(|fault| fault.at(servers.to_string()))
     }
 
     async fn try_claim(
-        board: StoredBoard,
+        board: StoredLog,
         mut head: Head,
         replace: bool,
     ) -> Result<Option<Target>, Fault> {
@@ -101,6 +112,9 @@ impl Target {
             began,
             claim,
             nonce: rand::rng().random(),
+            first: None,
+            last: Timestamp::default(),
+            people: HashMap::new(),
             batch: Vec::new(),
         };
         target.clear().await?;
@@ -158,13 +172,82 @@ impl Target {
     async fn try_write(&mut self, record: Record) -> Result<(), Fault> {
         let keys = &self.board.keys;
         match record {
-            Record::Member(member) => {
-                let text = member_text(&member).into_bytes();
-                let users = keys.users.clone().into_bytes();
-                self.send([b"HSET".to_vec(), users, member.id.0.to_vec(), text])
+            Record::Person(person) => {
+                if let Some(membership) = &person.membership {
+                    let text = membership_text(membership.team, &membership.groups);
+                    let key = keys.hash("membership");
+                    self.set(key, person.id.0.to_vec(), text).await?;
+                }
+                if person.hidden {
+                    let key = self.board.keys.hash("hidden");
+                    self.set(key, person.id.0.to_vec(), "1".into()).await?;
+                }
+                let member = Member {
+                    id: person.id,
+                    profile: person.profile,
+                    standing: None,
+                    best: None,
+                    registered: person.registered,
+                };
+                self.people.insert(member.id, member);
+                Ok(())
+            }
+            Record::Team(team) => {
+                let id = team.id.to_string().into_bytes();
+                let key = keys.hash("teams");
+                self.set(key, id, profile_text(&team.profile)).await
+            }
+            Record::Board(head) => {
+                let id = head.id.as_str().as_bytes().to_vec();
+                if let Some(season) = head.season {
+                    let text = format!("{} {}", season.number, season.ends.0);
+                    let key = keys.hash("seasons");
+                    self.set(key, id.clone(), text).await?;
+                }
+                if head.is_used {
+                    let key = self.board.keys.hash("used");
+                    self.set(key, id.clone(), "1".into()).await?;
+                }
+                let rules = format!("0 {}", rules_text(&head.settings));
+                self.set(self.board.keys.hash("rules"), id.clone(), rules)
+                    .await?;
+                let key = self.board.keys.hash("boards");
+                self.set(key, id, head_text(&head)).await
+            }
+            Record::Standing(board, it) if board == BoardId::default() => {
+                if let Some(member) = self.people.get_mut(&it.user) {
+                    member.standing = Some(it.standing);
+                    member.best = it.best;
+                }
+                Ok(())
+            }
+            Record::Standing(board, it) => {
+                let text = board_standing_text(it.standing, it.best);
+                self.set(keys.standings(&board), it.user.0.to_vec(), text)
                     .await
             }
+            Record::TeamMember(board, it) => {
+                let field = [it.user.0, it.team.0].concat();
+                self.send([
+                    b"HSET".to_vec(),
+                    keys.members(&board).into_bytes(),
+                    field,
+                    team_member_text(it.standing),
+                ])
+                .await
+            }
+            Record::Final(board, standings) => {
+                let number = standings.season.number.to_string().into_bytes();
+                self.set(keys.finals(&board), number, final_text(&standings))
+                    .await
+            }
+            Record::Deleted(board, first) => {
+                let id = board.as_str().as_bytes().to_vec();
+                self.set(keys.hash("deleted"), id, first.to_string()).await
+            }
             Record::Entry(entry, id) => {
+                self.first.get_or_insert(entry.at);
+                self.last = entry.at;
                 let mut words = vec![
                     b"XADD".to_vec(),
                     keys.log.clone().into_bytes(),
@@ -176,14 +259,26 @@ impl Target {
                     self.head.epoch,
                     self.nonce,
                 ));
-                self.send(words).await
+                self.send(words).await?;
+                match &entry.fact {
+                    Fact::UserGrouped { user, team, groups } => {
+                        let text = grouping_text(&entry, &membership_text(*team, groups));
+                        let key = self.board.keys.groupings(*user);
+                        self.send([b"RPUSH".to_vec(), key, text.into_bytes()]).await
+                    }
+                    Fact::UserDeleted { user } => {
+                        let key = self.board.keys.groupings(*user);
+                        self.send([b"DEL".to_vec(), key]).await
+                    }
+                    _ => Ok(()),
+                }
             }
-            Record::History(user, points) => {
-                let key = keys.history(user);
+            Record::History(board, user, points) => {
+                let key = keys.history(&board, user);
                 for points in points.chunks(LONGEST) {
                     let mut words = vec![b"RPUSH".to_vec(), key.clone()];
-                    words.extend(points.iter().map(|(number, action)| {
-                        format!("{number} {}", action_point(action)).into_bytes()
+                    words.extend(points.iter().map(|(number, past)| {
+                        format!("{number} {}", point_text(past)).into_bytes()
                     }));
                     self.send(words).await?;
                 }
@@ -235,6 +330,17 @@ impl Target {
         }
     }
 
+    /// Sets a field of a hash.
+    async fn set(&mut self, key: String, field: Vec<u8>, value: String) -> Result<(), Fault> {
+        let words = [
+            b"HSET".to_vec(),
+            key.into_bytes(),
+            field,
+            value.into_bytes(),
+        ];
+        self.send(words).await
+    }
+
     /// Writes what the board is as a whole, and loads it as a node does.
     pub(in crate::store) async fn complete(&mut self) -> Result<Opened, StoreError> {
         let completed = self.try_complete().await;
@@ -242,6 +348,11 @@ impl Target {
     }
 
     async fn try_complete(&mut self) -> Result<Opened, Fault> {
+        for member in std::mem::take(&mut self.people).into_values() {
+            let users = self.board.keys.users.clone();
+            self.set(users, member.id.0.to_vec(), member_text(&member))
+                .await?;
+        }
         let seq = self.head.seq.to_string();
         self.send([
             b"HSET".to_vec(),
@@ -249,11 +360,15 @@ impl Target {
             b"epoch".to_vec(),
             self.head.epoch.to_string().into_bytes(),
             b"deciding".to_vec(),
-            self.board.rules.deciding().into(),
+            b"log".to_vec(),
             b"seq".to_vec(),
             seq.clone().into_bytes(),
             b"ranked_through".to_vec(),
             seq.into_bytes(),
+            b"began".to_vec(),
+            self.first.unwrap_or(self.began).0.to_string().into_bytes(),
+            b"at".to_vec(),
+            self.last.0.to_string().into_bytes(),
         ])
         .await?;
         self.flush().await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rand::RngExt;
-use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
     database::opening,
@@ -124,7 +124,7 @@ impl Survey {
         }
         // The note last: until then no start takes what is left for the board that was there.
         if !renewed.is_empty() {
-            renew(&path, &renewed).map_err(|error| opening(&path, error))?;
+            renew(&path).map_err(|error| opening(&path, error))?;
             (marker.note.wal, marker.note.file) = (None, None);
         }
         for board in &renewed {
@@ -134,17 +134,11 @@ impl Survey {
     }
 }
 
-/// Begins new epochs of boards.
-fn renew(path: &Path, boards: &[BoardId]) -> Result<(), StoreError> {
+/// Begins a new epoch.
+fn renew(path: &Path) -> Result<(), StoreError> {
     let mut connection = connect(path)?;
     let transaction = connection.transaction()?;
-    for board in boards {
-        let epoch: i64 = rand::rng().random();
-        transaction.execute(
-            "UPDATE boards SET epoch = ?2 WHERE name = ?1",
-            params![board.as_str(), epoch],
-        )?;
-    }
+    schema::renew(&transaction, rand::rng().random())?;
     transaction.commit()?;
     schema::mark(&connection, schema::APPLICATION)?;
     // To close it writes the log back.
@@ -178,11 +172,10 @@ fn look_inside(
                 return Ok(());
             }
             Problem::WithoutLog => {
-                for board in boards(connection).map_err(|error| opening(path, error))? {
-                    let step = Step::Renew(board);
-                    if !steps.iter().any(|(_, known)| *known == step) {
-                        steps.push((problem.clone(), step));
-                    }
+                let end = schema::log_end(connection).map_err(|error| opening(path, error))?;
+                let step = Step::Renew(BoardId::default());
+                if end.is_some() && !steps.iter().any(|(_, known)| *known == step) {
+                    steps.push((problem.clone(), step));
                 }
                 return Ok(());
             }
@@ -200,14 +193,6 @@ fn look_inside(
         note.forget(&name);
         steps.push((problem, Step::Renew(name)));
     }
-}
-
-/// The boards that are in a file.
-fn boards(connection: &Connection) -> Result<Vec<BoardId>, StoreError> {
-    let mut statement = connection.prepare("SELECT name FROM boards")?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let board = |name: String| BoardId::new(&name).ok_or(StoreError::Damaged("a board's name"));
-    names.map(|name| board(name?)).collect()
 }
 
 /// Reads a file with its write-ahead log, and writes nothing.

@@ -17,7 +17,6 @@ const COLUMNS: &str =
 /// Writes the announcement that is the entry `seq`.
 pub(super) fn insert(
     connection: &Connection,
-    board: i64,
     seq: Seq,
     announcement: &Announcement,
 ) -> Result<(), StoreError> {
@@ -27,11 +26,10 @@ pub(super) fn insert(
     };
     connection
         .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO announcements (board, {COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+            "INSERT OR REPLACE INTO announcements ({COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
         ))?
         .execute(params![
-            board,
             seq.get(),
             announcement.id.0,
             name_of(&KINDS, &announcement.kind),
@@ -49,40 +47,34 @@ pub(super) fn insert(
 /// The latest announcement with this id, and its entry.
 pub(super) fn find(
     connection: &Connection,
-    board: i64,
     id: AnnouncementId,
 ) -> Result<Option<(u64, Announcement)>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND id = ?2
-         ORDER BY seq DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM announcements WHERE id = ?1 ORDER BY seq DESC LIMIT 1"
     ))?;
-    let mut rows = statement.query(params![board, id.0])?;
+    let mut rows = statement.query([id.0])?;
     rows.next()?
         .map(|row| Ok((row.get(0)?, read(row)?)))
         .transpose()
 }
 
 /// The announcement that is the entry `seq`.
-pub(super) fn of_entry(
-    connection: &Connection,
-    board: i64,
-    seq: Seq,
-) -> Result<Announcement, StoreError> {
+pub(super) fn of_entry(connection: &Connection, seq: Seq) -> Result<Announcement, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND seq = ?2"
+        "SELECT {COLUMNS} FROM announcements WHERE seq = ?1"
     ))?;
     let found = statement
-        .query_row(params![board, seq.get()], |row| Ok(read(row)))
+        .query_row([seq.get()], |row| Ok(read(row)))
         .optional()?;
     found.unwrap_or(Err(StoreError::Damaged("an announcement without words")))
 }
 
 /// Those that are or will be valid.
-pub(super) fn valid(connection: &Connection, board: i64) -> Result<Vec<Announcement>, StoreError> {
+pub(super) fn valid(connection: &Connection) -> Result<Vec<Announcement>, StoreError> {
     let mut statement = connection.prepare(&format!(
-        "SELECT {COLUMNS} FROM announcements WHERE board = ?1 AND until > ?2 ORDER BY seq"
+        "SELECT {COLUMNS} FROM announcements WHERE until > ?1 ORDER BY seq"
     ))?;
-    let mut rows = statement.query(params![board, clock::now().0])?;
+    let mut rows = statement.query([clock::now().0])?;
     let mut valid = Vec::new();
     while let Some(row) = rows.next()? {
         valid.push(read(row)?);
@@ -91,13 +83,10 @@ pub(super) fn valid(connection: &Connection, board: i64) -> Result<Vec<Announcem
 }
 
 /// All, with their entries.
-pub(super) fn all(
-    connection: &Connection,
-    board: i64,
-) -> Result<Vec<(u64, Announcement)>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM announcements WHERE board = ?1");
+pub(super) fn all(connection: &Connection) -> Result<Vec<(u64, Announcement)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM announcements");
     let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([board])?;
+    let mut rows = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         all.push((row.get(0)?, read(row)?));

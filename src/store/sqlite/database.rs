@@ -7,34 +7,41 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use super::{
     file::writable,
     inspect::{self, Found},
+    load,
     marker::Marker,
     problem::Problem,
     schema, wal,
 };
 use crate::{
-    board::{BoardId, Rules},
-    store::StoreError,
+    board::{Epoch, Settings, Timestamp},
+    store::{Opened, StoreError},
 };
 
 /// A page of the database, in bytes.
 const PAGE: u64 = 4096;
 
-/// The row of a board in the table `boards`.
-#[derive(Clone, Copy)]
-pub(super) struct BoardRow {
-    pub(super) id: i64,
-    pub(super) epoch: i64,
-    pub(super) ranked_through: u64,
+/// A log that was loaded, and the database that it is in.
+pub(super) struct LoadedLog {
+    pub(super) database: Database,
+    pub(super) epoch: Epoch,
+    /// Its last entry, and when that was taken.
+    pub(super) seq: u64,
+    pub(super) last_at: Timestamp,
+    /// When its first entry was taken.
+    pub(super) began: Timestamp,
 }
 
-/// A board that was loaded, and the database that it is in.
-pub(super) struct LoadedBoard {
-    pub(super) database: Database,
-    pub(super) name: BoardId,
-    pub(super) rules: Rules,
-    pub(super) row: BoardRow,
-    /// The last entry of its log.
-    pub(super) seq: u64,
+impl LoadedLog {
+    pub(super) fn new(database: Database, opened: &Opened) -> Result<LoadedLog, StoreError> {
+        let (began, last_at) = load::times(&database.connection)?;
+        Ok(LoadedLog {
+            epoch: opened.epoch,
+            seq: opened.state.seq(),
+            last_at,
+            began,
+            database,
+        })
+    }
 }
 
 /// A file that is open and locked. When it is dropped, all that was written is in it, and
@@ -57,15 +64,22 @@ impl Database {
     /// # Errors
     /// If what is there is not ours, not whole, or not all that was there. Then nothing
     /// was changed.
-    pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
+    ///
+    /// The board of a file of an early schema becomes `main` with these settings.
+    pub(super) fn open(path: &Path, main: &Settings) -> Result<Database, StoreError> {
         inspect::head(path)?;
         let marker = Marker::lock(path)?;
         let found = inspect::outside(path, &marker.note)?;
         let found = found.map_err(|problem| problem.in_file(path))?;
-        Database::connect(path, marker, found).map_err(|error| opening(path, error))
+        Database::connect(path, main, marker, found).map_err(|error| opening(path, error))
     }
 
-    fn connect(path: &Path, mut marker: Marker, found: Found) -> Result<Database, StoreError> {
+    fn connect(
+        path: &Path,
+        main: &Settings,
+        mut marker: Marker,
+        found: Found,
+    ) -> Result<Database, StoreError> {
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if found == Found::Nothing {
             flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -101,12 +115,25 @@ impl Database {
         // A log that another program begins again between reading and writing would end a
         // transaction that has only read until then.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
-        schema::migrate(&mut connection, path)?;
+        schema::migrate(&mut connection, path, main)?;
         Ok(Database {
             connection,
             marker,
             leave: false,
         })
+    }
+
+    /// Loads what is in it. In an empty one `main` has these settings.
+    pub(super) fn load(&mut self, path: &Path, main: &Settings) -> Result<Opened, StoreError> {
+        let connection = &mut self.connection;
+        let log = match load::find(connection)? {
+            Some(log) if log.is_migrating => {
+                return Err(StoreError::Migrating(path.display().to_string()));
+            }
+            Some(log) => log,
+            None => load::begin(connection, main)?,
+        };
+        load::load(connection, log)
     }
 
     /// Leaves all files as they are, also when it is dropped.
@@ -141,7 +168,7 @@ mod tests {
     fn the_page_cache_has_a_bound_in_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("podium.db");
-        let mut database = Database::open(&path).unwrap();
+        let mut database = Database::open(&path, &Settings::default()).unwrap();
         let transaction = database.connection.transaction().unwrap();
         transaction
             .execute("CREATE TABLE filler (content BLOB)", [])

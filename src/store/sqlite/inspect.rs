@@ -12,7 +12,7 @@ use std::{
     path::Path,
 };
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
     file::{Stamp, beside, length, writable},
@@ -21,7 +21,7 @@ use super::{
     schema,
     wal_id::{WAL_HEADER, WalId},
 };
-use crate::store::StoreError;
+use crate::{board::BoardId, store::StoreError};
 
 /// Up to this size, in bytes, all that a file contains is checked when it is opened: half a
 /// second of work.
@@ -222,15 +222,7 @@ fn fits(
     }
     for noted in &note.boards {
         let board = noted.name.to_string();
-        let found = connection
-            .query_row(
-                "SELECT epoch, max(ranked_through, coalesce(
-                     (SELECT max(seq) FROM log WHERE log.board = boards.id), 0))
-                 FROM boards WHERE name = ?1",
-                [&board],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?)),
-            )
-            .optional()?;
+        let found = schema::log_end(connection)?.filter(|_| noted.name == BoardId::default());
         let problem = match found {
             None if noted.seq == 0 => continue,
             None => Problem::NoBoard(board),
@@ -276,6 +268,9 @@ fn damage(connection: &Connection, is_audited: bool) -> Result<Option<String>, S
     if answer != "ok" {
         return Ok(Some(answer));
     }
+    if let Some(name) = schema::altered(connection)? {
+        return Ok(Some(format!("{name} is not as it was made")));
+    }
     if !is_audited || !schema::is_latest(connection)? {
         return Ok(None);
     }
@@ -295,33 +290,67 @@ const AUDITS: &[(&str, &str)] = &[
     (
         "a user's score is not the one of the last entry about the user",
         "SELECT EXISTS (
-             SELECT 1 FROM users
-             JOIN boards ON boards.id = users.board AND NOT boards.migrating
-             JOIN (SELECT board, user, max(seq) AS seq FROM log INDEXED BY log_user_actions
-                   WHERE kind = 'action' GROUP BY board, user) AS last
-                 ON last.board = users.board AND last.user = users.id
-             JOIN log ON log.board = last.board AND log.seq = last.seq
-             WHERE log.score IS NOT users.score
+             SELECT 1
+             FROM (SELECT board, user, max(seq) AS seq
+                   FROM log INDEXED BY log_user_actions JOIN log_state
+                   WHERE kind = 'action' AND seq <= folded_through GROUP BY board, user) AS last
+             JOIN log_state ON NOT migrating
+             JOIN boards ON boards.id = last.board AND settings ->> 'of' IS NULL
+             JOIN log ON log.seq = last.seq
+             LEFT JOIN standings ON standings.board = last.board AND standings.user = last.user
+             WHERE (log.score IS NOT standings.score OR log.tiebreak IS NOT standings.tiebreak)
                  AND NOT EXISTS (SELECT 1 FROM log AS gone INDEXED BY log_deleted
-                                 WHERE gone.board = last.board AND gone.user = last.user
-                                     AND gone.kind = 'deleted' AND gone.seq > last.seq))",
+                                 WHERE gone.user = last.user AND gone.kind = 'deleted'
+                                     AND gone.seq > last.seq AND gone.seq <= folded_through)
+                 AND NOT EXISTS (SELECT 1 FROM log AS gone INDEXED BY log_deleted_boards
+                                 WHERE gone.board = last.board AND gone.kind = 'board_deleted'
+                                     AND gone.seq > last.seq AND gone.seq <= folded_through))",
     ),
     (
         "a user is not called what the last entry about that says",
         "SELECT EXISTS (
-             SELECT 1 FROM users
-             JOIN boards ON boards.id = users.board AND NOT boards.migrating
-             JOIN (SELECT board, user, username, avatar, max(seq) FROM log
-                   WHERE kind = 'user' GROUP BY board, user) AS last
-                 ON last.board = users.board AND last.user = users.id
-             WHERE last.username IS NOT users.username OR last.avatar IS NOT users.avatar)",
+             SELECT 1
+             FROM (SELECT user, username, avatar, max(seq) AS seq FROM log JOIN log_state
+                   WHERE kind = 'user' AND seq <= folded_through GROUP BY user) AS last
+             JOIN log_state ON NOT migrating
+             LEFT JOIN people ON people.id = last.user
+             WHERE (last.username IS NOT people.username OR last.avatar IS NOT people.avatar)
+                 AND NOT EXISTS (SELECT 1 FROM log AS gone INDEXED BY log_deleted
+                                 WHERE gone.user = last.user AND gone.kind = 'deleted'
+                                     AND gone.seq > last.seq AND gone.seq <= folded_through))",
+    ),
+    (
+        "a user is hidden, and no entry says so",
+        "SELECT EXISTS (
+             SELECT 1 FROM people JOIN log_state ON NOT migrating
+             WHERE hidden AND NOT EXISTS (SELECT 1 FROM counted_actions)
+                 AND NOT EXISTS (SELECT 1 FROM log
+                                 WHERE kind = 'hidden' AND user = people.id AND detail = 'true'))",
+    ),
+    (
+        "an action has a rank or a number that no board gives",
+        // What somebody does who is hidden is no fact that others know.
+        "SELECT EXISTS (
+             SELECT 1 FROM log
+             WHERE kind = 'action'
+                 AND (board_seq NOT BETWEEN 0 AND seq OR rank < 1 OR old_rank < 1))",
     ),
     (
         "an action was not counted by the rule of its board",
         "SELECT EXISTS (
-             SELECT 1 FROM log JOIN boards ON boards.id = log.board AND NOT boards.migrating
-             WHERE log.kind = 'action' AND boards.deciding = 'sum'
-                 AND log.score_before IS NOT NULL
-                 AND log.score <> log.score_before + log.increase)",
+             SELECT 1 FROM (
+                 SELECT board, increase, score, user, seq,
+                        lag(score) OVER (PARTITION BY board, user ORDER BY seq) AS before
+                 FROM log WHERE kind = 'action') AS action
+             JOIN log_state ON NOT migrating
+             JOIN boards ON boards.id = action.board AND settings ->> 'operator' = 'sum'
+             -- A log that was in Redis has gaps.
+             WHERE NOT EXISTS (SELECT 1 FROM counted_actions)
+                 -- Another board may have had the id.
+                 AND NOT EXISTS (SELECT 1 FROM log AS gone INDEXED BY log_deleted_boards
+                                 WHERE gone.board = action.board AND gone.kind = 'board_deleted'
+                                     AND gone.seq > action.seq)
+                 AND (SELECT count(*) FROM log) = (SELECT max(seq) FROM log)
+                 AND action.score NOT IN (action.increase, ifnull(action.before, 0) + action.increase))",
     ),
 ];

@@ -16,7 +16,6 @@ const FORGET: u32 = 4;
 /// so for longer.
 pub(super) fn reached(
     transaction: &Transaction<'_>,
-    board: i64,
     now: Timestamp,
     action: &Action,
 ) -> Result<Option<LimitReached>, StoreError> {
@@ -27,13 +26,11 @@ pub(super) fn reached(
         let oldest = transaction
             .prepare_cached(
                 "SELECT at FROM limited_actions
-                 WHERE board = ?1 AND user = ?2 AND action_type = ?3
-                   AND at > ?4 AND at <= ?6
-                 ORDER BY at DESC LIMIT 1 OFFSET ?5",
+                 WHERE user = ?1 AND action_type = ?2 AND at > ?3 AND at <= ?5
+                 ORDER BY at DESC LIMIT 1 OFFSET ?4",
             )?
             .query_row(
                 params![
-                    board,
                     action.user.0,
                     action.action_type,
                     window.start(now).0,
@@ -58,7 +55,6 @@ pub(super) fn reached(
 /// what no window reaches any more.
 pub(super) fn note(
     transaction: &Transaction<'_>,
-    board: i64,
     seq: Seq,
     at: Timestamp,
     action: &Action,
@@ -68,23 +64,15 @@ pub(super) fn note(
     }
     transaction
         .prepare_cached(
-            "INSERT INTO limited_actions (board, user, action_type, at, seq)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO limited_actions (user, action_type, at, seq) VALUES (?1, ?2, ?3, ?4)",
         )?
-        .execute(params![
-            board,
-            action.user.0,
-            action.action_type,
-            at.0,
-            seq.get(),
-        ])?;
+        .execute(params![action.user.0, action.action_type, at.0, seq.get(),])?;
     transaction
         .prepare_cached(
-            "DELETE FROM limited_actions WHERE (board, user, action_type, at, seq) IN (
-                 SELECT board, user, action_type, at, seq FROM limited_actions
-                 WHERE board = ?1 AND at <= ?2 LIMIT ?3)",
+            "DELETE FROM limited_actions WHERE (user, action_type, at, seq) IN (
+                 SELECT user, action_type, at, seq FROM limited_actions WHERE at <= ?1 LIMIT ?2)",
         )?
-        .execute(params![board, Window::Day.start(at).0, FORGET])?;
+        .execute(params![Window::Day.start(at).0, FORGET])?;
     Ok(())
 }
 

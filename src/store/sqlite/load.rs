@@ -1,276 +1,306 @@
 //! What is read when a store is opened.
 
-use std::{collections::HashMap, path::Path};
-
 use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{announcements, database::BoardRow, ranks::write_ranks};
+use super::{
+    announcements,
+    facts::{self, ENTRY, groups, profile, scores, settings},
+    tables,
+};
 use crate::{
     board::{
-        Board, BoardId, Epoch, Fact, LogEntry, Member, Profile, Rules, Score, Seq, Timestamp,
-        UserId, ranking::Standing,
+        BoardHead, BoardId, Epoch, Fact, FinalRow, FinalStandings, LogEntry, Membership, Person,
+        Season, Seq, Settings, State, StoredBoard, StoredMember, StoredStanding, StoredState, Team,
+        TeamId, Timestamp, UserId, Who, ranking::Standing,
     },
-    store::{Opened, StoreError},
+    clock,
+    store::{Fold, Opened, StoreError},
 };
 
-/// The row of a board, and whether it is being written by a migration.
-pub(super) fn find(
-    connection: &Connection,
-    board: &BoardId,
-) -> Result<Option<(i64, bool)>, StoreError> {
-    let sql = "SELECT id, migrating FROM boards WHERE name = ?1";
-    Ok(connection
-        .query_row(sql, [board.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?)
+/// The row of the log.
+#[derive(Clone, Copy)]
+pub(super) struct LogState {
+    pub(super) epoch: Epoch,
+    /// The tables are as of this entry.
+    pub(super) folded_through: u64,
+    /// Is it being written by a migration?
+    pub(super) is_migrating: bool,
 }
 
-/// The row of a board, which is made if there is none.
-pub(super) fn board_row(
-    connection: &mut Connection,
-    path: &Path,
-    board: &BoardId,
-    rules: Rules,
-) -> Result<BoardRow, StoreError> {
-    let wanted = rules.deciding();
-    let transaction = connection.transaction()?;
-    let found = transaction
-        .query_row(
-            "SELECT id, epoch, ranked_through, deciding, migrating FROM boards WHERE name = ?1",
-            [board.as_str()],
-            |row| {
-                let board = BoardRow {
-                    id: row.get(0)?,
-                    epoch: row.get(1)?,
-                    ranked_through: row.get(2)?,
-                };
-                Ok((board, row.get::<_, String>(3)?, row.get(4)?))
-            },
-        )
-        .optional()?;
-    if let Some((row, found, is_migrating)) = found {
-        if is_migrating {
-            return Err(StoreError::Migrating(path.display().to_string()));
-        }
-        if found.is_empty() {
-            // An early file does not have it; from now on it does.
-            let sql = "UPDATE boards SET deciding = ?2 WHERE id = ?1";
-            transaction.execute(sql, params![row.id, wanted])?;
-            transaction.commit()?;
-        } else if found != wanted {
-            return Err(StoreError::OtherRules { found, wanted });
-        }
-        return Ok(row);
-    }
+/// The row of the log, if there is one.
+pub(super) fn find(connection: &Connection) -> Result<Option<LogState>, StoreError> {
+    let sql = "SELECT epoch, folded_through, migrating FROM log_state";
+    let state = connection.query_row(sql, [], |row| {
+        Ok(LogState {
+            epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()),
+            folded_through: row.get(1)?,
+            is_migrating: row.get(2)?,
+        })
+    });
+    Ok(state.optional()?)
+}
+
+/// Begins a log whose first fact is what `main` is.
+pub(super) fn begin(connection: &mut Connection, main: &Settings) -> Result<LogState, StoreError> {
     let epoch: i64 = rand::rng().random();
-    transaction.execute(
-        "INSERT INTO boards (name, epoch, deciding) VALUES (?1, ?2, ?3)",
-        params![board.as_str(), epoch, wanted],
+    let transaction = connection.transaction()?;
+    let sql = "INSERT INTO log_state (id, epoch, folded_through) VALUES (1, ?1, 0)";
+    transaction.execute(sql, [epoch])?;
+    facts::insert(
+        &transaction,
+        &main_changed(Seq::FIRST, clock::now(), main),
+        None,
     )?;
-    let id = transaction.last_insert_rowid();
     transaction.commit()?;
-    Ok(BoardRow {
-        id,
-        epoch,
-        ranked_through: 0,
+    Ok(LogState {
+        epoch: Epoch(epoch.cast_unsigned()),
+        folded_through: 0,
+        is_migrating: false,
     })
 }
 
-/// Loads the board as it was at `ranked_through`, folds the rest of the log, and
-/// writes the ranks that were missing.
-pub(super) fn load(
-    connection: &mut Connection,
-    row: BoardRow,
-    rules: Rules,
-) -> Result<(Opened, BoardRow), StoreError> {
-    let rest = entries_after(connection, row, row.ranked_through)?;
-    let members = members_before(connection, row, &rest)?;
-    let changed = connection
-        .query_row(
-            "SELECT at FROM log WHERE board = ?1 AND seq = ?2",
-            params![row.id, row.ranked_through],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let changed = Timestamp(changed.unwrap_or(0));
-    let mut board = Board::load(rules, row.ranked_through, changed, members);
-
-    let mut ranks = Vec::with_capacity(rest.len());
-    for (entry, _) in &rest {
-        if let Some(applied) = board.apply(entry) {
-            ranks.push((entry.seq, applied));
-        }
-    }
-    let transaction = connection.transaction()?;
-    write_ranks(&transaction, row.id, &ranks)?;
-    transaction.commit()?;
-
-    let row = BoardRow {
-        ranked_through: board.seq(),
-        ..row
+/// The entry that says what `main` is.
+pub(super) fn main_changed(seq: Seq, at: Timestamp, main: &Settings) -> LogEntry {
+    let fact = Fact::BoardChanged {
+        board: BoardId::default(),
+        settings: main.clone().into(),
+        borders: Box::default(),
     };
-    let opened = Opened {
-        epoch: Epoch(row.epoch.cast_unsigned()),
-        board,
-        announcements: announcements::valid(connection, row.id)?,
-        revoked: revoked(connection, row.id)?,
-    };
-    Ok((opened, row))
+    LogEntry { seq, at, fact }
 }
 
-/// The standing that a user had when an entry was written.
-type Before = Option<Standing>;
+/// Loads the state as of `folded_through`, folds the rest of the log, and writes what that
+/// did.
+pub(super) fn load(connection: &mut Connection, log: LogState) -> Result<Opened, StoreError> {
+    let stored = StoredState {
+        seq: log.folded_through,
+        people: people(connection)?,
+        teams: teams(connection)?,
+        boards: boards(connection)?,
+        deleted: deleted(connection)?,
+    };
+    let mut state = State::load(stored);
+    let rest = entries_after(connection, log.folded_through)?;
+    let folded = state.fold(&rest);
+    let folded: Vec<_> = rest.into_iter().zip(folded).collect();
+    let opened = Opened {
+        epoch: log.epoch,
+        state,
+        announcements: announcements::valid(connection)?,
+        revoked: revoked(connection)?,
+    };
+    // When all of it can be read.
+    let transaction = connection.transaction()?;
+    tables::write(&transaction, &folded)?;
+    transaction.commit()?;
+    Ok(opened)
+}
 
-fn entries_after(
-    connection: &Connection,
-    board: BoardRow,
-    seq: u64,
-) -> Result<Vec<(LogEntry, Before)>, StoreError> {
-    let sql = format!(
-        "SELECT {ENTRY}, score_before, reached_before
-         FROM log WHERE board = ?1 AND seq > ?2 ORDER BY seq"
-    );
+/// When the first entry was taken, and the last.
+pub(super) fn times(connection: &Connection) -> Result<(Timestamp, Timestamp), StoreError> {
+    let at = |order| {
+        let sql = format!("SELECT at FROM log ORDER BY seq {order} LIMIT 1");
+        let at: Option<u64> = connection
+            .query_row(&sql, [], |row| row.get(0))
+            .optional()?;
+        Ok::<_, StoreError>(Timestamp(at.unwrap_or(0)))
+    };
+    Ok((at("ASC")?, at("DESC")?))
+}
+
+fn entries_after(connection: &Connection, seq: u64) -> Result<Vec<LogEntry>, StoreError> {
+    let sql = format!("SELECT {ENTRY} FROM log WHERE seq > ?1 ORDER BY seq");
     let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params![board.id, seq])?;
+    let mut rows = statement.query([seq])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push((entry(connection, board.id, row)?, standing(row, 10)?));
+        entries.push(facts::read(connection, row)?);
     }
     Ok(entries)
 }
 
-/// The columns of [`entry`].
-pub(super) const ENTRY: &str =
-    "seq, at, kind, user, username, avatar, action_type, increase, score, issued_until";
-
-/// An entry of the log, from the columns of [`ENTRY`].
-pub(super) fn entry(
+/// All that a query gives.
+fn all<T>(
     connection: &Connection,
-    board: i64,
-    row: &Row<'_>,
-) -> Result<LogEntry, StoreError> {
-    let seq = Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?;
-    let user = || Ok::<_, StoreError>(UserId(row.get(3)?));
-    let fact = match row.get_ref(2)?.as_str().unwrap_or_default() {
-        "user" => Fact::UserChanged {
-            user: user()?,
-            profile: profile(row, 4)?,
-        },
-        "action" => Fact::Action {
-            user: user()?,
-            action_type: row.get::<_, String>(6)?.into(),
-            increase: row.get(7)?,
-            score: Score::new(row.get(8)?).ok_or(StoreError::Damaged("a score out of range"))?,
-        },
-        "deleted" => Fact::UserDeleted { user: user()? },
-        "revoked" => Fact::TokensRevoked {
-            user: user()?,
-            issued_until: row.get(9)?,
-        },
-        "announced" => Fact::Announced(announcements::of_entry(connection, board, seq)?),
-        _ => return Err(StoreError::Damaged("an entry of an unknown kind")),
-    };
-    Ok(LogEntry {
-        seq,
-        at: Timestamp(row.get(1)?),
-        fact,
-    })
-}
-
-/// All users as they were before `rest` was written.
-fn members_before(
-    connection: &Connection,
-    board: BoardRow,
-    rest: &[(LogEntry, Before)],
-) -> Result<Vec<Member>, StoreError> {
-    // The first entry about a user knows how they stood; `None` is somebody whom
-    // that entry registers. A user who was deleted since has no row any more, and
-    // would be deleted again at once: a nameless user stands in for them.
-    let mut before: HashMap<UserId, Option<Before>> = HashMap::new();
-    let mut deleted: Vec<UserId> = Vec::new();
-    for (entry, standing) in rest {
-        let (user, known) = match &entry.fact {
-            Fact::UserChanged { user, .. } => (*user, standing.is_some().then_some(*standing)),
-            Fact::Action { user, .. } => (*user, Some(*standing)),
-            Fact::UserDeleted { user } => {
-                deleted.push(*user);
-                (*user, Some(*standing))
-            }
-            Fact::TokensRevoked { .. } | Fact::Announced(_) => continue,
-        };
-        before.entry(user).or_insert(known);
-    }
-
-    let sql = format!("SELECT {MEMBER} FROM users WHERE board = ?1");
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([board.id])?;
-    let mut members = Vec::new();
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut member = member(row)?;
-        match before.remove(&member.id) {
-            Some(None) => continue,
-            Some(Some(standing)) => member.standing = standing,
-            None => {}
-        }
-        members.push(member);
+        all.push(read(row)?);
     }
-    for id in deleted {
-        if let Some(Some(standing)) = before.remove(&id) {
-            members.push(Member {
-                id,
-                profile: Profile {
-                    username: "".into(),
-                    avatar: None,
-                },
-                standing,
-                best: None,
-            });
-        }
-    }
-    Ok(members)
+    Ok(all)
 }
 
-/// The columns of [`member`].
-pub(super) const MEMBER: &str = "id, username, avatar, score, reached, best_rank";
-
-/// A user, from the columns of [`MEMBER`].
-pub(super) fn member(row: &Row<'_>) -> Result<Member, StoreError> {
-    Ok(Member {
-        id: UserId(row.get(0)?),
-        profile: profile(row, 1)?,
-        standing: standing(row, 3)?,
-        best: row.get(5)?,
+/// All people.
+pub(super) fn people(connection: &Connection) -> Result<Vec<Person>, StoreError> {
+    let sql = "SELECT id, username, avatar, registered, team, groups, hidden FROM people";
+    all(connection, sql, [], |row| {
+        let membership = Membership {
+            team: row.get::<_, Option<[u8; 16]>>(4)?.map(TeamId),
+            groups: groups(row.get_ref(5)?.as_str_or_null().unwrap_or_default())?,
+        };
+        Ok(Person {
+            id: UserId(row.get(0)?),
+            profile: profile(row, 1)?,
+            registered: reached(row, 3)?,
+            membership: (membership != Membership::default()).then(|| Box::new(membership)),
+            hidden: row.get(6)?,
+        })
     })
+}
+
+/// All teams.
+pub(super) fn teams(connection: &Connection) -> Result<Vec<Team>, StoreError> {
+    all(
+        connection,
+        "SELECT id, name, avatar FROM teams",
+        [],
+        |row| {
+            Ok(Team {
+                id: TeamId(row.get(0)?),
+                profile: profile(row, 1)?,
+            })
+        },
+    )
+}
+
+/// All boards, with all that is on them.
+pub(super) fn boards(connection: &Connection) -> Result<Vec<StoredBoard>, StoreError> {
+    let sql = "SELECT id, settings, seq, changed, is_used, season, season_ends, as_of FROM boards";
+    let mut boards = all(connection, sql, [], |row| {
+        let season = match (row.get(5)?, row.get(6)?) {
+            (Some(number), Some(ends)) => Some(Season {
+                number,
+                ends: Timestamp(ends),
+            }),
+            _ => None,
+        };
+        let head = BoardHead {
+            id: facts::board(row, 0)?,
+            settings: settings(row.get_ref(1)?.as_str().unwrap_or_default())?.into(),
+            seq: row.get(2)?,
+            changed: Timestamp(row.get(3)?),
+            is_used: row.get(4)?,
+            season,
+        };
+        Ok(StoredBoard {
+            head,
+            as_of: row.get(7)?,
+            standings: Vec::new(),
+            members: Vec::new(),
+        })
+    })?;
+    for board in &mut boards {
+        board.standings = standings(connection, &board.head.id)?;
+        board.members = members(connection, &board.head.id)?;
+    }
+    Ok(boards)
+}
+
+/// What people have on a board.
+pub(super) fn standings(
+    connection: &Connection,
+    board: &BoardId,
+) -> Result<Vec<StoredStanding>, StoreError> {
+    let sql = "SELECT user, score, tiebreak, reached, best_rank FROM standings WHERE board = ?1";
+    all(connection, sql, [board.as_str()], |row| {
+        Ok(StoredStanding {
+            user: UserId(row.get(0)?),
+            standing: Standing::of(scores(row, 1)?, reached(row, 3)?),
+            best: row.get(4)?,
+        })
+    })
+}
+
+/// What people have on a board of teams.
+pub(super) fn members(
+    connection: &Connection,
+    board: &BoardId,
+) -> Result<Vec<StoredMember>, StoreError> {
+    let sql = "SELECT user, team, score, tiebreak, reached FROM members WHERE board = ?1";
+    all(connection, sql, [board.as_str()], |row| {
+        Ok(StoredMember {
+            user: UserId(row.get(0)?),
+            team: TeamId(row.get(1)?),
+            standing: Standing::of(scores(row, 2)?, reached(row, 4)?),
+        })
+    })
+}
+
+/// Of ids of deleted boards, the number from which another one counts on.
+pub(super) fn deleted(connection: &Connection) -> Result<Vec<(BoardId, u64)>, StoreError> {
+    let sql = "SELECT id, first_seq FROM deleted_boards";
+    all(connection, sql, [], |row| {
+        Ok((facts::board(row, 0)?, row.get(1)?))
+    })
+}
+
+/// The seasons of a board that have ended, the first one first.
+pub(super) fn seasons(connection: &Connection, board: &BoardId) -> Result<Vec<Season>, StoreError> {
+    let sql = "SELECT number, ends FROM seasons WHERE board = ?1 ORDER BY number";
+    all(connection, sql, [board.as_str()], |row| {
+        Ok(Season {
+            number: row.get(0)?,
+            ends: Timestamp(row.get(1)?),
+        })
+    })
+}
+
+/// The standings with which a season has ended; none for a season that has not.
+pub(super) fn final_standings(
+    connection: &Connection,
+    board: &BoardId,
+    number: u32,
+) -> Result<Option<FinalStandings>, StoreError> {
+    let sql = "SELECT ends, ended_by FROM seasons WHERE board = ?1 AND number = ?2";
+    let found: Option<(u64, u64)> = connection
+        .query_row(sql, params![board.as_str(), number], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((ends, ended_by)) = found else {
+        return Ok(None);
+    };
+    let ended_by = Seq::new(ended_by).ok_or(StoreError::Damaged("an entry numbered 0"))?;
+    let sql = "SELECT user, team, rank, score, tiebreak FROM final_standings
+               WHERE board = ?1 AND season = ?2 ORDER BY position";
+    let rows = all(connection, sql, params![board.as_str(), number], |row| {
+        let team: Option<[u8; 16]> = row.get(1)?;
+        Ok(FinalRow {
+            who: match team {
+                Some(team) => Who::Team(TeamId(team)),
+                None => Who::User(UserId(row.get(0)?)),
+            },
+            rank: row.get(2)?,
+            scores: scores(row, 3)?,
+        })
+    })?;
+    let season = Season {
+        number,
+        ends: Timestamp(ends),
+    };
+    Ok(Some(FinalStandings {
+        season,
+        ended_by,
+        rows,
+    }))
+}
+
+fn reached(row: &Row<'_>, column: usize) -> Result<Seq, StoreError> {
+    Seq::new(row.get(column)?).ok_or(StoreError::Damaged("an entry numbered 0"))
 }
 
 /// Up to when tokens of users are void.
-pub(super) fn revoked(
-    connection: &Connection,
-    board: i64,
-) -> Result<Vec<(UserId, u64)>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT user, issued_until FROM revocations WHERE board = ?1")?;
-    let rows = statement.query_map([board], |row| Ok((UserId(row.get(0)?), row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// A name and a picture, from this column on.
-pub(super) fn profile(row: &Row<'_>, column: usize) -> Result<Profile, rusqlite::Error> {
-    Ok(Profile {
-        username: row.get::<_, String>(column)?.into(),
-        avatar: row.get::<_, Option<String>>(column + 1)?.map(Into::into),
-    })
-}
-
-/// A score and when it was reached, from this column on.
-pub(super) fn standing(row: &Row<'_>, column: usize) -> Result<Option<Standing>, StoreError> {
-    let score: Option<i64> = row.get(column)?;
-    let reached: Option<u64> = row.get(column + 1)?;
-    let (Some(score), Some(reached)) = (score, reached) else {
-        return Ok(None);
-    };
-    Score::new(score)
-        .and_then(|score| Standing::new(score, reached))
-        .map(Some)
-        .ok_or(StoreError::Damaged("a standing out of range"))
+pub(super) fn revoked(connection: &Connection) -> Result<Vec<(UserId, u64)>, StoreError> {
+    all(
+        connection,
+        "SELECT user, issued_until FROM revocations",
+        [],
+        |row| Ok((UserId(row.get(0)?), row.get(1)?)),
+    )
 }

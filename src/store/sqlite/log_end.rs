@@ -12,7 +12,7 @@ pub(super) struct LogEnd {
     /// Changes when another connection has committed something; `None` before the first
     /// look.
     data_version: Option<i64>,
-    /// The epoch and the last entry in the file; `None` for a board that is not there.
+    /// The epoch and the last entry in the file; `None` if there is no log.
     end: Option<(i64, u64)>,
 }
 
@@ -21,17 +21,15 @@ impl LogEnd {
     ///
     /// # Errors
     /// [`StoreError::Unwritable`] if the log ends elsewhere, or the file cannot be read.
-    pub(super) fn look(&mut self, connection: &Connection, board: i64) -> Result<(), StoreError> {
+    pub(super) fn look(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if self.data_version == Some(version) {
             return Ok(());
         }
-        let mut statement = connection.prepare_cached(
-            "SELECT epoch, (SELECT ifnull(max(seq), 0) FROM log WHERE board = boards.id)
-             FROM boards WHERE id = ?1",
-        )?;
+        let mut statement = connection
+            .prepare_cached("SELECT epoch, (SELECT ifnull(max(seq), 0) FROM log) FROM log_state")?;
         let end = statement
-            .query_row([board], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if self.data_version.is_none() {
             self.end = end;

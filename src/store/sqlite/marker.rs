@@ -273,7 +273,7 @@ mod tests {
     fn a_note_is_read_as_it_was_written_and_is_of_one_length() {
         let mut note = Note::default();
         note.board(&BoardId::default(), Epoch(0), 0);
-        note.board(&BoardId::new("b-2_x").unwrap(), Epoch(u64::MAX), 7);
+        note.board(&BoardId::new("b-2-x").unwrap(), Epoch(u64::MAX), 7);
         let length = note.text().len();
         note.is_closed = true;
         note.wal = WalId::parse("0123456789abcdef");
@@ -290,7 +290,7 @@ mod tests {
     fn the_longest_note_is_read_whole() {
         let mut note = Note::default();
         for n in 0..2 * MOST_BOARDS {
-            let name = BoardId::new(&format!("{n:064}")).unwrap();
+            let name = BoardId::new(&format!("{n:063}")).unwrap();
             note.board(&name, Epoch(1), 1);
         }
         assert!(note.text().len() as u64 <= MOST_BYTES);

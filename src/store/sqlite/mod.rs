@@ -8,9 +8,12 @@
 
 mod adopt;
 mod announcements;
+mod batch;
 mod changes;
 mod condition;
 mod database;
+mod early;
+mod facts;
 mod file;
 mod file_system;
 mod guard;
@@ -19,14 +22,17 @@ mod inspect;
 mod limited;
 mod load;
 mod log_end;
+mod log_writer;
+mod main_settings;
 mod marker;
 mod page_cache;
+mod preparation;
 mod problem;
-mod ranks;
 mod read_records;
 mod reader;
 mod schema;
 mod source;
+mod tables;
 mod target;
 mod wal;
 mod wal_id;
@@ -41,30 +47,34 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use rusqlite::Transaction;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::sleep,
 };
 
 use super::{
-    AllNodes, Command, Connected, Fold, Health, History, Opened, Outcome, Store, StoreError,
+    AllNodes, Command, Connected, DerivedHistory, Fold, Health, History, Opened, Outcome, Store,
+    StoreError,
 };
 use crate::{
-    board::{BoardId, Epoch, Rules, Timestamp, UserId},
+    board::{BoardId, FinalStandings, Season, Settings, Timestamp, UserId},
     clock,
     vital::Pulse,
 };
 pub use adopt::Survey;
 use condition::Condition;
-use database::{Database, LoadedBoard, opening};
+use database::{Database, LoadedLog, opening};
 use file::{resolve, writable};
 pub(super) use file_system::risks;
 use guard::Guard;
+use log_writer::LogWriter;
+pub(super) use main_settings::main_settings;
 use reader::{Reader, Unwritten};
 pub(super) use source::Source;
 pub(super) use target::Target;
 use wal::{Gate, Wal};
-use writer::{Request, Writer};
+use writer::{PutBoard, Request, Writer};
 
 /// Requests that may wait for the writer before senders are made to wait.
 const QUEUE: usize = 1024;
@@ -72,34 +82,26 @@ const QUEUE: usize = 1024;
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
     path: PathBuf,
-    board: LoadedBoard,
+    log: LoadedLog,
     /// Of the writer thread.
     pub(super) pulse: Pulse,
 }
 
-/// Opens a file, makes or migrates its tables, and loads a board of it.
+/// Opens a file, makes or migrates its tables, and loads what is in it. In a new file `main`
+/// has these settings.
 ///
 /// # Errors
 /// If the file cannot be opened, is in use, or is not what it should be.
-pub fn open(path: &Path, board: &BoardId, rules: Rules) -> Result<(Opened, Ready), StoreError> {
+pub fn open(path: &Path, main: &Settings) -> Result<(Opened, Ready), StoreError> {
     let path = &resolve(path).map_err(|source| writable(path, source))?;
-    let mut database = Database::open(path)?;
-    let load = |database: &mut Database| {
-        let row = load::board_row(&mut database.connection, path, board, rules)?;
-        load::load(&mut database.connection, row, rules)
-    };
-    let loaded = load(&mut database).inspect_err(|_| database.leave());
-    let (opened, row) = loaded.map_err(|error| opening(path, error))?;
-    let seq = opened.board.seq();
+    let mut database = Database::open(path, main)?;
+    let opened = database.load(path, main);
+    let opened = opened.inspect_err(|_| database.leave());
+    let opened = opened.map_err(|error| opening(path, error))?;
+    let log = LoadedLog::new(database, &opened).map_err(|error| opening(path, error))?;
     let ready = Ready {
         path: path.to_owned(),
-        board: LoadedBoard {
-            database,
-            name: board.clone(),
-            rules,
-            row,
-            seq,
-        },
+        log,
         pulse: Pulse::unwatched(),
     };
     Ok((opened, ready))
@@ -112,7 +114,7 @@ impl Ready {
     /// # Errors
     /// If the database refuses.
     pub fn limit_pages(&mut self, pages: i64) -> Result<(), StoreError> {
-        let connection = &self.board.database.connection;
+        let connection = &self.log.database.connection;
         connection.pragma_update(None, "max_page_count", pages)?;
         Ok(())
     }
@@ -126,32 +128,21 @@ impl Ready {
         let pulse = std::mem::replace(&mut self.pulse, Pulse::unwatched());
         let (requests, queue) = mpsc::channel(QUEUE);
         let (unwritten, gate) = (Unwritten::default(), Gate::default());
-        let reader = Reader::new(
-            self.path.clone(),
-            self.board.row.id,
-            unwritten.clone(),
-            gate.clone(),
-        );
+        let reader = Reader::new(self.path.clone(), unwritten.clone(), gate.clone());
         // Before the file is marked as having a log: by the note it is known what that must hold.
         let Database {
             connection, marker, ..
-        } = &mut self.board.database;
-        let epoch = Epoch(self.board.row.epoch.cast_unsigned());
-        marker.note.board(&self.board.name, epoch, self.board.seq);
+        } = &mut self.log.database;
+        let (epoch, seq) = (self.log.epoch, self.log.seq);
+        marker.note.board(&BoardId::default(), epoch, seq);
         let noted = marker.write();
         noted.map_err(|source| writable(&self.path, source))?;
         let mut wal = Wal::new(&self.path, connection, gate)?;
         wal.begin(connection);
-        let guard = Guard::new(&self.path, &self.board.database.connection)?;
+        let guard = Guard::new(&self.path, &self.log.database.connection)?;
         let condition = Condition::new();
-        let writer = Writer::new(
-            self.board,
-            wal,
-            guard,
-            condition.clone(),
-            unwritten,
-            Box::new(fold),
-        );
+        let log = LogWriter::new(self.log, wal, guard, condition.clone(), unwritten);
+        let writer = Writer::new(log, Box::new(fold));
         let no_thread = |source| StoreError::File {
             path: "the writer thread".into(),
             source,
@@ -221,6 +212,76 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    async fn send<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.requests.send(request(reply)).await;
+        sent.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Creates a board, or changes its settings. One that is derived is folded from the log,
+    /// most of it beside the writer.
+    async fn put_board(&self, put: PutBoard) -> Result<Outcome, StoreError> {
+        let prepare = |reply| Request::Prepare {
+            put: put.clone(),
+            reply,
+        };
+        let preparation = match self.send(prepare).await? {
+            Some(preparation) => Some(self.reader.clone().prepare(preparation).await?),
+            None => None,
+        };
+        let request = |reply| Request::PutBoard {
+            put,
+            preparation,
+            reply,
+        };
+        self.send(request).await?
+    }
+
+    async fn append_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+        let is_of_board = |command: &Command| {
+            matches!(command, Command::PutBoard { .. } | Command::DeleteBoard(_))
+        };
+        if !commands.iter().any(is_of_board) {
+            return self
+                .send(|reply| Request::Append { commands, reply })
+                .await?;
+        }
+        let mut outcomes = Vec::new();
+        for command in commands {
+            outcomes.push(match command {
+                Command::PutBoard {
+                    board,
+                    settings,
+                    most,
+                } => {
+                    let put = PutBoard {
+                        board,
+                        settings,
+                        most,
+                    };
+                    self.put_board(put).await?
+                }
+                Command::DeleteBoard(board) => {
+                    self.send(|reply| Request::DeleteBoard { board, reply })
+                        .await??
+                }
+                command => {
+                    let commands = vec![command];
+                    let answer = self.send(|reply| Request::Append { commands, reply });
+                    outcomes.extend(answer.await??);
+                    continue;
+                }
+            });
+        }
+        Ok(outcomes)
+    }
+}
+
 impl Store for SqliteStore {
     fn append(&self, commands: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
         Box::pin(async move {
@@ -228,21 +289,39 @@ impl Store for SqliteStore {
             if self.condition.hangs() {
                 return Err(Condition::refusal());
             }
-            let (reply, answer) = oneshot::channel();
-            self.requests
-                .send(Request::Append { commands, reply })
-                .await
-                .map_err(|_| StoreError::Closed)?;
-            answer.await.map_err(|_| StoreError::Closed)?
+            self.append_all(commands).await
         })
     }
 
     fn history(
         &self,
+        board: BoardId,
         user: UserId,
         points: usize,
     ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
-        Box::pin(self.reader.clone().history(user, points))
+        Box::pin(self.reader.clone().history(board, user, points))
+    }
+
+    fn derived_history(
+        &self,
+        of: DerivedHistory,
+        points: usize,
+    ) -> BoxFuture<'_, Result<Option<History>, StoreError>> {
+        Box::pin(self.reader.clone().derived_history(of, points))
+    }
+
+    fn seasons(&self, board: BoardId) -> BoxFuture<'_, Result<Vec<Season>, StoreError>> {
+        let read = move |now: &Transaction<'_>| load::seasons(now, &board);
+        Box::pin(self.reader.clone().read_once(read))
+    }
+
+    fn final_standings(
+        &self,
+        board: BoardId,
+        number: u32,
+    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
+        let read = move |now: &Transaction<'_>| load::final_standings(now, &board, number);
+        Box::pin(self.reader.clone().read_once(read))
     }
 
     fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {

@@ -18,15 +18,17 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transac
 use tokio::sync::RwLock;
 
 use super::{
+    facts::{self, ENTRY, scores},
     file::{Identity, beside, length},
     index::SMALLEST,
+    preparation::Preparation,
     wal::Gate,
 };
 use crate::{
     blocking,
-    board::{Applied, Score, Seq, Timestamp, UserId},
+    board::{BoardId, Fact, LogEntry, Seq, StoredChange, Timestamp, UserId},
     store::{
-        History, HistoryPoint, StoreError,
+        DerivedHistory, Folded, History, HistoryPoint, StoreError,
         history::{LONGEST_READ, RECENT, RecentAction, Thinning},
     },
 };
@@ -54,9 +56,9 @@ struct Piece {
     points: usize,
 }
 
-/// Ranks of committed entries that are still to be written. A reader of histories
+/// What committed entries did that is still to be written. A reader of histories
 /// takes these before what the file has, so that nothing falls between.
-pub(super) type Unwritten = Arc<Mutex<Arc<Vec<(Seq, Applied)>>>>;
+pub(super) type Unwritten = Arc<Mutex<Arc<Vec<(LogEntry, Folded)>>>>;
 
 /// What reads; see the module.
 pub(super) struct Reader {
@@ -65,7 +67,6 @@ pub(super) struct Reader {
     index: PathBuf,
     /// The file that is meant, if it was there.
     identity: Option<Identity>,
-    board: i64,
     unwritten: Unwritten,
     gate: Gate,
     /// How long one look back may take.
@@ -120,13 +121,12 @@ impl Reading {
 }
 
 impl Reader {
-    pub(super) fn new(path: PathBuf, board: i64, unwritten: Unwritten, gate: Gate) -> Reader {
+    pub(super) fn new(path: PathBuf, unwritten: Unwritten, gate: Gate) -> Reader {
         let identity = path.metadata().ok().map(|it| Identity::of(&it));
         Reader {
             index: beside(&path, "-shm"),
             path,
             identity,
-            board,
             unwritten,
             gate,
             longest: LONGEST_READ,
@@ -137,6 +137,7 @@ impl Reader {
 
     pub(super) async fn history(
         self: Arc<Reader>,
+        board: BoardId,
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
@@ -148,7 +149,29 @@ impl Reader {
         blocking::on_thread(move || {
             // The caller may go, and closing waits until this is done.
             let _is_open = is_open;
-            self.read(user, points, &|| started.elapsed() >= self.longest)
+            self.read(&board, user, points, &|| started.elapsed() >= self.longest)
+        })
+        .await
+    }
+
+    pub(super) async fn derived_history(
+        self: Arc<Reader>,
+        of: DerivedHistory,
+        points: usize,
+    ) -> Result<Option<History>, StoreError> {
+        let is_open = self.is_open.clone().read_owned().await;
+        if !*is_open {
+            return Err(StoreError::Closed);
+        }
+        let started = Instant::now();
+        blocking::on_thread(move || {
+            let _is_open = is_open;
+            let root = of.root().clone();
+            self.look(
+                &root,
+                &|| started.elapsed() >= self.longest,
+                |look, unwritten| look.derived_history(unwritten, of, points),
+            )
         })
         .await
     }
@@ -159,33 +182,93 @@ impl Reader {
         self.idle.lock().clear();
     }
 
+    /// Reads something that is short, as of one moment of the file.
+    pub(super) async fn read_once<T: Send + 'static>(
+        self: Arc<Reader>,
+        read: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let is_open = self.is_open.clone().read_owned().await;
+        if !*is_open {
+            return Err(StoreError::Closed);
+        }
+        blocking::on_thread(move || {
+            let _is_open = is_open;
+            let reading = self.reading()?;
+            let passed = self.gate.pass();
+            let result = reading.transaction(LONGEST_PIECE, read);
+            drop(passed);
+            self.idle.lock().push(reading);
+            result
+        })
+        .await
+    }
+
+    /// Folds all of the log that there is into a board that is prepared.
+    pub(super) async fn prepare(
+        self: Arc<Reader>,
+        mut preparation: Box<Preparation>,
+    ) -> Result<Box<Preparation>, StoreError> {
+        let is_open = self.is_open.clone().read_owned().await;
+        if !*is_open {
+            return Err(StoreError::Closed);
+        }
+        blocking::on_thread(move || {
+            let _is_open = is_open;
+            let reading = self.reading()?;
+            loop {
+                let _passed = self.gate.pass();
+                let read = |now: &Transaction<'_>| preparation.read_piece(now);
+                if reading.transaction(LONGEST_READ, read)? {
+                    break;
+                }
+            }
+            self.idle.lock().push(reading);
+            Ok(preparation)
+        })
+        .await
+    }
+
     fn read(
         &self,
+        board: &BoardId,
         user: UserId,
         points: usize,
         is_given_up: &dyn Fn() -> bool,
     ) -> Result<Option<History>, StoreError> {
+        self.look(board, is_given_up, |look, unwritten| {
+            look.history(unwritten, user, points)
+        })
+    }
+
+    fn look<T>(
+        &self,
+        board: &BoardId,
+        is_given_up: &dyn Fn() -> bool,
+        read: impl FnOnce(&Look<'_>, &[(LogEntry, Folded)]) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let unwritten = self.unwritten.lock().clone();
+        let reading = self.reading()?;
+        let look = Look {
+            reading: &reading,
+            gate: &self.gate,
+            board,
+            piece: PIECE,
+            longest: LONGEST_PIECE,
+            is_given_up,
+        };
+        let result = read(&look, &unwritten);
+        self.idle.lock().push(reading);
+        result
+    }
+
+    /// A connection that nobody reads with.
+    fn reading(&self) -> Result<Reading, StoreError> {
         // SQLite has it mapped: to touch what was cut off would end the process.
         if length(&self.index).is_ok_and(|bytes| bytes < SMALLEST) {
             return Err(StoreError::Damaged("its index (-shm) was cut short"));
         }
         let idle = self.idle.lock().pop();
-        let reading = match idle {
-            Some(reading) => reading,
-            None => self.connect()?,
-        };
-        let look = Look {
-            reading: &reading,
-            gate: &self.gate,
-            board: self.board,
-            piece: PIECE,
-            longest: LONGEST_PIECE,
-            is_given_up,
-        };
-        let history = look.history(&unwritten, user, points);
-        self.idle.lock().push(reading);
-        history
+        idle.map_or_else(|| self.connect(), Ok)
     }
 
     fn connect(&self) -> Result<Reading, StoreError> {
@@ -204,8 +287,34 @@ pub(super) const ACTIONS: &str = "FROM log INDEXED BY log_user_actions
      WHERE board = ?1 AND user = ?2 AND kind = 'action' AND seq > ?3";
 
 /// The last entry by which a user was deleted.
-pub(super) const DELETED: &str = "SELECT max(seq) FROM log INDEXED BY log_deleted
-     WHERE board = ?1 AND user = ?2 AND kind = 'deleted'";
+const DELETED: &str = "SELECT max(seq) FROM log INDEXED BY log_deleted
+     WHERE user = ?1 AND kind = 'deleted'";
+
+/// The last entry by which a board of this name was deleted.
+const BOARD_DELETED: &str = "SELECT max(seq) FROM log INDEXED BY log_deleted_boards
+     WHERE board = ?1 AND kind = 'board_deleted'";
+
+/// The last entry by which a user was deleted; 0 for none.
+fn deleted(connection: &Connection, user: UserId) -> Result<u64, StoreError> {
+    let deleted: Option<u64> = connection
+        .prepare_cached(DELETED)?
+        .query_row([user.0], |row| row.get(0))?;
+    Ok(deleted.unwrap_or(0))
+}
+
+/// The entry after which a user's past on a board begins: who was deleted and registered again
+/// has a new one, and so has a board of the same name.
+pub(super) fn began(
+    connection: &Connection,
+    board: &BoardId,
+    user: UserId,
+) -> Result<u64, StoreError> {
+    let deleted = deleted(connection, user)?;
+    let board_deleted: Option<u64> = connection
+        .prepare_cached(BOARD_DELETED)?
+        .query_row([board.as_str()], |row| row.get(0))?;
+    Ok(deleted.max(board_deleted.unwrap_or(0)))
+}
 
 /// The next entries of a user's actions, up to the entry `?4`.
 fn next_sql() -> String {
@@ -219,9 +328,21 @@ fn count_sql() -> String {
     )
 }
 
+/// The next entries by which a user acted on a board, those after the entry `?6`, or was given
+/// a team and groups.
+fn own_sql() -> String {
+    format!(
+        "SELECT {ENTRY} {ACTIONS} AND seq <= ?4 AND seq > ?6
+         UNION ALL
+         SELECT {ENTRY} FROM log INDEXED BY log_grouped
+         WHERE user = ?2 AND kind = 'grouped' AND seq > ?3 AND seq <= ?4
+         ORDER BY seq LIMIT ?5"
+    )
+}
+
 fn latest_sql() -> String {
     format!(
-        "SELECT seq, at, score, rank, action_type, increase {ACTIONS} AND seq <= ?4
+        "SELECT {POINT}, action_type, increase {ACTIONS} AND seq <= ?4
          ORDER BY seq DESC LIMIT ?5"
     )
 }
@@ -230,7 +351,7 @@ fn latest_sql() -> String {
 struct Look<'a> {
     reading: &'a Reading,
     gate: &'a Gate,
-    board: i64,
+    board: &'a BoardId,
     piece: Piece,
     /// How long a piece may take.
     longest: Duration,
@@ -242,7 +363,7 @@ struct Look<'a> {
 #[derive(Clone, Copy)]
 struct Span {
     user: UserId,
-    /// When the user was deleted last; 0 for never.
+    /// When the user, or the board, was deleted last; 0 for never.
     began: u64,
     /// The last entry when the look began.
     until: u64,
@@ -253,8 +374,8 @@ struct First {
     /// The best rank that is written.
     best: Option<u64>,
     span: Span,
-    /// The latest actions.
-    recent: Vec<RecentAction>,
+    /// The latest actions, each with its entry.
+    recent: Vec<(u64, RecentAction)>,
 }
 
 /// How many actions there are, and between which moments.
@@ -280,11 +401,11 @@ impl Look<'_> {
 
     fn history(
         &self,
-        unwritten: &[(Seq, Applied)],
+        unwritten: &[(LogEntry, Folded)],
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
-        let first = self.piece(|now| self.first(now, user))?;
+        let first = self.piece(|now| self.first(now, user, unwritten))?;
         let Some(First {
             best,
             span,
@@ -293,17 +414,20 @@ impl Look<'_> {
         else {
             return Ok(None);
         };
-        let unwritten: Vec<&(Seq, Applied)> = unwritten
-            .iter()
-            .filter(|(seq, applied)| applied.user == user && seq.get() > span.began)
-            .collect();
+        let is_own = |entry: &LogEntry| {
+            entry.seq.get() > span.began
+                && matches!(&entry.fact, Fact::Action(it) if it.user == user && it.board == *self.board)
+        };
+        let unwritten = unwritten.iter().filter(|(entry, _)| is_own(entry));
+        let unwritten: Vec<&(LogEntry, Folded)> = unwritten.collect();
         // Of several entries of one user, the last knows the best rank of all.
-        let unwritten_best = unwritten.last().and_then(|(_, applied)| applied.best);
-        let add_rank = |point: &mut HistoryPoint| {
-            let known = unwritten.iter().find(|(known, _)| *known == point.seq);
-            point.rank = point
-                .rank
-                .or_else(|| known.and_then(|(_, applied)| applied.rank));
+        let unwritten_best = unwritten.last().and_then(|(_, it)| best_of(it, user));
+        let add_rank = |entry: u64, point: &mut HistoryPoint| {
+            let known = unwritten.iter().find(|(it, _)| it.seq.get() == entry);
+            if let Some((_, folded)) = known {
+                point.rank = point.rank.or(folded.ranks[1]);
+                point.seq = Some(Seq::new(folded.seq).unwrap_or(Seq::FIRST));
+            }
         };
 
         let count = self.count(span)?;
@@ -332,25 +456,23 @@ impl Look<'_> {
         let mut points = Vec::new();
         for seqs in thinning.chosen().chunks(self.piece.points) {
             self.piece(|now| {
-                let mut statement = now.prepare_cached(
-                    "SELECT seq, at, score, rank FROM log WHERE board = ?1 AND seq = ?2",
-                )?;
+                let sql = format!("SELECT {POINT} FROM log WHERE seq = ?1");
+                let mut statement = now.prepare_cached(&sql)?;
                 for seq in seqs {
-                    let row = params![self.board, seq];
-                    let found = statement.query_row(row, |row| Ok(point(row)));
-                    let mut point = found??;
-                    add_rank(&mut point);
+                    let found = statement.query_row([seq], |row| Ok(point(row)));
+                    let (entry, mut point) = found??;
+                    add_rank(entry, &mut point);
                     points.push(point);
                 }
                 Ok(())
             })?;
         }
-        for action in &mut recent {
-            add_rank(&mut action.after);
+        for (entry, action) in &mut recent {
+            add_rank(*entry, &mut action.after);
         }
         Ok(Some(History {
             points,
-            recent,
+            recent: recent.into_iter().map(|(_, action)| action).collect(),
             actions: count.actions,
             best: match (best, unwritten_best) {
                 (Some(a), Some(b)) => Some(a.min(b)),
@@ -361,30 +483,92 @@ impl Look<'_> {
         }))
     }
 
-    /// The first piece; `None` if nobody with this id is registered.
-    fn first(&self, now: &Transaction<'_>, user: UserId) -> Result<Option<First>, StoreError> {
-        let best: Option<Option<u64>> = now
-            .prepare_cached("SELECT best_rank FROM users WHERE board = ?1 AND id = ?2")?
-            .query_row(params![self.board, user.0], |row| row.get(0))
-            .optional()?;
-        let Some(best) = best else {
+    fn derived_history(
+        &self,
+        unwritten: &[(LogEntry, Folded)],
+        mut of: DerivedHistory,
+        points: usize,
+    ) -> Result<Option<History>, StoreError> {
+        let user = of.user();
+        let first = self.piece(|now| {
+            let first = self.first(now, user, unwritten)?;
+            // A person keeps the groups when a board is deleted.
+            first
+                .map(|it| Ok((it.span, deleted(now, user)?)))
+                .transpose()
+        })?;
+        let Some((span, mut after)) = first else {
             return Ok(None);
         };
-        // A user who was deleted and registered again has a new history.
-        let began: Option<u64> = now
-            .prepare_cached(DELETED)?
-            .query_row(params![self.board, user.0], |row| row.get(0))?;
-        let until: Option<u64> = now
-            .prepare_cached("SELECT max(seq) FROM log WHERE board = ?1")?
-            .query_row([self.board], |row| row.get(0))?;
+        while let Some(end) = self.piece(|now| {
+            let mut statement = now.prepare_cached(&own_sql())?;
+            let mut rows = statement.query(params![
+                self.board.as_str(),
+                user.0,
+                after,
+                span.until,
+                self.piece.rows,
+                span.began
+            ])?;
+            let mut end = None;
+            while let Some(row) = rows.next()? {
+                let entry = facts::read(now, row)?;
+                end = Some(entry.seq.get());
+                of.follow(&entry);
+            }
+            Ok(end)
+        })? {
+            after = end;
+        }
+        Ok(Some(of.history(points)))
+    }
+
+    /// The first piece; `None` if nobody with this id is registered.
+    fn first(
+        &self,
+        now: &Transaction<'_>,
+        user: UserId,
+        unwritten: &[(LogEntry, Folded)],
+    ) -> Result<Option<First>, StoreError> {
+        let known_through = unwritten.last().map_or(0, |(entry, _)| entry.seq.get());
+        let folded_through: u64 = now
+            .prepare_cached("SELECT folded_through FROM log_state")?
+            .query_row([], |row| row.get(0))?;
+        let newer = unwritten.iter().rev().map(|(entry, _)| entry);
+        let newer = newer.filter(|entry| entry.seq.get() > folded_through);
+        let mut is_registered = newer.filter_map(|entry| match &entry.fact {
+            Fact::UserChanged { user: it, .. } if *it == user => Some(true),
+            Fact::UserDeleted { user: it } if *it == user => Some(false),
+            _ => None,
+        });
+        let is_registered = match is_registered.next() {
+            Some(is_registered) => is_registered,
+            None => now
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM people WHERE id = ?1)")?
+                .query_row([user.0], |row| row.get(0))?,
+        };
+        if !is_registered {
+            return Ok(None);
+        }
+        let best: Option<Option<u64>> = now
+            .prepare_cached("SELECT best_rank FROM standings WHERE board = ?1 AND user = ?2")?
+            .query_row(params![self.board.as_str(), user.0], |row| row.get(0))
+            .optional()?;
         let span = Span {
             user,
-            began: began.unwrap_or(0),
-            until: until.unwrap_or(0),
+            began: began(now, self.board, user)?,
+            until: folded_through.max(known_through),
         };
+        // What is written may be of a life that has ended.
+        let best = best.flatten().filter(|_| span.began <= folded_through);
         let mut statement = now.prepare_cached(&latest_sql())?;
-        let mut rows =
-            statement.query(params![self.board, user.0, span.began, span.until, RECENT])?;
+        let mut rows = statement.query(params![
+            self.board.as_str(),
+            user.0,
+            span.began,
+            span.until,
+            RECENT
+        ])?;
         let mut recent = Vec::new();
         while let Some(row) = rows.next()? {
             recent.push(acted(row)?);
@@ -423,35 +607,57 @@ impl Look<'_> {
     /// Of a piece of these entries.
     fn parameters(&self, span: Span, after: u64) -> impl rusqlite::Params {
         let Span { user, until, .. } = span;
-        (self.board, user.0, after, until, self.piece.rows)
+        (self.board.as_str(), user.0, after, until, self.piece.rows)
     }
 }
 
-/// From the columns seq, at, score and rank.
-fn point(row: &Row<'_>) -> Result<HistoryPoint, StoreError> {
-    Ok(HistoryPoint {
-        seq: Seq::new(row.get(0)?).ok_or(StoreError::Damaged("an entry numbered 0"))?,
-        at: Timestamp(row.get(1)?),
-        score: Score::new(row.get(2)?).ok_or(StoreError::Damaged("a score out of range"))?,
-        rank: row.get(3)?,
+/// The best rank of a user after an action that was folded.
+fn best_of(folded: &Folded, user: UserId) -> Option<u64> {
+    let mut stored = folded.stored.iter();
+    // That of the board that the action names is the first.
+    stored.find_map(|change| match change {
+        StoredChange::Standing(_, standing) if standing.user == user => standing.best,
+        _ => None,
     })
 }
 
-/// From the columns seq, at, score, rank, action_type and increase.
-pub(super) fn acted(row: &Row<'_>) -> Result<RecentAction, StoreError> {
-    Ok(RecentAction {
-        action_type: row.get::<_, String>(4)?.into(),
-        increase: row.get(5)?,
-        after: point(row)?,
-    })
+/// The columns of [`point`].
+pub(super) const POINT: &str = "seq, at, score, tiebreak, rank, board_seq";
+
+/// An entry, and how its user stood after it: from the columns of [`POINT`].
+fn point(row: &Row<'_>) -> Result<(u64, HistoryPoint), StoreError> {
+    let entry: u64 = row.get(0)?;
+    // Before there were many boards, the log was the board.
+    let seq: Option<u64> = row.get(5)?;
+    let point = HistoryPoint {
+        seq: Some(Seq::new(seq.unwrap_or(entry)).unwrap_or(Seq::FIRST)),
+        at: Timestamp(row.get(1)?),
+        score: scores(row, 2)?.score,
+        rank: row.get(4)?,
+    };
+    Ok((entry, point))
+}
+
+/// An entry, and the action: from the columns of [`POINT`], then action_type and increase.
+pub(super) fn acted(row: &Row<'_>) -> Result<(u64, RecentAction), StoreError> {
+    let (entry, after) = point(row)?;
+    let action = RecentAction {
+        action_type: row.get::<_, String>(6)?.into(),
+        increase: row.get(7)?,
+        after,
+    };
+    Ok((entry, action))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::{
-        schema,
-        wal::{MANY, Wal, progress},
+    use crate::{
+        board::Settings,
+        store::sqlite::{
+            schema,
+            wal::{MANY, Wal, progress},
+        },
     };
 
     /// A file with the schema, which the connection that writes it keeps open.
@@ -462,7 +668,10 @@ mod tests {
         connection
             .pragma_update(None, "journal_mode", "WAL")
             .expect("a log");
-        schema::migrate(&mut connection, &path).expect("a schema");
+        schema::migrate(&mut connection, &path, &Settings::default()).expect("a schema");
+        connection
+            .execute("INSERT INTO log_state VALUES (1, 1, 20, 0)", [])
+            .expect("written");
         (folder, path, connection)
     }
 
@@ -473,7 +682,7 @@ mod tests {
         for (sql, index) in [
             (
                 DELETED.to_owned(),
-                "COVERING INDEX log_deleted (board=? AND user=?)".to_owned(),
+                "COVERING INDEX log_deleted (user=?)".to_owned(),
             ),
             (count_sql(), format!("COVERING INDEX {actions}")),
             (next_sql(), format!("COVERING INDEX {actions}")),
@@ -506,8 +715,9 @@ mod tests {
     fn act(connection: &Connection, seq: u64) {
         connection
             .execute(
-                "INSERT INTO log (board, seq, at, kind, user, action_type, increase, score, rank)
-                 VALUES (1, ?1, ?2, 'action', ?3, 'test', 1, ?1, 1)",
+                "INSERT INTO log (board, seq, at, kind, user, action_type, increase, score, tiebreak,
+                                  rank)
+                 VALUES ('main', ?1, ?2, 'action', ?3, 'test', 1, ?1, 0, 1)",
                 params![seq, 100 * seq, USER.0],
             )
             .expect("written");
@@ -520,7 +730,7 @@ mod tests {
             let (_folder, path, connection) = file();
             connection
                 .execute(
-                    "INSERT INTO users (board, id, username, best_rank) VALUES (1, ?1, 'A', 1)",
+                    "INSERT INTO people (id, username, registered) VALUES (?1, 'A', 1)",
                     [USER.0],
                 )
                 .expect("written");
@@ -541,7 +751,7 @@ mod tests {
                 reading: &reading,
                 gate: &Gate::default(),
                 longest: LONGEST_PIECE,
-                board: 1,
+                board: &BoardId::default(),
                 piece: Piece {
                     rows: piece,
                     points: piece,
@@ -549,7 +759,11 @@ mod tests {
                 is_given_up: &goes_on,
             };
             let history = look.history(&[], USER, 6).expect("read").expect("there");
-            let points: Vec<_> = history.points.iter().map(|it| it.seq.get()).collect();
+            let points: Vec<_> = history
+                .points
+                .iter()
+                .map(|it| it.seq.map_or(0, Seq::get))
+                .collect();
             // 19 stretches of time in four parts.
             assert_eq!(points, [1, 5, 10, 15, 19, 20], "{piece} at once");
             assert_eq!(history.actions, 20);
@@ -567,7 +781,7 @@ mod tests {
             reading: &Reading::new(connection).expect("one"),
             gate: &Gate::default(),
             longest: LONGEST_PIECE,
-            board: 1,
+            board: &BoardId::default(),
             piece: PIECE,
             is_given_up: &|| true,
         };
@@ -612,7 +826,7 @@ mod tests {
                 let look = Look {
                     reading: &reading,
                     gate: &gate,
-                    board: 1,
+                    board: &BoardId::default(),
                     piece: PIECE,
                     longest: LONGEST_PIECE,
                     is_given_up: &|| false,
@@ -657,19 +871,21 @@ mod tests {
     async fn a_reader_gives_up_in_time_and_lets_others_read() {
         let (_folder, path, _connection) = file();
         let reader = |longest| {
-            let reader = Reader::new(path.clone(), 1, Unwritten::default(), Gate::default());
+            let reader = Reader::new(path.clone(), Unwritten::default(), Gate::default());
             Arc::new(Reader { longest, ..reader })
         };
-        let hasty = reader(Duration::ZERO).history(USER, 6).await;
+        let hasty = reader(Duration::ZERO)
+            .history(BoardId::default(), USER, 6)
+            .await;
         assert!(matches!(hasty, Err(StoreError::TookTooLong)));
         let patient = reader(LONGEST_READ);
         // As many at once as ask: how many may is not decided here.
-        let all = (0..8).map(|_| patient.clone().history(USER, 6));
+        let all = (0..8).map(|_| patient.clone().history(BoardId::default(), USER, 6));
         for nobody in futures_util::future::join_all(all).await {
             assert!(matches!(nobody, Ok(None)));
         }
         patient.close().await;
-        let late = patient.history(USER, 6).await;
+        let late = patient.history(BoardId::default(), USER, 6).await;
         assert!(matches!(late, Err(StoreError::Closed)));
     }
 }

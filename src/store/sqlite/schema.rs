@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
-use super::problem::Problem;
-use crate::store::StoreError;
+use super::{early, problem::Problem};
+use crate::{board::Settings, store::StoreError};
 
 /// `PRAGMA application_id` of our files, as it stands in their header. Early ones say
 /// nothing there, 0.
@@ -19,8 +19,12 @@ pub(super) const APPLICATION_AT: u64 = 68;
 /// without its log is known, and one that SQLite has made is whole.
 pub(super) const WITH_LOG: [u8; 4] = *b"Podw";
 
-/// Tables that each schema has.
-const TABLES: [&str; 3] = ["boards", "log", "users"];
+/// Tables that early schemas have, with a log for each board, and those that later ones do.
+const EARLY_TABLES: [&str; 3] = ["boards", "log", "users"];
+const TABLES: [&str; 3] = ["log_state", "log", "people"];
+
+/// The first schema with one log.
+const ONE_LOG: usize = 6;
 
 /// Each step brings a file from the schema of its index to the next. A step that
 /// was released is never changed. `PRAGMA user_version` holds the schema.
@@ -196,15 +200,26 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE announcements_2 RENAME TO announcements;
     CREATE INDEX announcements_id ON announcements (board, id);
 ",
+    include_str!("one_log.sql"),
 ];
 
 /// Brings a file to the latest schema; each step happens wholly or not at all.
 ///
 /// # Errors
 /// If the file is of a later schema, or a step fails.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+///
+/// A file of an early schema has a board that becomes `main` with these settings.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    main: &Settings,
+) -> Result<(), StoreError> {
     let found = version(connection)?;
     refuse_newer(found, path)?;
+    if (1..ONE_LOG).contains(&found) {
+        remember_rule(connection)?;
+        early::check(connection, path, main)?;
+    }
     for (step, sql) in MIGRATIONS.iter().enumerate().skip(found) {
         if found > 0 {
             tracing::info!(
@@ -215,7 +230,12 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
             );
         }
         let transaction = connection.transaction()?;
+        let becomes_one_log = step + 1 == ONE_LOG;
+        let end = becomes_one_log.then(|| early::finish(&transaction, main));
         transaction.execute_batch(sql)?;
+        if let Some(Some(end)) = end.transpose()? {
+            early::put_main(&transaction, main, end)?;
+        }
         transaction.pragma_update(None, "user_version", step + 1)?;
         transaction.commit()?;
     }
@@ -223,20 +243,60 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         let ours = i32::from_be_bytes(APPLICATION);
         connection.pragma_update(None, "application_id", ours)?;
     }
-    remember_rule(connection)
+    Ok(())
 }
 
-/// Writes the mark of a file, [`APPLICATION`] or [`WITH_LOG`], and the rows of its
-/// boards, by whose epochs it is known whose log this is in.
+/// Writes the mark of a file, [`APPLICATION`] or [`WITH_LOG`], and its epoch, by which it is
+/// known whose log this is in.
 pub(super) fn mark(connection: &Connection, mark: [u8; 4]) -> Result<(), StoreError> {
     let transaction = connection.unchecked_transaction()?;
     transaction.pragma_update(None, "application_id", i32::from_be_bytes(mark))?;
-    // What stays as it is SQLite does not write.
-    for change in [1, -1] {
-        let sql = "UPDATE boards SET ranked_through = ranked_through + ?1";
-        transaction.execute(sql, [change])?;
-    }
+    touch(&transaction)?;
     Ok(transaction.commit()?)
+}
+
+/// Writes the row that has the epoch as it is. SQLite writes no page in which nothing changes,
+/// so it changes there and back.
+pub(super) fn touch(connection: &Connection) -> Result<(), StoreError> {
+    let sql = if has_one_log(connection)? {
+        "UPDATE log_state SET folded_through = folded_through + ?1"
+    } else {
+        "UPDATE boards SET ranked_through = ranked_through + ?1"
+    };
+    for change in [1, -1] {
+        connection.prepare_cached(sql)?.execute([change])?;
+    }
+    Ok(())
+}
+
+/// The epoch of the log and its last entry, if there is one. Of a file of an early schema that
+/// is the log of `main`.
+pub(super) fn log_end(connection: &Connection) -> Result<Option<(i64, u64)>, StoreError> {
+    let sql = if has_one_log(connection)? {
+        "SELECT epoch, max(folded_through, coalesce((SELECT max(seq) FROM log), 0)) FROM log_state"
+    } else {
+        "SELECT epoch, max(ranked_through, coalesce(
+             (SELECT max(seq) FROM log WHERE log.board = boards.id), 0))
+         FROM boards WHERE name = 'main'"
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let end = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(end.optional()?)
+}
+
+/// Begins a new epoch.
+pub(super) fn renew(connection: &Connection, epoch: i64) -> Result<(), StoreError> {
+    let sql = if has_one_log(connection)? {
+        "UPDATE log_state SET epoch = ?1"
+    } else {
+        "UPDATE boards SET epoch = ?1 WHERE name = 'main'"
+    };
+    connection.execute(sql, [epoch])?;
+    Ok(())
+}
+
+fn has_one_log(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(version(connection)? >= ONE_LOG)
 }
 
 /// Is the write-ahead log missing that the file is marked as having?
@@ -268,7 +328,12 @@ pub(super) fn identify(
         connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let names = statement.query_map([], |row| row.get(0))?;
     let names: Vec<String> = names.collect::<Result<_, _>>()?;
-    let has_ours = TABLES
+    let tables = if version < ONE_LOG {
+        EARLY_TABLES
+    } else {
+        TABLES
+    };
+    let has_ours = tables
         .iter()
         .all(|table| names.iter().any(|name| name == table));
     if is_ours || names.is_empty() || has_ours {
@@ -288,6 +353,29 @@ pub(super) fn identify(
 /// Does a file have the latest schema?
 pub(super) fn is_latest(connection: &Connection) -> Result<bool, StoreError> {
     Ok(version(connection)? == MIGRATIONS.len())
+}
+
+/// A table or an index of the present schema that is not as it was made: SQLite believes what
+/// a file says of its columns. What others have added is theirs.
+pub(super) fn altered(connection: &Connection) -> Result<Option<String>, StoreError> {
+    if !is_latest(connection)? {
+        return Ok(None);
+    }
+    let intact = Connection::open_in_memory()?;
+    intact.execute_batch(&MIGRATIONS.concat())?;
+    let mut statement = intact.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL")?;
+    let mut made = statement.query([])?;
+    while let Some(row) = made.next()? {
+        let (name, sql): (String, String) = (row.get(0)?, row.get(1)?);
+        let found: Option<String> = connection
+            .prepare_cached("SELECT sql FROM sqlite_schema WHERE name = ?1")?
+            .query_row([&name], |row| row.get(0))
+            .optional()?;
+        if found != Some(sql) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn application(connection: &Connection) -> Result<i32, StoreError> {

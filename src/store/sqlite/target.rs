@@ -3,22 +3,39 @@
 use std::path::Path;
 
 use rand::RngExt;
-use rusqlite::params;
 
 use super::{
-    database::{BoardRow, Database},
+    database::Database,
     file::{resolve, writable},
-    load,
+    load::{self, LogState},
     read_records::read,
     write_records::write,
 };
 use crate::{
-    board::{BoardId, Epoch, Rules},
+    board::{BoardId, Epoch, Settings},
     store::{
         Opened, StoreError,
         records::{Head, Record},
     },
 };
+
+/// What is deleted of what is replaced.
+const TABLES: [&str; 14] = [
+    "log_state",
+    "log",
+    "people",
+    "teams",
+    "boards",
+    "deleted_boards",
+    "standings",
+    "members",
+    "seasons",
+    "final_standings",
+    "announcements",
+    "revocations",
+    "limited_actions",
+    "counted_actions",
+];
 
 /// Records in one transaction.
 const BATCH: usize = 20_000;
@@ -26,8 +43,6 @@ const BATCH: usize = 20_000;
 /// A board that is written to a file, and that nobody can open meanwhile.
 pub(in crate::store) struct Target {
     database: Database,
-    name: BoardId,
-    board: i64,
     head: Head,
     /// Records of the transaction.
     written: usize,
@@ -38,53 +53,42 @@ impl Target {
     /// there already that may not be replaced.
     pub(in crate::store) fn claim(
         path: &Path,
-        board: &BoardId,
-        rules: Rules,
+        main: &Settings,
         mut head: Head,
         replace: bool,
     ) -> Result<Option<Target>, StoreError> {
         let path = &resolve(path).map_err(|source| writable(path, source))?;
-        let mut database = Database::open(path)?;
+        let mut database = Database::open(path, main)?;
         let transaction = database.connection.transaction()?;
-        if let Some((id, is_unfinished)) = load::find(&transaction, board)? {
+        if let Some(found) = load::find(&transaction)? {
+            // A server that was started there by mistake has written what `main` is.
             let is_empty: bool = transaction.query_row(
-                "SELECT NOT EXISTS (SELECT 1 FROM log WHERE board = ?1)",
-                [id],
+                "SELECT NOT EXISTS (SELECT 1 FROM log WHERE kind <> 'board' OR board <> 'main')",
+                [],
                 |row| row.get(0),
             )?;
-            if !is_unfinished && !is_empty {
+            if !found.is_migrating && !is_empty {
                 if !replace {
                     return Ok(None);
                 }
                 head.epoch = Epoch(rand::rng().random());
             }
-            for table in [
-                "log",
-                "users",
-                "announcements",
-                "revocations",
-                "limited_actions",
-                "counted_actions",
-            ] {
-                transaction.execute(&format!("DELETE FROM {table} WHERE board = ?1"), [id])?;
+            for table in TABLES {
+                transaction.execute(&format!("DELETE FROM {table}"), [])?;
             }
-            transaction.execute("DELETE FROM boards WHERE id = ?1", [id])?;
         }
         transaction.execute(
-            "INSERT INTO boards (name, epoch, deciding, migrating) VALUES (?1, ?2, ?3, 1)",
-            params![board.as_str(), head.epoch.0.cast_signed(), rules.deciding()],
+            "INSERT INTO log_state (id, epoch, folded_through, migrating) VALUES (1, ?1, 0, 1)",
+            [head.epoch.0.cast_signed()],
         )?;
-        let id = transaction.last_insert_rowid();
         // Whatever was there, it may be gone from now on.
-        database.marker.note.forget(board);
+        database.marker.note.forget(&BoardId::default());
         let noted = database.marker.sync();
         noted.map_err(|source| writable(path, source))?;
         transaction.commit()?;
         database.connection.execute_batch("BEGIN")?;
         Ok(Some(Target {
             database,
-            name: board.clone(),
-            board: id,
             head,
             written: 0,
         }))
@@ -95,10 +99,10 @@ impl Target {
     }
 
     pub(in crate::store) fn write(&mut self, record: Record) -> Result<(), StoreError> {
-        if let Record::History(_, points) = &record {
+        if let Record::History(_, _, points) = &record {
             self.written += points.len();
         }
-        write(&self.database.connection, self.board, record)?;
+        write(&self.database.connection, record)?;
         self.written += 1;
         if self.written >= BATCH {
             self.database.connection.execute_batch("COMMIT; BEGIN")?;
@@ -107,38 +111,33 @@ impl Target {
         Ok(())
     }
 
-    pub(in crate::store) fn complete(&mut self, rules: Rules) -> Result<Opened, StoreError> {
+    pub(in crate::store) fn complete(&mut self) -> Result<Opened, StoreError> {
         self.database.connection.execute_batch("COMMIT")?;
-        self.database.connection.execute(
-            "UPDATE boards SET ranked_through = ?2 WHERE id = ?1",
-            params![self.board, self.head.seq],
-        )?;
-        let row = BoardRow {
-            id: self.board,
-            epoch: self.head.epoch.0.cast_signed(),
-            ranked_through: self.head.seq,
+        let sql = "UPDATE log_state SET folded_through = ?1";
+        self.database.connection.execute(sql, [self.head.seq])?;
+        let log = LogState {
+            epoch: self.head.epoch,
+            folded_through: self.head.seq,
+            is_migrating: true,
         };
-        Ok(load::load(&mut self.database.connection, row, rules)?.0)
+        load::load(&mut self.database.connection, log)
     }
 
     pub(in crate::store) async fn read(
         &self,
         each: impl AsyncFnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        read(&self.database.connection, self.board, each).await
+        read(&self.database.connection, each).await
     }
 
     pub(in crate::store) fn set_free(self) -> Result<(), StoreError> {
-        let sql = "UPDATE boards SET migrating = 0 WHERE id = ?1";
+        let sql = "UPDATE log_state SET migrating = 0";
         let Target {
-            mut database,
-            name,
-            board,
-            head,
-            ..
+            mut database, head, ..
         } = self;
-        database.connection.execute(sql, [board])?;
-        database.marker.note.board(&name, head.epoch, head.seq);
+        database.connection.execute(sql, [])?;
+        let note = &mut database.marker.note;
+        note.board(&BoardId::default(), head.epoch, head.seq);
         let noted = database.marker.sync();
         noted.map_err(|source| StoreError::File {
             path: "the lock of the file".into(),

@@ -3,13 +3,9 @@
 //! It takes whatever waits as one transaction (group commit), so that many
 //! senders share the cost of one `fsync`, and answers after the commit.
 
-use std::{
-    io::ErrorKind,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use rusqlite::{Transaction, params};
+use rusqlite::Transaction;
 use tokio::{
     runtime::Runtime,
     sync::{mpsc, oneshot},
@@ -17,116 +13,69 @@ use tokio::{
 };
 
 use super::{
-    announcements,
-    condition::{Cause, Condition, Trouble},
-    database::{Database, LoadedBoard},
-    file_system,
-    guard::Guard,
-    limited,
-    load::{profile, standing},
-    log_end::LogEnd,
-    page_cache::PageCache,
-    ranks::write_ranks,
-    reader::Unwritten,
-    wal::Wal,
+    condition::Trouble,
+    log_writer::{LogWriter, TURN},
+    preparation::Preparation,
+    tables,
 };
 use crate::{
-    board::{
-        Announcement, Applied, BoardId, Epoch, Fact, LogEntry, Profile, Rules, Score, Seq,
-        Timestamp, UserId, ranking::Standing,
+    board::{BoardId, Fact, FinalStandings, LogEntry, Seq, Settings, StoredBoard, Timestamp},
+    calendar, clock,
+    store::{
+        Command, Fold, Folded, Outcome, Receipt, Refusal, StoreError,
+        decide::{self, Pending},
     },
-    clock,
-    log_throttle::LogThrottle,
-    store::{Action, Command, Fold, Health, Outcome, Receipt, Refusal, StoreError},
     vital::Pulse,
 };
 
 /// Commands that are taken into one transaction before it is committed. Past a
 /// few hundred the gain is small (docs/PERFORMANCE.md) and the first waits long.
 const BATCH: usize = 512;
-/// The longest time that it waits for requests without looking after anything else.
-const TURN: Duration = Duration::from_millis(500);
-/// So much must be free again on a disk that was full, in bytes: some thousand actions.
-const ROOM: u64 = 1 << 20;
 
 pub(super) enum Request {
     Append {
         commands: Vec<Command>,
         reply: Reply,
     },
+    /// Begin to prepare a derived board, if this is a new one.
+    Prepare {
+        put: PutBoard,
+        reply: oneshot::Sender<Option<Box<Preparation>>>,
+    },
+    /// Create a board, or change its settings. One that is derived was prepared for as much of
+    /// the log as there was.
+    PutBoard {
+        put: PutBoard,
+        preparation: Option<Box<Preparation>>,
+        reply: oneshot::Sender<Result<Outcome, StoreError>>,
+    },
+    DeleteBoard {
+        board: BoardId,
+        reply: oneshot::Sender<Result<Outcome, StoreError>>,
+    },
     Close,
+}
+
+/// A board that is to be created, or to have other settings.
+#[derive(Clone)]
+pub(super) struct PutBoard {
+    pub(super) board: BoardId,
+    pub(super) settings: Arc<Settings>,
+    /// A new one is refused if there are as many as this.
+    pub(super) most: usize,
 }
 
 type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
 
+/// See the module.
 pub(super) struct Writer {
-    /// Held until the thread ends.
-    database: Database,
-    wal: Wal,
-    guard: Guard,
-    condition: Condition,
-    /// Why nothing can be written, if so.
-    trouble: Option<Trouble>,
-    /// When the files were looked at last.
-    looked: Instant,
-    warnings: LogThrottle,
-    name: BoardId,
-    epoch: Epoch,
-    board: i64,
-    rules: Rules,
-    /// The last entry that was committed.
-    seq: u64,
-    log_end: LogEnd,
-    page_cache: PageCache,
-    /// Ranks of committed entries that are still to be written.
-    unwritten: Unwritten,
+    log: LogWriter,
     fold: Box<dyn Fold>,
 }
 
-/// What was decided about a command before the commit; ranks come after it.
-enum Decision {
-    Refused(Refusal),
-    /// An entry of this transaction: written for this command, or for the same
-    /// one earlier in it.
-    Pending {
-        seq: u64,
-        score: Option<Score>,
-        duplicate: bool,
-    },
-    /// Committed earlier, with all that was answered then.
-    Known(Receipt),
-}
-
-/// What was committed: a decision about each command, and the entries.
-type Written = (Vec<Decision>, Vec<LogEntry>);
-
 impl Writer {
-    pub(super) fn new(
-        loaded: LoadedBoard,
-        wal: Wal,
-        guard: Guard,
-        condition: Condition,
-        unwritten: Unwritten,
-        fold: Box<dyn Fold>,
-    ) -> Writer {
-        Writer {
-            database: loaded.database,
-            wal,
-            guard,
-            condition,
-            trouble: None,
-            looked: Instant::now(),
-            warnings: LogThrottle::default(),
-            name: loaded.name,
-            epoch: Epoch(loaded.row.epoch.cast_unsigned()),
-            board: loaded.row.id,
-            rules: loaded.rules,
-            seq: loaded.seq,
-            log_end: LogEnd::default(),
-            page_cache: PageCache::new(Instant::now()),
-            unwritten,
-            fold,
-        }
+    pub(super) fn new(log: LogWriter, fold: Box<dyn Fold>) -> Writer {
+        Writer { log, fold }
     }
 
     /// Goes on until the store is closed. `clock` is for nothing but waiting.
@@ -136,29 +85,37 @@ impl Writer {
         clock: &Runtime,
         pulse: &Pulse,
     ) {
-        let condition = self.condition.clone();
+        let condition = self.log.condition.clone();
         let mut open = true;
         while open {
             // Each turn ends within a fraction of a second, with requests or without, but
             // for the time that the disk takes.
             pulse.beat();
-            condition.wait_for_disk(pulse, || self.tend());
+            condition.wait_for_disk(pulse, || self.log.tend());
             let received = clock.block_on(async { timeout(TURN, queue.recv()).await });
             let Ok(mut next) = received else {
+                self.end_seasons(clock::now(), pulse);
                 continue;
             };
             let mut batch: Vec<(Vec<Command>, Reply)> = Vec::new();
             let mut commands = 0;
+            let mut of_board = None;
             loop {
                 match next {
                     Some(Request::Append { commands: c, reply }) => {
                         commands += c.len();
                         batch.push((c, reply));
                     }
+                    // In a transaction of its own, after what came before it.
+                    Some(
+                        request @ (Request::Prepare { .. }
+                        | Request::PutBoard { .. }
+                        | Request::DeleteBoard { .. }),
+                    ) => of_board = Some(request),
                     // After a request to close, and when all senders are gone.
                     Some(Request::Close) | None => open = false,
                 }
-                if commands >= BATCH || !open {
+                if commands >= BATCH || !open || of_board.is_some() {
                     break;
                 }
                 match queue.try_recv() {
@@ -166,98 +123,15 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.page_cache.used(commands);
+            self.log.page_cache.used(commands);
             if !batch.is_empty() {
                 self.answer(batch, pulse);
             }
-        }
-        condition.wait_for_disk(pulse, || self.end());
-    }
-
-    /// Looks after the files, and tries whether a trouble is over.
-    fn tend(&mut self) {
-        match self.trouble {
-            Some(Trouble::Lasting(_)) => return,
-            Some(Trouble::Passing(cause)) => {
-                if self.looked.elapsed() >= TURN {
-                    self.looked = Instant::now();
-                    let tried = self.look().and_then(|()| self.try_to_write(cause));
-                    self.found(tried.err());
-                }
-                return;
-            }
-            None => {}
-        }
-        if self.looked.elapsed() >= TURN {
-            self.looked = Instant::now();
-            if let Err(trouble) = self.look() {
-                return self.found(Some(trouble));
-            }
-        } else if let Err(trouble) = self.guard.look_at_index() {
-            return self.found(Some(trouble));
-        }
-        if self.page_cache.is_due(Instant::now()) {
-            // If that fails, the memory is used on.
-            _ = self
-                .database
-                .connection
-                .execute_batch("PRAGMA shrink_memory");
-        }
-        // A log that cannot be written back grows, and can still be written.
-        if let Err(error) = self.wal.tend(&self.database.connection) {
-            self.guard.take_as_it_is();
-            if let trouble @ Trouble::Lasting(_) = Trouble::of(&error) {
-                self.found(Some(trouble));
+            if let Some(request) = of_board {
+                self.answer_of_board(request, pulse);
             }
         }
-    }
-
-    /// Looks at the files, and notes how they are.
-    fn look(&mut self) -> Result<(), Trouble> {
-        let wal = self.guard.look(&self.database.connection)?;
-        let looked = self.log_end.look(&self.database.connection, self.board);
-        looked.map_err(|error| Trouble::of(&error))?;
-        let marker = &mut self.database.marker;
-        marker.restore().map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists | ErrorKind::WouldBlock => {
-                Trouble::replaced("the lock of the board's file (.lock) was replaced by another")
-            }
-            _ => Trouble::of_file(&error),
-        })?;
-        let file = Some(self.guard.stamp());
-        if (marker.note.wal, marker.note.file) != (wal, file) {
-            (marker.note.wal, marker.note.file) = (wal, file);
-            self.note();
-        }
-        Ok(())
-    }
-
-    /// Notes beside the file how far the log has come.
-    fn note(&mut self) {
-        let marker = &mut self.database.marker;
-        marker.note.board(&self.name, self.epoch, self.seq);
-        if let Err(error) = marker.write() {
-            let what = "what the file holds was not noted";
-            self.warn(&error, what);
-        }
-    }
-
-    /// Reports what was found, if it is new.
-    fn found(&mut self, trouble: Option<Trouble>) {
-        if trouble == self.trouble {
-            return;
-        }
-        self.condition.report(match &trouble {
-            Some(trouble) => Health::Unwritable(trouble.message().into()),
-            None => Health::Open,
-        });
-        self.trouble = trouble;
-    }
-
-    fn warn(&self, error: &dyn std::error::Error, what: &str) {
-        if let Some(suppressed) = self.warnings.allow(Instant::now()) {
-            tracing::error!(%error, suppressed, "{what}");
-        }
+        condition.wait_for_disk(pulse, || self.log.end());
     }
 
     fn answer(&mut self, batch: Vec<(Vec<Command>, Reply)>, pulse: &Pulse) {
@@ -272,12 +146,43 @@ impl Writer {
             }
             Err(trouble) => {
                 let message: Arc<str> = trouble.message().into();
-                self.found(Some(trouble));
+                self.log.found(Some(trouble));
                 for (_, reply) in batch {
                     _ = reply.send(Err(StoreError::Unwritable(message.clone())));
                 }
             }
         }
+    }
+
+    fn answer_of_board(&mut self, request: Request, pulse: &Pulse) {
+        match request {
+            Request::Prepare { put, reply } => {
+                let (_, is_new, preparation) = self.check_board(&put);
+                _ = reply.send(preparation.filter(|_| is_new).map(Box::new));
+            }
+            Request::PutBoard {
+                put,
+                preparation,
+                reply,
+            } => {
+                let outcome = self.put_board(&put, preparation, pulse);
+                _ = reply.send(self.answer_one(outcome));
+            }
+            Request::DeleteBoard { board, reply } => {
+                let outcome = self.delete_board(board, pulse);
+                _ = reply.send(self.answer_one(outcome));
+            }
+            Request::Append { .. } | Request::Close => {}
+        }
+    }
+
+    /// The outcome of a request that had a transaction of its own.
+    fn answer_one(&mut self, outcome: Result<Outcome, Trouble>) -> Result<Outcome, StoreError> {
+        outcome.map_err(|trouble| {
+            let message: Arc<str> = trouble.message().into();
+            self.log.found(Some(trouble));
+            StoreError::Unwritable(message)
+        })
     }
 
     /// Writes a batch in one transaction, folds it, and gives one outcome for
@@ -287,441 +192,239 @@ impl Writer {
         commands: impl Iterator<Item = &'a Command>,
         pulse: &Pulse,
     ) -> Result<Vec<Outcome>, Trouble> {
-        if let Some(trouble @ Trouble::Lasting(_)) = &self.trouble {
-            return Err(trouble.clone());
-        }
-        let condition = self.condition.clone();
-        let (decisions, entries) =
-            condition.wait_for_disk(pulse, || self.write_safely(commands))?;
-        self.found(None);
+        self.log.refuse_if_lasting()?;
+        let now = self.log.now();
+        self.try_to_end_seasons(now, pulse)?;
+        let Writer { log, fold } = self;
+        let condition = log.condition.clone();
+        let mut written = Ok((Vec::new(), Vec::new()));
+        let mut commands = Some(commands);
+        fold.read(&mut |state| {
+            let Some(commands) = commands.take() else {
+                return;
+            };
+            let mut pending = Pending::new(state);
+            written = condition.wait_for_disk(pulse, || {
+                log.write_safely(now, |batch| {
+                    let decide = |command| batch.decide(&mut pending, command);
+                    commands.map(decide).collect::<Result<Vec<_>, _>>()
+                })
+            });
+        });
+        let (decisions, entries) = written?;
+        self.log.found(None);
 
-        let first = self.seq - entries.len() as u64;
-        let applied = self.fold.fold(&entries);
-        let ranks = entries
-            .iter()
-            .zip(&applied)
-            .filter_map(|(entry, applied)| Some((entry.seq, (*applied)?)));
-        *self.unwritten.lock() = Arc::new(ranks.collect());
-        Ok(decisions
+        let first = self.log.seq - entries.len() as u64;
+        let folded = self.fold.fold(&entries);
+        let seq = self.board_seq(&BoardId::default());
+        let outcomes = decisions
             .into_iter()
-            .map(|decision| decision.outcome(first, &applied))
-            .collect())
+            .map(|decision| decision.outcome(first, &folded, seq))
+            .collect();
+        self.log.keep(entries, folded);
+        Ok(outcomes)
     }
 
-    /// Writes a batch, and makes sure that it is in the file that is at the path, and that
-    /// it would be missed if it were not any more.
-    fn write_safely<'a>(
-        &mut self,
-        commands: impl Iterator<Item = &'a Command>,
-    ) -> Result<Written, Trouble> {
-        self.guard.look_at_index()?;
-        let written = self.write(commands).map_err(|error| {
-            self.warn(
-                &error,
-                "actions were refused because they could not be written",
-            );
-            Trouble::of(&error)
-        })?;
-        // Whether the files can be looked at just now is another matter: it is committed.
-        if let Err(trouble @ Trouble::Lasting(_)) = self.look() {
-            return Err(trouble);
+    fn board_seq(&self, board: &BoardId) -> u64 {
+        let mut seq = 0;
+        self.fold
+            .read(&mut |state| seq = state.board(board).map_or(0, |board| board.seq()));
+        seq
+    }
+
+    /// Ends the seasons whose time has come, each with the time of its border, and writes with
+    /// which standings: nothing else may come.
+    fn end_seasons(&mut self, now: Timestamp, pulse: &Pulse) {
+        if self.log.trouble.is_some() || self.due_season(now).is_none() {
+            return;
         }
-        self.seq += written.1.len() as u64;
-        self.note();
-        Ok(written)
-    }
-
-    fn write<'a>(
-        &mut self,
-        commands: impl Iterator<Item = &'a Command>,
-    ) -> Result<Written, StoreError> {
-        let unwritten = self.unwritten.lock().clone();
-        let transaction = self.database.connection.transaction()?;
-        self.log_end.look(&transaction, self.board)?;
-        write_ranks(&transaction, self.board, &unwritten)?;
-        let mut batch = Batch {
-            transaction,
-            board: self.board,
-            rules: self.rules,
-            committed: self.seq,
-            at: clock::now(),
-            entries: Vec::new(),
-        };
-        let decisions = commands
-            .map(|command| batch.decide(command))
-            .collect::<Result<Vec<_>, _>>()?;
-        let Batch {
-            transaction,
-            entries,
-            ..
-        } = batch;
-        // Ranks do so too. Each log has the row of its board, and so the epoch, in its first
-        // transaction: by that it is known whose it is.
-        if unwritten.is_empty() && !entries.is_empty() {
-            touch(&transaction, self.board)?;
+        let ended = self.try_to_end_seasons(now, pulse).and_then(|()| {
+            let written = self.log.write_what_is_known();
+            written.map_err(|error| Trouble::of(&error))
+        });
+        if let Err(trouble) = ended {
+            self.log.found(Some(trouble));
         }
-        transaction.commit()?;
-        self.log_end.advance(&entries);
-        Ok((decisions, entries))
     }
 
-    /// Tries whether a trouble is over that this has caused.
-    fn try_to_write(&mut self, cause: Cause) -> Result<(), Trouble> {
-        let file = self.guard.path();
-        // A little might find room where much does not.
-        if cause == Cause::Full && file_system::free(file).is_ok_and(|bytes| bytes < ROOM) {
-            return Err(Trouble::Passing(cause));
+    fn try_to_end_seasons(&mut self, now: Timestamp, pulse: &Pulse) -> Result<(), Trouble> {
+        while let Some((border, fact)) = self.due_season(now) {
+            self.end_season(border, fact, pulse)?;
         }
-        self.write_last_ranks().map_err(|error| Trouble::of(&error))
-    }
-
-    /// Writes the ranks that are known, or that nothing has changed.
-    fn write_last_ranks(&mut self) -> Result<(), StoreError> {
-        let unwritten = self.unwritten.lock().clone();
-        let transaction = self.database.connection.transaction()?;
-        self.log_end.look(&transaction, self.board)?;
-        write_ranks(&transaction, self.board, &unwritten)?;
-        touch(&transaction, self.board)?;
-        transaction.commit()?;
         Ok(())
     }
 
-    /// Writes what is left to be written, unless the files are not to be touched.
-    fn end(&mut self) {
-        let trouble = self.trouble.clone().or_else(|| self.look().err());
-        if trouble.is_none() {
-            self.wal.end(&self.database.connection);
-        }
-        if let Some(trouble) = trouble {
-            self.database.leave();
-            let why = trouble.message();
-            tracing::warn!("all files of the board are left as they are, because {why}");
-        } else if let Err(error) = self.write_last_ranks() {
-            // They are computed again when the store is opened.
-            tracing::warn!(%error, "the last ranks were not written");
-        }
-    }
-}
-
-impl Decision {
-    /// The outcome, when all entries after `first` were folded to `applied`.
-    fn outcome(self, first: u64, applied: &[Option<Applied>]) -> Outcome {
-        match self {
-            Decision::Refused(refusal) => Err(refusal),
-            Decision::Known(receipt) => Ok(receipt),
-            Decision::Pending {
-                seq,
-                score,
-                duplicate,
-            } => {
-                let applied = applied[(seq - first - 1) as usize];
-                Ok(Receipt {
-                    seq,
-                    score,
-                    rank: applied.and_then(|applied| applied.rank),
-                    old_rank: applied.and_then(|applied| applied.old_rank),
-                    duplicate,
-                })
+    /// Writes that a season ends, and with which standings in the same transaction: whoever
+    /// hears of it can read them.
+    fn end_season(&mut self, border: Timestamp, fact: Fact, pulse: &Pulse) -> Result<(), Trouble> {
+        let Fact::SeasonEnded { board, .. } = &fact else {
+            return Ok(());
+        };
+        let id = board.clone();
+        let mut standings = None;
+        self.fold.read(&mut |state| {
+            let board = state.board(&id);
+            // The entry has no number before it is written.
+            standings = board.and_then(|it| it.final_standings(Seq::FIRST, state.directory()));
+        });
+        let write = |transaction: &Transaction<'_>, entry: &LogEntry| {
+            if let Some(standings) = standings {
+                let standings = FinalStandings {
+                    ended_by: entry.seq,
+                    ..standings
+                };
+                tables::write_final(transaction, &id, &standings)?;
             }
-        }
-    }
-}
-
-/// A transaction that is being filled.
-struct Batch<'a> {
-    transaction: Transaction<'a>,
-    board: i64,
-    rules: Rules,
-    /// The last entry before this transaction.
-    committed: u64,
-    at: Timestamp,
-    entries: Vec<LogEntry>,
-}
-
-impl Batch<'_> {
-    fn decide(&mut self, command: &Command) -> Result<Decision, StoreError> {
-        match command {
-            Command::PutUser { user, profile } => self.put_user(*user, profile),
-            Command::Act(action) => self.act(action),
-            Command::DeleteUser(user) => self.delete_user(*user),
-            Command::RevokeTokens { user, issued_until } => {
-                self.revoke_tokens(*user, *issued_until)
-            }
-            Command::Announce(announcement) => self.announce(announcement),
-        }
-    }
-
-    fn put_user(&mut self, user: UserId, new: &Profile) -> Result<Decision, StoreError> {
-        let known = self.user(user)?;
-        let score = known
-            .as_ref()
-            .map(|(_, standing)| standing.map(|s| s.score));
-        if let (Some((profile, _)), Some(score)) = (&known, score)
-            && profile == new
-        {
-            return Ok(Decision::Known(Receipt {
-                seq: self.last(),
-                score,
-                rank: None,
-                old_rank: None,
-                duplicate: true,
-            }));
-        }
-        let before = known.and_then(|(_, standing)| standing);
-        let seq = self.next()?;
-        let score = score.unwrap_or(self.rules.initial());
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO users (board, id, username, avatar, score, reached)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO UPDATE SET username = excluded.username, avatar = excluded.avatar",
-            )?
-            .execute(params![
-                self.board,
-                user.0,
-                new.username,
-                new.avatar,
-                score.map(Score::points),
-                score.map(|_| seq.get()),
-            ])?;
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO log (board, seq, at, kind, user, username, avatar,
-                                  score_before, reached_before)
-                 VALUES (?1, ?2, ?3, 'user', ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                self.board,
-                seq.get(),
-                self.at.0,
-                user.0,
-                new.username,
-                new.avatar,
-                before.map(|before| before.score.points()),
-                before.map(|before| before.reached.get()),
-            ])?;
-        let fact = Fact::UserChanged {
-            user,
-            profile: new.clone(),
+            Ok(None)
         };
-        Ok(self.pending(seq, score, fact))
+        self.write_one(border, fact, write, pulse)?;
+        Ok(())
     }
 
-    fn act(&mut self, action: &Action) -> Result<Decision, StoreError> {
-        if let Some(decision) = self.counted(action)? {
-            return Ok(decision);
-        }
-        let Some((_, before)) = self.user(action.user)? else {
-            return Ok(Decision::Refused(Refusal::UnknownUser));
-        };
-        if let Some(reached) = limited::reached(&self.transaction, self.board, self.at, action)? {
-            return Ok(Decision::Refused(Refusal::LimitReached(reached)));
-        }
-        let old = before.map(|before| before.score);
-        let Some(score) = self.rules.after(old, action.increase) else {
-            return Ok(Decision::Refused(Refusal::OutOfRange));
-        };
-        let seq = self.next()?;
-        // A score that did not change was reached when it was reached first.
-        if old != Some(score) {
-            self.transaction
-                .prepare_cached(
-                    "UPDATE users SET score = ?3, reached = ?4 WHERE board = ?1 AND id = ?2",
-                )?
-                .execute(params![
-                    self.board,
-                    action.user.0,
-                    score.points(),
-                    seq.get()
-                ])?;
-        }
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO log (board, seq, at, kind, user, action_id, action_type, increase,
-                                  score, score_before, reached_before)
-                 VALUES (?1, ?2, ?3, 'action', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?
-            .execute(params![
-                self.board,
-                seq.get(),
-                self.at.0,
-                action.user.0,
-                action.id.as_str(),
-                action.action_type,
-                action.increase,
-                score.points(),
-                before.map(|before| before.score.points()),
-                before.map(|before| before.reached.get()),
-            ])?;
-        limited::note(&self.transaction, self.board, seq, self.at, action)?;
-        let fact = Fact::Action {
-            user: action.user,
-            action_type: action.action_type.clone(),
-            increase: action.increase,
-            score,
-        };
-        Ok(self.pending(seq, Some(score), fact))
+    fn due_season(&self, now: Timestamp) -> Option<(Timestamp, Fact)> {
+        let mut due = None;
+        self.fold.read(&mut |state| {
+            let Some((border, id)) = state.next_border().filter(|(border, _)| *border <= now)
+            else {
+                return;
+            };
+            let settings = state.board(id).map(|board| board.settings());
+            let period = settings.and_then(|it| it.derivation()?.period.as_ref());
+            // After the last year of the calendar there is no season any more.
+            let next = period.and_then(|it| calendar::end_of_season(it, border).ok());
+            let fact = Fact::SeasonEnded {
+                board: id.clone(),
+                next: next.unwrap_or(Timestamp(u64::MAX >> 1)),
+            };
+            due = Some((border.max(self.log.last_at), fact));
+        });
+        due
     }
 
-    fn delete_user(&mut self, user: UserId) -> Result<Decision, StoreError> {
-        let Some((_, before)) = self.user(user)? else {
-            return Ok(Decision::Refused(Refusal::UnknownUser));
-        };
-        let seq = self.next()?;
-        self.transaction
-            .prepare_cached("DELETE FROM users WHERE board = ?1 AND id = ?2")?
-            .execute(params![self.board, user.0])?;
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO log (board, seq, at, kind, user, score_before, reached_before)
-                 VALUES (?1, ?2, ?3, 'deleted', ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                self.board,
-                seq.get(),
-                self.at.0,
-                user.0,
-                before.map(|before| before.score.points()),
-                before.map(|before| before.reached.get()),
-            ])?;
-        Ok(self.pending(seq, None, Fact::UserDeleted { user }))
-    }
-
-    fn revoke_tokens(&mut self, user: UserId, issued_until: u64) -> Result<Decision, StoreError> {
-        let seq = self.next()?;
-        // A clock that was set back must not make tokens valid again.
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO revocations (board, user, issued_until) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE
-                 SET issued_until = max(issued_until, excluded.issued_until)",
-            )?
-            .execute(params![self.board, user.0, issued_until])?;
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO log (board, seq, at, kind, user, issued_until)
-                 VALUES (?1, ?2, ?3, 'revoked', ?4, ?5)",
-            )?
-            .execute(params![
-                self.board,
-                seq.get(),
-                self.at.0,
-                user.0,
-                issued_until
-            ])?;
-        let fact = Fact::TokensRevoked { user, issued_until };
-        Ok(self.pending(seq, None, fact))
-    }
-
-    fn announce(&mut self, announcement: &Announcement) -> Result<Decision, StoreError> {
-        if let Some((seq, known)) =
-            announcements::find(&self.transaction, self.board, announcement.id)?
-        {
-            // Sent again at once it begins a little later, which is no other one; a
-            // time that is still to come was chosen.
-            let is_moved = announcement.from > self.at && announcement.from != known.from;
-            return Ok(if known.says_the_same(announcement) && !is_moved {
-                Decision::Known(Receipt {
-                    seq,
-                    score: None,
-                    rank: None,
-                    old_rank: None,
-                    duplicate: true,
-                })
-            } else {
-                Decision::Refused(Refusal::Conflict)
-            });
-        }
-        let seq = self.next()?;
-        announcements::insert(&self.transaction, self.board, seq, announcement)?;
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO log (board, seq, at, kind) VALUES (?1, ?2, ?3, 'announced')",
-            )?
-            .execute(params![self.board, seq.get(), self.at.0])?;
-        let fact = Fact::Announced(announcement.clone());
-        Ok(self.pending(seq, None, fact))
-    }
-
-    /// What was decided about this action id before, if it was.
-    fn counted(&self, action: &Action) -> Result<Option<Decision>, StoreError> {
-        let mut statement = self.transaction.prepare_cached(
-            "SELECT seq, user, action_type, increase, score, rank, old_rank
-             FROM log WHERE board = ?1 AND action_id = ?2
-             UNION ALL
-             SELECT seq, user, action_type, increase, score, rank, old_rank
-             FROM counted_actions WHERE board = ?1 AND action_id = ?2",
-        )?;
-        let mut rows = statement.query(params![self.board, action.id.as_str()])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        let same = row.get::<_, [u8; 16]>(1)? == action.user.0
-            && row.get_ref(2)?.as_str().ok() == Some(&*action.action_type)
-            && (action.declared.is_some() || row.get::<_, i64>(3)? == action.increase);
-        if !same {
-            return Ok(Some(Decision::Refused(Refusal::Conflict)));
-        }
-        let seq = row.get(0)?;
-        let score = Score::new(row.get(4)?);
-        Ok(Some(if seq > self.committed {
-            Decision::Pending {
-                seq,
-                score,
-                duplicate: true,
-            }
-        } else {
-            Decision::Known(Receipt {
-                seq,
-                score,
-                rank: row.get(5)?,
-                old_rank: row.get(6)?,
-                duplicate: true,
+    /// Writes one entry in a transaction of its own, and folds it. `complete` writes what
+    /// belongs to it, and gives the derived board that it creates, if it does.
+    fn write_one(
+        &mut self,
+        at: Timestamp,
+        fact: Fact,
+        complete: impl FnOnce(&Transaction<'_>, &LogEntry) -> Result<Option<StoredBoard>, StoreError>,
+        pulse: &Pulse,
+    ) -> Result<Folded, Trouble> {
+        let condition = self.log.condition.clone();
+        let (board, entries) = condition.wait_for_disk(pulse, || {
+            self.log.write_safely(at, |batch| {
+                let entry = batch.add(fact, None)?;
+                complete(&batch.transaction, &entry)
             })
+        })?;
+        self.log.found(None);
+        let folded: Vec<Folded> = match (board, &entries[..]) {
+            (Some(board), [entry]) => vec![self.fold.fold_board(entry, board)],
+            (_, entries) => self.fold.fold(entries),
+        };
+        let last = folded.last().cloned().unwrap_or_default();
+        self.log.keep(entries, folded);
+        Ok(last)
+    }
+
+    /// When the seasons of a board end that is to be created or changed, whether it is new, and
+    /// what it is made of if it is derived then.
+    fn check_board(
+        &self,
+        PutBoard {
+            board,
+            settings,
+            most,
+        }: &PutBoard,
+    ) -> (Result<Vec<Timestamp>, Refusal>, bool, Option<Preparation>) {
+        let (began, now) = (self.log.began, self.log.now());
+        let mut result = (Ok(Vec::new()), false, None);
+        self.fold.read(&mut |state| {
+            let checked = decide::check_board(state, board, settings, *most, began, now);
+            let is_new = state.board(board).is_none();
+            let preparation =
+                match &checked {
+                    Ok(borders) if is_new && settings.derivation().is_some() => Some(
+                        Preparation::new(board.clone(), settings.clone(), borders.clone(), state),
+                    ),
+                    _ => None,
+                };
+            result = (checked, is_new, preparation);
+        });
+        result
+    }
+
+    fn put_board(
+        &mut self,
+        put: &PutBoard,
+        prepared: Option<Box<Preparation>>,
+        pulse: &Pulse,
+    ) -> Result<Outcome, Trouble> {
+        self.log.refuse_if_lasting()?;
+        let now = self.log.now();
+        self.try_to_end_seasons(now, pulse)?;
+        let (checked, is_new, preparation) = self.check_board(put);
+        let borders = match checked {
+            Ok(borders) => borders,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let PutBoard {
+            board, settings, ..
+        } = put;
+        let mut is_unchanged = false;
+        self.fold.read(&mut |state| {
+            is_unchanged = state
+                .board(board)
+                .is_some_and(|it| it.settings() == settings);
+        });
+        if !is_unchanged {
+            // What was prepared has read most of the log already.
+            let preparation = preparation.map(|new| match prepared {
+                Some(prepared) if is_new => Box::new(prepared.with_borders(&borders)),
+                _ => Box::new(new),
+            });
+            let fact = Fact::BoardChanged {
+                board: board.clone(),
+                settings: settings.clone(),
+                borders: borders.into(),
+            };
+            let complete = |transaction: &Transaction<'_>, created: &LogEntry| {
+                let Some(preparation) = preparation else {
+                    return Ok(None);
+                };
+                let board = preparation.finish(transaction, created)?;
+                tables::write_board(transaction, &board)?;
+                Ok(Some(board))
+            };
+            self.write_one(now, fact, complete, pulse)?;
+        }
+        Ok(Ok(Receipt {
+            seq: self.board_seq(board),
+            scores: None,
+            rank: None,
+            old_rank: None,
+            duplicate: is_unchanged,
         }))
     }
 
-    fn user(&self, user: UserId) -> Result<Option<(Profile, Option<Standing>)>, StoreError> {
-        let mut statement = self.transaction.prepare_cached(
-            "SELECT username, avatar, score, reached FROM users WHERE board = ?1 AND id = ?2",
-        )?;
-        let mut rows = statement.query(params![self.board, user.0])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        Ok(Some((profile(row, 0)?, standing(row, 2)?)))
-    }
-
-    /// The last entry, written or pending.
-    fn last(&self) -> u64 {
-        self.committed + self.entries.len() as u64
-    }
-
-    fn next(&self) -> Result<Seq, StoreError> {
-        Seq::new(self.last() + 1).ok_or(StoreError::Damaged("the log is full"))
-    }
-
-    fn pending(&mut self, seq: Seq, score: Option<Score>, fact: Fact) -> Decision {
-        self.entries.push(LogEntry {
-            seq,
-            at: self.at,
-            fact,
-        });
-        Decision::Pending {
-            seq: seq.get(),
-            score,
-            duplicate: false,
+    fn delete_board(&mut self, board: BoardId, pulse: &Pulse) -> Result<Outcome, Trouble> {
+        self.log.refuse_if_lasting()?;
+        let now = self.log.now();
+        self.try_to_end_seasons(now, pulse)?;
+        let mut checked = Ok(());
+        self.fold
+            .read(&mut |state| checked = decide::check_deletion(state, &board));
+        if let Err(refusal) = checked {
+            return Ok(Err(refusal));
         }
+        let seq = self.board_seq(&board);
+        self.write_one(now, Fact::BoardDeleted { board }, |_, _| Ok(None), pulse)?;
+        Ok(Ok(Receipt {
+            seq,
+            scores: None,
+            rank: None,
+            old_rank: None,
+            duplicate: false,
+        }))
     }
-}
-
-/// Writes the row of a board as it is. SQLite writes no page in which nothing changes, so it
-/// changes there and back.
-fn touch(transaction: &Transaction<'_>, board: i64) -> Result<(), StoreError> {
-    for change in [1, -1] {
-        transaction
-            .prepare_cached("UPDATE boards SET ranked_through = ranked_through + ?2 WHERE id = ?1")?
-            .execute(params![board, change])?;
-    }
-    Ok(())
 }

@@ -5,19 +5,20 @@ use uuid::Uuid;
 
 use crate::{
     board::{
-        Announcement, AnnouncementId, AnnouncementKind, Audience, Board, Climb, Epoch, Severity,
-        Timestamp, UserId,
+        Announcement, AnnouncementId, AnnouncementKind, Audience, BoardView, Climb, Epoch,
+        Severity, Timestamp, UserId,
     },
     config::{AchievementsTable, Recipients},
+    live::Viewer,
 };
 
 /// The achievements among a tick's climbs, and whose they are, in their order. Of the users
 /// who took first place, only the one who holds it now has achieved it: no client has seen
-/// the others there.
+/// the others there. On a board that is not for all to see, only they are told.
 pub(super) fn achieved(
     table: &AchievementsTable,
     epoch: Epoch,
-    board: &Board,
+    board: BoardView<'_>,
     climbs: &[Climb],
     now: Timestamp,
 ) -> Vec<(UserId, Announcement)> {
@@ -30,7 +31,7 @@ pub(super) fn achieved(
         };
         let name = &row.profile.username;
         let users = board.len() as u64;
-        let leads = row.rank == Some(1) && users > 1;
+        let leads = row.rank() == Some(1) && users > 1;
         let (what, audience, to_all, to_player) = if reached(climb, 1) && leads {
             let to_player = "You have taken first place".to_owned();
             (
@@ -51,9 +52,10 @@ pub(super) fn achieved(
         } else {
             continue;
         };
+        let is_for_all = Viewer::Public.may_see(board.board().settings());
         let (audience, message) = match audience {
-            Recipients::All => (Audience::All, to_all),
-            Recipients::Player => (Audience::User(climb.user), to_player),
+            Recipients::All if is_for_all => (Audience::All, to_all),
+            Recipients::All | Recipients::Player => (Audience::User(climb.user), to_player),
             Recipients::Nobody => continue,
         };
         let named = [&epoch.0.to_be_bytes(), &climb.user.0[..], what.as_bytes()].concat();
@@ -77,7 +79,20 @@ pub(super) fn achieved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Changes, Fact, LogEntry, Profile, Rules, Score, Seq};
+    use crate::{
+        board::{Changes, Effects, Fact, Profile, Rules, Settings, Visibility},
+        live::testing::{self, Log},
+    };
+
+    fn registered(n: u8) -> Fact {
+        Fact::UserChanged {
+            user: UserId([n; 16]),
+            profile: Profile {
+                username: format!("P{n}").into(),
+                avatar: None,
+            },
+        }
+    }
 
     /// The announcements of actions in one tick: of which player, and the score then. The
     /// actions `before` come in an earlier one.
@@ -86,43 +101,31 @@ mod tests {
         before: &[(u8, i64)],
         actions: &[(u8, i64)],
     ) -> Vec<String> {
-        let mut board = Board::new(Rules::default());
-        let apply = |board: &mut Board, changes: &mut Changes, fact| {
-            let entry = LogEntry {
-                seq: Seq::new(board.seq() + 1).unwrap(),
-                at: Timestamp(0),
-                fact,
-            };
-            let applied = board.apply(&entry);
-            changes.add(&entry, applied.as_ref());
-        };
-        let mut earlier = Changes::default();
+        announced_on(Settings::main(Rules::default()), table, before, actions)
+    }
+
+    /// The same on a board with these settings.
+    fn announced_on(
+        settings: Settings,
+        table: &AchievementsTable,
+        before: &[(u8, i64)],
+        actions: &[(u8, i64)],
+    ) -> Vec<String> {
+        let mut log = Log::new(settings);
         for n in 0..12 {
-            let profile = Profile {
-                username: format!("P{n}").into(),
-                avatar: None,
-            };
-            let user = UserId([n; 16]);
-            apply(
-                &mut board,
-                &mut earlier,
-                Fact::UserChanged { user, profile },
-            );
+            log.add(registered(n));
         }
-        let act = |(n, score): (u8, i64)| Fact::Action {
-            user: UserId([n; 16]),
-            action_type: "goal".into(),
-            increase: 1,
-            score: Score::new(score).unwrap(),
-        };
+        let act = |log: &mut Log, (n, score): (u8, i64)| log.act(UserId([n; 16]), 1, score);
         for action in before {
-            apply(&mut board, &mut earlier, act(*action));
+            act(&mut log, *action);
         }
         let mut changes = Changes::default();
         for action in actions {
-            apply(&mut board, &mut changes, act(*action));
+            let (entry, Effects { shown, .. }) = act(&mut log, *action);
+            changes.add(&entry, &shown);
         }
-        achieved(table, Epoch(1), &board, &changes.climbed, Timestamp(5))
+        let changes = changes.boards.remove(&testing::main()).unwrap();
+        achieved(table, Epoch(1), log.main(), &changes.climbed, Timestamp(5))
             .into_iter()
             .map(|(_, it)| {
                 let to = match it.audience {
@@ -177,29 +180,32 @@ mod tests {
     }
 
     #[test]
+    fn on_a_private_board_players_alone_are_told() {
+        let settings = Settings {
+            visibility: Visibility::Private,
+            ..Settings::main(Rules::default())
+        };
+        let table = AchievementsTable::default();
+        assert_eq!(
+            announced_on(settings, &table, &[], &[(11, 5)]),
+            ["P11: You have taken first place"]
+        );
+    }
+
+    #[test]
     fn an_achievement_has_the_same_id_whenever_it_is_computed() {
         let climb = Climb {
             user: UserId([3; 16]),
             from: None,
             to: 1,
         };
-        let mut board = Board::new(Rules::default());
+        let mut log = Log::new(Settings::main(Rules::default()));
         for n in 3..5 {
-            board.apply(&LogEntry {
-                seq: Seq::new(board.seq() + 1).unwrap(),
-                at: Timestamp(0),
-                fact: Fact::UserChanged {
-                    user: UserId([n; 16]),
-                    profile: Profile {
-                        username: "A".into(),
-                        avatar: None,
-                    },
-                },
-            });
+            log.add(registered(n));
         }
         let table = AchievementsTable::default();
         let id = |epoch, now| {
-            let achieved = achieved(&table, Epoch(epoch), &board, &[climb], Timestamp(now));
+            let achieved = achieved(&table, Epoch(epoch), log.main(), &[climb], Timestamp(now));
             achieved[0].1.id
         };
         assert_eq!(id(1, 5), id(1, 9));

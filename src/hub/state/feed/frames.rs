@@ -8,12 +8,12 @@ use app::wire::{LeaderboardData, Profile, RowChange, ScoreRow, ScoreboardDelta};
 
 use super::version::BoardVersion;
 use crate::{
-    board::{Board, Epoch, Row, Score, UserId},
+    board::{BoardView, Epoch, Row, UserId, Who},
     hub::view::View,
     wire,
 };
 
-/// Users who have left the view that are remembered, for clients that reconnect.
+/// Those who have left the view that are remembered, for clients that reconnect.
 const DEPARTED: usize = 1024;
 
 /// See the module.
@@ -22,8 +22,8 @@ pub(super) struct Frames {
     epoch: Epoch,
     rows: Vec<TrackedRow>,
     data: LeaderboardData,
-    /// The users who left the view, each with the `seq` of the frame without them, in order.
-    departed: VecDeque<(u64, UserId)>,
+    /// Those who left the view, each with the `seq` of the frame without them, in order.
+    departed: VecDeque<(u64, Who)>,
     /// What changed after the frame with this `seq` is known.
     known_since: u64,
 }
@@ -31,7 +31,7 @@ pub(super) struct Frames {
 /// A row of the latest frame.
 #[derive(Clone, Copy)]
 struct TrackedRow {
-    user: UserId,
+    who: Who,
     /// The `seq` of the frame since which it is as it is.
     since: u64,
 }
@@ -46,11 +46,11 @@ pub(super) struct FrameDiff {
 
 impl Frames {
     /// The first frame.
-    pub(super) fn new(view: View, epoch: Epoch, board: &Board) -> Frames {
+    pub(super) fn new(view: View, epoch: Epoch, board: BoardView<'_>) -> Frames {
         let range = view.row_range(board.rules());
         let seq = board.seq();
         let tracked = |row: Row<'_>| TrackedRow {
-            user: row.user,
+            who: row.who,
             since: seq,
         };
         Frames {
@@ -66,14 +66,37 @@ impl Frames {
         }
     }
 
+    /// A frame without rows, where there is no board.
+    pub(super) fn of_nothing(view: View, epoch: Epoch) -> Frames {
+        Frames {
+            view,
+            epoch,
+            rows: Vec::new(),
+            data: LeaderboardData {
+                epoch: epoch.to_string(),
+                page: view.page(),
+                ..LeaderboardData::default()
+            },
+            departed: VecDeque::new(),
+            known_since: 0,
+        }
+    }
+
     /// The latest frame.
     pub(super) fn data(&self) -> &LeaderboardData {
         &self.data
     }
 
-    /// The users of the latest frame, in order.
+    /// The users of the latest frame, in order; none where teams stand.
     pub(super) fn users(&self) -> impl Iterator<Item = UserId> + '_ {
-        self.rows.iter().map(|row| row.user)
+        self.listed().filter_map(|who| match who {
+            Who::User(user) => Some(user),
+            Who::Team(_) => None,
+        })
+    }
+
+    fn listed(&self) -> impl Iterator<Item = Who> + '_ {
+        self.rows.iter().map(|row| row.who)
     }
 
     /// The latest frame as of a later version, at which it is still true.
@@ -86,7 +109,7 @@ impl Frames {
     }
 
     /// Makes the next frame, if the latest is not true any more.
-    pub(super) fn advance(&mut self, board: &Board) -> Option<FrameDiff> {
+    pub(super) fn advance(&mut self, board: BoardView<'_>) -> Option<FrameDiff> {
         if self.is_current(board) {
             return None;
         }
@@ -95,12 +118,12 @@ impl Frames {
             page: self.view.page(),
             ..wire::leaderboard(self.epoch, board, range.clone())
         };
-        let mut known: HashMap<UserId, usize> = self.users().zip(0..).collect();
+        let mut known: HashMap<Who, usize> = self.listed().zip(0..).collect();
         let mut changes = Vec::new();
         let mut rows = Vec::with_capacity(next.top_scores.len());
-        let users = board.rows(range).map(|row| row.user);
-        for (index, (user, row)) in users.zip(&next.top_scores).enumerate() {
-            let before = known.remove(&user);
+        let listed = board.rows(range).map(|row| row.who);
+        for (index, (who, row)) in listed.zip(&next.top_scores).enumerate() {
+            let before = known.remove(&who);
             let since = match before {
                 Some(at) if at == index && self.data.top_scores[at] == *row => self.rows[at].since,
                 Some(at) => {
@@ -112,11 +135,11 @@ impl Frames {
                     next.seq
                 }
             };
-            rows.push(TrackedRow { user, since });
+            rows.push(TrackedRow { who, since });
         }
-        for (user, at) in known {
+        for (who, at) in known {
             changes.push(gone(&self.data.top_scores[at].user_id));
-            self.departed.push_back((next.seq, user));
+            self.departed.push_back((next.seq, who));
         }
         while self.departed.len() > DEPARTED {
             if let Some((seq, _)) = self.departed.pop_front() {
@@ -148,17 +171,17 @@ impl Frames {
                 updated(index, row, Some(profile(row, avatar)))
             })
             .collect();
-        let mut left: Vec<UserId> = self
+        let mut left: Vec<Who> = self
             .departed
             .iter()
             .rev()
             .take_while(|(departed, _)| *departed > seq)
-            .map(|(_, user)| *user)
+            .map(|(_, who)| *who)
             .collect();
         left.sort_unstable();
         left.dedup();
-        left.retain(|user| !self.users().any(|listed| listed == *user));
-        changes.extend(left.into_iter().map(|user| gone(&user.to_string())));
+        left.retain(|who| !self.listed().any(|listed| listed == *who));
+        changes.extend(left.into_iter().map(|who| gone(&wire::id(who))));
         Some(ScoreboardDelta {
             last_updated: wire::timestamp(now.at),
             ..self.delta(seq, now.seq, changes)
@@ -166,7 +189,7 @@ impl Frames {
     }
 
     /// The delta for a client that has the rows as of now.
-    pub(super) fn empty_delta(&self, board: &Board) -> ScoreboardDelta {
+    pub(super) fn empty_delta(&self, board: BoardView<'_>) -> ScoreboardDelta {
         ScoreboardDelta {
             total_users: board.len() as u64,
             last_updated: wire::timestamp(board.changed()),
@@ -183,19 +206,21 @@ impl Frames {
             total_users: self.data.total_users,
             last_updated: self.data.last_updated.clone(),
             page: self.data.page,
+            board: self.data.board.clone(),
         }
     }
 
     /// Is the latest frame true? Asked in every tick of every view that is computed, so
     /// nothing is allocated for it.
-    pub(super) fn is_current(&self, board: &Board) -> bool {
+    pub(super) fn is_current(&self, board: BoardView<'_>) -> bool {
         let mut rows = board.rows(self.view.row_range(board.rules()));
         let mut latest = self.rows.iter().zip(&self.data.top_scores);
         let same = |row: Row<'_>| {
             latest.next().is_some_and(|(tracked, data)| {
-                row.user == tracked.user
-                    && row.score.map(Score::points) == Some(data.score)
-                    && row.rank == Some(data.rank)
+                row.who == tracked.who
+                    && row.scores.score.points() == data.score
+                    && wire::tiebreak(board, row.scores) == data.tiebreak
+                    && row.rank == data.rank
                     && *row.profile.username == *data.username
                     && row.profile.avatar.as_deref() == data.avatar.as_deref()
             })
@@ -217,6 +242,7 @@ fn updated(index: usize, row: &ScoreRow, profile: Option<Profile>) -> RowChange 
         index,
         score: row.score,
         rank: row.rank,
+        tiebreak: row.tiebreak,
         profile,
     }
 }
@@ -239,11 +265,14 @@ pub(in crate::hub) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::board::{Fact, LogEntry, Profile, Rules, Seq, Timestamp};
+    use crate::{
+        board::{Fact, Profile, Rules, Settings},
+        live::testing,
+    };
 
     /// A board that grows by its log.
     struct Log {
-        board: Board,
+        log: testing::Log,
         scores: HashMap<u8, i64>,
     }
 
@@ -254,17 +283,17 @@ pub(in crate::hub) mod tests {
                 ..Rules::default()
             };
             Log {
-                board: Board::new(rules),
+                log: testing::Log::new(Settings::main(rules)),
                 scores: HashMap::new(),
             }
         }
 
         fn add(&mut self, fact: Fact) {
-            self.board.apply(&LogEntry {
-                seq: Seq::new(self.board.seq() + 1).unwrap(),
-                at: Timestamp(self.board.seq()),
-                fact,
-            });
+            self.log.add(fact);
+        }
+
+        fn board(&self) -> BoardView<'_> {
+            self.log.main()
         }
 
         fn name(&mut self, n: u8, name: u8, pictured: bool) {
@@ -280,13 +309,7 @@ pub(in crate::hub) mod tests {
         fn act(&mut self, n: u8, increase: i64) {
             let score = self.scores.entry(n).or_default();
             *score += increase;
-            let score = Score::new(*score).unwrap();
-            self.add(Fact::Action {
-                user: UserId([n; 16]),
-                action_type: "goal".into(),
-                increase,
-                score,
-            });
+            self.log.act(UserId([n; 16]), increase, *score);
         }
 
         fn delete(&mut self, n: u8) {
@@ -313,6 +336,7 @@ pub(in crate::hub) mod tests {
                 index,
                 score,
                 rank,
+                tiebreak,
                 profile,
             } = change.clone()
             else {
@@ -329,6 +353,7 @@ pub(in crate::hub) mod tests {
                 score,
                 rank,
                 avatar,
+                tiebreak,
             };
             rows.insert(user_id, (index, row));
         }
@@ -352,7 +377,7 @@ pub(in crate::hub) mod tests {
             for n in 0..55 {
                 log.name(n, n, false);
             }
-            let mut frames = Frames::new(view, Epoch(1), &log.board);
+            let mut frames = Frames::new(view, Epoch(1), log.board());
             let mut client = frames.data().clone();
             let mut earlier = Vec::new();
             for (kind, n, increase, flag) in facts {
@@ -364,12 +389,12 @@ pub(in crate::hub) mod tests {
                         // A client whose page was rendered just now.
                         let now = LeaderboardData {
                             page: view.page(),
-                            ..wire::leaderboard(Epoch(1), &log.board, view.row_range(log.board.rules()))
+                            ..wire::leaderboard(Epoch(1), log.board(), view.row_range(log.board().rules()))
                         };
                         earlier.push(now);
                         earlier.push(client.clone());
                         let seq = client.seq;
-                        match frames.advance(&log.board) {
+                        match frames.advance(log.board()) {
                             Some(diff) => {
                                 prop_assert_eq!(diff.delta.from, seq);
                                 apply(&mut client, &diff.delta);
@@ -377,13 +402,13 @@ pub(in crate::hub) mod tests {
                             }
                             None => prop_assert_eq!(&client, frames.data()),
                         }
-                        prop_assert!(frames.is_current(&log.board));
+                        prop_assert!(frames.is_current(log.board()));
                     }
                 }
             }
-            let _ = frames.advance(&log.board);
+            let _ = frames.advance(log.board());
             for mut client in earlier {
-                let now = BoardVersion::of(Epoch(1), &log.board);
+                let now = BoardVersion::of(Epoch(1), log.board());
                 let delta = frames.delta_since(&client.epoch, client.seq, now).unwrap();
                 apply(&mut client, &delta);
                 prop_assert_eq!(&client, &frames.as_of(now));
@@ -395,10 +420,10 @@ pub(in crate::hub) mod tests {
     fn no_delta_is_made_of_what_is_not_known() {
         let mut log = Log::new(3);
         log.name(1, 1, false);
-        let frames = Frames::new(View::Top, Epoch(7), &log.board);
+        let frames = Frames::new(View::Top, Epoch(7), log.board());
         log.name(2, 2, false);
         let epoch = &frames.data().epoch;
-        let now = BoardVersion::of(Epoch(7), &log.board);
+        let now = BoardVersion::of(Epoch(7), log.board());
         let since = |epoch, seq| frames.delta_since(epoch, seq, now);
         assert!(since(epoch, 0).is_none(), "before the first frame");
         assert!(since(epoch, 3).is_none(), "from the future");
@@ -415,16 +440,16 @@ pub(in crate::hub) mod tests {
         log.name(1, 1, false);
         log.name(2, 2, false);
         log.act(1, 1);
-        let mut frames = Frames::new(View::Top, Epoch(7), &log.board);
-        let mut seqs = vec![log.board.seq()];
+        let mut frames = Frames::new(View::Top, Epoch(7), log.board());
+        let mut seqs = vec![log.board().seq()];
         // With each frame one of them leaves.
         for n in [2, 1].into_iter().cycle().take(1030) {
             log.act(n, 2);
-            assert!(frames.advance(&log.board).is_some());
-            seqs.push(log.board.seq());
+            assert!(frames.advance(log.board()).is_some());
+            seqs.push(log.board().seq());
         }
         assert_eq!(frames.departed.len(), 1024);
-        let now = BoardVersion::of(Epoch(7), &log.board);
+        let now = BoardVersion::of(Epoch(7), log.board());
         let is_known = |seq| frames.delta_since(&frames.data().epoch, seq, now).is_some();
         let known: Vec<_> = seqs[..9].iter().map(|seq| is_known(*seq)).collect();
         let expected = [false, false, false, false, false, false, true, true, true];
@@ -436,13 +461,13 @@ pub(in crate::hub) mod tests {
         let mut log = Log::new(3);
         log.name(1, 1, true);
         log.name(2, 2, false);
-        let mut frames = Frames::new(View::Top, Epoch(7), &log.board);
+        let mut frames = Frames::new(View::Top, Epoch(7), log.board());
         log.act(2, 5);
-        let diff = frames.advance(&log.board).unwrap();
+        let diff = frames.advance(log.board()).unwrap();
         let is_unnamed = |it: &RowChange| matches!(it, RowChange::Updated { profile: None, .. });
         assert!(diff.delta.changes.iter().all(is_unnamed));
         log.name(1, 9, false);
-        let diff = frames.advance(&log.board).unwrap();
+        let diff = frames.advance(log.board()).unwrap();
         let [change] = &diff.delta.changes[..] else {
             panic!("{:?}", diff.delta);
         };

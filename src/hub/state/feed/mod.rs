@@ -1,11 +1,9 @@
 //! The feed of one board: who subscribes to which rows of it, which frames they have
-//! received, and which ranks users were sent. All that the hub holds for a board is here,
-//! so that there may be one of these for each. It knows nothing of connections but the ids
-//! of sockets.
+//! received, and which ranks users were sent. All that the hub holds for a board is here.
+//! It knows nothing of connections but the ids of sockets.
 
 mod achievements;
 mod frames;
-mod page_limits;
 mod ranks;
 mod subscriptions;
 mod tick;
@@ -13,21 +11,22 @@ mod tick_history;
 mod updates;
 mod version;
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use app::wire::{LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, UserScoreUpdate};
 use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use crate::{
-    board::{Board, Epoch, Tick, UserChange, UserId},
+    board::{BoardChanges, BoardId, Settings, Tick, UserChange, UserId},
     config::AchievementsTable,
     hub::{
         events::Subscribe,
         message::{Payload, encode},
+        state::presence::Presence,
         view::{Mode, View},
     },
-    live::LiveBoard,
+    live::Live,
     wire,
 };
 use frames::Frames;
@@ -35,7 +34,7 @@ use frames::Frames;
 pub(in crate::hub) use frames::tests::apply;
 use ranks::RankTracker;
 use subscriptions::{Seen, Subscriptions};
-pub(super) use tick::Findings;
+pub(super) use tick::Look;
 use updates::Updates;
 use version::BoardVersion;
 
@@ -44,115 +43,235 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(in crate::hub) struct BoardFeed {
-    live: LiveBoard,
-    achievements: AchievementsTable,
+    live: Live,
+    board: BoardId,
+    /// Of `main` alone.
+    achievements: Option<AchievementsTable>,
+    listeners: Listeners,
+    /// Its settings if it was not for all to see when it was looked at last.
+    private: Option<Arc<Settings>>,
     subscriptions: Subscriptions,
     /// Changes of the visible board that are still to be sent.
     updates: Updates,
     ranks: RankTracker,
-    /// Is something on the log that no tick has sent?
-    has_board_changed: bool,
+    /// What was taken from the log since the latest look.
+    pending: Option<BoardChanges>,
+    /// The newest version of which anything was sent.
+    newest: BoardVersion,
     tick: Tick,
     /// `tick` counts from here.
     started: Instant,
 }
 
+/// Who is sent their own score.
+enum Listeners {
+    /// All who are online.
+    Online,
+    /// These sockets of each user, at least one.
+    Sockets(HashMap<UserId, Vec<Sid>>),
+}
+
 impl BoardFeed {
-    /// Nobody subscribes.
-    pub(super) fn new(live: LiveBoard, achievements: AchievementsTable, now: Instant) -> BoardFeed {
-        let subscriptions = live.read(|epoch, board| {
-            let top = Frames::new(View::Top, epoch, board);
-            Subscriptions::new(top, BoardVersion::of(epoch, board))
+    /// The feed of `main`, with nobody online.
+    pub(super) fn of_main(live: Live, achievements: AchievementsTable, now: Instant) -> BoardFeed {
+        let mut feed = BoardFeed::of_other(live, BoardId::default(), now);
+        feed.achievements = Some(achievements);
+        feed.listeners = Listeners::Online;
+        feed
+    }
+
+    /// The feed of another board, which nobody watches yet.
+    pub(super) fn of_other(live: Live, board: BoardId, now: Instant) -> BoardFeed {
+        let (top, version) = live.read(|epoch, state| match state.view(&board) {
+            Some(board) => {
+                let top = Frames::new(View::Top, epoch, board);
+                (top, BoardVersion::of(epoch, board))
+            }
+            None => {
+                let top = Frames::of_nothing(View::Top, epoch);
+                (top, BoardVersion::of_nothing(epoch))
+            }
         });
         BoardFeed {
             live,
-            achievements,
-            subscriptions,
+            board,
+            achievements: None,
+            listeners: Listeners::Sockets(HashMap::new()),
+            private: None,
+            subscriptions: Subscriptions::new(top, version),
             updates: Updates::default(),
             ranks: RankTracker::default(),
-            has_board_changed: false,
+            pending: None,
+            newest: version,
             tick: Tick::new(TICK),
             started: now,
         }
     }
 
-    /// Something was put on the log.
-    pub(super) fn board_changed(&mut self) {
-        self.has_board_changed = true;
+    /// Which board it is.
+    pub(super) fn board(&self) -> &BoardId {
+        &self.board
     }
 
-    /// Is something on the log that no tick has sent?
-    pub(super) fn has_board_changed(&self) -> bool {
-        self.has_board_changed
+    /// This has changed on the board.
+    pub(super) fn add(&mut self, changes: BoardChanges) {
+        match &mut self.pending {
+            Some(pending) => pending.append(changes),
+            None => self.pending = Some(changes),
+        }
     }
 
-    /// When the next tick is due, if there is anything to send or to look for.
-    pub(super) fn tick_due(&self, now: Instant) -> Option<Instant> {
-        let next = self.started + self.tick.due(now - self.started);
-        if self.has_board_changed || !self.updates.is_empty() || self.ranks.has_pending() {
+    /// The log was replaced: what was taken from it is void.
+    pub(super) fn invalidate(&mut self) {
+        self.pending = Some(BoardChanges {
+            changed: true,
+            ..BoardChanges::default()
+        });
+    }
+
+    /// Is the board another than the one of which it has sent something? Then its facts are
+    /// counted anew, and whoever has rows of the other would take its rows for older ones.
+    pub(super) fn is_of_another(&self) -> bool {
+        let now = self.live.read_board(&self.board, BoardVersion::of);
+        now.is_some_and(|now| self.is_older(now))
+    }
+
+    /// Is this an older version than one of which it has sent something? Nobody deletes
+    /// `main`, but its log may be replaced by one of the same epoch.
+    fn is_older(&self, version: BoardVersion) -> bool {
+        let is_main = matches!(self.listeners, Listeners::Online);
+        !is_main && self.newest.max(version) != version
+    }
+
+    /// When it may look and send next.
+    pub(super) fn ready(&self, now: Instant) -> Instant {
+        self.started + self.tick.due(now - self.started)
+    }
+
+    /// When the next look is due, if there is anything to send or to look for.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let next = self.ready(now);
+        if self.pending.is_some() || !self.updates.is_empty() || self.ranks.has_pending() {
             return Some(next);
         }
         self.ranks.sweep_due().map(|sweep| sweep.max(next))
     }
 
-    /// The epoch of the log, and its last entry.
-    pub(super) fn position(&self) -> (Epoch, u64) {
-        self.live.read(|epoch, board| (epoch, board.seq()))
+    /// The sockets that watch it because they asked.
+    pub(super) fn sockets(&self) -> Vec<Sid> {
+        let mut sids: Vec<Sid> = self.subscriptions.sockets().collect();
+        if let Listeners::Sockets(listeners) = &self.listeners
+            && !listeners.is_empty()
+        {
+            sids.extend(listeners.values().flatten());
+            sids.sort_unstable();
+            sids.dedup();
+        }
+        sids
     }
 
-    /// A user is online, and is sent changes of rank from now on.
+    /// Do no sockets watch it, and none have to be sent anything?
+    pub(super) fn is_unwatched(&self) -> bool {
+        let has_listeners = match &self.listeners {
+            Listeners::Online => true,
+            Listeners::Sockets(listeners) => !listeners.is_empty(),
+        };
+        self.subscriptions.is_empty() && !has_listeners
+    }
+
+    /// A user is sent changes of rank from now on.
     pub(super) fn add_user(&mut self, user: UserId, now: Instant) {
-        let rank = self.live.read(|_, board| board.user(user)?.rank);
-        self.ranks.add(user, rank, now);
+        let rank = self
+            .live
+            .read_board(&self.board, |_, board| board.user(user)?.rank());
+        self.ranks.add(user, rank.flatten(), now);
     }
 
-    /// A user is offline.
+    /// A user is sent them no longer.
     pub(super) fn remove_user(&mut self, user: UserId) {
         self.ranks.remove(user);
     }
 
+    /// A socket is sent the score of its user from now on.
+    pub(super) fn add_listener(&mut self, sid: Sid, user: UserId, now: Instant) {
+        let Listeners::Sockets(listeners) = &mut self.listeners else {
+            return;
+        };
+        let sids = listeners.entry(user).or_default();
+        sids.push(sid);
+        if sids.len() == 1 {
+            self.add_user(user, now);
+        }
+    }
+
+    /// A socket is sent it no longer.
+    pub(super) fn remove_listener(&mut self, sid: Sid, user: UserId) {
+        if let Listeners::Sockets(listeners) = &mut self.listeners
+            && let Some(sids) = listeners.get_mut(&user)
+        {
+            sids.retain(|it| *it != sid);
+            if sids.is_empty() {
+                listeners.remove(&user);
+                self.ranks.remove(user);
+            }
+        }
+    }
+
+    /// A user may be ranked elsewhere, or nowhere.
+    pub(super) fn moved(&mut self, user: UserId) {
+        self.ranks.moved(user);
+    }
+
+    /// The sockets of a user that are sent their score.
+    fn listening<'a>(&'a self, user: UserId, presence: &'a Presence) -> &'a [Sid] {
+        match &self.listeners {
+            Listeners::Online => presence.sockets_of(user),
+            Listeners::Sockets(listeners) => listeners.get(&user).map_or(&[], Vec::as_slice),
+        }
+    }
+
     /// The score and rank of a user, for one socket that has asked.
     pub(super) fn current_score(&mut self, user: UserId, now: Instant) -> Option<UserScoreUpdate> {
-        let update = self.live.read(|epoch, board| {
+        let (version, update) = self.live.read_board(&self.board, |epoch, board| {
             let change = UserChange {
                 action_type: UserScoreUpdate::CURRENT.into(),
                 increase: 0,
                 merged: 0,
                 at: board.changed(),
             };
-            wire::user_update(epoch, board, user, change)
-        })?;
+            let update = wire::user_update(epoch, board, user, change)?;
+            Some((BoardVersion::of(epoch, board), update))
+        })??;
+        self.newest = self.newest.max(version);
         self.ranks.sent_to_one(user, update.rank, now);
         Some(update)
     }
 
-    /// May a socket subscribe to a view? Its address is given if that is limited.
-    pub(super) fn may_subscribe(&self, sid: Sid, address: Option<IpAddr>, view: View) -> bool {
-        let has_rows = |board: &Board| view.row_range(board.rules()).start < board.len();
-        let has_rows = self.live.read(|_, board| has_rows(board));
-        self.subscriptions.allows(sid, address, view, has_rows)
+    /// What a socket is subscribed to.
+    pub(super) fn view_of(&self, sid: Sid) -> Option<View> {
+        self.subscriptions.view_of(sid)
     }
 
     /// A socket subscribes to a view, and no longer to another. Returns what to send to it
     /// first: what it has missed if it has earlier rows, or else all rows.
-    pub(super) fn subscribe(
-        &mut self,
-        sid: Sid,
-        address: Option<IpAddr>,
-        wanted: Subscribe,
-    ) -> Option<Payload> {
+    pub(super) fn subscribe(&mut self, sid: Sid, wanted: Subscribe) -> Option<Payload> {
         let Subscribe {
             view, mode, known, ..
         } = wanted;
         let subscriptions = &mut self.subscriptions;
-        let missed = self.live.read(|epoch, board| {
+        let missed = self.live.read(|epoch, state| {
+            let Some(board) = state.view(&self.board) else {
+                // It has just been deleted: the next tick says so.
+                subscriptions.add(sid, view, mode, || Frames::of_nothing(view, epoch));
+                return None;
+            };
             let version = BoardVersion::of(epoch, board);
             // Until the next tick, the frames may be of a log that was replaced.
             let is_followed = subscriptions.ticks().latest().epoch == epoch;
             let known = known.filter(|(known, _)| is_followed && *known == epoch);
             let known = known.map(|(_, seq)| (seq, subscriptions.ticks().contains(seq)));
             let first = || Frames::new(view, epoch, board);
-            let frames = subscriptions.add(sid, address, view, mode, first);
+            let frames = subscriptions.add(sid, view, mode, first);
             let (seq, is_tick) = known?;
             let is_frame = is_tick || seq == frames.data().seq;
             // Deltas leave out what was sent between two ticks. And all that is sent to
@@ -165,6 +284,7 @@ impl BoardFeed {
                 return None;
             };
             subscriptions.sent(sid, version);
+            self.newest = self.newest.max(version);
             Some(missed)
         });
         match missed {
@@ -174,16 +294,15 @@ impl BoardFeed {
     }
 
     /// A slow consumer subscribes to a view, and is sent nothing until it is resumed.
-    pub(super) fn subscribe_paused(
-        &mut self,
-        sid: Sid,
-        address: Option<IpAddr>,
-        view: View,
-        mode: Mode,
-    ) {
-        let live = &self.live;
-        let first = || live.read(|epoch, board| Frames::new(view, epoch, board));
-        self.subscriptions.add(sid, address, view, mode, first);
+    pub(super) fn subscribe_paused(&mut self, sid: Sid, view: View, mode: Mode) {
+        let (live, board) = (&self.live, &self.board);
+        let first = || {
+            live.read(|epoch, state| match state.view(board) {
+                Some(board) => Frames::new(view, epoch, board),
+                None => Frames::of_nothing(view, epoch),
+            })
+        };
+        self.subscriptions.add(sid, view, mode, first);
         self.subscriptions.pause_at(sid, Seen::Unknown);
     }
 
@@ -226,7 +345,7 @@ impl BoardFeed {
     /// All rows of a view as of now, for a socket that subscribes to it. Many may subscribe
     /// at the same time, so the JSON of the first is cached for the others.
     fn snapshot(&mut self, sid: Sid, view: View) -> Option<Payload> {
-        let (version, rows) = self.live.read(|epoch, board| {
+        let (version, rows) = self.live.read_board(&self.board, |epoch, board| {
             let version = BoardVersion::of(epoch, board);
             let cached = self.subscriptions.snapshot(view, version);
             let rows = cached.ok_or_else(|| LeaderboardData {
@@ -234,8 +353,9 @@ impl BoardFeed {
                 ..wire::leaderboard(epoch, board, view.row_range(board.rules()))
             });
             (version, rows)
-        });
+        })?;
         self.subscriptions.sent(sid, version);
+        self.newest = self.newest.max(version);
         let data = match rows {
             Ok(cached) => cached,
             Err(rows) => {
@@ -256,8 +376,8 @@ impl BoardFeed {
     pub(in crate::hub) fn cached_snapshot(
         &self,
         view: View,
-    ) -> Option<std::sync::Arc<serde_json::value::RawValue>> {
-        let version = self.live.read(BoardVersion::of);
+    ) -> Option<Arc<serde_json::value::RawValue>> {
+        let version = self.live.read_board(&self.board, BoardVersion::of)?;
         self.subscriptions.snapshot(view, version)
     }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::{Duration, Instant};
 
-use crate::board::{Board, RankSweep, Score, UserId, Watched, ranking::Shift};
+use crate::board::{BoardView, RankSweep, Score, UserId, Watched, ranking::Shift};
 
 /// Between two sweeps. What a sweep finds is sent within as long, so no rank is later than
 /// twice this.
@@ -122,17 +122,29 @@ impl RankTracker {
     }
 
     /// Notes which users were placed anew, and what that did to the ranks of others.
-    pub(super) fn placed(&mut self, users: &[UserId], shifts: Vec<Shift>, now: Instant) {
+    pub(super) fn placed(
+        &mut self,
+        users: impl IntoIterator<Item = UserId>,
+        shifts: Vec<Shift>,
+        now: Instant,
+    ) {
         if self.users.is_empty() {
             return;
         }
         for user in users {
-            if let Some(&slot) = self.users.get(user) {
+            if let Some(&slot) = self.users.get(&user) {
                 self.look_up(slot);
             }
         }
         self.sweep.note(shifts);
         self.schedule(now);
+    }
+
+    /// A user may be ranked elsewhere, or nowhere.
+    pub(super) fn moved(&mut self, user: UserId) {
+        if let Some(&slot) = self.users.get(&user) {
+            self.look_up(slot);
+        }
     }
 
     fn look_up(&mut self, slot: u32) {
@@ -146,7 +158,7 @@ impl RankTracker {
     pub(super) fn take_changed(
         &mut self,
         users: impl Iterator<Item = UserId>,
-        board: &Board,
+        board: BoardView<'_>,
     ) -> Vec<RankChange> {
         let mut changed = Vec::new();
         for user in users {
@@ -158,7 +170,7 @@ impl RankTracker {
     }
 
     /// The share of pending ranks that is to be sent now. They count as sent.
-    pub(super) fn next_share(&mut self, board: &Board) -> Vec<RankChange> {
+    pub(super) fn next_share(&mut self, board: BoardView<'_>) -> Vec<RankChange> {
         let mut share = Vec::new();
         for _ in 0..self.share.min(self.pending.len()) {
             let Some(slot) = self.pending.pop_front() else {
@@ -173,16 +185,20 @@ impl RankTracker {
         share
     }
 
-    fn take_change(&mut self, slot: u32, board: &Board) -> Option<RankChange> {
+    fn take_change(&mut self, slot: u32, board: BoardView<'_>) -> Option<RankChange> {
         let slot = &mut self.slots[slot as usize];
         let row = board.user(slot.user);
-        let rank = row.and_then(|row| row.rank);
+        let rank = row.and_then(|row| row.rank());
         let now = Sent::Rank(rank);
         let has_changed = std::mem::replace(&mut slot.sent, now) != now;
-        row.filter(|_| has_changed).map(|row| RankChange {
-            user: slot.user,
-            score: row.score,
-            rank,
+        row.filter(|_| has_changed).map(|row| {
+            // Those who are hidden are shown their own score.
+            let scores = row.scores().or_else(|| board.hidden_scores(slot.user));
+            RankChange {
+                user: slot.user,
+                score: scores.map(|scores| scores.score),
+                rank,
+            }
         })
     }
 
@@ -224,7 +240,7 @@ impl RankTracker {
     }
 
     /// Looks at the ranks of all users. Those that have changed are pending.
-    pub(super) fn sweep(&mut self, board: &Board, now: Instant) {
+    pub(super) fn sweep(&mut self, board: BoardView<'_>, now: Instant) {
         self.due = None;
         self.swept = Some(now);
         let unlocated = std::mem::take(&mut self.unlocated);
@@ -232,7 +248,7 @@ impl RankTracker {
         for &watcher in &unlocated {
             let slot = &self.slots[watcher as usize];
             // Users without a rank are located once they have one.
-            if let Some((position, rank)) = board.standing_of(slot.user)
+            if let Some((position, rank)) = board.position_of(slot.user)
                 && slot.is_online
             {
                 located.push(Watched {
@@ -278,7 +294,10 @@ impl RankTracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Changes, Fact, LogEntry, Operator, Profile, Rules, Seq, Timestamp};
+    use crate::{
+        board::{Changes, Effects, Fact, LogEntry, Operator, Profile, Rules, Settings},
+        live::testing::{self, Log},
+    };
 
     fn user(n: u8) -> UserId {
         UserId([n; 16])
@@ -287,7 +306,7 @@ mod tests {
     /// A board of ten users with 100, 99, … points, who are all online, and what each was
     /// sent last.
     struct Game {
-        board: Board,
+        log: Log,
         ranks: RankTracker,
         now: Instant,
     }
@@ -295,7 +314,7 @@ mod tests {
     impl Game {
         fn new() -> Game {
             let mut game = Game {
-                board: Board::new(Rules::default()),
+                log: Log::new(Settings::main(Rules::default())),
                 ranks: RankTracker::default(),
                 now: Instant::now(),
             };
@@ -316,24 +335,24 @@ mod tests {
         }
 
         fn apply(&mut self, fact: Fact) {
-            let entry = LogEntry {
-                seq: Seq::new(self.board.seq() + 1).unwrap(),
-                at: Timestamp(0),
-                fact,
-            };
-            let applied = self.board.apply(&entry);
+            let added = self.log.add(fact);
+            self.note(added);
+        }
+
+        fn note(&mut self, (entry, effects): (LogEntry, Effects)) {
             let mut changes = Changes::default();
-            changes.add(&entry, applied.as_ref());
-            self.ranks.placed(&changes.placed, changes.shifts, self.now);
+            changes.add(&entry, &effects.shown);
+            let changes = changes.boards.remove(&testing::main());
+            let changes = changes.unwrap_or_default();
+            let directory = self.log.state.directory();
+            let placed = changes.placed.iter();
+            let placed = placed.filter_map(|it| Some(directory.person_at(*it)?.id));
+            self.ranks.placed(placed, changes.shifts, self.now);
         }
 
         fn score(&mut self, n: u8, points: i64) {
-            self.apply(Fact::Action {
-                user: user(n),
-                action_type: "goal".into(),
-                increase: 1,
-                score: Score::new(points).unwrap(),
-            });
+            let added = self.log.act(user(n), 1, points);
+            self.note(added);
         }
 
         /// A user is online.
@@ -342,15 +361,15 @@ mod tests {
         }
 
         fn rank(&self, n: u8) -> Option<u64> {
-            self.board.user(user(n)).and_then(|row| row.rank)
+            self.log.main().user(user(n)).and_then(|row| row.rank())
         }
 
         /// Sweeps, and sends all that it found: to whom, in no particular order.
         fn sweep(&mut self) -> Vec<u8> {
-            self.ranks.sweep(&self.board, self.now);
+            self.ranks.sweep(self.log.main(), self.now);
             let mut sent = Vec::new();
             while self.ranks.has_pending() {
-                sent.extend(self.ranks.next_share(&self.board));
+                sent.extend(self.ranks.next_share(self.log.main()));
             }
             let mut sent: Vec<u8> = sent.into_iter().map(|it| it.user.0[0]).collect();
             sent.sort_unstable();
@@ -371,7 +390,9 @@ mod tests {
         let mut game = Game::new();
         game.score(9, 98);
         // A user who was near the top at that time, say.
-        let changed = game.ranks.take_changed([user(5)].into_iter(), &game.board);
+        let changed = game
+            .ranks
+            .take_changed([user(5)].into_iter(), game.log.main());
         assert_eq!(changed.len(), 1);
         game.score(9, 91);
         assert_eq!(game.sweep(), [5]);
@@ -386,10 +407,10 @@ mod tests {
     fn ranks_are_sent_in_shares() {
         let mut game = Game::new();
         game.score(9, 1000);
-        game.ranks.sweep(&game.board, game.now);
+        game.ranks.sweep(game.log.main(), game.now);
         let mut shares = Vec::new();
         while game.ranks.has_pending() {
-            shares.push(game.ranks.next_share(&game.board).len());
+            shares.push(game.ranks.next_share(game.log.main()).len());
         }
         assert_eq!(shares, [3, 3, 3, 1]);
     }
@@ -406,7 +427,7 @@ mod tests {
     fn slots_of_users_who_left_are_used_again_and_mean_no_other_user() {
         let mut game = Game::new();
         game.score(9, 1000);
-        game.ranks.sweep(&game.board, game.now);
+        game.ranks.sweep(game.log.main(), game.now);
         // All are pending, and half of them go offline and online again.
         for n in 0..5 {
             game.ranks.remove(user(n));
@@ -446,10 +467,10 @@ mod tests {
         game.ranks.remove(user(4));
         // The same, but for the first, who is not registered there, and one who has no
         // result.
-        game.board = Board::new(Rules {
+        game.log = Log::new(Settings::main(Rules {
             operator: Operator::Latest,
             ..Rules::default()
-        });
+        }));
         game.ranks.reset(game.now);
         for n in (1..10).chain([77]) {
             let profile = Profile {

@@ -1,4 +1,4 @@
-//! Which sockets subscribe to which views. Only views with subscribers are computed, and
+//! Which sockets subscribe to which views of a board. Only views with subscribers are computed, and
 //! each once, however many subscribe to it; the visible board always is.
 //!
 //! A client that subscribes between two ticks is sent the board as of then, which no frame
@@ -8,19 +8,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::IpAddr,
     sync::Arc,
 };
 
 use serde_json::value::RawValue;
 use socketioxide::socket::Sid;
 
-use super::{
-    frames::Frames,
-    page_limits::{PageLimits, has_room_in_all},
-    tick_history::TickHistory,
-    version::BoardVersion,
-};
+use super::{frames::Frames, tick_history::TickHistory, version::BoardVersion};
 use crate::hub::view::{Mode, View};
 
 /// See the module.
@@ -31,16 +25,13 @@ pub(super) struct Subscriptions {
     off_tick: Vec<Sid>,
     top: WatchedView,
     pages: HashMap<u64, WatchedView>,
-    page_limits: PageLimits,
 }
 
-/// The subscription of a socket: one view at a time.
+/// The subscription of a socket: one view of a board at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Subscription {
     pub(super) view: View,
     pub(super) mode: Mode,
-    /// Of the socket, if it is limited.
-    address: Option<IpAddr>,
     progress: Progress,
     /// The version that the socket was sent since the latest tick.
     off_tick: Option<BoardVersion>,
@@ -119,26 +110,22 @@ impl Subscriptions {
             off_tick: Vec::new(),
             top: WatchedView::new(top),
             pages: HashMap::new(),
-            page_limits: PageLimits::default(),
         }
     }
 
-    /// May a socket subscribe to this view, which has rows or is a page beyond the end? Its
-    /// address is given if that is limited.
-    pub(super) fn allows(
-        &self,
-        sid: Sid,
-        address: Option<IpAddr>,
-        view: View,
-        has_rows: bool,
-    ) -> bool {
-        let Some(page) = view.page() else {
-            return true;
-        };
-        let left = self.sockets.get(&sid).and_then(|it| it.view.page());
-        let subscribers = |page: u64| self.pages.get(&page).map(|it| it.subscribers);
-        has_room_in_all(page, has_rows, left, self.pages.len(), subscribers)
-            && address.is_none_or(|address| self.page_limits.allows(address, page, left))
+    /// Is no socket subscribed?
+    pub(super) fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
+    /// All sockets that are subscribed.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = Sid> + '_ {
+        self.sockets.keys().copied()
+    }
+
+    /// What a socket is subscribed to.
+    pub(super) fn view_of(&self, sid: Sid) -> Option<View> {
+        self.sockets.get(&sid).map(|it| it.view)
     }
 
     /// A socket subscribes to a view, and no longer to another. If it is the first there,
@@ -146,19 +133,14 @@ impl Subscriptions {
     pub(super) fn add(
         &mut self,
         sid: Sid,
-        address: Option<IpAddr>,
         view: View,
         mode: Mode,
         frames: impl FnOnce() -> Frames,
     ) -> &mut Frames {
         self.remove(sid);
-        if let (Some(address), Some(page)) = (address, view.page()) {
-            self.page_limits.add(address, page);
-        }
         let subscription = Subscription {
             view,
             mode,
-            address,
             progress: Progress::Live,
             off_tick: None,
         };
@@ -178,23 +160,15 @@ impl Subscriptions {
     /// A socket subscribes no longer. Returns its subscription.
     pub(super) fn remove(&mut self, sid: Sid) -> Option<Subscription> {
         let subscription = self.sockets.remove(&sid)?;
-        let Subscription {
-            view,
-            mode,
-            address,
-            ..
-        } = subscription;
+        let Subscription { view, mode, .. } = subscription;
         if let Some(watched) = self.view_mut(view) {
             watched.subscribers -= 1;
             watched.room_mut(mode).remove(&sid);
         }
-        if let Some(page) = view.page() {
-            if self.pages.get(&page).is_some_and(|it| it.subscribers == 0) {
-                self.pages.remove(&page);
-            }
-            if let Some(address) = address {
-                self.page_limits.remove(address, page);
-            }
+        if let Some(page) = view.page()
+            && self.pages.get(&page).is_some_and(|it| it.subscribers == 0)
+        {
+            self.pages.remove(&page);
         }
         Some(subscription)
     }
@@ -202,7 +176,8 @@ impl Subscriptions {
     /// The client of a socket is slow: the socket leaves its rooms. It has received all
     /// frames up to the latest, unless it was sent the board between two ticks.
     pub(super) fn pause(&mut self, sid: Sid) {
-        let Some(subscription) = self.sockets.get(&sid) else {
+        let subscription = self.sockets.get(&sid);
+        let Some(subscription) = subscription.filter(|it| !it.is_paused()) else {
             return;
         };
         let latest = self.frames(subscription.view).map(|it| it.data().seq);
@@ -253,7 +228,7 @@ impl Subscriptions {
         }
     }
 
-    /// The log was replaced: makes every view anew. No client has received any of it.
+    /// The board is another: makes every view anew. No client has received any of it.
     pub(super) fn reset(&mut self, version: BoardVersion, frames: impl Fn(View) -> Frames) {
         self.ticks = TickHistory::new(version);
         self.off_tick.clear();
@@ -343,10 +318,17 @@ impl Subscriptions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{Board, Epoch, Rules, Timestamp};
+    use crate::{
+        board::{Epoch, Fact, Profile, Rules, Settings, Timestamp, UserId},
+        live::testing::Log,
+    };
+
+    fn no_actions() -> Log {
+        Log::new(Settings::main(Rules::default()))
+    }
 
     fn frames(view: View) -> Frames {
-        Frames::new(view, Epoch(1), &Board::new(Rules::default()))
+        Frames::new(view, Epoch(1), no_actions().main())
     }
 
     fn no_subscriptions() -> Subscriptions {
@@ -371,11 +353,11 @@ mod tests {
         let [one, other] = [Sid::new(), Sid::new()];
         let page = View::Page(7);
         for sid in [one, other] {
-            subscriptions.add(sid, None, page, Mode::Full, || frames(page));
+            subscriptions.add(sid, page, Mode::Full, || frames(page));
         }
         assert_eq!(computed(&subscriptions), [View::Top, page]);
-        // A socket subscribes to one view at a time.
-        subscriptions.add(one, None, View::Top, Mode::Delta, || frames(View::Top));
+        // A socket subscribes to one view of a board at a time.
+        subscriptions.add(one, View::Top, Mode::Delta, || frames(View::Top));
         assert_eq!(computed(&subscriptions), [View::Top, page]);
         assert_eq!(subscriptions.remove(other).map(|it| it.view), Some(page));
         assert_eq!(computed(&subscriptions), [View::Top]);
@@ -390,7 +372,7 @@ mod tests {
         let mut subscriptions = no_subscriptions();
         let [slow, other] = [Sid::new(), Sid::new()];
         let page = View::Page(7);
-        subscriptions.add(slow, None, page, Mode::Delta, || frames(page));
+        subscriptions.add(slow, page, Mode::Delta, || frames(page));
         subscriptions.pause(slow);
         let room =
             |subscriptions: &Subscriptions| subscriptions.view(page).map(|it| it.delta.len());
@@ -403,7 +385,7 @@ mod tests {
         assert_eq!(room(&subscriptions), Some(1));
 
         subscriptions.tick(tick(5));
-        subscriptions.add(other, None, View::Top, Mode::Full, || frames(View::Top));
+        subscriptions.add(other, View::Top, Mode::Full, || frames(View::Top));
         subscriptions.pause_at(other, Seen::Unknown);
         assert_eq!(
             subscriptions.resume(other),
@@ -419,23 +401,19 @@ mod tests {
 
     #[test]
     fn what_a_paused_socket_was_sent_between_ticks_is_unknown() {
-        let mut board = Board::new(Rules::default());
-        board.apply(&crate::board::LogEntry {
-            seq: crate::board::Seq::FIRST,
-            at: Timestamp(0),
-            fact: crate::board::Fact::UserChanged {
-                user: crate::board::UserId([1; 16]),
-                profile: crate::board::Profile {
-                    username: "A".into(),
-                    avatar: None,
-                },
+        let mut log = no_actions();
+        log.add(Fact::UserChanged {
+            user: UserId([1; 16]),
+            profile: Profile {
+                username: "A".into(),
+                avatar: None,
             },
         });
-        let top = Frames::new(View::Top, Epoch(1), &board);
+        let top = Frames::new(View::Top, Epoch(1), log.main());
         let mut subscriptions = Subscriptions::new(top, tick(1));
         let [with_the_tick, between] = [Sid::new(), Sid::new()];
         for sid in [with_the_tick, between] {
-            subscriptions.add(sid, None, View::Top, Mode::Full, || frames(View::Top));
+            subscriptions.add(sid, View::Top, Mode::Full, || frames(View::Top));
         }
         subscriptions.sent(between, tick(2));
         let mut seen = |sid| {
@@ -451,7 +429,7 @@ mod tests {
         let mut subscriptions = no_subscriptions();
         let sids: [Sid; 4] = std::array::from_fn(|_| Sid::new());
         for sid in sids {
-            subscriptions.add(sid, None, View::Top, Mode::Full, || frames(View::Top));
+            subscriptions.add(sid, View::Top, Mode::Full, || frames(View::Top));
         }
         subscriptions.tick(tick(5));
         let [with_the_tick, before_a_change, after_all, left] = sids;
@@ -471,9 +449,9 @@ mod tests {
         let mut subscriptions = no_subscriptions();
         let [between, paused, other] = [Sid::new(), Sid::new(), Sid::new()];
         let page = View::Page(7);
-        subscriptions.add(between, None, View::Top, Mode::Full, || frames(View::Top));
-        subscriptions.add(paused, None, page, Mode::Delta, || frames(page));
-        subscriptions.add(other, None, page, Mode::Full, || frames(page));
+        subscriptions.add(between, View::Top, Mode::Full, || frames(View::Top));
+        subscriptions.add(paused, page, Mode::Delta, || frames(page));
+        subscriptions.add(other, page, Mode::Full, || frames(page));
         subscriptions.tick(tick(5));
         subscriptions.sent(between, tick(6));
         subscriptions.pause_at(paused, Seen::UpTo(4));
@@ -483,8 +461,8 @@ mod tests {
             epoch: Epoch(2),
             ..tick(5)
         };
-        let board = Board::new(Rules::default());
-        subscriptions.reset(now, |view| Frames::new(view, Epoch(2), &board));
+        let log = no_actions();
+        subscriptions.reset(now, |view| Frames::new(view, Epoch(2), log.main()));
         for view in [View::Top, page] {
             let epoch = &subscriptions.frames(view).unwrap().data().epoch;
             assert_eq!(*epoch, Epoch(2).to_string());
@@ -503,94 +481,16 @@ mod tests {
         assert_eq!(outdated.len(), 1);
     }
 
-    /// The sockets that may subscribe, of one for each of these pages.
-    fn subscribe_each(
-        subscriptions: &mut Subscriptions,
-        address: Option<u8>,
-        pages: std::ops::Range<u64>,
-        has_rows: bool,
-    ) -> Vec<Sid> {
-        let address = address.map(|n| IpAddr::from([192, 0, 2, n]));
-        let subscribe = |page| {
-            let (sid, view) = (Sid::new(), View::Page(page));
-            let may = subscriptions.allows(sid, address, view, has_rows);
-            may.then(|| {
-                subscriptions.add(sid, address, view, Mode::Full, || frames(view));
-                sid
-            })
-        };
-        pages.filter_map(subscribe).collect()
-    }
-
     #[test]
-    fn a_class_may_watch_all_pages_of_a_school() {
+    fn a_socket_that_is_paused_twice_has_received_what_it_had() {
         let mut subscriptions = no_subscriptions();
-        let address = Some(IpAddr::from([192, 0, 2, 1]));
-        let mut class = subscribe_each(&mut subscriptions, Some(1), 0..100, true);
-        assert_eq!(class.len(), 100);
-        for page in 0..100 {
-            let view = View::Page(page);
-            for &sid in &class {
-                assert!(subscriptions.allows(sid, address, view, true));
-                subscriptions.add(sid, address, view, Mode::Delta, || frames(view));
-            }
-        }
-        assert_eq!(subscriptions.pages.len(), 1);
-        for sid in class.drain(..) {
-            subscriptions.remove(sid);
-        }
-        assert!(subscriptions.page_limits.is_empty() && subscriptions.pages.is_empty());
-    }
-
-    #[test]
-    fn each_address_may_watch_so_many_pages() {
-        let mut subscriptions = no_subscriptions();
-        let address = |n| Some(IpAddr::from([192, 0, 2, n]));
-        let first = subscribe_each(&mut subscriptions, Some(1), 0..150, true);
-        assert_eq!(first.len(), 100);
+        let sid = Sid::new();
+        subscriptions.add(sid, View::Top, Mode::Full, || frames(View::Top));
+        subscriptions.pause_at(sid, Seen::Unknown);
+        subscriptions.pause(sid);
         assert_eq!(
-            subscribe_each(&mut subscriptions, Some(2), 50..200, true).len(),
-            100
-        );
-        assert_eq!(
-            subscribe_each(&mut subscriptions, None, 0..300, true).len(),
-            300
-        );
-        // A socket may go on to another page, if no other of its address stays at the old one.
-        let (alone, page) = (first[7], View::Page(900));
-        assert!(subscriptions.allows(alone, address(1), page, true));
-        let beside = Sid::new();
-        let seventh = View::Page(7);
-        subscriptions.add(beside, address(1), seventh, Mode::Full, || frames(seventh));
-        assert!(!subscriptions.allows(alone, address(1), page, true));
-        assert!(subscriptions.allows(alone, address(1), View::Top, true));
-    }
-
-    #[test]
-    fn pages_beyond_the_end_leave_room_for_those_with_rows() {
-        let mut subscriptions = no_subscriptions();
-        let end = u64::MAX;
-        let beyond = (1..=20).map(|n| {
-            let from = end - 1000 * u64::from(n);
-            subscribe_each(&mut subscriptions, Some(n), from..from + 150, false).len()
-        });
-        assert_eq!(beyond.sum::<usize>(), 500);
-        assert_eq!(
-            subscribe_each(&mut subscriptions, Some(100), 0..100, true).len(),
-            100
-        );
-        assert_eq!(
-            subscribe_each(&mut subscriptions, None, 100..2000, true).len(),
-            400
-        );
-        assert_eq!(subscriptions.pages.len(), 1000);
-        assert_eq!(
-            subscribe_each(&mut subscriptions, Some(101), 0..100, true).len(),
-            100
-        );
-        assert_eq!(
-            subscribe_each(&mut subscriptions, Some(101), 1000..1001, true).len(),
-            0
+            subscriptions.resume(sid),
+            Some((View::Top, Mode::Full, Seen::Unknown))
         );
     }
 }

@@ -1,7 +1,7 @@
-//! A tick: one look at the board, and then what follows from it for each subscriber and
+//! A tick of a board: one look at it, and then what follows from it for each subscriber and
 //! user. All of it states the board as of one `seq`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use app::wire::{
     BATCH_UPDATE, LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SCOREBOARD_UPDATE,
@@ -10,7 +10,7 @@ use app::wire::{
 use socketioxide::socket::Sid;
 
 use super::{
-    BoardFeed,
+    BoardFeed, Listeners,
     achievements::achieved,
     frames::{FrameDiff, Frames},
     ranks::RankChange,
@@ -18,35 +18,28 @@ use super::{
     version::BoardVersion,
 };
 use crate::{
-    board::{Announcement, Board, Changes, Epoch, Score, UserChange, UserId},
+    board::{
+        Announcement, BoardChanges, BoardView, Epoch, Score, Settings, State, UserChange, UserId,
+    },
     hub::{
         message::Recipient,
         rooms::Room,
         state::{Now, delivery::Delivery, presence::Presence},
         view::{Mode, View},
     },
+    live::Viewer,
     wire,
 };
 
-/// What a tick found that does not concern the subscribers of the board alone.
-pub(in crate::hub::state) struct Findings {
-    /// The log was replaced: `announced` is all that it announces.
-    pub(in crate::hub::state) replaced: bool,
-    pub(in crate::hub::state) announced: Vec<Announcement>,
-    /// The achievements of users.
-    pub(in crate::hub::state) achieved: Vec<(UserId, Announcement)>,
-    /// Users who were deleted.
-    pub(in crate::hub::state) deleted: Vec<UserId>,
-    /// Users whose tokens were revoked.
-    pub(in crate::hub::state) revoked: Vec<UserId>,
-}
-
-/// What one look at the board showed.
-struct Look {
+/// What one look at a board showed.
+pub(in crate::hub::state) struct Look {
     /// The board that was looked at.
     version: BoardVersion,
-    /// Something was put on the log since the last look.
+    /// Something has happened on it since the last look.
     has_changes: bool,
+    /// The settings of a board that is another than before, or may be: all rows are sent
+    /// again.
+    pub(in crate::hub::state) new_settings: Option<Arc<Settings>>,
     /// Views that have changed.
     diffs: Vec<(View, FrameDiff)>,
     /// Sockets that were sent the board between two ticks, and the view whose rows they
@@ -59,21 +52,19 @@ struct Look {
     /// Users who have moved without acting. What they are sent is made later: they may be
     /// many, and the board stands still for the look.
     moved: Vec<RankChange>,
-    findings: Findings,
+    /// The achievements of users.
+    pub(in crate::hub::state) achieved: Vec<(UserId, Announcement)>,
 }
 
 impl BoardFeed {
-    /// Looks at the board, and sends subscribers and users what is new to them.
-    pub(in crate::hub::state) fn tick<A>(
+    /// Sends subscribers and users what is new to them.
+    pub(in crate::hub::state) fn send<A>(
         &mut self,
+        look: Look,
         presence: &Presence,
         delivery: &mut Delivery<A>,
         now: Now,
-    ) -> Findings {
-        self.has_board_changed = false;
-        let live = self.live.clone();
-        let look = live
-            .take_changes(|epoch, board, changes| self.look(epoch, board, changes, presence, now));
+    ) {
         // A look that found nothing to send counts too: it holds up the writer.
         let is_news = look.has_changes || !look.updates.is_empty() || !look.moved.is_empty();
         if is_news || !self.updates.is_empty() {
@@ -85,59 +76,68 @@ impl BoardFeed {
                 delivery.send(sid, LEADERBOARD_REFRESH, rows, now);
             }
         }
-        if look.findings.replaced {
+        if look.new_settings.is_some() {
             self.send_all_rows(delivery, now);
         }
         self.send_updates(&look.diffs, look.version, delivery, now);
         self.send_frames(look.diffs, delivery, now);
         for (user, update) in look.updates {
-            send_to_user(user, &update, presence, delivery, now);
+            self.send_score(user, &update, presence, delivery, now);
         }
         let mut update = UserScoreUpdate {
             action_type: UserScoreUpdate::RANK_CHANGE.into(),
             timestamp: wire::timestamp(look.version.at),
             epoch: look.version.epoch.to_string(),
             seq: look.version.seq,
+            board: wire::board(&self.board),
             ..UserScoreUpdate::default()
         };
         for RankChange { user, score, rank } in look.moved {
             update.user_id = user.to_string();
             update.score = score.map(Score::points);
             update.rank = rank;
-            send_to_user(user, &update, presence, delivery, now);
+            self.send_score(user, &update, presence, delivery, now);
         }
-        look.findings
     }
 
-    /// The board stands still meanwhile.
-    fn look(
+    /// Looks at the board, which stands still meanwhile, and of which all changes were added;
+    /// `None` if it is not there any more.
+    pub(in crate::hub::state) fn look(
         &mut self,
         epoch: Epoch,
-        board: &Board,
-        changes: Changes,
+        state: &State,
         presence: &Presence,
         now: Now,
-    ) -> Look {
-        let version = BoardVersion::of(epoch, board);
-        let Changes {
-            replaced,
+    ) -> Option<Look> {
+        let changes = self.pending.take();
+        let has_changes = changes.is_some();
+        let BoardChanges {
             actions,
             placed,
             shifts,
             climbed,
-            announced,
-            deleted,
-            revoked,
-        } = changes;
-        let has_changes = replaced
-            || !placed.is_empty()
-            || !announced.is_empty()
-            || !deleted.is_empty()
-            || !revoked.is_empty();
-        if replaced {
+            seasons: _,
+            changed,
+        } = changes.unwrap_or_default();
+        let board = state.view(&self.board)?;
+        let version = BoardVersion::of(epoch, board);
+        if self.is_older(version) {
+            // It was deleted, and is another with the same name.
+            return None;
+        }
+        self.newest = version;
+        let settings = board.board().settings();
+        let is_private = !Viewer::Public.may_see(settings);
+        self.private = is_private.then(|| settings.clone());
+        if changed {
             self.reset(version, board, now);
         }
-        self.ranks.placed(&placed, shifts, now.monotonic);
+        if !settings.is_of_teams() {
+            let people = placed.iter();
+            let people = people.filter_map(|it| board.directory().person_at(*it));
+            self.ranks
+                .placed(people.map(|it| it.id), shifts, now.monotonic);
+        }
         let top = &self.subscriptions.top().frames;
         let was_near_top: Vec<UserId> = top.users().collect();
         let diffs = self
@@ -154,27 +154,25 @@ impl BoardFeed {
             self.ranks.sweep(board, now.monotonic);
         }
         moved.extend(self.ranks.next_share(board));
-        let achieved = achieved(&self.achievements, epoch, board, &climbed, now.store);
-        Look {
+        let achieved = match &self.achievements {
+            Some(table) => achieved(table, epoch, board, &climbed, now.store),
+            None => Vec::new(),
+        };
+        Some(Look {
             version,
             has_changes,
+            new_settings: changed.then(|| settings.clone()),
             diffs,
             outdated,
             snapshots,
             updates,
             moved,
-            findings: Findings {
-                replaced,
-                announced,
-                achieved,
-                deleted,
-                revoked,
-            },
-        }
+            achieved,
+        })
     }
 
-    /// Forgets what was sent of a log that was replaced.
-    fn reset(&mut self, version: BoardVersion, board: &Board, now: Now) {
+    /// Forgets what was sent of a board that is another now.
+    fn reset(&mut self, version: BoardVersion, board: BoardView<'_>, now: Now) {
         let frames = |view| Frames::new(view, version.epoch, board);
         self.subscriptions.reset(version, frames);
         self.ranks.reset(now.monotonic);
@@ -210,13 +208,13 @@ impl BoardFeed {
     fn own_updates(
         &mut self,
         version: BoardVersion,
-        board: &Board,
+        board: BoardView<'_>,
         actions: HashMap<UserId, UserChange>,
         presence: &Presence,
     ) -> Vec<(UserId, UserScoreUpdate)> {
         let mut updates = Vec::new();
         for (user, change) in actions {
-            if !presence.is_online(user) {
+            if self.listening(user, presence).is_empty() {
                 continue;
             }
             if let Some(update) = wire::user_update(version.epoch, board, user, change) {
@@ -231,7 +229,7 @@ impl BoardFeed {
     fn send_all_rows<A>(&self, delivery: &mut Delivery<A>, now: Now) {
         for (view, watched) in self.subscriptions.views() {
             for mode in [Mode::Full, Mode::Delta] {
-                let to = Recipient::Room(Room::View(view, mode));
+                let to = Recipient::Room(Room::View(self.board.clone(), view, mode));
                 let sids = watched.room(mode).iter().copied();
                 delivery.broadcast(to, sids, LEADERBOARD_REFRESH, watched.frames.data(), now);
             }
@@ -252,7 +250,7 @@ impl BoardFeed {
         }
         for batch in self.updates.take(version.seq, &wire::timestamp(version.at)) {
             // A client that misses one of these misses nothing that is on the board.
-            let to = Recipient::Room(Room::Scoreboard);
+            let to = Recipient::Room(Room::Scoreboard(self.board.clone()));
             let (full, delta) = (top.room(Mode::Full), top.room(Mode::Delta));
             let sids = full.union(delta).copied();
             if let [update] = &batch[..] {
@@ -271,7 +269,10 @@ impl BoardFeed {
             };
             let room = |mode| {
                 let sids = watched.room(mode).iter().copied();
-                (Recipient::Room(Room::View(view, mode)), sids)
+                (
+                    Recipient::Room(Room::View(self.board.clone(), view, mode)),
+                    sids,
+                )
             };
             let (to, sids) = room(Mode::Full);
             delivery.broadcast(to, sids, LEADERBOARD_REFRESH, watched.frames.data(), now);
@@ -279,23 +280,36 @@ impl BoardFeed {
             delivery.broadcast(to, sids, SCOREBOARD_DELTA, &delta, now);
         }
     }
-}
 
-/// Sends a user's sockets their score. For those that are slow, that there is a newer one
-/// is noted.
-fn send_to_user<A>(
-    user: UserId,
-    update: &UserScoreUpdate,
-    presence: &Presence,
-    delivery: &mut Delivery<A>,
-    now: Now,
-) {
-    let sids = presence.sockets_of(user);
-    for sid in sids {
-        if let Some(pending) = delivery.consumers.pending(*sid) {
-            pending.score = true;
+    /// Sends a user's sockets their score. For those that are slow, that there is a newer
+    /// one is noted.
+    fn send_score<A>(
+        &self,
+        user: UserId,
+        update: &UserScoreUpdate,
+        presence: &Presence,
+        delivery: &mut Delivery<A>,
+        now: Now,
+    ) {
+        let mut sids = self.listening(user, presence).to_vec();
+        if let Some(settings) = &self.private {
+            // All who asked may see it; of those who are online only some.
+            sids.retain(|sid| {
+                let role = delivery.consumers.get(*sid).map(|it| it.identity.role);
+                Viewer::of(role).may_see(settings)
+            });
+        }
+        for sid in &sids {
+            if let Some(pending) = delivery.consumers.pending(*sid) {
+                pending.add_score(&self.board);
+            }
+        }
+        match self.listeners {
+            Listeners::Online if self.private.is_none() => {
+                let to = Recipient::Room(Room::User(user));
+                delivery.broadcast(to, sids, USER_SCORE_UPDATE, update, now);
+            }
+            _ => delivery.send_each(&sids, USER_SCORE_UPDATE, update, now),
         }
     }
-    let to = Recipient::Room(Room::User(user));
-    delivery.broadcast(to, sids.iter().copied(), USER_SCORE_UPDATE, update, now);
 }

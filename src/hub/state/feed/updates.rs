@@ -52,6 +52,7 @@ impl Updates {
                 timestamp: new.last_updated.clone(),
                 epoch: new.epoch.clone(),
                 seq: new.seq,
+                board: new.board.clone(),
             });
         }
         // What has waited goes first, or the last rows would wait for ever.
@@ -84,7 +85,9 @@ impl Updates {
 fn change(before: Option<&ScoreRow>, row: &ScoreRow, new_leader: bool) -> Option<ChangeKind> {
     match before {
         _ if new_leader => Some(ChangeKind::NewLeader),
-        Some(before) if before.score != row.score => Some(ChangeKind::ScoreUpdate),
+        Some(before) if (before.score, before.tiebreak) != (row.score, row.tiebreak) => {
+            Some(ChangeKind::ScoreUpdate)
+        }
         Some(before) if before.rank != row.rank => Some(ChangeKind::RankChange),
         Some(_) => None,
         // The user entered by points, or because another user fell.
@@ -103,6 +106,7 @@ mod tests {
             score,
             rank,
             avatar: None,
+            tiebreak: None,
         });
         LeaderboardData {
             top_scores: rows.collect(),

@@ -5,6 +5,9 @@
 -- the sizes of hashes. A program that knows nothing of it leaves an older SEQ, and then
 -- nothing is compared. `indexed` records the same of the index of action ids: `SEQ CURRENT
 -- FIRST SECOND`, CURRENT being which of its two hashes is filled, and the rest their sizes.
+-- `kept` records the sizes of the hashes about people and boards, `SEQ SIZE …` in this order:
+local KEPT = { 'rules', 'boards', 'seasons', 'used', 'teams', 'membership', 'hidden', 'sizes' }
+-- And the hash `sizes` has for each board how many have something there: `PEOPLE MEMBERS`.
 local KINDS = { 'hash', 'stream', 'hash', 'hash', 'hash', 'hash', 'hash' }
 -- Clocks are set, and what ends now may have ended: milliseconds.
 local MARGIN = 60000
@@ -91,6 +94,43 @@ local function indexed(state)
     if number == state.seq then return tonumber(current), tonumber(first), tonumber(second) end
 end
 
+-- The value of `kept` now.
+local function count_kept(meta, seq)
+    local prefix, sizes_now = string.sub(meta, 1, -5), { text(seq) }
+    for _, name in ipairs(KEPT) do
+        sizes_now[#sizes_now + 1] = redis.call('HLEN', prefix .. name)
+    end
+    return table.concat(sizes_now, ' ')
+end
+
+-- What is wrong with the hashes about people and boards, or nothing.
+local function wrong_kept(meta, state)
+    local prefix, at = string.sub(meta, 1, -5), 0
+    for wanted in string.gmatch(state.kept or '', '%d+') do
+        if at == 0 and wanted ~= state.seq then return end
+        local wrong = at > 0 and wrong_size(prefix .. KEPT[at],
+            redis.call('HLEN', prefix .. KEPT[at]), tonumber(wanted))
+        if wrong then return wrong end
+        at = at + 1
+    end
+end
+
+-- How many have something on a board, as it stands in `sizes`.
+local function sizes_of(prefix, board)
+    return redis.call('HLEN', prefix .. 'standings:' .. board) .. ' '
+        .. redis.call('HLEN', prefix .. 'members:' .. board)
+end
+
+-- What is wrong with how many have something on a board, or nothing.
+local function wrong_board(prefix, board)
+    local wanted = redis.call('HGET', prefix .. 'sizes', board) or '0 0'
+    local found = sizes_of(prefix, board)
+    if found ~= wanted then
+        return prefix .. 'standings:' .. board .. ' and ' .. prefix .. 'members:' .. board
+            .. ' have ' .. found .. ' entries in Redis, and not ' .. wanted
+    end
+end
+
 -- What is wrong with the board in these keys (meta, log, users, announcements,
 -- revoked, and the index of action ids), or nothing; and the fields of meta, or nothing if
 -- there is no meta.
@@ -99,7 +139,8 @@ local function damage(keys)
     local wrong = wrong_kind(keys)
     if wrong then return wrong end
     local names = { 'schema', 'epoch', 'deciding', 'seq', 'ranked_through', 'migrating',
-        'counted', 'halted', 'decided', 'audited', 'indexed' }
+        'claimed', 'counted', 'halted', 'decided', 'audited', 'indexed', 'at', 'boards_at', 'paused',
+        'kept' }
     local values, state, found = redis.call('HMGET', meta, unpack(names)), {}, false
     for number, name in ipairs(names) do
         state[name] = values[number] or nil
@@ -110,7 +151,14 @@ local function damage(keys)
         if rest ~= '' then return meta .. ' is missing in Redis, and there is ' .. rest end
         return nil, nil
     end
-    if state.migrating then return nil, state end
+    -- A later program notes by another name that a migration writes it, and has this one
+    -- keep early programs out.
+    if state.schema == '1' then state.claimed = state.migrating end
+    if state.claimed then return nil, state end
+    local rules = string.sub(meta, 1, -5) .. 'rules'
+    if tonumber(state.schema) == 2 and redis.call('HEXISTS', rules, 'main') == 0 then
+        return rules .. ' has no rules of main in Redis'
+    end
     for number = 1, 5 do
         if not state[names[number]] then
             return meta .. ' has no field ' .. names[number] .. ' in Redis'
@@ -136,7 +184,7 @@ local function damage(keys)
         wrong = wrong_size(first_ids, redis.call('HLEN', first_ids), of_first)
             or wrong_size(second_ids, redis.call('HLEN', second_ids), of_second)
     end
-    return wrong or state.halted, state
+    return wrong or wrong_kept(meta, state) or state.halted, state
 end
 
 -- The value of `counted` now.

@@ -13,10 +13,13 @@ wrong = wrong and (wrong_kind(KEYS) or not may_replace and wrong)
 if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
 state = state or {}
 local schema = state.schema or '0'
-local seq = not state.migrating and state.seq or '0'
+local seq = not state.claimed and state.seq or '0'
+-- A server that was started there by mistake has written what `main` is.
+if schema ~= '1' and seq == '1' then seq = '0' end
 if tonumber(schema) <= tonumber(ARGV[1]) and (seq == '0' or may_replace) then
     local decided = math.max(clock(), tonumber(state.decided or 0) + 1)
     redis.call('DEL', meta)
-    redis.call('HSET', meta, 'schema', ARGV[1], 'migrating', ARGV[2], 'decided', text(decided))
+    redis.call('HSET', meta, 'schema', ARGV[1], 'claimed', ARGV[2], 'migrating',
+        'a later version', 'decided', text(decided))
 end
 return { schema, seq }

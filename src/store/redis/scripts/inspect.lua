@@ -10,14 +10,26 @@ local DAY = 86400000
 
 local wrong, state = damage(KEYS)
 if wrong then return redis.error_reply('DAMAGED ' .. wrong) end
-if not state or state.migrating then
+if not state or state.claimed then
     return redis.error_reply('DAMAGED nothing of this board is in Redis any more')
 end
 
 local now = clock()
 
+-- Where what people have is, on the board of an entry.
+local function standings_of(entry)
+    return entry.board and prefix .. 'standings:' .. entry.board or users
+end
+
+-- By which entry the board of an entry was created, or nothing if it is gone.
+local function created(entry)
+    if not entry.board then return 0 end
+    local rules = redis.call('HGET', prefix .. 'rules', entry.board)
+    return tonumber(string.match(rules or '', '^%d+'))
+end
+
 -- What is missing of an action that was counted, or nothing.
-local function missing(entry)
+local function missing(number, entry)
     local action = prefix .. 'action:' .. entry.id
     local known = tonumber(entry.known or 0)
     if known > now + MARGIN and redis.call('EXISTS', action) == 0 then return action end
@@ -25,9 +37,14 @@ local function missing(entry)
         local limited = prefix .. 'limited:' .. entry.user .. ':' .. entry.type
         if redis.call('EXISTS', limited) == 0 then return limited end
     end
-    local record = redis.call('HGET', users, entry.user)
-    local best = record and string.match(record, '^%S+ %S+ (%S+) ')
+    local since = created(entry)
+    if not since or number < since then return end
+    local record = redis.call('HGET', standings_of(entry), entry.user)
+    local best = record and string.match(record, '^%S+ %S+ (%S+)')
     local history = prefix .. 'history:' .. entry.user
+    if entry.board then
+        history = prefix .. 'histories:' .. entry.board .. ':' .. text(since) .. ':' .. entry.user
+    end
     -- A best rank is written together with the first point.
     if best and best ~= '-' and redis.call('EXISTS', history) == 0 then return history end
 end
@@ -35,7 +52,8 @@ end
 -- The score at which an entry left its user, or nothing if it did not change it.
 local function score_after(entry)
     if entry.kind == 'action' then return entry.score end
-    if entry.kind == 'user' and entry.before == '' and state.deciding == 'sum' then return '0' end
+    -- Early programs wrote that down, and later ones nothing.
+    if entry.kind == 'user' and entry.before == '' then return '0' end
 end
 
 local function fields_of(entry)
@@ -66,9 +84,11 @@ local function is_foreign(number, entry)
     local left = score_after(entry)
     if not left then return false end
     scores[number] = left
+    local since = created(entry)
+    if not since or number < since then return false end
     local before, before_at = string.match(entry.before or '', '^(%S+) (%d+)$')
     if before and not is_score_of(tonumber(before_at), before) then return true end
-    local record = redis.call('HGET', users, entry.user)
+    local record = redis.call('HGET', standings_of(entry), entry.user)
     local score, reached = string.match(record or '', '^(%S+) (%d+) ')
     reached = tonumber(reached)
     if not reached then return false end
@@ -88,12 +108,16 @@ for _, entry in ipairs(page) do
             .. text(last))
     end
     last = number
-    local lost = names.kind == 'action' and missing(names)
+    local lost = names.kind == 'action' and missing(number, names)
     if lost then return redis.error_reply('BROKEN ' .. readable(lost) .. ' is missing in Redis') end
     if is_foreign(number, names) then
-        return redis.error_reply('BROKEN ' .. users .. ' has a score of user '
+        return redis.error_reply('BROKEN ' .. standings_of(names) .. ' has a score of user '
             .. readable(names.user) .. ' in Redis that is not the one of the log')
     end
+end
+for _, board in ipairs(redis.call('HKEYS', prefix .. 'rules')) do
+    local lost = wrong_board(prefix, board)
+    if lost then return redis.error_reply('BROKEN ' .. readable(lost)) end
 end
 if #page < tonumber(ARGV[2]) then last = 0 end
 return { state.epoch, state.seq, state.ranked_through, text(last) }

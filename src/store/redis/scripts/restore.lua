@@ -2,7 +2,7 @@
 --
 -- KEYS: meta
 -- ARGV: the name of the migration, then commands: how many words, and the words
-if redis.call('HGET', KEYS[1], 'migrating') ~= ARGV[1] then
+if redis.call('HGET', KEYS[1], 'claimed') ~= ARGV[1] then
     return redis.error_reply('CLAIM another migration has begun')
 end
 local at = 2

@@ -1,8 +1,10 @@
-//! A board as it is stored in Redis: that it is there, of our kind, and of which epoch.
+//! The log of a server as it is stored in Redis: that it is there, of our kind, and of which
+//! epoch.
 
 use rand::RngExt;
 use redis::{Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
+use super::record::{detail_text, nonce_text, rules_text, settings_text};
 use super::{
     fault::Fault,
     keys::Keys,
@@ -14,29 +16,32 @@ use super::{
     time::RedisClock,
 };
 use crate::{
-    board::{BoardId, Epoch, Rules, Timestamp},
+    board::{Direction, Epoch, Operator, Settings, Timestamp},
     store::StoreError,
 };
 
 /// The form in which all is written. A later one may be read by later programs alone.
-pub(super) const SCHEMA: usize = 1;
+pub(super) const SCHEMA: usize = 2;
+/// What was written when a server had one board.
+const EARLY: usize = 1;
 
-/// Where a board is, and how to speak about it.
-pub(super) struct StoredBoard {
+/// Where the log and all that follows from it is, and how to speak about it.
+pub(super) struct StoredLog {
     pub(super) servers: Servers,
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
-    pub(super) rules: Rules,
+    /// What `main` is in a new log.
+    pub(super) main: Settings,
     pub(super) clock: RedisClock,
 }
 
-impl StoredBoard {
-    pub(super) fn new(servers: &Servers, board: &BoardId, rules: Rules) -> StoredBoard {
-        StoredBoard {
+impl StoredLog {
+    pub(super) fn new(servers: &Servers, main: &Settings) -> StoredLog {
+        StoredLog {
             servers: servers.clone(),
-            keys: Keys::new(board),
+            keys: Keys::new(),
             scripts: Scripts::new(),
-            rules,
+            main: main.clone(),
             clock: RedisClock::new(),
         }
     }
@@ -50,7 +55,7 @@ impl StoredBoard {
         call
     }
 
-    /// Finds the board, if it is there.
+    /// Finds the log, if it is there, whichever program has written it.
     ///
     /// # Errors
     /// If it is not as it should be, or a part of it is there without the rest.
@@ -58,26 +63,54 @@ impl StoredBoard {
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<Option<Meta>, Fault> {
+        let found = self.look(connection).await?;
+        Ok(found.map(|(_, meta)| meta))
+    }
+
+    /// Finds the log, if it is there. What was written when a server had one board is taken
+    /// over: that board becomes `main`.
+    pub(super) async fn find_taken_over(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Option<Meta>, Fault> {
+        match self.look(connection).await? {
+            Some((EARLY, _)) => self.begin(connection).await.map(Some),
+            found => Ok(found.map(|(_, meta)| meta)),
+        }
+    }
+
+    async fn look(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Option<(usize, Meta)>, Fault> {
         let call = self.call(&self.scripts.find);
         let found: Value = call.invoke_async(connection).await?;
         self.read(&found)
     }
 
-    /// Makes the board, unless another node is faster.
+    /// Begins a log, unless another node is faster.
     ///
     /// # Errors
-    /// If Redis has any key of a board of this name.
+    /// If Redis has any key of one.
     pub(super) async fn create(
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<Meta, Fault> {
         self.check_empty(connection).await?;
+        self.begin(connection).await
+    }
+
+    async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<Meta, Fault> {
         let mut call = self.call(&self.scripts.create);
         call.arg(SCHEMA)
             .arg(random_epoch().to_string())
-            .arg(self.rules.deciding());
+            .arg(nonce_text(rand::rng().random()))
+            .arg(rules_text(&self.main))
+            .arg(detail_text(&self.main, &[]))
+            .arg(settings_text(&self.main));
         let made = self.read(&call.invoke_async(connection).await?)?;
-        made.ok_or(Fault::Damaged("a board of another form"))
+        let made = made.map(|(_, meta)| meta);
+        made.ok_or(Fault::Damaged("a log of another form"))
     }
 
     /// Has Redis no key of a board of this name? Another node may make one meanwhile.
@@ -104,7 +137,7 @@ impl StoredBoard {
     }
 
     /// Reads the answer of `begin.lua`.
-    fn read(&self, found: &Value) -> Result<Option<Meta>, Fault> {
+    fn read(&self, found: &Value) -> Result<Option<(usize, Meta)>, Fault> {
         let (now, fields) = match array(found)? {
             [now] => (now, None),
             [now, fields @ ..] => (now, Some(fields)),
@@ -121,34 +154,44 @@ impl StoredBoard {
             seq,
             ranked_through,
             decided,
-            migrating,
+            claimed,
         ] = fields
         else {
             return Err(Fault::Damaged("a board of another form"));
         };
-        let schema = number(text(schema)?)?;
+        let schema: usize = number(text(schema)?)?;
         if schema > SCHEMA {
             return Err(self.too_new(schema));
         }
-        if *migrating != Value::Nil {
+        if *claimed != Value::Nil {
             return Err(Fault::Foreign(StoreError::Migrating(
                 self.servers.to_string(),
             )));
         }
-        self.check_rule(text(deciding)?)?;
-        Meta::read(epoch, seq, ranked_through, decided).map(Some)
+        if schema == EARLY {
+            self.check_rule(text(deciding)?)?;
+        }
+        let meta = Meta::read(epoch, seq, ranked_through, decided)?;
+        Ok(Some((schema, meta)))
     }
 
-    /// Was the board played by the rule that is configured?
+    /// Was the board of an early program played by the rule that is configured?
     pub(super) fn check_rule(&self, found: &str) -> Result<(), Fault> {
-        let wanted = self.rules.deciding();
-        if found == wanted {
+        let rules = &self.main.rules;
+        let wanted = match (rules.operator, rules.order.direction) {
+            (Operator::Sum | Operator::Count, _) => "sum",
+            (Operator::Best, Direction::HighestFirst) => "best, highest",
+            (Operator::Best, Direction::LowestFirst) => "best, lowest",
+            (Operator::Latest, _) => "latest",
+        };
+        // Which rule there was, a later program has noted as a fact.
+        if found == wanted || found == "log" {
             return Ok(());
         }
-        Err(Fault::Foreign(StoreError::OtherRules {
-            found: found.to_owned(),
-            wanted,
-        }))
+        Err(Fault::Unusable(format!(
+            "its actions were counted by the rule {found:?}, and board.operator and \
+             board.direction now say {wanted:?}: set them back, or take another store"
+        )))
     }
 
     /// The fault of a board of a later schema.

@@ -1,0 +1,343 @@
+//! `/api/v1/boards`: what boards there are, and what each is. And which board a route means.
+
+use std::{net::IpAddr, sync::Arc};
+
+use app::wire::MAIN;
+use axum::{
+    Extension, Json,
+    extract::{FromRequestParts, Query, State, rejection::QueryRejection},
+    http::{StatusCode, request::Parts},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Admin, Api, Problem,
+    body::{Body, bad_query, path_part},
+    credentials::viewer,
+    leaderboard::Page,
+};
+use crate::{
+    board::{BoardId, BoardView, Epoch, FinalStandings, Season, Settings},
+    board_settings::{InvalidSettings, SettingsJson},
+    listener::ClientAddress,
+    live::Viewer,
+    store::{Command, Refusal},
+    wire::{self, FinalRows},
+};
+
+/// The board that a path names by `{board}`, or `main` if it names none: one that the sender
+/// may see.
+pub(super) struct OfBoard(pub(super) BoardId);
+
+impl FromRequestParts<Api> for OfBoard {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<OfBoard, Problem> {
+        let name = path_part(parts, api, "board").await?;
+        let board = match &name {
+            Some(name) => BoardId::new(name),
+            None => Some(BoardId::default()),
+        };
+        // What anybody may see needs no token, and so none that is valid.
+        if let Some(board) = &board
+            && api.live.shows(board, Viewer::Public)
+        {
+            return Ok(OfBoard(board.clone()));
+        }
+        let viewer = viewer(parts, api)?;
+        let shown = board.filter(|board| api.live.shows(board, viewer));
+        shown
+            .map(OfBoard)
+            .ok_or_else(|| unknown(name.as_deref().unwrap_or(MAIN)))
+    }
+}
+
+/// The board that a path names, whether it is there or not.
+pub(super) struct BoardPath(BoardId);
+
+impl FromRequestParts<Api> for BoardPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<BoardPath, Problem> {
+        let name = path_part(parts, api, "board").await?.unwrap_or_default();
+        BoardId::new(&name).map(BoardPath).ok_or_else(|| {
+            Problem::invalid(format!(
+                "{name:?} is no board id: take 1 to 63 of a-z, 0-9 and -, and do not begin with -"
+            ))
+        })
+    }
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::not_found(format!("there is no board {name:?}"))
+}
+
+/// A board, as it is shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BoardJson {
+    id: String,
+    #[serde(flatten)]
+    settings: SettingsJson,
+    epoch: String,
+    seq: u64,
+    total_users: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    season: Option<SeasonJson>,
+}
+
+/// What is shown of a board beside its id and its settings, and follows from the log.
+const SHOWN: [&str; 4] = ["epoch", "seq", "totalUsers", "season"];
+
+/// A season of a board with a period.
+#[derive(Serialize)]
+pub(super) struct SeasonJson {
+    number: u32,
+    name: String,
+    ends: String,
+}
+
+impl BoardJson {
+    fn of(epoch: Epoch, view: BoardView<'_>) -> BoardJson {
+        let board = view.board();
+        BoardJson {
+            id: board.id().to_string(),
+            settings: SettingsJson::from(&**board.settings()),
+            epoch: epoch.to_string(),
+            seq: view.seq(),
+            total_users: view.len() as u64,
+            season: wire::season(board.settings(), board.season()).map(|season| SeasonJson {
+                number: season.number,
+                name: season.name,
+                ends: season.ends,
+            }),
+        }
+    }
+}
+
+/// `GET /boards`: those that the sender may see and that are listed, `main` first.
+pub(super) async fn list(State(api): State<Api>, Seen(viewer): Seen) -> Json<Vec<BoardJson>> {
+    let boards = api.live.read(|epoch, state| {
+        let views = wire::listed(state, viewer);
+        views
+            .into_iter()
+            .map(|view| BoardJson::of(epoch, view))
+            .collect()
+    });
+    Json(boards)
+}
+
+/// Who sends a request, as far as boards are shown to them.
+pub(super) struct Seen(Viewer);
+
+impl FromRequestParts<Api> for Seen {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Seen, Problem> {
+        viewer(parts, api).map(Seen)
+    }
+}
+
+/// `GET /boards/{board}`.
+pub(super) async fn get(
+    State(api): State<Api>,
+    OfBoard(board): OfBoard,
+) -> Result<Json<BoardJson>, Problem> {
+    let shown = api.live.read_board(&board, BoardJson::of);
+    shown.map(Json).ok_or_else(|| unknown(board.as_str()))
+}
+
+/// `PUT /boards/{board}`: 201 for a new one, 200 for one that was there.
+pub(super) async fn put(
+    State(api): State<Api>,
+    _: Admin,
+    BoardPath(board): BoardPath,
+    body: Body,
+) -> Result<(StatusCode, Json<BoardJson>), Problem> {
+    let settings = read_settings(&board, &body)?;
+    let is_there = api.live.read_board(&board, |_, _| ()).is_some();
+    let command = Command::PutBoard {
+        board: board.clone(),
+        settings: settings.into(),
+        most: api.most_boards,
+    };
+    api.live.append_one(command).await?;
+    let status = match is_there {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    };
+    let shown = api.live.read_board(&board, BoardJson::of);
+    let shown = shown.ok_or_else(|| unknown(board.as_str()))?;
+    Ok((status, Json(shown)))
+}
+
+/// The settings in a body. What else `GET` shows may be in it, so that an answer can be
+/// changed and sent back.
+fn read_settings(board: &BoardId, body: &Body) -> Result<Settings, Problem> {
+    let mut fields: Map<String, Value> = body.json()?;
+    if let Some(id) = fields.remove("id")
+        && id != board.as_str()
+    {
+        return Err(Problem::invalid(format!(
+            "id: it is {board} by the address: leave it out, or send it to the board that it names"
+        )));
+    }
+    for shown in SHOWN {
+        fields.remove(shown);
+    }
+    // As in a configuration, `main` lists everybody unless it is said otherwise.
+    if *board == BoardId::default() {
+        fields.entry("everyone").or_insert(Value::Bool(true));
+    }
+    let settings: SettingsJson = serde_json::from_value(Value::Object(fields))
+        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let invalid = |error: InvalidSettings| Problem::invalid(error.to_string());
+    settings.try_into().map_err(invalid)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Deletion {
+    confirm: Option<String>,
+}
+
+/// `DELETE /boards/{board}?confirm={board}`.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    _: Admin,
+    BoardPath(board): BoardPath,
+    query: Result<Query<Deletion>, QueryRejection>,
+) -> Result<StatusCode, Problem> {
+    let Query(Deletion { confirm }) = query.map_err(bad_query)?;
+    if api.live.read_board(&board, |_, _| ()).is_none() {
+        return Err(Refusal::UnknownBoard(board).into());
+    }
+    if confirm.as_deref() != Some(board.as_str()) {
+        return Err(Problem::bad_request(format!(
+            "this deletes the board with all results on it, for ever: add ?confirm={board} if it is \
+             meant"
+        )));
+    }
+    api.live.append_one(Command::DeleteBoard(board)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A season that has ended.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EndedJson {
+    number: u32,
+    name: String,
+    ended: String,
+}
+
+impl EndedJson {
+    /// A season of a board with these settings.
+    pub(super) fn of(settings: &Settings, season: Season) -> EndedJson {
+        let named = wire::season(settings, Some(season));
+        EndedJson {
+            number: season.number,
+            name: named.map(|season| season.name).unwrap_or_default(),
+            ended: wire::timestamp(season.ends),
+        }
+    }
+
+    /// What people call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// With its rows.
+    pub(super) fn with_rows(self, board: &BoardId, rows: FinalRows) -> FinalJson {
+        FinalJson {
+            season: self,
+            board: board.to_string(),
+            top_scores: rows.rows,
+            total_users: rows.total,
+        }
+    }
+}
+
+/// `GET /boards/{board}/seasons`: those that have ended, the latest first.
+pub(super) async fn seasons(
+    State(api): State<Api>,
+    OfBoard(board): OfBoard,
+) -> Result<Json<Vec<EndedJson>>, Problem> {
+    let settings = settings_of(&api, &board)?;
+    let mut seasons = api.live.seasons(&board).await?;
+    seasons.reverse();
+    let seasons = seasons.into_iter();
+    let seasons = seasons.map(|season| EndedJson::of(&settings, season));
+    Ok(Json(seasons.collect()))
+}
+
+/// The standings with which a season has ended.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FinalJson {
+    #[serde(flatten)]
+    season: EndedJson,
+    board: String,
+    pub(super) top_scores: Vec<app::wire::ScoreRow>,
+    total_users: u64,
+}
+
+/// A season whose number is the `{number}` of a path.
+pub(super) struct SeasonPath(pub(super) u32);
+
+impl<S: Send + Sync> FromRequestParts<S> for SeasonPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<SeasonPath, Problem> {
+        let number = path_part(parts, state, "number").await?.unwrap_or_default();
+        let read = number.parse().map(SeasonPath);
+        read.map_err(|_| {
+            Problem::bad_request(format!(
+                "{number:?} is not the number of a season: 1, 2, 3 …"
+            ))
+        })
+    }
+}
+
+/// `GET /boards/{board}/seasons/{number}/leaderboard?limit&offset`: they are final.
+pub(super) async fn season(
+    State(api): State<Api>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    OfBoard(board): OfBoard,
+    SeasonPath(number): SeasonPath,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<FinalJson>, Problem> {
+    let Query(page) = page.map_err(bad_query)?;
+    let positions = page.positions(settings_of(&api, &board)?.rules.top)?;
+    let (settings, standings) = final_standings(&api, address, &board, number).await?;
+    let rows = wire::final_rows(&api.live, &settings, &standings, positions);
+    let season = EndedJson::of(&settings, standings.season);
+    Ok(Json(season.with_rows(&board, rows)))
+}
+
+/// The standings with which a season has ended, and what its board is.
+pub(super) async fn final_standings(
+    api: &Api,
+    address: IpAddr,
+    board: &BoardId,
+    number: u32,
+) -> Result<(Arc<Settings>, Arc<FinalStandings>), Problem> {
+    let settings = settings_of(api, board)?;
+    let standings = api
+        .live
+        .final_standings(address.into(), board, number)
+        .await;
+    let standings = standings.map_err(Problem::no_history)?.ok_or_else(|| {
+        Problem::not_found(format!(
+            "season {number} of the board {board} has not ended"
+        ))
+    })?;
+    Ok((settings, standings))
+}
+
+fn settings_of(api: &Api, board: &BoardId) -> Result<Arc<Settings>, Problem> {
+    let settings = api
+        .live
+        .read_board(board, |_, view| view.board().settings().clone());
+    settings.ok_or_else(|| unknown(board.as_str()))
+}

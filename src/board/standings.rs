@@ -1,0 +1,827 @@
+//! One board: who has how many points on it, and in which order they stand.
+
+use std::{collections::HashMap, num::NonZeroU32, ops::Range, sync::Arc};
+
+use super::{
+    BoardId, Competitor, Directory, FinalRow, FinalStandings, Profile, Ranking, Scores, Seq,
+    Settings, TeamId, Timestamp, UserId,
+    ranking::{Position, Ranked, Shifts, Slot, Standing, trim},
+    teams::Teams,
+};
+
+/// See the module. Whoever stands on it is in the [`Directory`].
+#[derive(Clone, Debug)]
+pub struct Board {
+    id: BoardId,
+    settings: Arc<Settings>,
+    seq: u64,
+    changed: Timestamp,
+    is_used: bool,
+    /// It holds all entries up to this one, whatever the state holds.
+    as_of: u64,
+    ranking: Ranking,
+    /// The best ranks after actions of one's own, by slot; those of 2^32 and more count as
+    /// one.
+    bests: Vec<Option<NonZeroU32>>,
+    members: Members,
+    season: Option<Season>,
+}
+
+/// Who stands on a board.
+#[derive(Clone, Debug)]
+enum Members {
+    /// People, and what those have who are hidden.
+    People(HashMap<Competitor, Hidden>),
+    /// Teams.
+    Teams(Teams),
+}
+
+/// What somebody has who is hidden.
+#[derive(Clone, Copy, Debug)]
+struct Hidden {
+    standing: Standing,
+    best: Option<NonZeroU32>,
+}
+
+/// The season that runs on a board with a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Season {
+    /// 1 for the first.
+    pub number: u32,
+    /// When it ends.
+    pub ends: Timestamp,
+}
+
+/// A person or a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// A person.
+    User(UserId),
+    /// A team.
+    Team(TeamId),
+}
+
+/// What an entry of the log did on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Whose row it was about.
+    pub competitor: Competitor,
+    /// The best rank after an action of one's own; `None` before the first.
+    pub best: Option<u64>,
+    /// That rank before it.
+    pub old_best: Option<u64>,
+    /// The rank before it, and after it; `None` where nobody is ranked, and of a derived
+    /// board, whose ranks are looked up where somebody wants to know.
+    pub ranks: [Option<u64>; 2],
+    /// What it did to the ranks of others.
+    pub shifts: Shifts,
+}
+
+/// A board as a store keeps it, without those who stand on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BoardHead {
+    /// Which.
+    pub id: BoardId,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+    /// How many facts were folded into it.
+    pub seq: u64,
+    /// When the last of them was taken.
+    pub changed: Timestamp,
+    /// Has somebody acted on it?
+    pub is_used: bool,
+    /// The season that runs, if it has a period.
+    pub season: Option<Season>,
+}
+
+/// A board as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBoard {
+    /// All but who stands on it.
+    pub head: BoardHead,
+    /// The entry of the log as of which this is, if it is a later one than the state's: then
+    /// entries up to it are not folded into this board again. 0 for none.
+    pub as_of: u64,
+    /// Who has a result, whether hidden or not; nobody on a board of teams. On a board for
+    /// everyone those without a result follow from the directory.
+    pub standings: Vec<StoredStanding>,
+    /// Of a board of teams: what members have.
+    pub members: Vec<StoredMember>,
+}
+
+/// What somebody has on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoredStanding {
+    /// Who.
+    pub user: UserId,
+    /// The scores, and when they were reached.
+    pub standing: Standing,
+    /// The best rank after an action of one's own.
+    pub best: Option<u64>,
+}
+
+/// What a person has on a board of teams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoredMember {
+    /// Who.
+    pub user: UserId,
+    /// In which team.
+    pub team: TeamId,
+    /// The scores, and when they were reached.
+    pub standing: Standing,
+}
+
+impl Board {
+    /// A board on which nothing has happened yet. Those who are registered stand on it if
+    /// it is for everyone.
+    pub(super) fn new(
+        id: BoardId,
+        settings: Arc<Settings>,
+        season: Option<Season>,
+        first_seq: u64,
+        directory: &Directory,
+    ) -> Board {
+        let head = BoardHead {
+            id,
+            settings,
+            seq: first_seq,
+            changed: Timestamp::default(),
+            is_used: false,
+            season,
+        };
+        Board::load(
+            StoredBoard {
+                head,
+                as_of: 0,
+                standings: Vec::new(),
+                members: Vec::new(),
+            },
+            directory,
+        )
+    }
+
+    /// A board as it was stored. Whoever is not in the directory is left out. O(n log n).
+    pub(super) fn load(stored: StoredBoard, directory: &Directory) -> Board {
+        let StoredBoard {
+            head,
+            as_of,
+            standings,
+            members,
+        } = stored;
+        let settings = head.settings;
+        let mut hidden = HashMap::new();
+        let mut bests = Vec::with_capacity(standings.len());
+        let mut ranked = Vec::with_capacity(standings.len());
+        for it in standings {
+            let Some(index) = directory.index_of(it.user) else {
+                continue;
+            };
+            let (standing, best) = (it.standing, it.best.and_then(packed));
+            if directory.is_hidden(index) {
+                hidden.insert(index, Hidden { standing, best });
+            } else {
+                ranked.push((index, Some(standing)));
+                bests.push(best);
+            }
+        }
+        let members = match settings.derivation().and_then(|it| it.team) {
+            None => Members::People(hidden),
+            Some(score) => {
+                let mut teams = Teams::new(settings.rules, score);
+                for it in members {
+                    if let Some(person) = directory.index_of(it.user)
+                        && let Some(team) = directory.index_of_team(it.team)
+                    {
+                        teams.set((team, person), it.standing, directory.is_hidden(person));
+                    }
+                }
+                let standings = teams
+                    .teams()
+                    .filter_map(|it| Some((it, teams.standing(it)?)));
+                ranked.extend(standings.map(|(team, standing)| (team, Some(standing))));
+                bests.resize(ranked.len(), None);
+                Members::Teams(teams)
+            }
+        };
+        let mut board = Board {
+            id: head.id,
+            seq: head.seq,
+            changed: head.changed,
+            is_used: head.is_used,
+            as_of,
+            ranking: Ranking::load(settings.rules.order, ranked),
+            settings,
+            bests,
+            members,
+            season: head.season,
+        };
+        board.add_everyone(directory);
+        board
+    }
+
+    /// What a store keeps of it, in no order.
+    pub fn stored(&self, directory: &Directory) -> StoredBoard {
+        let (mut standings, mut members) = (Vec::new(), Vec::new());
+        match &self.members {
+            Members::People(hidden) => {
+                let ranked = self.ranking.competitors().map(|(person, _)| person);
+                let people = ranked.chain(hidden.keys().copied());
+                standings.extend(people.filter_map(|it| self.stored_standing(it, directory)));
+            }
+            Members::Teams(teams) => {
+                members.extend(teams.members().filter_map(|(person, team, standing)| {
+                    Some(StoredMember {
+                        user: directory.person_at(person)?.id,
+                        team: directory.team_at(team)?.id,
+                        standing,
+                    })
+                }));
+            }
+        }
+        StoredBoard {
+            head: self.head(),
+            as_of: self.as_of,
+            standings,
+            members,
+        }
+    }
+
+    /// All but who stands on it.
+    pub fn head(&self) -> BoardHead {
+        BoardHead {
+            id: self.id.clone(),
+            settings: self.settings.clone(),
+            seq: self.seq,
+            changed: self.changed,
+            is_used: self.is_used,
+            season: self.season,
+        }
+    }
+
+    /// What a store keeps of a person; `None` if that follows from the directory.
+    pub(super) fn stored_standing(
+        &self,
+        person: Competitor,
+        directory: &Directory,
+    ) -> Option<StoredStanding> {
+        let Members::People(hidden) = &self.members else {
+            return None;
+        };
+        let (standing, best) = match hidden.get(&person) {
+            Some(it) => (it.standing, it.best),
+            None => {
+                let slot = self.ranking.slot(person)?;
+                (self.ranking.standing(slot)?, self.bests[slot.index()])
+            }
+        };
+        let person = directory.person_at(person)?;
+        let is_first = standing == Standing::of(Scores::default(), person.registered);
+        if self.lists_everyone() && is_first && best.is_none() {
+            return None;
+        }
+        Some(StoredStanding {
+            user: person.id,
+            standing,
+            best: best.map(|best| u64::from(best.get())),
+        })
+    }
+
+    /// What a store keeps of a person in a team.
+    pub(super) fn stored_member(
+        &self,
+        person: Competitor,
+        team: Competitor,
+        directory: &Directory,
+    ) -> Option<StoredMember> {
+        let Members::Teams(teams) = &self.members else {
+            return None;
+        };
+        Some(StoredMember {
+            user: directory.person_at(person)?.id,
+            team: directory.team_at(team)?.id,
+            standing: teams.member(team, person)?,
+        })
+    }
+
+    /// Has a person anything on it, whether others see it or not?
+    pub(super) fn has(&self, person: Competitor) -> bool {
+        match &self.members {
+            Members::People(hidden) => hidden.contains_key(&person) || self.shows(person),
+            Members::Teams(teams) => teams.has(person),
+        }
+    }
+
+    /// The teams in which a person has something on a board of teams.
+    pub(super) fn teams_of(&self, person: Competitor, directory: &Directory) -> Box<[TeamId]> {
+        let Members::Teams(teams) = &self.members else {
+            return Box::default();
+        };
+        let teams = teams.of(person).into_iter();
+        teams
+            .filter_map(|team| Some(directory.team_at(team)?.id))
+            .collect()
+    }
+
+    /// Does it hold this entry?
+    pub(super) fn holds(&self, seq: Seq) -> bool {
+        seq.get() <= self.as_of
+    }
+
+    /// Which board it is.
+    pub fn id(&self) -> &BoardId {
+        &self.id
+    }
+
+    /// What it is.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// How many facts were folded into it, 0 for none. It tells nothing of other boards.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// When the last of them was taken.
+    pub fn changed(&self) -> Timestamp {
+        self.changed
+    }
+
+    /// The season that runs, if it has a period.
+    pub fn season(&self) -> Option<Season> {
+        self.season
+    }
+
+    /// Has somebody acted on it, in this season or an earlier one?
+    pub fn is_used(&self) -> bool {
+        self.is_used
+    }
+
+    /// How many are ranked.
+    pub fn len(&self) -> usize {
+        self.ranking.len()
+    }
+
+    /// Is nobody ranked?
+    pub fn is_empty(&self) -> bool {
+        self.ranking.is_empty()
+    }
+
+    /// Where somebody stands and the rank there, for a [`RankSweep`](super::RankSweep);
+    /// `None` if they are not ranked.
+    pub fn position_of(&self, competitor: Competitor) -> Option<(Position, u64)> {
+        let slot = self.ranking.slot(competitor)?;
+        Some((self.ranking.position(slot)?, self.ranking.rank(slot)?))
+    }
+
+    /// Somebody's scores and rank, if they are ranked.
+    pub fn ranked(&self, competitor: Competitor) -> Option<(Scores, u64)> {
+        let slot = self.ranking.slot(competitor)?;
+        Some((
+            self.ranking.standing(slot)?.scores(),
+            self.ranking.rank(slot)?,
+        ))
+    }
+
+    /// What a person has, whether others see it or not; `None` without a result, and on a
+    /// board of teams.
+    pub fn scores_of(&self, person: Competitor) -> Option<Scores> {
+        match &self.members {
+            Members::People(hidden) => match hidden.get(&person) {
+                Some(it) => Some(it.standing.scores()),
+                None => self.scores(person),
+            },
+            Members::Teams(_) => None,
+        }
+    }
+
+    /// What a hidden person has, who sees it and nobody else.
+    pub fn hidden_scores(&self, person: Competitor) -> Option<Scores> {
+        match &self.members {
+            Members::People(hidden) => Some(hidden.get(&person)?.standing.scores()),
+            Members::Teams(_) => None,
+        }
+    }
+
+    /// The rows, counted from 0, of somebody and of up to `window` others on either side;
+    /// `None` if they are not ranked.
+    pub fn around(&self, competitor: Competitor, window: usize) -> Option<Range<usize>> {
+        self.ranking.around(self.ranking.slot(competitor)?, window)
+    }
+
+    /// These rows, counted from 0, as far as there are any.
+    pub fn rows<'a>(
+        &'a self,
+        directory: &'a Directory,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = Row<'a>> {
+        let ranked = self.ranking.range(rows);
+        ranked.filter_map(|ranked| self.row(directory, ranked))
+    }
+
+    fn row<'a>(&'a self, directory: &'a Directory, ranked: Ranked) -> Option<Row<'a>> {
+        let competitor = self.ranking.competitor(ranked.slot);
+        Some(Row {
+            who: self.who(competitor, directory)?,
+            profile: self.profile(competitor, directory)?,
+            scores: Scores {
+                score: ranked.score,
+                tiebreak: ranked.tiebreak,
+            },
+            rank: ranked.rank,
+        })
+    }
+
+    fn who(&self, competitor: Competitor, directory: &Directory) -> Option<Who> {
+        Some(match &self.members {
+            Members::People(_) => Who::User(directory.person_at(competitor)?.id),
+            Members::Teams(_) => Who::Team(directory.team_at(competitor)?.id),
+        })
+    }
+
+    fn profile<'a>(&self, competitor: Competitor, directory: &'a Directory) -> Option<&'a Profile> {
+        Some(match &self.members {
+            Members::People(_) => &directory.person_at(competitor)?.profile,
+            Members::Teams(_) => &directory.team_at(competitor)?.profile,
+        })
+    }
+
+    /// A fact was folded into it.
+    pub(super) fn touch(&mut self, at: Timestamp) {
+        self.seq += 1;
+        self.changed = at;
+    }
+
+    /// Does somebody have a standing that others see?
+    pub(super) fn shows(&self, competitor: Competitor) -> bool {
+        self.ranking.slot(competitor).is_some()
+    }
+
+    /// Lists somebody who was registered, if it is a board for everyone.
+    pub(super) fn register(&mut self, person: Competitor, registered: Seq) -> Option<Applied> {
+        if !self.lists_everyone() {
+            return None;
+        }
+        let shifts = self.place(person, Scores::default(), registered);
+        let applied = self.applied(person, None, shifts);
+        Some(applied)
+    }
+
+    fn add_everyone(&mut self, directory: &Directory) {
+        if !self.lists_everyone() {
+            return;
+        }
+        let people = directory.people();
+        let mut people: Vec<_> = people
+            .filter(|(index, _)| !self.has(*index))
+            .map(|(index, person)| (person.registered, index, person.hidden))
+            .collect();
+        people.sort_unstable();
+        for (registered, index, is_hidden) in people {
+            if is_hidden {
+                self.set_hidden(index, Scores::default(), registered);
+            } else {
+                self.register(index, registered);
+            }
+        }
+    }
+
+    /// Does somebody stand on it who is registered, with or without a result?
+    fn lists_everyone(&self) -> bool {
+        let is_of_people = matches!(self.members, Members::People(_));
+        self.settings.everyone && is_of_people && self.settings.rules.begin_at_zero()
+    }
+
+    /// An action that names this board left a person with these scores.
+    pub(super) fn set(
+        &mut self,
+        person: Competitor,
+        is_hidden: bool,
+        scores: Scores,
+        seq: Seq,
+    ) -> Option<Applied> {
+        self.is_used = true;
+        if is_hidden {
+            self.set_hidden(person, scores, seq);
+            return None;
+        }
+        let old = self.ranking.slot(person);
+        let old_rank = old.and_then(|slot| self.ranking.rank(slot));
+        let old_best = old.and_then(|slot| self.best(slot));
+        let shifts = self.place(person, scores, seq);
+        let slot = self.ranking.slot(person)?;
+        let rank = self.ranking.rank(slot);
+        let best = rank.map(|rank| old_best.map_or(rank, |best| best.min(rank)));
+        self.bests[slot.index()] = best.and_then(packed);
+        Some(Applied {
+            competitor: person,
+            best: self.best(slot),
+            old_best,
+            ranks: [old_rank, rank],
+            shifts,
+        })
+    }
+
+    /// A person acted on the board that this one is derived from. Says whom it was about
+    /// and what it did, if others see that.
+    pub(super) fn act(
+        &mut self,
+        person: Competitor,
+        is_hidden: bool,
+        team: Option<Competitor>,
+        (points, tiebreak): (i64, i64),
+        seq: Seq,
+    ) -> Option<Applied> {
+        self.is_used = true;
+        match &mut self.members {
+            Members::People(hidden) => {
+                let current = match hidden.get(&person) {
+                    Some(it) => Some(it.standing.scores()),
+                    None => self.scores(person),
+                };
+                let rules = &self.settings.rules;
+                let scores = rules.after_within_range(current, points, tiebreak);
+                if is_hidden {
+                    self.set_hidden(person, scores, seq);
+                    return None;
+                }
+                let shifts = self.place(person, scores, seq);
+                Some(self.applied(person, None, shifts))
+            }
+            Members::Teams(teams) => {
+                let team = team?;
+                teams.act((team, person), is_hidden, (points, tiebreak), seq);
+                if is_hidden {
+                    return None;
+                }
+                let shifts = self.place_team(team);
+                Some(self.applied(team, None, shifts))
+            }
+        }
+    }
+
+    /// Would an action of this person be seen by others?
+    fn scores(&self, competitor: Competitor) -> Option<Scores> {
+        let slot = self.ranking.slot(competitor)?;
+        Some(self.ranking.standing(slot)?.scores())
+    }
+
+    fn set_hidden(&mut self, person: Competitor, scores: Scores, seq: Seq) {
+        let Members::People(hidden) = &mut self.members else {
+            return;
+        };
+        let standing = Standing::of(scores, seq);
+        let it = hidden.entry(person).or_insert(Hidden {
+            standing,
+            best: None,
+        });
+        // A score that did not change was reached when it was reached first.
+        if it.standing.scores() != scores {
+            it.standing = standing;
+        }
+    }
+
+    /// A person is hidden from now on, or no more. Says whose rows it was about and what it
+    /// did.
+    pub(super) fn hide(&mut self, person: Competitor, is_hidden: bool) -> Vec<Applied> {
+        match &mut self.members {
+            Members::Teams(teams) => {
+                let teams = teams.hide(person, is_hidden);
+                self.place_teams(teams)
+            }
+            Members::People(hidden) if !is_hidden => {
+                let Some(it) = hidden.remove(&person) else {
+                    return Vec::new();
+                };
+                let slot = self.slot(person);
+                self.bests[slot.index()] = it.best;
+                let shifts = self.ranking.place(slot, it.standing);
+                vec![self.applied(person, None, shifts)]
+            }
+            Members::People(hidden) => {
+                let Some(slot) = self.ranking.slot(person) else {
+                    return Vec::new();
+                };
+                if let Some(standing) = self.ranking.standing(slot) {
+                    let best = self.bests[slot.index()];
+                    hidden.insert(person, Hidden { standing, best });
+                }
+                self.leave(person).into_iter().collect()
+            }
+        }
+    }
+
+    /// A person is deleted. Says whose rows it was about and what it did.
+    pub(super) fn delete(&mut self, person: Competitor) -> Vec<Applied> {
+        match &mut self.members {
+            Members::Teams(teams) => {
+                let teams = teams.remove(person);
+                self.place_teams(teams)
+            }
+            Members::People(hidden) => {
+                hidden.remove(&person);
+                self.leave(person).into_iter().collect()
+            }
+        }
+    }
+
+    fn leave(&mut self, competitor: Competitor) -> Option<Applied> {
+        let slot = self.ranking.slot(competitor)?;
+        let old_best = self.best(slot);
+        let old_rank = self.rank_if_fed(slot);
+        let shift = self.ranking.remove(competitor);
+        self.bests[slot.index()] = None;
+        self.bests.truncate(self.ranking.slots());
+        trim(&mut self.bests);
+        Some(Applied {
+            competitor,
+            best: None,
+            old_best,
+            ranks: [old_rank, None],
+            shifts: [shift, None],
+        })
+    }
+
+    /// The settings are others, which decide the same scores.
+    pub(super) fn change(&mut self, settings: Arc<Settings>, directory: &Directory) {
+        if self.settings.everyone && !settings.everyone {
+            // Nobody has acted on it, or it would be for everyone still.
+            self.clear();
+        }
+        let stays = settings.rules.order == self.settings.rules.order
+            && settings.rules.operator == self.settings.rules.operator
+            && settings.everyone == self.settings.everyone;
+        if stays {
+            self.settings = settings;
+            return;
+        }
+        let mut stored = self.stored(directory);
+        stored.head.settings = settings;
+        *self = Board::load(stored, directory);
+    }
+
+    /// The season has ended, and the next one begins, which ends at `next`. Says with which
+    /// standings.
+    pub(super) fn end_season(
+        &mut self,
+        by: Seq,
+        next: Timestamp,
+        directory: &Directory,
+    ) -> Option<FinalStandings> {
+        let standings = self.final_standings(by, directory)?;
+        let season = standings.season;
+        self.season = Some(Season {
+            number: season.number + 1,
+            ends: next,
+        });
+        self.clear();
+        self.add_everyone(directory);
+        Some(standings)
+    }
+
+    /// With which standings the season ends if it ends now, by this entry. They have those too who are hidden,
+    /// and are shown without.
+    pub fn final_standings(&self, ended_by: Seq, directory: &Directory) -> Option<FinalStandings> {
+        let season = self.season?;
+        let with_hidden = self.with_hidden();
+        let board = with_hidden.as_ref().unwrap_or(self);
+        let rows = board.rows(directory, 0..usize::MAX).map(|row| FinalRow {
+            who: row.who,
+            rank: row.rank,
+            scores: row.scores,
+        });
+        let rows = rows.collect();
+        Some(FinalStandings {
+            season,
+            ended_by,
+            rows,
+        })
+    }
+
+    /// The same board on which those are placed too who are hidden, if there are any.
+    fn with_hidden(&self) -> Option<Board> {
+        let Members::People(hidden) = &self.members else {
+            return None;
+        };
+        if hidden.is_empty() {
+            return None;
+        }
+        let mut board = self.clone();
+        for (person, it) in hidden {
+            let slot = board.ranking.register(*person);
+            board.ranking.place(slot, it.standing);
+        }
+        Some(board)
+    }
+
+    /// Nobody stands on it.
+    fn clear(&mut self) {
+        self.ranking = Ranking::new(self.settings.rules.order);
+        self.bests = Vec::new();
+        match &mut self.members {
+            Members::People(hidden) => hidden.clear(),
+            Members::Teams(teams) => teams.clear(),
+        }
+    }
+
+    fn place_teams(&mut self, teams: Vec<Competitor>) -> Vec<Applied> {
+        let place = |team| {
+            let shifts = self.place_team(team);
+            self.applied(team, None, shifts)
+        };
+        teams.into_iter().map(place).collect()
+    }
+
+    /// A team has the standing that follows from those of its members.
+    fn place_team(&mut self, team: Competitor) -> Shifts {
+        let Members::Teams(teams) = &self.members else {
+            return Shifts::default();
+        };
+        match teams.standing(team) {
+            Some(standing) => {
+                let slot = self.slot(team);
+                self.ranking.place(slot, standing)
+            }
+            None => self
+                .leave(team)
+                .map_or_else(Shifts::default, |it| it.shifts),
+        }
+    }
+
+    /// A score that did not change was reached when it was reached first.
+    fn place(&mut self, competitor: Competitor, scores: Scores, seq: Seq) -> Shifts {
+        let slot = self.slot(competitor);
+        match self.ranking.standing(slot) {
+            Some(old) if old.scores() == scores => Shifts::default(),
+            _ => self.ranking.place(slot, Standing::of(scores, seq)),
+        }
+    }
+
+    fn slot(&mut self, competitor: Competitor) -> Slot {
+        let slot = self.ranking.register(competitor);
+        if slot.index() >= self.bests.len() {
+            self.bests.resize(slot.index() + 1, None);
+        }
+        slot
+    }
+
+    fn applied(&self, competitor: Competitor, old_rank: Option<u64>, shifts: Shifts) -> Applied {
+        let slot = self.ranking.slot(competitor);
+        let best = slot.and_then(|slot| self.best(slot));
+        Applied {
+            competitor,
+            best,
+            old_best: best,
+            ranks: [old_rank, slot.and_then(|slot| self.rank_if_fed(slot))],
+            shifts,
+        }
+    }
+
+    /// Of derived boards nobody may want to know it, and it costs more than all the rest.
+    fn rank_if_fed(&self, slot: Slot) -> Option<u64> {
+        match self.settings.derivation() {
+            None => self.ranking.rank(slot),
+            Some(_) => None,
+        }
+    }
+
+    fn best(&self, slot: Slot) -> Option<u64> {
+        self.bests[slot.index()].map(|best| u64::from(best.get()))
+    }
+}
+
+/// A row to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Whose row it is.
+    pub who: Who,
+    /// How they are shown.
+    pub profile: &'a Profile,
+    /// The scores.
+    pub scores: Scores,
+    /// The rank to show, 1 or more.
+    pub rank: u64,
+}
+
+impl Standing {
+    /// These scores, reached by this entry of the log.
+    pub fn of(scores: Scores, reached: Seq) -> Standing {
+        Standing {
+            score: scores.score,
+            tiebreak: scores.tiebreak,
+            reached,
+        }
+    }
+
+    /// Both scores.
+    pub fn scores(&self) -> Scores {
+        Scores {
+            score: self.score,
+            tiebreak: self.tiebreak,
+        }
+    }
+}
+
+fn packed(rank: u64) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(rank).unwrap_or(u32::MAX))
+}

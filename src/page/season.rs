@@ -1,0 +1,82 @@
+//! `GET /b/{board}/seasons/{number}`: the standings with which a season has ended.
+
+use app::{
+    server::{Document, SeasonPage},
+    wire::PAGE,
+};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::{OnBoard, PageQuery, Pages, Visit, cache::Content, render::Page};
+use crate::{
+    live::{Version, Viewer},
+    wire::{self, FinalRows},
+};
+
+#[derive(Deserialize)]
+pub(super) struct SeasonPath {
+    number: String,
+}
+
+pub(super) async fn get(
+    State(pages): State<Pages>,
+    OnBoard(board): OnBoard,
+    visit: Visit,
+    query: PageQuery,
+    Path(path): Path<SeasonPath>,
+) -> Response {
+    let (Ok(number), Ok(page)) = (path.number.parse(), query.page) else {
+        return pages.render_missing(visit).await;
+    };
+    let standings = pages.live.final_standings(visit.client, &board, number);
+    let standings = match standings.await {
+        Ok(Some(standings)) => standings,
+        Ok(None) => return pages.render_missing(visit).await,
+        Err(why) => return pages.unavailable(&why, visit).await,
+    };
+    let shown = pages.live.read_board(&board, |_, view| {
+        let settings = view.board().settings().clone();
+        let latest = view.board().season().map_or(0, |season| season.number - 1);
+        (settings, wire::board_info(view), latest)
+    });
+    let Some((settings, info, latest)) = shown else {
+        return pages.render_missing(visit).await;
+    };
+    let season = wire::season(&settings, Some(standings.season));
+    let start = usize::try_from(page.unwrap_or_default())
+        .unwrap_or(usize::MAX)
+        .saturating_mul(PAGE);
+    let positions = start..start.saturating_add(PAGE);
+    let FinalRows { mut rows, total } =
+        wire::final_rows(&pages.live, &settings, &standings, positions);
+    let Some(season) = season.filter(|_| page.is_none() || !rows.is_empty()) else {
+        return pages.render_missing(visit).await;
+    };
+    pages.origins.hide_pictures(&mut rows);
+    let shown = Box::new(SeasonPage {
+        season,
+        latest,
+        rows,
+        total,
+        page,
+        // The API does not know who is signed in to the page.
+        has_file: Viewer::Public.may_see(&settings),
+    });
+    let content = Content::Season {
+        board: Box::new(info.clone()),
+        season: shown.clone(),
+    };
+    let part = page.map(|page| format!("page={}&", page + 1));
+    let page = move |_| Page {
+        board: Some(info),
+        query: part.unwrap_or_default(),
+        ..Document::Season(shown).into()
+    };
+    // The content says which version it is.
+    pages
+        .render_for_all(visit, Version::default(), content, page)
+        .await
+}

@@ -1,0 +1,110 @@
+//! A derived board that is made after the fact: it is folded from the log. That takes its
+//! time, so most of it is read beside the writer, and the last entries by the writer itself.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::{
+    facts::{self, ENTRY},
+    tables,
+};
+use crate::{
+    board::{BoardId, FinalStandings, LogEntry, Replay, Settings, State, StoredBoard, Timestamp},
+    store::StoreError,
+};
+
+/// Entries that are read at once: some tens of milliseconds.
+const PIECE: usize = 4096;
+
+/// See the module.
+pub(super) struct Preparation {
+    id: BoardId,
+    replay: Replay,
+    /// When its seasons end, as far as they are known.
+    borders: Vec<Timestamp>,
+    /// As far as the log was folded.
+    folded: u64,
+    seasons: Vec<Arc<FinalStandings>>,
+}
+
+impl Preparation {
+    pub(super) fn new(
+        id: BoardId,
+        settings: Arc<Settings>,
+        borders: Vec<Timestamp>,
+        state: &State,
+    ) -> Preparation {
+        Preparation {
+            replay: Replay::new(id.clone(), settings, borders.clone(), state),
+            id,
+            borders,
+            folded: 0,
+            seasons: Vec::new(),
+        }
+    }
+
+    /// With the seasons that have begun meanwhile.
+    pub(super) fn with_borders(mut self, borders: &[Timestamp]) -> Preparation {
+        let last = self.borders.last().copied();
+        let more = borders.iter().copied().filter(|it| Some(*it) > last);
+        let more: Vec<_> = more.collect();
+        self.replay.add_borders(&more);
+        self.borders.extend(more);
+        self
+    }
+
+    /// Folds the next piece of the log. Says whether that was all.
+    pub(super) fn read_piece(&mut self, connection: &Connection) -> Result<bool, StoreError> {
+        let sql = "SELECT ifnull(max(seq), 0) FROM log";
+        let last: u64 = connection.query_row(sql, [], |row| row.get(0))?;
+        // What is about no board may be much.
+        let sql = format!(
+            "SELECT {ENTRY} FROM log WHERE seq > ?1 AND kind NOT IN ('revoked', 'announced')
+             ORDER BY seq LIMIT ?2"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([self.folded, PIECE as u64])?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let entry = facts::read(connection, row)?;
+            // Of what comes after the last border that is known it is not known when it counts.
+            if self
+                .borders
+                .last()
+                .is_some_and(|border| entry.at >= *border)
+            {
+                return Ok(true);
+            }
+            self.seasons.extend(self.replay.apply(&entry));
+            if self.replay.begins_anew() {
+                for standings in &mut self.seasons {
+                    *standings = Arc::new(standings.without_rows());
+                }
+            }
+            self.folded = entry.seq.get();
+            count += 1;
+        }
+        let is_all = count < PIECE;
+        if is_all {
+            self.folded = self.folded.max(last);
+        }
+        Ok(is_all)
+    }
+
+    /// The board as of the entry that creates it, which is the last in the log. Its seasons
+    /// that have ended are written.
+    pub(super) fn finish(
+        mut self,
+        connection: &Connection,
+        created: &LogEntry,
+    ) -> Result<StoredBoard, StoreError> {
+        while !self.read_piece(connection)? {}
+        let finished = self.replay.finish(created);
+        let (board, ended) = finished.ok_or(StoreError::Damaged("a board that is not there"))?;
+        for standings in self.seasons.iter().chain(&ended) {
+            tables::write_final(connection, &self.id, standings)?;
+        }
+        Ok(board)
+    }
+}
