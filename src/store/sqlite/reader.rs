@@ -141,15 +141,13 @@ impl Reader {
         user: UserId,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
-        let is_open = self.is_open.clone().read_owned().await;
-        if !*is_open {
-            return Err(StoreError::Closed);
-        }
         let started = Instant::now();
-        blocking::on_thread(move || {
-            // The caller may go, and closing waits until this is done.
-            let _is_open = is_open;
-            self.read(&board, user, points, &|| started.elapsed() >= self.longest)
+        self.while_open(move |reader| {
+            reader.look(
+                &board,
+                &|| started.elapsed() >= reader.longest,
+                |look, unwritten| look.history(unwritten, user, points),
+            )
         })
         .await
     }
@@ -159,19 +157,30 @@ impl Reader {
         of: DerivedHistory,
         points: usize,
     ) -> Result<Option<History>, StoreError> {
+        let started = Instant::now();
+        self.while_open(move |reader| {
+            let root = of.root().clone();
+            reader.look(
+                &root,
+                &|| started.elapsed() >= reader.longest,
+                |look, unwritten| look.derived_history(unwritten, of, points),
+            )
+        })
+        .await
+    }
+
+    /// Reads on a thread. The caller may go; closing waits until this is done.
+    async fn while_open<T: Send + 'static>(
+        self: Arc<Reader>,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let is_open = self.is_open.clone().read_owned().await;
         if !*is_open {
             return Err(StoreError::Closed);
         }
-        let started = Instant::now();
         blocking::on_thread(move || {
             let _is_open = is_open;
-            let root = of.root().clone();
-            self.look(
-                &root,
-                &|| started.elapsed() >= self.longest,
-                |look, unwritten| look.derived_history(unwritten, of, points),
-            )
+            read(&self)
         })
         .await
     }
@@ -187,17 +196,12 @@ impl Reader {
         self: Arc<Reader>,
         read: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let is_open = self.is_open.clone().read_owned().await;
-        if !*is_open {
-            return Err(StoreError::Closed);
-        }
-        blocking::on_thread(move || {
-            let _is_open = is_open;
-            let reading = self.reading()?;
-            let passed = self.gate.pass();
+        self.while_open(|reader| {
+            let reading = reader.reading()?;
+            let passed = reader.gate.pass();
             let result = reading.transaction(LONGEST_PIECE, read);
             drop(passed);
-            self.idle.lock().push(reading);
+            reader.idle.lock().push(reading);
             result
         })
         .await
@@ -208,36 +212,19 @@ impl Reader {
         self: Arc<Reader>,
         mut preparation: Box<Preparation>,
     ) -> Result<Box<Preparation>, StoreError> {
-        let is_open = self.is_open.clone().read_owned().await;
-        if !*is_open {
-            return Err(StoreError::Closed);
-        }
-        blocking::on_thread(move || {
-            let _is_open = is_open;
-            let reading = self.reading()?;
+        self.while_open(|reader| {
+            let reading = reader.reading()?;
             loop {
-                let _passed = self.gate.pass();
+                let _passed = reader.gate.pass();
                 let read = |now: &Transaction<'_>| preparation.read_piece(now);
                 if reading.transaction(LONGEST_READ, read)? {
                     break;
                 }
             }
-            self.idle.lock().push(reading);
+            reader.idle.lock().push(reading);
             Ok(preparation)
         })
         .await
-    }
-
-    fn read(
-        &self,
-        board: &BoardId,
-        user: UserId,
-        points: usize,
-        is_given_up: &dyn Fn() -> bool,
-    ) -> Result<Option<History>, StoreError> {
-        self.look(board, is_given_up, |look, unwritten| {
-            look.history(unwritten, user, points)
-        })
     }
 
     fn look<T>(
