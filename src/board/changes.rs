@@ -1,13 +1,10 @@
 //! What has happened since the last tick: how the entries of one tick become one.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
-    Action, Announcement, BoardId, Competitor, Effect, Fact, FinalStandings, LogEntry, Score,
-    Timestamp, UserId, What, ranking::Shift,
+    Action, Announcement, BoardId, Competitor, Effect, Fact, LogEntry, Score, Timestamp, UserId,
+    What, ranking::Shift,
 };
 
 /// See the module.
@@ -37,8 +34,8 @@ pub struct BoardChanges {
     pub shifts: Vec<Shift>,
     /// Who got further than ever before by an action, latest last.
     pub climbed: Vec<Climb>,
-    /// With which standings seasons have ended.
-    pub seasons: Vec<Arc<FinalStandings>>,
+    /// A season has ended: all else is of the one that has begun.
+    pub ended: bool,
     /// Settings have changed, or the board was created or deleted: what was known of it is
     /// void.
     pub changed: bool,
@@ -93,15 +90,12 @@ impl Changes {
                         }
                     }
                 }
-                (What::Ended(standings), _) => {
-                    // Of several that have ended since, none is left out.
-                    let seasons = std::mem::take(&mut board.seasons);
+                (What::Ended(_), _) => {
                     *board = BoardChanges {
                         changed: true,
-                        seasons,
+                        ended: true,
                         ..BoardChanges::default()
                     };
-                    board.seasons.push(standings.clone());
                 }
                 (What::Changed | What::Deleted, _) => board.changed = true,
                 (What::Renamed(_), _) => {}
@@ -119,13 +113,10 @@ impl Changes {
 impl BoardChanges {
     /// Adds what happened afterwards.
     pub fn append(&mut self, later: BoardChanges) {
-        if !later.seasons.is_empty() {
+        if later.ended {
             // Of the season that has ended nothing counts any more.
-            let seasons = std::mem::take(&mut self.seasons);
-            *self = BoardChanges {
-                seasons,
-                ..BoardChanges::default()
-            };
+            *self = later;
+            return;
         }
         for (user, change) in later.actions {
             match self.actions.entry(user) {
@@ -145,7 +136,6 @@ impl BoardChanges {
         self.placed.extend(later.placed);
         self.shifts.extend(later.shifts);
         self.climbed.extend(later.climbed);
-        self.seasons.extend(later.seasons);
         self.changed |= later.changed;
     }
 
@@ -172,6 +162,8 @@ impl BoardChanges {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::board::{BoardId, Profile, Rules, Scores, Seq, Settings, State};
 

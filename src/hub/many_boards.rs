@@ -73,17 +73,6 @@ impl World {
         self.ack(who)
     }
 
-    async fn act_on(&mut self, user: u8, board: usize) {
-        let (points, counts) = (1, true);
-        let step = Step::Act {
-            user,
-            points,
-            board,
-            counts,
-        };
-        self.run(&step).await;
-    }
-
     async fn set(&mut self, board: usize, top: usize, is_private: bool) {
         let lowest = false;
         let step = Step::Set {
@@ -270,6 +259,33 @@ fn whoever_watches_a_board_that_is_deleted_is_told() {
         for who in [PLAYER, 2] {
             assert!(world.events(who).is_empty());
         }
+    });
+}
+
+#[test]
+fn a_board_that_is_made_again_within_a_tick_is_sent_whole() {
+    simulated(async {
+        let mut world = World::new(0..3);
+        world.subscribe(PLAYER, 1, Mode::Delta).await;
+        for user in [5, 6, 7] {
+            world.act_on(user, 1).await;
+        }
+        world.run(&Step::Tick).await;
+        let shown = |world: &World| {
+            let board = &world.clients[0].boards["second"];
+            (board.top_scores.len(), board.seq)
+        };
+        world.sent(PLAYER);
+        let (rows, seq) = shown(&world);
+        assert_eq!(rows, 3);
+        world.run(&Step::Delete { board: 1 }).await;
+        world.set(1, 10, false).await;
+        world.act_on(5, 1).await;
+        world.run(&Step::Tick).await;
+        let rows = ("leaderboard_refresh".to_owned(), "second".to_owned());
+        assert_eq!(world.events(PLAYER), [rows]);
+        let (rows, later) = shown(&world);
+        assert!(rows == 1 && later > seq, "{later} after {seq}");
     });
 }
 

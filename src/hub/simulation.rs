@@ -727,7 +727,12 @@ impl World {
 
     /// Somebody acts on `main`.
     pub(super) async fn act(&mut self, user: u8) {
-        let (points, board, counts) = (1, 0, true);
+        self.act_on(user, 0).await;
+    }
+
+    /// Somebody acts on a board.
+    pub(super) async fn act_on(&mut self, user: u8, board: usize) {
+        let (points, counts) = (1, true);
         let step = Step::Act {
             user,
             points,

@@ -91,9 +91,6 @@ impl<A> HubState<A> {
         board: &BoardId,
         now: Now,
     ) -> Result<(), EventError> {
-        if self.feeds.is_of_another(board) {
-            self.end_subscriptions(board, None, now);
-        }
         if self.may_see(sid, board) {
             return Ok(());
         }

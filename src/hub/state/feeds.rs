@@ -220,12 +220,6 @@ impl Feeds {
         self.feed(board).map_or_else(Vec::new, BoardFeed::sockets)
     }
 
-    /// Was the board that is watched deleted, and is this another with its name? Whoever
-    /// watches it is to be told, and may watch this one then.
-    pub(super) fn is_of_another(&self, board: &BoardId) -> bool {
-        self.others.get(board).is_some_and(BoardFeed::is_of_another)
-    }
-
     /// Looks at a board, with all that has changed on it; `None` if it is not there any more.
     pub(super) fn look(&mut self, board: &BoardId, presence: &Presence, now: Now) -> Option<Look> {
         let live = self.live.clone();

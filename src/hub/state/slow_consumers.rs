@@ -110,7 +110,7 @@ impl<A> HubState<A> {
         while self.delivery.consumers.has_room(sid, now.monotonic)
             && let Some(board) = boards.next()
         {
-            if self.feeds.is_of_another(&board) || !self.may_see(sid, &board) {
+            if !self.may_see(sid, &board) {
                 self.end_subscription(sid, identity.user, &board, now);
                 continue;
             }
@@ -125,7 +125,7 @@ impl<A> HubState<A> {
         while self.delivery.consumers.has_room(sid, now.monotonic)
             && let Some(board) = scores.next()
         {
-            if self.may_see(sid, &board) && !self.feeds.is_of_another(&board) {
+            if self.may_see(sid, &board) {
                 self.send_current_score(sid, identity.user, &board, now);
             }
         }

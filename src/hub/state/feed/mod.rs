@@ -129,20 +129,6 @@ impl BoardFeed {
         });
     }
 
-    /// Is the board another than the one of which it has sent something? Then its facts are
-    /// counted anew, and whoever has rows of the other would take its rows for older ones.
-    pub(super) fn is_of_another(&self) -> bool {
-        let now = self.live.read_board(&self.board, BoardVersion::of);
-        now.is_some_and(|now| self.is_older(now))
-    }
-
-    /// Is this an older version than one of which it has sent something? Nobody deletes
-    /// `main`, but its log may be replaced by one of the same epoch.
-    fn is_older(&self, version: BoardVersion) -> bool {
-        let is_main = matches!(self.listeners, Listeners::Online);
-        !is_main && self.newest.max(version) != version
-    }
-
     /// When it may look and send next.
     pub(super) fn ready(&self, now: Instant) -> Instant {
         self.started + self.tick.due(now - self.started)

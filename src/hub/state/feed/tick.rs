@@ -116,15 +116,11 @@ impl BoardFeed {
             placed,
             shifts,
             climbed,
-            seasons: _,
+            ended: _,
             changed,
         } = changes.unwrap_or_default();
         let board = state.view(&self.board)?;
         let version = BoardVersion::of(epoch, board);
-        if self.is_older(version) {
-            // It was deleted, and is another with the same name.
-            return None;
-        }
         self.newest = version;
         let settings = board.board().settings();
         let is_private = !Viewer::Public.may_see(settings);
