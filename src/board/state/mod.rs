@@ -1,15 +1,20 @@
 //! What the log says: people, teams and boards as of its last entry.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+mod check;
+mod effects;
+mod feeds;
+mod replay;
+
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Action, Applied, Board, BoardHead, BoardId, Competitor, Contradiction, Derivation, Directory,
-    Fact, FinalStandings, GroupId, LogEntry, Membership, Person, Profile, Scores, Season, Seq,
-    Settings, StoredBoard, StoredMember, StoredStanding, Team, TeamId, Timestamp, UserId,
+    Action, Applied, Board, BoardId, Competitor, Derivation, Directory, Fact, LogEntry, Membership,
+    Person, Profile, Season, Settings, StoredBoard, Team, Timestamp, UserId,
 };
+use effects::Folding;
+pub use effects::{Effect, Effects, StoredChange, What};
+use feeds::Feed;
+pub use replay::Replay;
 
 /// A board's index, which stays the same until the board is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,83 +47,6 @@ struct Route {
     index: Option<BoardIndex>,
     /// Boards that are derived from it, directly or not.
     feeds: Vec<Feed>,
-}
-
-/// Which actions of a board count on a derived one.
-#[derive(Clone, Debug)]
-struct Feed {
-    to: BoardIndex,
-    /// Only these types, if any are named.
-    types: Vec<Box<[Box<str>]>>,
-    /// Only people in all of these groups.
-    groups: Vec<GroupId>,
-    starts: Timestamp,
-    ends: Timestamp,
-}
-
-/// What an entry of the log did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Effects {
-    /// What others see of it.
-    pub shown: Vec<Effect>,
-    /// What stores keep of it, in order.
-    pub stored: Vec<StoredChange>,
-}
-
-/// A change of what a store keeps of a board.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoredChange {
-    /// All but who stands on it.
-    Board(BoardHead),
-    /// The board is gone, with all that was kept of it. Another one of this id counts on from
-    /// this number.
-    BoardDeleted(BoardId, u64),
-    /// The season has ended with these standings, and nobody has a result in the new one.
-    SeasonEnded(BoardId, Arc<FinalStandings>),
-    /// What a person has.
-    Standing(BoardId, StoredStanding),
-    /// What a person has in a team.
-    Member(BoardId, StoredMember),
-    /// A person has nothing there any more, nor in these teams.
-    Removed(BoardId, UserId, Box<[TeamId]>),
-}
-
-impl StoredChange {
-    /// The board that has changed.
-    pub fn board(&self) -> &BoardId {
-        match self {
-            StoredChange::Board(head) => &head.id,
-            StoredChange::BoardDeleted(board, _)
-            | StoredChange::SeasonEnded(board, _)
-            | StoredChange::Standing(board, _)
-            | StoredChange::Member(board, _)
-            | StoredChange::Removed(board, _, _) => board,
-        }
-    }
-}
-
-/// What an entry of the log did that others see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// On which board.
-    pub board: BoardId,
-    /// What.
-    pub what: What,
-}
-
-/// What an entry of the log did on one board.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// Somebody was placed, moved or removed.
-    Placed(Applied),
-    /// Somebody is shown in another way.
-    Renamed(Competitor),
-    /// A season has ended.
-    Ended(Arc<FinalStandings>),
-    /// The board was created, or has other settings.
-    Changed,
-    /// The board is gone.
-    Deleted,
 }
 
 /// All of a state, as a store keeps it.
@@ -173,83 +101,6 @@ impl State {
             teams: self.directory.teams().map(|(_, it)| it.clone()).collect(),
             boards: self.boards().map(|it| it.stored(&self.directory)).collect(),
             deleted: self.deleted.clone().into_iter().collect(),
-        }
-    }
-
-    /// May this be the settings of this board, which is new or has others now?
-    ///
-    /// # Errors
-    /// If they contradict each other, or what is there.
-    pub fn check_settings(&self, id: &BoardId, settings: &Settings) -> Result<(), Contradiction> {
-        if let (Some(starts), Some(ends)) = (settings.starts, settings.ends)
-            && ends <= starts
-        {
-            return Err(Contradiction::EndsFirst);
-        }
-        if settings.is_of_teams() && settings.everyone {
-            return Err(Contradiction::EveryoneOfTeams);
-        }
-        if let Some(derivation) = settings.derivation() {
-            self.check_derivation(id, settings, derivation)?;
-        }
-        let Some(board) = self.board(id) else {
-            return Ok(());
-        };
-        if settings.is_private()
-            && let Some(shown) = self
-                .derived_from(id)
-                .filter(|it| !it.settings().is_private())
-                .map(Board::id)
-                .min()
-        {
-            return Err(Contradiction::ShownBy(shown.clone()));
-        }
-        let before = board.settings();
-        let times = |it: &Settings| it.derivation().map(|_| (it.starts, it.ends));
-        if before.source != settings.source
-            || board.is_used()
-                && (before.deciding() != settings.deciding() || times(before) != times(settings))
-        {
-            return Err(Contradiction::Decided);
-        }
-        if board.is_used() && before.everyone && !settings.everyone {
-            return Err(Contradiction::EveryoneStands);
-        }
-        Ok(())
-    }
-
-    fn check_derivation(
-        &self,
-        id: &BoardId,
-        settings: &Settings,
-        derivation: &Derivation,
-    ) -> Result<(), Contradiction> {
-        if derivation
-            .types
-            .as_ref()
-            .is_some_and(|types| types.is_empty())
-        {
-            return Err(Contradiction::NoTypes);
-        }
-        let of = derivation.of.clone();
-        if self.ancestors(settings).iter().any(|it| it.of == *id) {
-            return Err(Contradiction::Circle(of));
-        }
-        let Some(parent) = self.board(&of) else {
-            return Err(Contradiction::UnknownBoard(of));
-        };
-        if parent.settings().is_private() && !settings.is_private() {
-            return Err(Contradiction::OfPrivate(of));
-        }
-        if settings.rules.order.tiebreak.is_some()
-            && parent.settings().rules.order.tiebreak.is_none()
-        {
-            return Err(Contradiction::NoTiebreak(of));
-        }
-        match parent.settings().derivation() {
-            Some(it) if it.team.is_some() => Err(Contradiction::OfTeams(of)),
-            Some(it) if it.period.is_some() => Err(Contradiction::OfSeasons(of)),
-            _ => Ok(()),
         }
     }
 
@@ -552,24 +403,6 @@ impl State {
         self.update_feeds_of_derived(&id);
     }
 
-    /// From which actions the boards follow that are derived from this one, directly or not: they
-    /// take only what it takes.
-    fn update_feeds_of_derived(&mut self, id: &BoardId) {
-        let follow = |board: &Board| {
-            let ancestors = self.ancestors(board.settings());
-            ancestors.iter().any(|it| it.of == *id)
-        };
-        let indices = (0..self.boards.len() as u32).map(BoardIndex);
-        let following: Vec<BoardIndex> = indices
-            .filter(|index| self.board_at(*index).is_some_and(follow))
-            .collect();
-        for index in following {
-            if let Some(settings) = self.board_at(index).map(|it| it.settings().clone()) {
-                self.update_feed(index, &settings);
-            }
-        }
-    }
-
     /// Folds the entry that creates a derived board, which is this one as of that entry.
     pub fn create(&mut self, entry: &LogEntry, stored: StoredBoard) -> Effects {
         let mut effects = Effects::default();
@@ -608,43 +441,6 @@ impl State {
         self.routes.entry(id).or_default().index = Some(index);
         self.update_feed(index, &settings);
         index
-    }
-
-    /// From which actions a derived board follows.
-    fn update_feed(&mut self, to: BoardIndex, settings: &Settings) {
-        let Some(derivation) = settings.derivation() else {
-            return;
-        };
-        let (root, feed) = self.feed(to, derivation, settings);
-        for route in self.routes.values_mut() {
-            route.feeds.retain(|feed| feed.to != to);
-        }
-        self.routes.entry(root).or_default().feeds.push(feed);
-    }
-
-    /// A board that is derived from a derived one takes what that one takes of it.
-    fn feed(
-        &self,
-        to: BoardIndex,
-        derivation: &Derivation,
-        settings: &Settings,
-    ) -> (BoardId, Feed) {
-        let mut feed = Feed {
-            to,
-            types: Vec::new(),
-            groups: Vec::new(),
-            starts: Timestamp::default(),
-            ends: Timestamp(u64::MAX),
-        };
-        let mut root = derivation.of.clone();
-        feed.add(derivation, settings);
-        while let Some(parent) = self.board(&root)
-            && let Some(derivation) = parent.settings().derivation()
-        {
-            feed.add(derivation, parent.settings());
-            root = derivation.of.clone();
-        }
-        (root, feed)
     }
 
     fn delete_board(&mut self, id: &BoardId, fold: &mut Folding<'_>) {
@@ -689,67 +485,6 @@ impl State {
     }
 }
 
-/// An entry that is being folded.
-struct Folding<'a> {
-    seq: Seq,
-    at: Timestamp,
-    effects: &'a mut Effects,
-}
-
-impl Folding<'_> {
-    /// The entry is a fact of this board.
-    fn touch(&mut self, board: &mut Board) {
-        board.touch(self.at);
-        self.store(board);
-    }
-
-    fn store(&mut self, board: &Board) {
-        self.effects.stored.push(StoredChange::Board(board.head()));
-    }
-
-    fn show(&mut self, board: &Board, what: What) {
-        self.effects.shown.push(Effect {
-            board: board.id().clone(),
-            what,
-        });
-    }
-
-    /// Somebody has acted on a board. What was applied, others see.
-    fn acted(&mut self, board: &mut Board, applied: Option<Applied>, stored: Option<StoredChange>) {
-        self.effects.stored.extend(stored);
-        match applied {
-            Some(applied) => {
-                self.touch(board);
-                self.show(board, What::Placed(applied));
-            }
-            // That it is used is new, perhaps.
-            None => self.store(board),
-        }
-    }
-}
-
-impl Feed {
-    /// Takes only what a board with these settings takes.
-    fn add(&mut self, derivation: &Derivation, settings: &Settings) {
-        self.types.extend(derivation.types.clone());
-        self.groups.extend(derivation.group.clone());
-        let starts = [
-            settings.starts,
-            derivation.period.as_ref().and_then(|it| it.starts),
-        ];
-        let starts = starts.into_iter().flatten();
-        self.starts = starts.fold(self.starts, Timestamp::max);
-        self.ends = settings.ends.map_or(self.ends, |ends| self.ends.min(ends));
-    }
-
-    fn takes(&self, action: &Action, who: &Person, at: Timestamp) -> bool {
-        let has_type = |types: &[Box<str>]| types.contains(&action.action_type);
-        (self.starts..self.ends).contains(&at)
-            && self.types.iter().all(|types| has_type(types))
-            && self.groups.iter().all(|group| who.groups().contains(group))
-    }
-}
-
 fn board_mut(boards: &mut [Option<Board>], index: BoardIndex) -> Option<&mut Board> {
     boards.get_mut(index.0 as usize)?.as_mut()
 }
@@ -764,163 +499,4 @@ fn renamed(board: &Board, competitor: Competitor, is_team: bool) -> Vec<What> {
         .then_some(What::Renamed(competitor))
         .into_iter()
         .collect()
-}
-
-/// Makes a derived board from the log, as it would be had it been there from the start.
-#[derive(Clone, Debug)]
-pub struct Replay {
-    state: State,
-    board: BoardIndex,
-    /// The board whose actions it counts.
-    root: BoardId,
-    /// The number from which it counts.
-    first_seq: u64,
-    /// Was that deleted, and may be another one since?
-    begins_anew: bool,
-    /// When the seasons end that are still to end.
-    borders: VecDeque<Timestamp>,
-}
-
-impl Replay {
-    /// Of a board with these settings that is to be derived in this state. Its seasons end
-    /// at `borders`, of which the last is still to come.
-    pub fn new(
-        id: BoardId,
-        settings: Arc<Settings>,
-        borders: Vec<Timestamp>,
-        in_state: &State,
-    ) -> Replay {
-        let mut borders = VecDeque::from(borders);
-        let season = borders.pop_front().map(|ends| Season { number: 1, ends });
-        let mut state = State::default();
-        let first = in_state.first_seq(&id);
-        let board = Board::new(id, settings.clone(), season, first, &state.directory);
-        let index = BoardIndex(0);
-        state.routes.entry(board.id().clone()).or_default().index = Some(index);
-        state.boards.push(Some(board));
-        let mut root = BoardId::default();
-        if let Some(derivation) = settings.derivation() {
-            let feed;
-            (root, feed) = in_state.feed(index, derivation, &settings);
-            state
-                .routes
-                .entry(root.clone())
-                .or_default()
-                .feeds
-                .push(feed);
-        }
-        Replay {
-            root,
-            first_seq: first,
-            begins_anew: false,
-            state,
-            board: index,
-            borders,
-        }
-    }
-
-    /// Adds somebody who was registered before the first entry that is folded.
-    pub fn add_person(&mut self, person: Person) {
-        self.state.directory.add_person(person);
-    }
-
-    /// The board whose actions it counts.
-    pub fn root(&self) -> &BoardId {
-        &self.root
-    }
-
-    /// How many facts it holds.
-    pub fn seq(&self) -> u64 {
-        self.state.board_at(self.board).map_or(0, Board::seq)
-    }
-
-    /// The season that it is in.
-    pub fn season(&self) -> Option<Season> {
-        self.state.board_at(self.board).and_then(Board::season)
-    }
-
-    /// What a person has on it, if it is a board of people.
-    pub fn scores_of(&self, user: UserId) -> Option<Scores> {
-        let person = self.state.directory.index_of(user)?;
-        self.state.board_at(self.board)?.scores_of(person)
-    }
-
-    /// Adds a team that was registered before the first entry that is folded.
-    pub fn add_team(&mut self, team: Team) {
-        self.state.directory.add_team(team);
-    }
-
-    /// Adds when later seasons end.
-    pub fn add_borders(&mut self, borders: &[Timestamp]) {
-        self.borders.extend(borders);
-    }
-
-    /// Folds the next entry, and says which seasons have ended.
-    pub fn apply(&mut self, entry: &LogEntry) -> Vec<Arc<FinalStandings>> {
-        let ended = self.end_seasons(entry);
-        if let Fact::BoardDeleted { board } = &entry.fact
-            && *board == self.root
-        {
-            self.begin_anew();
-        }
-        // Boards of the log are not made here.
-        let is_of_boards = matches!(
-            entry.fact,
-            Fact::BoardChanged { .. } | Fact::BoardDeleted { .. } | Fact::SeasonEnded { .. }
-        );
-        if !is_of_boards {
-            self.state.apply(entry);
-        }
-        ended
-    }
-
-    /// Was the board deleted whose actions it counts, since this was asked last? What is there
-    /// now is another one of its name, so nothing counts of what was before.
-    pub fn begins_anew(&mut self) -> bool {
-        std::mem::take(&mut self.begins_anew)
-    }
-
-    fn begin_anew(&mut self) {
-        self.begins_anew = true;
-        let directory = &self.state.directory;
-        if let Some(board) = board_mut(&mut self.state.boards, self.board) {
-            let settings = board.settings().clone();
-            let id = board.id().clone();
-            *board = Board::new(id, settings, board.season(), self.first_seq, directory);
-        }
-    }
-
-    /// The board as of the entry that creates it, when all before have been folded, and which
-    /// seasons have ended since the last of those.
-    pub fn finish(mut self, created: &LogEntry) -> Option<(StoredBoard, Vec<Arc<FinalStandings>>)> {
-        let ended = self.end_seasons(created);
-        let board = self.state.board_at(self.board)?;
-        let board = StoredBoard {
-            as_of: created.seq.get(),
-            ..board.stored(&self.state.directory)
-        };
-        Some((board, ended))
-    }
-
-    /// Ends the seasons that have ended when an entry was taken.
-    fn end_seasons(&mut self, entry: &LogEntry) -> Vec<Arc<FinalStandings>> {
-        let mut effects = Effects::default();
-        while let Some(season) = self.state.board_at(self.board).and_then(Board::season)
-            && season.ends <= entry.at
-            && let Some(next) = self.borders.pop_front()
-        {
-            let mut fold = Folding {
-                seq: entry.seq,
-                at: season.ends,
-                effects: &mut effects,
-            };
-            self.state.end_season(self.board, next, &mut fold);
-        }
-        let ended = effects.shown.into_iter();
-        let ended = ended.filter_map(|effect| match effect.what {
-            What::Ended(standings) => Some(standings),
-            _ => None,
-        });
-        ended.collect()
-    }
 }

@@ -1,13 +1,18 @@
 //! One board: who has how many points on it, and in which order they stand.
 
+mod seasons;
+mod stored;
+
 use std::{collections::HashMap, num::NonZeroU32, ops::Range, sync::Arc};
 
 use super::{
-    BoardId, Competitor, Directory, FinalRow, FinalStandings, Profile, Ranking, Scores, Seq,
-    Settings, TeamId, Timestamp, UserId,
+    BoardId, Competitor, Directory, Profile, Ranking, Scores, Seq, Settings, TeamId, Timestamp,
+    UserId,
     ranking::{Position, Ranked, Shifts, Slot, Standing, trim},
     teams::Teams,
 };
+pub use seasons::Season;
+pub use stored::{BoardHead, StoredBoard, StoredMember, StoredStanding};
 
 /// See the module. Whoever stands on it is in the [`Directory`].
 #[derive(Clone, Debug)]
@@ -43,15 +48,6 @@ struct Hidden {
     best: Option<NonZeroU32>,
 }
 
-/// The season that runs on a board with a period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Season {
-    /// 1 for the first.
-    pub number: u32,
-    /// When it ends.
-    pub ends: Timestamp,
-}
-
 /// A person or a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
@@ -75,60 +71,6 @@ pub struct Applied {
     pub ranks: [Option<u64>; 2],
     /// What it did to the ranks of others.
     pub shifts: Shifts,
-}
-
-/// A board as a store keeps it, without those who stand on it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BoardHead {
-    /// Which.
-    pub id: BoardId,
-    /// Its settings.
-    pub settings: Arc<Settings>,
-    /// How many facts were folded into it.
-    pub seq: u64,
-    /// When the last of them was taken.
-    pub changed: Timestamp,
-    /// Has somebody acted on it?
-    pub is_used: bool,
-    /// The season that runs, if it has a period.
-    pub season: Option<Season>,
-}
-
-/// A board as a store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredBoard {
-    /// All but who stands on it.
-    pub head: BoardHead,
-    /// The entry of the log as of which this is, if it is a later one than the state's: then
-    /// entries up to it are not folded into this board again. 0 for none.
-    pub as_of: u64,
-    /// Who has a result, whether hidden or not; nobody on a board of teams. On a board for
-    /// everyone those without a result follow from the directory.
-    pub standings: Vec<StoredStanding>,
-    /// Of a board of teams: what members have.
-    pub members: Vec<StoredMember>,
-}
-
-/// What somebody has on a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StoredStanding {
-    /// Who.
-    pub user: UserId,
-    /// The scores, and when they were reached.
-    pub standing: Standing,
-    /// The best rank after an action of one's own.
-    pub best: Option<u64>,
-}
-
-/// What a person has on a board of teams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StoredMember {
-    /// Who.
-    pub user: UserId,
-    /// In which team.
-    pub team: TeamId,
-    /// The scores, and when they were reached.
-    pub standing: Standing,
 }
 
 impl Board {
@@ -158,149 +100,6 @@ impl Board {
             },
             directory,
         )
-    }
-
-    /// A board as it was stored. Whoever is not in the directory is left out. O(n log n).
-    pub(super) fn load(stored: StoredBoard, directory: &Directory) -> Board {
-        let StoredBoard {
-            head,
-            as_of,
-            standings,
-            members,
-        } = stored;
-        let settings = head.settings;
-        let mut hidden = HashMap::new();
-        let mut bests = Vec::with_capacity(standings.len());
-        let mut ranked = Vec::with_capacity(standings.len());
-        for it in standings {
-            let Some(index) = directory.index_of(it.user) else {
-                continue;
-            };
-            let (standing, best) = (it.standing, it.best.and_then(packed));
-            if directory.is_hidden(index) {
-                hidden.insert(index, Hidden { standing, best });
-            } else {
-                ranked.push((index, Some(standing)));
-                bests.push(best);
-            }
-        }
-        let members = match settings.derivation().and_then(|it| it.team) {
-            None => Members::People(hidden),
-            Some(score) => {
-                let mut teams = Teams::new(settings.rules, score);
-                for it in members {
-                    if let Some(person) = directory.index_of(it.user)
-                        && let Some(team) = directory.index_of_team(it.team)
-                    {
-                        teams.set((team, person), it.standing, directory.is_hidden(person));
-                    }
-                }
-                let standings = teams
-                    .teams()
-                    .filter_map(|it| Some((it, teams.standing(it)?)));
-                ranked.extend(standings.map(|(team, standing)| (team, Some(standing))));
-                bests.resize(ranked.len(), None);
-                Members::Teams(teams)
-            }
-        };
-        let mut board = Board {
-            id: head.id,
-            seq: head.seq,
-            changed: head.changed,
-            is_used: head.is_used,
-            as_of,
-            ranking: Ranking::load(settings.rules.order, ranked),
-            settings,
-            bests,
-            members,
-            season: head.season,
-        };
-        board.add_everyone(directory);
-        board
-    }
-
-    /// What a store keeps of it, in no order.
-    pub fn stored(&self, directory: &Directory) -> StoredBoard {
-        let (mut standings, mut members) = (Vec::new(), Vec::new());
-        match &self.members {
-            Members::People(hidden) => {
-                let ranked = self.ranking.competitors().map(|(person, _)| person);
-                let people = ranked.chain(hidden.keys().copied());
-                standings.extend(people.filter_map(|it| self.stored_standing(it, directory)));
-            }
-            Members::Teams(teams) => {
-                members.extend(teams.members().filter_map(|(person, team, standing)| {
-                    Some(StoredMember {
-                        user: directory.person_at(person)?.id,
-                        team: directory.team_at(team)?.id,
-                        standing,
-                    })
-                }));
-            }
-        }
-        StoredBoard {
-            head: self.head(),
-            as_of: self.as_of,
-            standings,
-            members,
-        }
-    }
-
-    /// All but who stands on it.
-    pub fn head(&self) -> BoardHead {
-        BoardHead {
-            id: self.id.clone(),
-            settings: self.settings.clone(),
-            seq: self.seq,
-            changed: self.changed,
-            is_used: self.is_used,
-            season: self.season,
-        }
-    }
-
-    /// What a store keeps of a person; `None` if that follows from the directory.
-    pub(super) fn stored_standing(
-        &self,
-        person: Competitor,
-        directory: &Directory,
-    ) -> Option<StoredStanding> {
-        let Members::People(hidden) = &self.members else {
-            return None;
-        };
-        let (standing, best) = match hidden.get(&person) {
-            Some(it) => (it.standing, it.best),
-            None => {
-                let slot = self.ranking.slot(person)?;
-                (self.ranking.standing(slot)?, self.bests[slot.index()])
-            }
-        };
-        let person = directory.person_at(person)?;
-        let is_first = standing == Standing::of(Scores::default(), person.registered);
-        if self.lists_everyone() && is_first && best.is_none() {
-            return None;
-        }
-        Some(StoredStanding {
-            user: person.id,
-            standing,
-            best: best.map(|best| u64::from(best.get())),
-        })
-    }
-
-    /// What a store keeps of a person in a team.
-    pub(super) fn stored_member(
-        &self,
-        person: Competitor,
-        team: Competitor,
-        directory: &Directory,
-    ) -> Option<StoredMember> {
-        let Members::Teams(teams) = &self.members else {
-            return None;
-        };
-        Some(StoredMember {
-            user: directory.person_at(person)?.id,
-            team: directory.team_at(team)?.id,
-            standing: teams.member(team, person)?,
-        })
     }
 
     /// Has a person anything on it, whether others see it or not?
@@ -658,60 +457,6 @@ impl Board {
         let mut stored = self.stored(directory);
         stored.head.settings = settings;
         *self = Board::load(stored, directory);
-    }
-
-    /// The season has ended, and the next one begins, which ends at `next`. Says with which
-    /// standings.
-    pub(super) fn end_season(
-        &mut self,
-        by: Seq,
-        next: Timestamp,
-        directory: &Directory,
-    ) -> Option<FinalStandings> {
-        let standings = self.final_standings(by, directory)?;
-        let season = standings.season;
-        self.season = Some(Season {
-            number: season.number + 1,
-            ends: next,
-        });
-        self.clear();
-        self.add_everyone(directory);
-        Some(standings)
-    }
-
-    /// With which standings the season ends if it ends now, by this entry. They have those too who are hidden,
-    /// and are shown without.
-    pub fn final_standings(&self, ended_by: Seq, directory: &Directory) -> Option<FinalStandings> {
-        let season = self.season?;
-        let with_hidden = self.with_hidden();
-        let board = with_hidden.as_ref().unwrap_or(self);
-        let rows = board.rows(directory, 0..usize::MAX).map(|row| FinalRow {
-            who: row.who,
-            rank: row.rank,
-            scores: row.scores,
-        });
-        let rows = rows.collect();
-        Some(FinalStandings {
-            season,
-            ended_by,
-            rows,
-        })
-    }
-
-    /// The same board on which those are placed too who are hidden, if there are any.
-    fn with_hidden(&self) -> Option<Board> {
-        let Members::People(hidden) = &self.members else {
-            return None;
-        };
-        if hidden.is_empty() {
-            return None;
-        }
-        let mut board = self.clone();
-        for (person, it) in hidden {
-            let slot = board.ranking.register(*person);
-            board.ranking.place(slot, it.standing);
-        }
-        Some(board)
     }
 
     /// Nobody stands on it.

@@ -1,0 +1,208 @@
+//! A board as a store keeps it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Board, Hidden, Members, Season, packed};
+use crate::board::{
+    BoardId, Competitor, Directory, Ranking, Scores, Settings, TeamId, Timestamp, UserId,
+    ranking::Standing, teams::Teams,
+};
+
+/// A board as a store keeps it, without those who stand on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BoardHead {
+    /// Which.
+    pub id: BoardId,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+    /// How many facts were folded into it.
+    pub seq: u64,
+    /// When the last of them was taken.
+    pub changed: Timestamp,
+    /// Has somebody acted on it?
+    pub is_used: bool,
+    /// The season that runs, if it has a period.
+    pub season: Option<Season>,
+}
+
+/// A board as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBoard {
+    /// All but who stands on it.
+    pub head: BoardHead,
+    /// The entry of the log as of which this is, if it is a later one than the state's: then
+    /// entries up to it are not folded into this board again. 0 for none.
+    pub as_of: u64,
+    /// Who has a result, whether hidden or not; nobody on a board of teams. On a board for
+    /// everyone those without a result follow from the directory.
+    pub standings: Vec<StoredStanding>,
+    /// Of a board of teams: what members have.
+    pub members: Vec<StoredMember>,
+}
+
+/// What somebody has on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoredStanding {
+    /// Who.
+    pub user: UserId,
+    /// The scores, and when they were reached.
+    pub standing: Standing,
+    /// The best rank after an action of one's own.
+    pub best: Option<u64>,
+}
+
+/// What a person has on a board of teams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoredMember {
+    /// Who.
+    pub user: UserId,
+    /// In which team.
+    pub team: TeamId,
+    /// The scores, and when they were reached.
+    pub standing: Standing,
+}
+
+impl Board {
+    /// A board as it was stored. Whoever is not in the directory is left out. O(n log n).
+    pub(in crate::board) fn load(stored: StoredBoard, directory: &Directory) -> Board {
+        let StoredBoard {
+            head,
+            as_of,
+            standings,
+            members,
+        } = stored;
+        let settings = head.settings;
+        let mut hidden = HashMap::new();
+        let mut bests = Vec::with_capacity(standings.len());
+        let mut ranked = Vec::with_capacity(standings.len());
+        for it in standings {
+            let Some(index) = directory.index_of(it.user) else {
+                continue;
+            };
+            let (standing, best) = (it.standing, it.best.and_then(packed));
+            if directory.is_hidden(index) {
+                hidden.insert(index, Hidden { standing, best });
+            } else {
+                ranked.push((index, Some(standing)));
+                bests.push(best);
+            }
+        }
+        let members = match settings.derivation().and_then(|it| it.team) {
+            None => Members::People(hidden),
+            Some(score) => {
+                let mut teams = Teams::new(settings.rules, score);
+                for it in members {
+                    if let Some(person) = directory.index_of(it.user)
+                        && let Some(team) = directory.index_of_team(it.team)
+                    {
+                        teams.set((team, person), it.standing, directory.is_hidden(person));
+                    }
+                }
+                let standings = teams
+                    .teams()
+                    .filter_map(|it| Some((it, teams.standing(it)?)));
+                ranked.extend(standings.map(|(team, standing)| (team, Some(standing))));
+                bests.resize(ranked.len(), None);
+                Members::Teams(teams)
+            }
+        };
+        let mut board = Board {
+            id: head.id,
+            seq: head.seq,
+            changed: head.changed,
+            is_used: head.is_used,
+            as_of,
+            ranking: Ranking::load(settings.rules.order, ranked),
+            settings,
+            bests,
+            members,
+            season: head.season,
+        };
+        board.add_everyone(directory);
+        board
+    }
+
+    /// What a store keeps of it, in no order.
+    pub fn stored(&self, directory: &Directory) -> StoredBoard {
+        let (mut standings, mut members) = (Vec::new(), Vec::new());
+        match &self.members {
+            Members::People(hidden) => {
+                let ranked = self.ranking.competitors().map(|(person, _)| person);
+                let people = ranked.chain(hidden.keys().copied());
+                standings.extend(people.filter_map(|it| self.stored_standing(it, directory)));
+            }
+            Members::Teams(teams) => {
+                members.extend(teams.members().filter_map(|(person, team, standing)| {
+                    Some(StoredMember {
+                        user: directory.person_at(person)?.id,
+                        team: directory.team_at(team)?.id,
+                        standing,
+                    })
+                }));
+            }
+        }
+        StoredBoard {
+            head: self.head(),
+            as_of: self.as_of,
+            standings,
+            members,
+        }
+    }
+
+    /// All but who stands on it.
+    pub fn head(&self) -> BoardHead {
+        BoardHead {
+            id: self.id.clone(),
+            settings: self.settings.clone(),
+            seq: self.seq,
+            changed: self.changed,
+            is_used: self.is_used,
+            season: self.season,
+        }
+    }
+
+    /// What a store keeps of a person; `None` if that follows from the directory.
+    pub(in crate::board) fn stored_standing(
+        &self,
+        person: Competitor,
+        directory: &Directory,
+    ) -> Option<StoredStanding> {
+        let Members::People(hidden) = &self.members else {
+            return None;
+        };
+        let (standing, best) = match hidden.get(&person) {
+            Some(it) => (it.standing, it.best),
+            None => {
+                let slot = self.ranking.slot(person)?;
+                (self.ranking.standing(slot)?, self.bests[slot.index()])
+            }
+        };
+        let person = directory.person_at(person)?;
+        let is_first = standing == Standing::of(Scores::default(), person.registered);
+        if self.lists_everyone() && is_first && best.is_none() {
+            return None;
+        }
+        Some(StoredStanding {
+            user: person.id,
+            standing,
+            best: best.map(|best| u64::from(best.get())),
+        })
+    }
+
+    /// What a store keeps of a person in a team.
+    pub(in crate::board) fn stored_member(
+        &self,
+        person: Competitor,
+        team: Competitor,
+        directory: &Directory,
+    ) -> Option<StoredMember> {
+        let Members::Teams(teams) = &self.members else {
+            return None;
+        };
+        Some(StoredMember {
+            user: directory.person_at(person)?.id,
+            team: directory.team_at(team)?.id,
+            standing: teams.member(team, person)?,
+        })
+    }
+}
