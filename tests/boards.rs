@@ -21,6 +21,8 @@ const TEAMS: u8 = 3;
 const TYPES: [&str; 3] = ["goal", "quiz", "run"];
 /// How long a season lasts in these tests, whatever a calendar says.
 const SEASON: u64 = 50;
+/// When the boards end that do: one within a season, one with it.
+const ENDS: [u64; 2] = [170, 150];
 
 fn user(n: u8) -> UserId {
     UserId([n; 16])
@@ -66,9 +68,11 @@ fn fed() -> Vec<(BoardId, Settings)> {
             everyone,
             ..Settings::default()
         };
-        (id(name), settings)
+        let ends = (name == "cup").then_some(Timestamp(ENDS[0]));
+        (id(name), Settings { ends, ..settings })
     };
     vec![
+        board("cup", true, rules(Operator::Sum, HighestFirst, None)),
         board("main", true, rules(Operator::Sum, HighestFirst, None)),
         board(
             "best",
@@ -184,6 +188,24 @@ fn derived() -> Vec<(BoardId, Settings)> {
                 ..plain("red-goals")
             },
         ),
+        ("sprint", "main", plain("main")),
+        (
+            "weekly-until",
+            "main",
+            Derivation {
+                period: period(),
+                ..plain("main")
+            },
+        ),
+        (
+            "weekly-sprint",
+            "cup",
+            Derivation {
+                period: period(),
+                team: best(2),
+                ..plain("cup")
+            },
+        ),
         (
             "weekly-latest",
             "latest",
@@ -194,12 +216,18 @@ fn derived() -> Vec<(BoardId, Settings)> {
             },
         ),
     ];
+    let ends = |name: &str| match name {
+        "sprint" | "weekly-until" => Some(ENDS[0]),
+        "weekly-sprint" => Some(ENDS[1]),
+        _ => None,
+    };
     let fed: HashMap<BoardId, Settings> = fed().into_iter().collect();
     let settings = |(name, root, derivation): (&str, &str, Derivation)| {
         let settings = Settings {
             rules: fed[&id(root)].rules,
             source: Source::Derived(derivation),
             everyone: name == "weekly",
+            ends: ends(name).map(Timestamp),
             ..Settings::default()
         };
         (id(name), settings)
@@ -229,7 +257,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => (person.clone(), any::<bool>()).prop_map(|(n, hidden)| Wish::Hide(n, hidden)),
         1 => person.clone().prop_map(Wish::Delete),
         1 => (0..TEAMS).prop_map(Wish::NameTeam),
-        12 => (person, 0..4usize, 0..3usize, points(), -3..3i64)
+        12 => (person, 0..5usize, 0..3usize, points(), -3..3i64)
             .prop_map(|(n, board, kind, points, tiebreak)| Wish::Act(n, board, kind, points, tiebreak)),
         2 => (0..80u64).prop_map(Wish::Wait),
         1 => (0..TURNED.len()).prop_map(Wish::TurnRound),
@@ -294,7 +322,7 @@ impl Log {
             self.store(change);
         }
         for Effect { board, what } in shown {
-            if let What::Ended(standings) = what {
+            if let What::Ended(standings) | What::Final(standings) = what {
                 self.finals.entry(board).or_default().push(standings);
             }
         }
@@ -317,7 +345,8 @@ impl Log {
                 board.head = head;
             }
             StoredChange::BoardDeleted(id, _) => _ = tables.remove(&id),
-            StoredChange::SeasonEnded(id, _) => {
+            StoredChange::SeasonEnded { goes_on: false, .. } => {}
+            StoredChange::SeasonEnded { board: id, .. } => {
                 let board = tables.get_mut(&id).expect("it was created");
                 board.standings.clear();
                 board.members.clear();
@@ -353,14 +382,23 @@ impl Log {
 
     /// When seasons end, from the first entry of the log on to the one that runs.
     fn borders(&self, settings: &Settings) -> Vec<Timestamp> {
-        if settings.derivation().is_none_or(|it| it.period.is_none()) {
+        if settings.period().is_none() {
             return Vec::new();
         }
+        let ends = settings.ends.map_or(u64::MAX, |ends| ends.0);
         let first = self.entries[0].at.0 / SEASON;
-        let last = self.now / SEASON;
+        let last = self.now.min(ends - 1) / SEASON;
         (first..=last)
-            .map(|n| Timestamp((n + 1) * SEASON))
+            .map(|n| Timestamp(ends.min((n + 1) * SEASON)))
             .collect()
+    }
+
+    /// When the season ends that begins at this border.
+    fn next_border(&self, id: &BoardId, border: u64) -> Option<Timestamp> {
+        let settings = self.state.board(id).unwrap().settings();
+        let ends = settings.ends.map_or(u64::MAX, |ends| ends.0);
+        let goes_on = settings.period().is_some() && border < ends;
+        goes_on.then_some(Timestamp(ends.min(border + SEASON)))
     }
 
     fn create(&mut self, id: &BoardId, settings: &Settings) {
@@ -417,13 +455,9 @@ impl Log {
                 return;
             };
             let board = board.clone();
-            self.write_at(
-                ends,
-                Fact::SeasonEnded {
-                    board,
-                    next: Timestamp(ends + SEASON),
-                },
-            );
+            let next = self.next_border(&board, ends);
+            let at = ends.max(self.entries.last().map_or(0, |last| last.at.0));
+            self.write_at(at, Fact::SeasonEnded { board, next });
         }
     }
 
@@ -460,6 +494,9 @@ impl Log {
             Wish::Delete(n) if is_known(n) => self.write(Fact::UserDeleted { user: user(*n) }),
             Wish::Act(n, board, kind, points, tiebreak) if is_known(n) => {
                 let (board, settings) = fed().swap_remove(*board);
+                if settings.ends.is_some_and(|ends| ends.0 <= self.now) {
+                    return;
+                }
                 let stored = self
                     .state
                     .board(&board)
@@ -552,7 +589,13 @@ fn naive(entries: &[LogEntry], id: &BoardId, all: &HashMap<BoardId, Settings>) -
     let last = entries.last().expect("teams are registered").at.0;
     let settings = &all[id];
     let (mut root, mut by_team, mut is_periodic) = (id.clone(), None, false);
+    let mut last = last;
     while let Some(it) = all[&root].derivation() {
+        if let Some(ends) = all[&root].ends {
+            // It stays as it was.
+            actions.retain(|action| action.at < ends.0);
+            last = last.min(ends.0 - 1);
+        }
         by_team = by_team.or(it.team);
         is_periodic |= it.period.is_some();
         if let Some(types) = &it.types {
@@ -661,6 +704,28 @@ fn sorted(mut board: StoredBoard) -> StoredBoard {
     board.head.changed = Timestamp::default();
     board.as_of = 0;
     board
+}
+
+/// A board that is being made while another one is changed from which it follows.
+#[test]
+fn a_replay_knows_whether_it_still_counts_the_same() {
+    let mut log = Log::new();
+    for (id, settings) in fed() {
+        log.create(&id, &settings);
+    }
+    let derived: HashMap<_, _> = derived().into_iter().collect();
+    let settings = Arc::new(derived[&id("red-goals")].clone());
+    let replay = |log: &Log| Replay::new(id("red-goals"), settings.clone(), vec![], &log.state);
+    log.create(&id("red"), &derived[&id("red")]);
+    let begun = replay(&log);
+    log.create(&id("goals"), &derived[&id("goals")]);
+    assert!(begun.follows_as(&replay(&log)), "of another board");
+    let red = Settings {
+        ends: Some(Timestamp(99)),
+        ..derived[&id("red")].clone()
+    };
+    log.create(&id("red"), &red);
+    assert!(!begun.follows_as(&replay(&log)), "it takes less");
 }
 
 proptest! {

@@ -97,7 +97,7 @@ impl Changes {
                         ..BoardChanges::default()
                     };
                 }
-                (What::Changed | What::Deleted, _) => board.changed = true,
+                (What::Changed | What::Final(_) | What::Deleted, _) => board.changed = true,
                 (What::Renamed(_), _) => {}
             }
         }

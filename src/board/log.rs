@@ -185,8 +185,9 @@ pub enum Fact {
         board: BoardId,
         /// Its settings from now on.
         settings: Arc<Settings>,
-        /// Of a board with a period that is new: when its seasons end, in order, from the
-        /// first that the log knows to the one that runs.
+        /// Of a board with a period: when its seasons end, in order, from the first that the
+        /// log knows to the one that runs. Of one that was there before, the running one alone,
+        /// if it ends at another time now.
         borders: Box<[Timestamp]>,
     },
     /// A board is gone. Boards that are derived from it went before.
@@ -194,12 +195,14 @@ pub enum Fact {
         /// Which.
         board: BoardId,
     },
-    /// The running season of a board has ended at the time of this entry.
+    /// The running season of a board has ended at the time of this entry. A board without a
+    /// period has one.
     SeasonEnded {
         /// Of which board.
         board: BoardId,
-        /// When the season ends that begins now.
-        next: Timestamp,
+        /// When the season ends that begins now; `None` if the board has ended with it, which
+        /// stays as it is.
+        next: Option<Timestamp>,
     },
     /// Tokens of a user, registered or not, are void from now on.
     TokensRevoked {

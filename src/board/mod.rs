@@ -36,7 +36,7 @@ pub use settings::{
     Visibility,
 };
 pub use standings::{
-    Applied, Board, BoardHead, Row, Season, StoredBoard, StoredMember, StoredStanding, Who,
+    Applied, Board, BoardHead, Row, Season, Seasons, StoredBoard, StoredMember, StoredStanding, Who,
 };
 pub use state::{Effect, Effects, Replay, State, StoredChange, StoredState, What};
 pub use sweep::{RankSweep, Watched};

@@ -137,6 +137,11 @@ impl Settings {
         }
     }
 
+    /// How long its seasons last, if it begins anew again and again.
+    pub fn period(&self) -> Option<&Period> {
+        self.derivation()?.period.as_ref()
+    }
+
     /// Is it only for people who have signed in?
     pub fn is_private(&self) -> bool {
         self.visibility == Visibility::Private

@@ -600,7 +600,7 @@ impl World {
             }
             Step::EndSeason if self.has(2) => self.write(Fact::SeasonEnded {
                 board: id(2),
-                next: Timestamp(u64::MAX),
+                next: Some(Timestamp(u64::MAX)),
             }),
             Step::Delete { .. } | Step::EndSeason => {}
             Step::Hide { user: n, hidden } => {

@@ -63,7 +63,7 @@ impl Live {
     ) -> Result<Option<Arc<FinalStandings>>, HistoryError> {
         let key = self.read(|epoch, state| {
             let on = state.board(board)?;
-            let has_ended = (1..on.season()?.number).contains(&season);
+            let has_ended = (1..=on.ended_seasons()).contains(&season);
             let as_of = (state.boards_version(), state.hidden_as_of());
             let key = (epoch, board.clone(), season, as_of.0, as_of.1);
             has_ended.then_some(key)

@@ -103,7 +103,7 @@ pub(crate) fn board_with(id: &str, settings: Settings) -> StoredBoard {
         seq: 0,
         changed: Timestamp::default(),
         is_used: false,
-        season: None,
+        seasons: crate::board::Seasons::default(),
     };
     StoredBoard {
         head,

@@ -39,7 +39,7 @@ pub(super) async fn get(
     };
     let shown = pages.live.read_board(&board, |_, view| {
         let settings = view.board().settings().clone();
-        let latest = view.board().season().map_or(0, |season| season.number - 1);
+        let latest = view.board().ended_seasons();
         (settings, wire::board_info(view), latest)
     });
     let Some((settings, info, latest)) = shown else {

@@ -227,9 +227,10 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// May this board be created or changed so? Says when its seasons end, if it is a new one with
-/// a period: from the one in which the log begins, or in which the first action can count, to
-/// the one that runs.
+/// May this board be created or changed so? Says when its seasons end, if it has a period and
+/// is new: from the one in which the log begins, or in which the first action can count, to
+/// the one that runs, or the last one; and of one that was there before when the running one
+/// ends, if the board ends at another time now.
 pub(super) fn check_board(
     state: &State,
     id: &BoardId,
@@ -239,22 +240,44 @@ pub(super) fn check_board(
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, Refusal> {
     state.check_settings(id, settings)?;
-    if state.board(id).is_some() {
-        return Ok(Vec::new());
+    if let Some(board) = state.board(id) {
+        return match settings.period() {
+            Some(period) if board.settings().ends != settings.ends => {
+                let border = calendar::end_of_season(period, now)?;
+                Ok(vec![settings.ends.map_or(border, |ends| ends.min(border))])
+            }
+            _ => Ok(Vec::new()),
+        };
     }
     let boards = state.boards().count();
     if boards >= most {
         return Err(Refusal::TooManyBoards(boards));
     }
-    let period = settings.derivation().and_then(|it| it.period.as_ref());
-    let Some(period) = period else {
+    let Some(period) = settings.period() else {
         return Ok(Vec::new());
     };
     let starts = [period.starts, settings.starts].into_iter().flatten();
     // If that is still to come, the first season is the one in which it lies, whenever the board
     // is made.
     let from = starts.fold(began, Timestamp::max);
-    Ok(calendar::ends_of_seasons(period, from, now)?)
+    let Some(ends) = settings.ends else {
+        return Ok(calendar::ends_of_seasons(period, from, now)?);
+    };
+    let mut borders = calendar::ends_of_seasons(period, from, now.min(ends))?;
+    if let Some(last) = borders.last_mut() {
+        *last = ends.min(*last);
+    }
+    Ok(borders)
+}
+
+/// When the season ends that begins at this border of a board; `None` if none begins any more.
+pub(super) fn next_border(settings: &Settings, border: Timestamp) -> Option<Timestamp> {
+    if settings.ends.is_some_and(|ends| ends <= border) {
+        return None;
+    }
+    // After the last year of the calendar there is no season any more.
+    let next = calendar::end_of_season(settings.period()?, border).ok()?;
+    Some(settings.ends.map_or(next, |ends| ends.min(next)))
 }
 
 /// May this board be deleted?

@@ -35,9 +35,10 @@ impl DerivedHistory {
             return None;
         }
         let borders = ended.iter().map(|it| it.ends);
-        let borders = borders.chain(board.season().map(|it| it.ends));
+        let borders: Vec<_> = borders.chain(board.season().map(|it| it.ends)).collect();
+        let ends = borders.last().copied();
         let id = board.id().clone();
-        let mut replay = Replay::new(id, settings.clone(), borders.collect(), state);
+        let mut replay = Replay::new(id, settings.clone(), borders, state);
         // In which groups at which time is what follows.
         replay.add_person(Person {
             membership: None,
@@ -47,7 +48,7 @@ impl DerivedHistory {
         Some(DerivedHistory {
             replay,
             user,
-            ends: board.season().map(|it| it.ends),
+            ends,
             counted: Vec::new(),
             recent: VecDeque::new(),
         })
@@ -68,7 +69,8 @@ impl DerivedHistory {
     pub(super) fn follow(&mut self, entry: &LogEntry) {
         let before = self.replay.seq();
         let ended = self.replay.apply(entry);
-        if !ended.is_empty() {
+        // One that has ended for good stays as it is.
+        if !ended.is_empty() && self.replay.season().is_some() {
             self.counted.clear();
             self.recent.clear();
         }
@@ -99,7 +101,8 @@ impl DerivedHistory {
     /// The history, when all entries have been added.
     pub(super) fn history(self, points: usize) -> History {
         // Since the season has begun, there was no action.
-        if self.replay.season().map(|it| it.ends) != self.ends {
+        let season = self.replay.season();
+        if season.is_some_and(|it| Some(it.ends) != self.ends) {
             return History::default();
         }
         let times = self.counted.iter().map(|(at, _)| *at);

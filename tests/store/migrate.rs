@@ -308,6 +308,11 @@ async fn a_file_takes_what_is_left_in_redis() {
     node.store.close().await;
     let node = open_at(&server.url(), Rules::default()).await.unwrap();
     let histories = [node.history(1, 1000).await, node.history(2, 1000).await];
+    let all = suite::put_board("all", r#"{"of": "main"}"#);
+    node.one(all.clone()).await.unwrap();
+    let derived = node.follower.rows_of("all");
+    assert_eq!(derived.len(), 3);
+    node.one(Command::DeleteBoard(id("all"))).await.unwrap();
     node.store.close().await;
     let stored: u64 = server.ask(&["XLEN", "podium:{main}:log"]);
     assert!(stored < 500, "the log was trimmed");
@@ -332,6 +337,17 @@ async fn a_file_takes_what_is_left_in_redis() {
         }
         assert_eq!(file.history(n, 9).await.best, wanted.best);
     }
+    // A derived board knows those whose registration the log has lost, and counts from where it
+    // has no gaps: with the histories that may be further back than in Redis.
+    file.one(all).await.unwrap();
+    let found = file.follower.rows_of("all");
+    for (known, more) in derived.iter().zip(&found) {
+        assert!(
+            known.0 == more.0 && known.1 <= more.1,
+            "{found:?} of {derived:?}"
+        );
+    }
+    assert_eq!(found.len(), 3);
     // What the first registration did is no part of the history of the second.
     let began = file.history(2, 1000).await.points[0]
         .seq

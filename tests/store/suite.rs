@@ -1090,6 +1090,93 @@ pub async fn boards_start_and_end<F: Fixture>() {
     }
 }
 
+/// Waits until a board has ended so often, and returns with which standings: name and score.
+async fn ended(running: &Running, board: &str, times: u32) -> Vec<(u64, i64)> {
+    let has_ended = |state: &State| state.board(&id(board)).unwrap().ended_seasons() == times;
+    super::server::wait_for("it has ended", || running.follower.read(has_ended)).await;
+    let seasons = running.store.seasons(id(board)).await.unwrap();
+    let numbers: Vec<u32> = seasons.iter().map(|season| season.number).collect();
+    assert_eq!(numbers, (1..=times).collect::<Vec<_>>());
+    let standings = running.store.final_standings(id(board), times);
+    let rows = standings.await.unwrap().expect("it has ended").rows;
+    let rows = rows.iter().map(|row| (row.rank, row.scores.score.points()));
+    rows.collect()
+}
+
+/// The end of a board is a fact, and its standings are final: an end that is moved makes
+/// another one, and changes nothing of the first.
+pub async fn the_end_of_a_board_is_a_fact<F: Fixture>() {
+    const PAST: &str = r#"{"ends": "2001-01-01T00:00:00Z"}"#;
+    const FUTURE: &str = r#"{"ends": "2100-01-01T00:00:00Z"}"#;
+    let fixture = F::new();
+    let mut running = fixture.open(Rules::default()).await;
+    for command in [put(1), put(2), put_board("cup", FUTURE)] {
+        running.one(command).await.unwrap();
+    }
+    let daily = r#"{"of": "cup", "period": {"every": "day"}, "ends": "2100-01-01T00:00:00Z"}"#;
+    running.one(put_board("daily", daily)).await.unwrap();
+    let season = |board: &str| {
+        let board = id(board);
+        move |state: &State| state.board(&board).unwrap().season()
+    };
+    let cup = running.follower.read(season("cup"));
+    assert_eq!(
+        cup.map(|it| (it.number, it.ends.0)),
+        Some((1, 4_102_444_800_000))
+    );
+    running.one(act_on("cup", "a", 1, 5, 0)).await.unwrap();
+    running.one(act_on("cup", "b", 2, 7, 0)).await.unwrap();
+    let hide = |hidden| Command::HideUser {
+        user: user(2),
+        hidden,
+    };
+    running.one(hide(true)).await.unwrap();
+    running.one(put_board("cup", PAST)).await.unwrap();
+    assert_eq!(ended(&running, "cup", 1).await, [(1, 7), (2, 5)]);
+    let refused = running.one(act_on("cup", "c", 1, 1, 0)).await;
+    assert_eq!(refused.err(), Some(Refusal::Ended));
+    assert_eq!(
+        running.follower.rows_of("cup"),
+        [("user 1".to_owned(), 5, 1)]
+    );
+    assert_eq!(running.follower.read(season("cup")), None);
+    running.one(hide(false)).await.unwrap();
+
+    running.store.close().await;
+    running = fixture.open(Rules::default()).await;
+    assert_eq!(ended(&running, "cup", 1).await, [(1, 7), (2, 5)]);
+    running.one(put_board("cup", FUTURE)).await.unwrap();
+    running.one(act_on("cup", "c", 1, 3, 0)).await.unwrap();
+    assert_eq!(running.follower.read(season("cup")).unwrap().number, 2);
+    running.one(put_board("cup", PAST)).await.unwrap();
+    assert_eq!(ended(&running, "cup", 2).await, [(1, 8), (2, 7)]);
+    let first = running.store.final_standings(id("cup"), 1).await.unwrap();
+    assert_eq!(first.unwrap().rows.len(), 2);
+
+    // Without an end it goes on.
+    running.one(put_board("cup", "{}")).await.unwrap();
+    assert_eq!(running.follower.read(season("cup")), None);
+    running.one(act_on("cup", "d", 1, 1, 0)).await.unwrap();
+    // Made afterwards, one that has ended has had the standings of then.
+    for (board, json) in [
+        ("until", r#"{"of": "cup", "ends": "2001-01-01T00:00:00Z"}"#),
+        (
+            "daily-until",
+            r#"{"of": "cup", "period": {"every": "day"}, "ends": "2001-01-01T00:00:00Z"}"#,
+        ),
+    ] {
+        running.one(put_board(board, json)).await.unwrap();
+        assert_eq!(ended(&running, board, 1).await, []);
+        assert_eq!(running.follower.read(season(board)), None);
+    }
+    running.store.close().await;
+    let running = fixture.open(Rules::default()).await;
+    assert_eq!(ended(&running, "cup", 2).await, [(1, 8), (2, 7)]);
+    assert_eq!(running.follower.read(season("daily")).unwrap().number, 1);
+    let again = running.one(act_on("cup", "d", 1, 1, 0)).await.unwrap();
+    assert!(again.duplicate);
+}
+
 const DERIVED: [(&str, &str); 6] = [
     ("goals", r#"{"of": "main", "types": ["goal"]}"#),
     ("juniors", r#"{"of": "main", "group": "U18"}"#),
@@ -1420,6 +1507,7 @@ macro_rules! store_suite {
             each_board_has_its_own_rules
             boards_are_changed_and_deleted
             boards_start_and_end
+            the_end_of_a_board_is_a_fact
             numbers_of_a_board_that_is_made_again_go_on
             boards_are_sound_after_a_restart
             times_of_a_board_hold_for_what_is_derived_from_it

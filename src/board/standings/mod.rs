@@ -11,7 +11,7 @@ use super::{
     ranking::{Position, Ranked, Shifts, Slot, Standing, trim},
     teams::Teams,
 };
-pub use seasons::Season;
+pub use seasons::{Season, Seasons};
 pub use stored::{BoardHead, StoredBoard, StoredMember, StoredStanding};
 
 /// See the module. Whoever stands on it is in the [`Directory`].
@@ -29,7 +29,7 @@ pub struct Board {
     /// one.
     bests: Vec<Option<NonZeroU32>>,
     members: Members,
-    season: Option<Season>,
+    seasons: Seasons,
 }
 
 /// Who stands on a board.
@@ -79,7 +79,7 @@ impl Board {
     pub(super) fn new(
         id: BoardId,
         settings: Arc<Settings>,
-        season: Option<Season>,
+        seasons: Seasons,
         first_seq: u64,
         directory: &Directory,
     ) -> Board {
@@ -89,7 +89,7 @@ impl Board {
             seq: first_seq,
             changed: Timestamp::default(),
             is_used: false,
-            season,
+            seasons,
         };
         Board::load(
             StoredBoard {
@@ -146,9 +146,19 @@ impl Board {
         self.changed
     }
 
-    /// The season that runs, if it has a period.
+    /// The season that runs, if it is known when it ends.
     pub fn season(&self) -> Option<Season> {
-        self.season
+        self.seasons.running()
+    }
+
+    /// Where it is in its seasons.
+    pub fn seasons(&self) -> Seasons {
+        self.seasons
+    }
+
+    /// How many seasons have ended.
+    pub fn ended_seasons(&self) -> u32 {
+        self.seasons.ended
     }
 
     /// Has somebody acted on it, in this season or an earlier one?
@@ -441,8 +451,15 @@ impl Board {
         })
     }
 
-    /// The settings are others, which decide the same scores.
-    pub(super) fn change(&mut self, settings: Arc<Settings>, directory: &Directory) {
+    /// The settings are others, which decide the same scores; with a period, the running season
+    /// ends at the last of `borders`, if there is one.
+    pub(super) fn change(
+        &mut self,
+        settings: Arc<Settings>,
+        borders: &[Timestamp],
+        directory: &Directory,
+    ) {
+        self.seasons = self.seasons.with(&self.settings, &settings, borders);
         if self.settings.everyone && !settings.everyone {
             // Nobody has acted on it, or it would be for everyone still.
             self.clear();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Board, Hidden, Members, Season, packed};
+use super::{Board, Hidden, Members, Seasons, packed};
 use crate::board::{
     BoardId, Competitor, Directory, Ranking, Scores, Settings, TeamId, Timestamp, UserId,
     ranking::Standing, teams::Teams,
@@ -21,8 +21,8 @@ pub struct BoardHead {
     pub changed: Timestamp,
     /// Has somebody acted on it?
     pub is_used: bool,
-    /// The season that runs, if it has a period.
-    pub season: Option<Season>,
+    /// Where it is in its seasons.
+    pub seasons: Seasons,
 }
 
 /// A board as a store keeps it.
@@ -116,7 +116,7 @@ impl Board {
             settings,
             bests,
             members,
-            season: head.season,
+            seasons: head.seasons,
         };
         board.add_everyone(directory);
         board
@@ -157,7 +157,7 @@ impl Board {
             seq: self.seq,
             changed: self.changed,
             is_used: self.is_used,
-            season: self.season,
+            seasons: self.seasons,
         }
     }
 

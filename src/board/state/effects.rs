@@ -24,8 +24,15 @@ pub enum StoredChange {
     /// The board is gone, with all that was kept of it. Another one of this id counts on from
     /// this number.
     BoardDeleted(BoardId, u64),
-    /// The season has ended with these standings, and nobody has a result in the new one.
-    SeasonEnded(BoardId, Arc<FinalStandings>),
+    /// A season has ended.
+    SeasonEnded {
+        /// Of which board.
+        board: BoardId,
+        /// With which standings.
+        standings: Arc<FinalStandings>,
+        /// Has a new one begun, in which nobody has a result?
+        goes_on: bool,
+    },
     /// What a person has.
     Standing(BoardId, StoredStanding),
     /// What a person has in a team.
@@ -40,7 +47,7 @@ impl StoredChange {
         match self {
             StoredChange::Board(head) => &head.id,
             StoredChange::BoardDeleted(board, _)
-            | StoredChange::SeasonEnded(board, _)
+            | StoredChange::SeasonEnded { board, .. }
             | StoredChange::Standing(board, _)
             | StoredChange::Member(board, _)
             | StoredChange::Removed(board, _, _) => board,
@@ -64,8 +71,10 @@ pub enum What {
     Placed(Applied),
     /// Somebody is shown in another way.
     Renamed(Competitor),
-    /// A season has ended.
+    /// A season has ended, and a new one has begun.
     Ended(Arc<FinalStandings>),
+    /// The board has ended, and stays as it is.
+    Final(Arc<FinalStandings>),
     /// The board was created, or has other settings.
     Changed,
     /// The board is gone.

@@ -4,7 +4,7 @@ use super::{BoardIndex, State};
 use crate::board::{Action, Board, BoardId, Derivation, GroupId, Person, Settings, Timestamp};
 
 /// Which actions of a board count on a derived one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Feed {
     pub(super) to: BoardIndex,
     /// Only these types, if any are named.

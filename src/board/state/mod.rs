@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Action, Applied, Board, BoardId, Competitor, Derivation, Directory, Fact, LogEntry, Membership,
-    Person, Profile, Season, Settings, StoredBoard, Team, Timestamp, UserId,
+    Person, Profile, Season, Seasons, Settings, StoredBoard, Team, Timestamp, UserId,
 };
 use effects::Folding;
 pub use effects::{Effect, Effects, StoredChange, What};
@@ -158,6 +158,16 @@ impl State {
     /// The season that ends next, and on which board.
     pub fn next_border(&self) -> Option<(Timestamp, &BoardId)> {
         self.next_border.as_ref().map(|(border, id)| (*border, id))
+    }
+
+    /// The seasons that end then, in the order of their boards' ids.
+    pub fn seasons_that_end(&self, border: Timestamp) -> Vec<(&Board, Season)> {
+        let seasons = self.boards().filter_map(|it| Some((it, it.season()?)));
+        let mut ending: Vec<_> = seasons
+            .filter(|(_, season)| season.ends == border)
+            .collect();
+        ending.sort_unstable_by_key(|(board, _)| board.id());
+        ending
     }
 
     /// A board was created, changed or deleted, or a season has ended.
@@ -370,20 +380,22 @@ impl State {
                 if board.holds(fold.seq) {
                     return;
                 }
-                board.change(settings.clone(), &self.directory);
+                board.change(settings.clone(), borders, &self.directory);
                 board.touch(fold.at);
                 self.update_feed(index, settings);
                 self.update_feeds_of_derived(id);
                 index
             }
             None => {
-                let season = borders.last().map(|ends| Season {
-                    number: u32::try_from(borders.len()).unwrap_or(u32::MAX),
-                    ends: *ends,
-                });
+                let seasons = Seasons::of_new(settings, borders);
                 let first = self.first_seq(id);
-                let board =
-                    Board::new(id.clone(), settings.clone(), season, first, &self.directory);
+                let board = Board::new(
+                    id.clone(),
+                    settings.clone(),
+                    seasons,
+                    first,
+                    &self.directory,
+                );
                 self.add(board)
             }
         };
@@ -469,17 +481,25 @@ impl State {
         });
     }
 
-    fn end_season(&mut self, index: BoardIndex, next: Timestamp, fold: &mut Folding<'_>) {
+    fn end_season(&mut self, index: BoardIndex, next: Option<Timestamp>, fold: &mut Folding<'_>) {
         let directory = &self.directory;
         if let Some(board) = board_mut(&mut self.boards, index)
             && !board.holds(fold.seq)
             && let Some(standings) = board.end_season(fold.seq, next, directory)
         {
             let standings = Arc::new(standings);
-            let ended = StoredChange::SeasonEnded(board.id().clone(), standings.clone());
+            let ended = StoredChange::SeasonEnded {
+                board: board.id().clone(),
+                standings: standings.clone(),
+                goes_on: next.is_some(),
+            };
             fold.effects.stored.push(ended);
             fold.touch(board);
-            fold.show(board, What::Ended(standings));
+            let what = match next {
+                Some(_) => What::Ended(standings),
+                None => What::Final(standings),
+            };
+            fold.show(board, what);
             self.boards_changed();
         }
     }

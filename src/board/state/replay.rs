@@ -4,8 +4,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{BoardIndex, Effects, State, What, board_mut, effects::Folding};
 use crate::board::{
-    Board, BoardId, Fact, FinalStandings, LogEntry, Person, Scores, Season, Settings, StoredBoard,
-    Team, Timestamp, UserId,
+    Board, BoardId, Fact, FinalStandings, LogEntry, Person, Scores, Season, Seasons, Settings,
+    StoredBoard, Team, Timestamp, UserId,
 };
 
 /// Makes a derived board from the log, as it would be had it been there from the start.
@@ -33,10 +33,11 @@ impl Replay {
         in_state: &State,
     ) -> Replay {
         let mut borders = VecDeque::from(borders);
-        let season = borders.pop_front().map(|ends| Season { number: 1, ends });
+        let first_end = borders.pop_front();
+        let seasons = Seasons::of_new(&settings, first_end.as_slice());
         let mut state = State::default();
         let first = in_state.first_seq(&id);
-        let board = Board::new(id, settings.clone(), season, first, &state.directory);
+        let board = Board::new(id, settings.clone(), seasons, first, &state.directory);
         let index = BoardIndex(0);
         state.routes.entry(board.id().clone()).or_default().index = Some(index);
         state.boards.push(Some(board));
@@ -66,6 +67,19 @@ impl Replay {
         self.state.directory.add_person(person);
     }
 
+    /// Would it be the same board as another one that was begun at another time? It is not if a
+    /// board from which it follows has been changed since.
+    pub fn follows_as(&self, other: &Replay) -> bool {
+        let feeds = |it: &Replay| {
+            it.state
+                .routes
+                .get(&it.root)
+                .map(|route| route.feeds.clone())
+        };
+        (&self.root, self.first_seq) == (&other.root, other.first_seq)
+            && feeds(self) == feeds(other)
+    }
+
     /// The board whose actions it counts.
     pub fn root(&self) -> &BoardId {
         &self.root
@@ -92,9 +106,35 @@ impl Replay {
         self.state.directory.add_team(team);
     }
 
-    /// Adds when later seasons end.
+    /// Adds when seasons end that begin after those that are known, if there are any among
+    /// these.
     pub fn add_borders(&mut self, borders: &[Timestamp]) {
-        self.borders.extend(borders);
+        let last = self.last_border();
+        let later = borders.iter().filter(|border| Some(**border) > last);
+        self.borders.extend(later);
+    }
+
+    /// Does it take an entry of this time into the right season? What comes after the last
+    /// border that is known may belong to one that is not, unless the board has ended by then.
+    pub fn knows(&self, at: Timestamp) -> bool {
+        let board = self.state.board_at(self.board);
+        let settings = board.map(Board::settings);
+        let Some(settings) = settings.filter(|it| it.period().is_some()) else {
+            return true;
+        };
+        let last = self.last_border();
+        last == settings.ends || last.is_some_and(|last| at < last)
+    }
+
+    fn last_border(&self) -> Option<Timestamp> {
+        let running = || self.season().map(|season| season.ends);
+        let known = self.borders.back().copied().or_else(running);
+        known.or_else(|| self.ends())
+    }
+
+    /// When the board ends.
+    fn ends(&self) -> Option<Timestamp> {
+        self.state.board_at(self.board)?.settings().ends
     }
 
     /// Folds the next entry, and says which seasons have ended.
@@ -128,7 +168,7 @@ impl Replay {
         if let Some(board) = board_mut(&mut self.state.boards, self.board) {
             let settings = board.settings().clone();
             let id = board.id().clone();
-            *board = Board::new(id, settings, board.season(), self.first_seq, directory);
+            *board = Board::new(id, settings, board.seasons(), self.first_seq, directory);
         }
     }
 
@@ -147,10 +187,13 @@ impl Replay {
     /// Ends the seasons that have ended when an entry was taken.
     fn end_seasons(&mut self, entry: &LogEntry) -> Vec<Arc<FinalStandings>> {
         let mut effects = Effects::default();
-        while let Some(season) = self.state.board_at(self.board).and_then(Board::season)
+        while let Some(season) = self.season()
             && season.ends <= entry.at
-            && let Some(next) = self.borders.pop_front()
         {
+            let next = self.borders.pop_front();
+            if next.is_none() && self.ends() != Some(season.ends) {
+                break;
+            }
             let mut fold = Folding {
                 seq: entry.seq,
                 at: season.ends,
@@ -160,7 +203,7 @@ impl Replay {
         }
         let ended = effects.shown.into_iter();
         let ended = ended.filter_map(|effect| match effect.what {
-            What::Ended(standings) => Some(standings),
+            What::Ended(standings) | What::Final(standings) => Some(standings),
             _ => None,
         });
         ended.collect()

@@ -23,15 +23,15 @@ use super::{
     recent::{Recent, member_text},
     record::{
         Logged, board_standing_text, detail_text, final_text, head_text, nonce_text, number,
-        rules_text, text,
+        rules_text, season_text, text,
     },
     scan::keys_page,
     stored_log::StoredLog,
 };
 use crate::{
     board::{
-        BoardHead, BoardId, Fact, FinalStandings, LogEntry, Replay, Seq, Settings, State,
-        StoredBoard, TeamId, Timestamp, UserId,
+        BoardHead, BoardId, Fact, FinalStandings, LogEntry, Replay, Season, Seasons, Seq, Settings,
+        State, StoredBoard, TeamId, Timestamp, UserId,
     },
     store::{
         Health, LONGEST_APPEND, LONGEST_DERIVATION, Outcome, Receipt, Refusal, StoreError, decide,
@@ -83,6 +83,8 @@ pub(super) struct Change {
     is_decisive: bool,
     /// When the seasons of a new board end.
     borders: Vec<Timestamp>,
+    /// The season that runs then, if it has an end.
+    season: Option<Season>,
     /// Of a new board that is derived.
     replay: Option<Replay>,
 }
@@ -123,10 +125,26 @@ pub(super) fn plan(
             following: following.clone(),
             seq: state.board(change.board()).map_or(0, |board| board.seq()),
             is_decisive: is_decisive(state, change),
+            season: season(state, change, &borders),
             borders,
             replay,
         })),
     }
+}
+
+/// The season that runs on a board when it has been changed, if it has an end.
+fn season(state: &State, change: &BoardChange, borders: &[Timestamp]) -> Option<Season> {
+    let BoardChange::Put {
+        board, settings, ..
+    } = change
+    else {
+        return None;
+    };
+    let seasons = match state.board(board) {
+        Some(board) => board.seasons().with(board.settings(), settings, borders),
+        None => Seasons::of_new(settings, borders),
+    };
+    seasons.running()
 }
 
 /// Does a change of a derived board depend on whether somebody has acted there? The script
@@ -301,6 +319,7 @@ impl Boards {
         let Change {
             following,
             borders,
+            mut season,
             replay,
             is_decisive,
             ..
@@ -318,7 +337,6 @@ impl Boards {
                 if is_decisive {
                     made[1] = checked.clone();
                 }
-                let mut season = None;
                 if let Some(replay) = replay {
                     let it = match making.take() {
                         Some(known) => {
@@ -327,8 +345,7 @@ impl Boards {
                                 .await?
                         }
                         None => {
-                            Making::begin(connection, &self.log, replay, &borders, following.folded)
-                                .await?
+                            Making::begin(connection, &self.log, replay, following.folded).await?
                         }
                     };
                     let it = making.insert(it);
@@ -338,7 +355,7 @@ impl Boards {
                         it.read(connection, &self.log).await?;
                     }
                     let head = it.write(connection, &self.log, settings).await?;
-                    season = head.season.map(|it| format!("{} {}", it.number, it.ends.0));
+                    season = head.seasons.running();
                     made = [nonce_text(it.name), it.folded.to_string(), head_text(&head)];
                 }
                 let [name, made_of, head] = made;
@@ -348,7 +365,7 @@ impl Boards {
                     board.as_str().to_owned(),
                     detail_text(settings, &borders),
                     rules_text(settings),
-                    season.unwrap_or_default(),
+                    season.map(season_text).unwrap_or_default(),
                     name,
                     made_of,
                     head,
@@ -396,7 +413,6 @@ struct Making {
     /// Names its keys.
     name: u64,
     replay: Replay,
-    borders: Vec<Timestamp>,
     /// As far as the log was folded.
     folded: u64,
     /// What has ended since it was written.
@@ -416,7 +432,6 @@ impl Making {
         connection: &mut MultiplexedConnection,
         log: &StoredLog,
         mut replay: Replay,
-        borders: &[Timestamp],
         planned: u64,
     ) -> Result<Making, Fault> {
         let (people, teams, entries) = load::from_the_first(connection, log).await?;
@@ -429,7 +444,6 @@ impl Making {
         let mut making = Making {
             name: rand::random(),
             replay,
-            borders: borders.to_vec(),
             folded: 0,
             seasons: Vec::new(),
             touched: None,
@@ -457,14 +471,10 @@ impl Making {
         borders: &[Timestamp],
         planned: u64,
     ) -> Result<Making, Fault> {
-        let last = self.borders.last().copied();
-        let more = borders.iter().copied().filter(|it| Some(*it) > last);
-        let more: Vec<_> = more.collect();
-        self.replay.add_borders(&more);
-        self.borders.extend(more);
+        self.replay.add_borders(borders);
         self.read(connection, log).await?;
         if self.is_stale {
-            return Making::begin(connection, log, replay, borders, planned).await;
+            return Making::begin(connection, log, replay, planned).await;
         }
         Ok(self)
     }
@@ -489,14 +499,10 @@ impl Making {
         }
     }
 
-    /// Folds entries up to the last border that is known; says whether that was all.
+    /// Folds entries as far as it is known in which season they lie; says whether that was all.
     fn fold(&mut self, entries: &[Logged]) -> bool {
         for Logged { entry, .. } in entries {
-            if self
-                .borders
-                .last()
-                .is_some_and(|border| entry.at >= *border)
-            {
+            if !self.replay.knows(entry.at) {
                 return false;
             }
             let ended = self.replay.apply(entry);

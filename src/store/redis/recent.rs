@@ -126,7 +126,11 @@ impl Recent {
                 _ => {}
             }
             for change in &known.folded.stored {
-                if let StoredChange::SeasonEnded(of, standings) = change
+                if let StoredChange::SeasonEnded {
+                    board: of,
+                    standings,
+                    ..
+                } = change
                     && of == board
                 {
                     ended.seasons.push(standings.clone());
@@ -281,9 +285,15 @@ impl Follows {
             StoredChange::BoardDeleted(board, first) => {
                 self.put(board, "deleted", b"", first.to_string().into_bytes());
             }
-            StoredChange::SeasonEnded(board, standings) => {
-                for kind in ["standings", "members"] {
-                    self.put(board, kind, b"", Vec::new());
+            StoredChange::SeasonEnded {
+                board,
+                standings,
+                goes_on,
+            } => {
+                if *goes_on {
+                    for kind in ["standings", "members"] {
+                        self.put(board, kind, b"", Vec::new());
+                    }
                 }
                 let number = standings.season.number.to_string();
                 let text = final_text(standings).into_bytes();

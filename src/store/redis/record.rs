@@ -10,8 +10,8 @@ use super::fault::Fault;
 use crate::{
     board::{
         Action, Announcement, AnnouncementId, Audience, BoardHead, BoardId, Epoch, Fact, FinalRow,
-        FinalStandings, GroupId, LogEntry, Membership, Profile, Score, Scores, Season, Seq,
-        Settings, StoredBoard, TeamId, Timestamp, UserId, Who, ranking::Standing,
+        FinalStandings, GroupId, LogEntry, Membership, Profile, Score, Scores, Season, Seasons,
+        Seq, Settings, StoredBoard, TeamId, Timestamp, UserId, Who, ranking::Standing,
     },
     board_settings::{self, SettingsJson},
     store::{
@@ -107,7 +107,7 @@ impl Logged {
             "board_deleted" => Fact::BoardDeleted { board: board()? },
             "season_ended" => Fact::SeasonEnded {
                 board: board()?,
-                next: Timestamp(number(fields.text("next")?)?),
+                next: some_number(fields.text("next")?)?.map(Timestamp),
             },
             "revoked" => Fact::TokensRevoked {
                 user: user()?,
@@ -444,13 +444,16 @@ struct Head {
     seq: u64,
     changed: u64,
     used: bool,
+    /// The number of the running one, and when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    season: Option<(u32, u64)>,
+    season: Option<(u32, Option<u64>)>,
 }
 
 /// A board without those who stand on it.
 pub(super) fn head_text(head: &BoardHead) -> String {
-    let season = head.season.map(|season| (season.number, season.ends.0));
+    let Seasons { ended, ends } = head.seasons;
+    let season = (head.seasons != Seasons::default())
+        .then(|| (ended.saturating_add(1), ends.map(|ends| ends.0)));
     let head = Head {
         settings: SettingsJson::from(&*head.settings),
         seq: head.seq,
@@ -459,6 +462,11 @@ pub(super) fn head_text(head: &BoardHead) -> String {
         season,
     };
     serde_json::to_string(&head).unwrap_or_default()
+}
+
+/// The season that runs, as scripts read it.
+pub(super) fn season_text(season: Season) -> String {
+    format!("{} {}", season.number, season.ends.0)
 }
 
 /// The same, as it was written.
@@ -472,10 +480,12 @@ pub(super) fn read_head(id: &str, text: &str) -> Result<BoardHead, Fault> {
         seq: head.seq,
         changed: Timestamp(head.changed),
         is_used: head.used,
-        season: head.season.map(|(number, ends)| Season {
-            number,
-            ends: Timestamp(ends),
-        }),
+        seasons: head
+            .season
+            .map_or_else(Seasons::default, |(number, ends)| Seasons {
+                ended: number.saturating_sub(1),
+                ends: ends.map(Timestamp),
+            }),
     })
 }
 
@@ -774,7 +784,7 @@ pub(super) fn entry_fields(
         Fact::BoardDeleted { board } => field("board", board.as_str().as_bytes()),
         Fact::SeasonEnded { board, next } => {
             field("board", board.as_str().as_bytes());
-            field("next", next.0.to_string().as_bytes());
+            field("next", number_text(next.map(|it| it.0)).as_bytes());
         }
         Fact::TokensRevoked { user, issued_until } => {
             field("user", &user.0);

@@ -20,13 +20,12 @@ use super::{
     node::{Node, Reply, Request},
     put_board::{self, BoardChange, Plan},
     recent::Known,
-    record::{Logged, array, number, read_epoch, text},
+    record::{Logged, array, number, number_text, read_epoch, text},
     stored_log::StoredLog,
 };
 use crate::{
-    board::{BoardId, Fact, Season, Timestamp},
-    calendar,
-    store::{Command, Health, StoreError},
+    board::{BoardId, Fact, Timestamp},
+    store::{Command, Health, StoreError, decide},
 };
 
 /// Commands that are sent at once: Redis does nothing else meanwhile.
@@ -410,22 +409,14 @@ impl<'a> Session<'a> {
             let Some((border, _)) = state.next_border().filter(|(border, _)| *border <= now) else {
                 return;
             };
-            let due = |season: &Season| season.ends == border;
-            for board in state.boards() {
-                let Some(season) = board.season().filter(due) else {
-                    continue;
-                };
-                let period = board.settings().derivation();
-                let period = period.and_then(|it| it.period.as_ref());
-                // After the last year of the calendar there is no season any more.
-                let next = period.and_then(|it| calendar::end_of_season(it, border).ok());
-                let next = next.unwrap_or(Timestamp(u64::MAX >> 12));
+            for (board, season) in state.seasons_that_end(border) {
+                let next = decide::next_border(board.settings(), border);
                 arguments.extend([
                     b"season".to_vec(),
                     board.id().as_str().into(),
                     season.number.to_string().into_bytes(),
                     season.ends.0.to_string().into_bytes(),
-                    next.0.to_string().into_bytes(),
+                    number_text(next.map(|it| it.0)).into_bytes(),
                 ]);
             }
         });

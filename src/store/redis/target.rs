@@ -14,7 +14,7 @@ use super::{
     recent::member_text as team_member_text,
     record::{
         Member, board_standing_text, counted_text, entry_fields, final_text, grouping_text,
-        head_text, member_text, membership_text, point_text, profile_text, rules_text,
+        head_text, member_text, membership_text, point_text, profile_text, rules_text, season_text,
         stored_announcement_text,
     },
     retained::retained,
@@ -199,10 +199,9 @@ impl Target {
             }
             Record::Board(head) => {
                 let id = head.id.as_str().as_bytes().to_vec();
-                if let Some(season) = head.season {
-                    let text = format!("{} {}", season.number, season.ends.0);
+                if let Some(season) = head.seasons.running() {
                     let key = keys.hash("seasons");
-                    self.set(key, id.clone(), text).await?;
+                    self.set(key, id.clone(), season_text(season)).await?;
                 }
                 if head.is_used {
                     let key = self.board.keys.hash("used");

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     board::{
-        Action, BoardHead, BoardId, Fact, LogEntry, Operator, Person, Profile, Score, Scores, Seq,
-        Settings, State, StoredBoard, StoredStanding, StoredState, Timestamp, UserId,
+        Action, BoardHead, BoardId, Fact, LogEntry, Operator, Person, Profile, Score, Scores,
+        Seasons, Seq, Settings, State, StoredBoard, StoredStanding, StoredState, Timestamp, UserId,
         ranking::{Direction, Standing},
     },
     board_settings, clock,
@@ -253,7 +253,7 @@ fn as_of(
         seq,
         changed: Timestamp::default(),
         is_used: true,
-        season: None,
+        seasons: Seasons::default(),
     };
     stored.boards.push(StoredBoard {
         head,

@@ -106,7 +106,7 @@ pub(super) fn insert(
         }
         Fact::BoardDeleted { board } => other("board_deleted", Some(board.as_str()), None, None)?,
         Fact::SeasonEnded { board, next } => {
-            let next = Some(next.0.to_string());
+            let next = next.map(|next| next.0.to_string());
             other("season_ended", Some(board.as_str()), None, next)?;
         }
         Fact::TokensRevoked { user, issued_until } => {
@@ -192,11 +192,12 @@ pub(super) fn read(connection: &Connection, row: &Row<'_>) -> Result<LogEntry, S
         },
         "season_ended" => Fact::SeasonEnded {
             board: board(row, 3)?,
-            next: Timestamp(
-                detail()?
-                    .parse()
-                    .map_err(|_| damaged("the end of a season"))?,
-            ),
+            next: match detail()? {
+                "" => None,
+                next => Some(Timestamp(
+                    next.parse().map_err(|_| damaged("the end of a season"))?,
+                )),
+            },
         },
         "revoked" => Fact::TokensRevoked {
             user: user()?,

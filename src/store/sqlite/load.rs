@@ -11,8 +11,8 @@ use super::{
 use crate::{
     board::{
         BoardHead, BoardId, Epoch, Fact, FinalRow, FinalStandings, LogEntry, Membership, Person,
-        Season, Seq, Settings, State, StoredBoard, StoredMember, StoredStanding, StoredState, Team,
-        TeamId, Timestamp, UserId, Who, ranking::Standing,
+        Season, Seasons, Seq, Settings, State, StoredBoard, StoredMember, StoredStanding,
+        StoredState, Team, TeamId, Timestamp, UserId, Who, ranking::Standing,
     },
     clock,
     store::{Fold, Opened, StoreError},
@@ -139,18 +139,53 @@ fn all<T>(
 /// All people.
 pub(super) fn people(connection: &Connection) -> Result<Vec<Person>, StoreError> {
     let sql = "SELECT id, username, avatar, registered, team, groups, hidden FROM people";
-    all(connection, sql, [], |row| {
-        let membership = Membership {
-            team: row.get::<_, Option<[u8; 16]>>(4)?.map(TeamId),
-            groups: groups(row.get_ref(5)?.as_str_or_null().unwrap_or_default())?,
-        };
-        Ok(Person {
-            id: UserId(row.get(0)?),
-            profile: profile(row, 1)?,
-            registered: reached(row, 3)?,
-            membership: (membership != Membership::default()).then(|| Box::new(membership)),
-            hidden: row.get(6)?,
-        })
+    all(connection, sql, [], person)
+}
+
+/// The next people after this id, at most so many, of whom the log does not know how they were
+/// registered, as they were when it begins. What was in Redis may have lost its first entries.
+pub(super) fn people_before_log(
+    connection: &Connection,
+    after: UserId,
+    most: usize,
+) -> Result<Vec<Person>, StoreError> {
+    // Who is hidden is not taken off final standings, so that it does not matter here.
+    let grouped = "EXISTS (SELECT 1 FROM log INDEXED BY log_grouped
+                           WHERE user = people.id AND kind = 'grouped')";
+    let sql = format!(
+        "SELECT id, username, avatar, registered, iif({grouped}, NULL, team),
+                iif({grouped}, NULL, groups), 0
+         FROM people
+         WHERE id > ?1 AND NOT EXISTS (
+             SELECT 1 FROM log WHERE seq = people.registered AND kind = 'user')
+         ORDER BY id LIMIT ?2"
+    );
+    all(connection, &sql, params![after.0, most as u64], person)
+}
+
+/// The entry after which there are no gaps. A log that was in Redis may have lost its first
+/// entries, and has some of them for people's histories.
+pub(super) fn last_gap(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM log WHERE seq = 1)";
+    if connection.query_row(sql, [], |row| row.get(0))? {
+        return Ok(0);
+    }
+    let sql = "SELECT ifnull(max(seq), 1) - 1 FROM log AS entry
+               WHERE NOT EXISTS (SELECT 1 FROM log WHERE seq = entry.seq - 1)";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+fn person(row: &Row<'_>) -> Result<Person, StoreError> {
+    let membership = Membership {
+        team: row.get::<_, Option<[u8; 16]>>(4)?.map(TeamId),
+        groups: groups(row.get_ref(5)?.as_str_or_null().unwrap_or_default())?,
+    };
+    Ok(Person {
+        id: UserId(row.get(0)?),
+        profile: profile(row, 1)?,
+        registered: reached(row, 3)?,
+        membership: (membership != Membership::default()).then(|| Box::new(membership)),
+        hidden: row.get(6)?,
     })
 }
 
@@ -173,20 +208,21 @@ pub(super) fn teams(connection: &Connection) -> Result<Vec<Team>, StoreError> {
 pub(super) fn boards(connection: &Connection) -> Result<Vec<StoredBoard>, StoreError> {
     let sql = "SELECT id, settings, seq, changed, is_used, season, season_ends, as_of FROM boards";
     let mut boards = all(connection, sql, [], |row| {
-        let season = match (row.get(5)?, row.get(6)?) {
-            (Some(number), Some(ends)) => Some(Season {
-                number,
-                ends: Timestamp(ends),
-            }),
-            _ => None,
+        let settings = settings(row.get_ref(1)?.as_str().unwrap_or_default())?;
+        let seasons = match row.get::<_, Option<u32>>(5)? {
+            Some(number) => Seasons {
+                ended: number.saturating_sub(1),
+                ends: row.get::<_, Option<u64>>(6)?.map(Timestamp),
+            },
+            None => Seasons::of_new(&settings, &[]),
         };
         let head = BoardHead {
             id: facts::board(row, 0)?,
-            settings: settings(row.get_ref(1)?.as_str().unwrap_or_default())?.into(),
+            settings: settings.into(),
             seq: row.get(2)?,
             changed: Timestamp(row.get(3)?),
             is_used: row.get(4)?,
-            season,
+            seasons,
         };
         Ok(StoredBoard {
             head,

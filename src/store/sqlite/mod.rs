@@ -74,10 +74,12 @@ use reader::{Reader, Unwritten};
 pub(super) use source::Source;
 pub(super) use target::Target;
 use wal::{Gate, Wal};
-use writer::{PutBoard, Request, Writer};
+use writer::{PutBoard, PutBoardOutcome, Request, Writer};
 
 /// Requests that may wait for the writer before senders are made to wait.
 const QUEUE: usize = 1024;
+/// How often a derived board is prepared beside the writer.
+const PREPARATIONS: u32 = 3;
 
 /// A store that was opened and loaded, and takes no commands yet.
 pub struct Ready {
@@ -226,20 +228,30 @@ impl SqliteStore {
     /// Creates a board, or changes its settings. One that is derived is folded from the log,
     /// most of it beside the writer.
     async fn put_board(&self, put: PutBoard) -> Result<Outcome, StoreError> {
-        let prepare = |reply| Request::Prepare {
-            put: put.clone(),
-            reply,
-        };
-        let preparation = match self.send(prepare).await? {
-            Some(preparation) => Some(self.reader.clone().prepare(preparation).await?),
-            None => None,
-        };
-        let request = |reply| Request::PutBoard {
-            put,
-            preparation,
-            reply,
-        };
-        self.send(request).await?
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let prepare = |reply| Request::Prepare {
+                put: put.clone(),
+                reply,
+            };
+            let preparation = match self.send(prepare).await? {
+                // If boards that it follows from are changed again and again, the writer reads
+                // all of the log.
+                Some(preparation) if attempts <= PREPARATIONS => {
+                    Some(self.reader.clone().prepare(preparation).await?)
+                }
+                _ => None,
+            };
+            let request = |reply| Request::PutBoard {
+                put: put.clone(),
+                preparation,
+                reply,
+            };
+            if let PutBoardOutcome::Done(outcome) = self.send(request).await?? {
+                return Ok(outcome);
+            }
+        }
     }
 
     async fn append_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {

@@ -133,10 +133,12 @@ WITH gone AS (
     SELECT user, max(seq) AS seq FROM log_2 WHERE kind = 'deleted' GROUP BY user
 ), registered AS (
     SELECT log_2.user, min(log_2.seq) AS seq FROM log_2 LEFT JOIN gone USING (user)
-    WHERE kind = 'user' AND log_2.seq > coalesce(gone.seq, 0) GROUP BY log_2.user
+    WHERE kind IN ('user', 'action') AND log_2.seq > coalesce(gone.seq, 0) GROUP BY log_2.user
 )
 INSERT INTO people (id, username, avatar, registered)
-SELECT id, username, avatar, coalesce(registered.seq, reached, 1)
+-- Of somebody whose registration the log has lost, the first entry that is known.
+SELECT id, username, avatar,
+       coalesce(min(registered.seq, coalesce(reached, registered.seq)), reached, 1)
 FROM users LEFT JOIN registered ON registered.user = users.id;
 INSERT INTO standings (board, user, score, tiebreak, reached, best_rank)
 SELECT 'main', id, score, NULL, reached, best_rank FROM users WHERE score IS NOT NULL;

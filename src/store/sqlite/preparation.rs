@@ -7,10 +7,12 @@ use rusqlite::Connection;
 
 use super::{
     facts::{self, ENTRY},
-    tables,
+    load, tables,
 };
 use crate::{
-    board::{BoardId, FinalStandings, LogEntry, Replay, Settings, State, StoredBoard, Timestamp},
+    board::{
+        BoardId, FinalStandings, LogEntry, Replay, Settings, State, StoredBoard, Timestamp, UserId,
+    },
     store::StoreError,
 };
 
@@ -21,11 +23,19 @@ const PIECE: usize = 4096;
 pub(super) struct Preparation {
     id: BoardId,
     replay: Replay,
-    /// When its seasons end, as far as they are known.
-    borders: Vec<Timestamp>,
+    progress: Progress,
     /// As far as the log was folded.
     folded: u64,
     seasons: Vec<Arc<FinalStandings>>,
+}
+
+/// What has been read.
+enum Progress {
+    Nothing,
+    /// People up to this one of whom the log does not know how they were registered.
+    People(UserId),
+    /// All that was before the log.
+    Before,
 }
 
 impl Preparation {
@@ -36,26 +46,48 @@ impl Preparation {
         state: &State,
     ) -> Preparation {
         Preparation {
-            replay: Replay::new(id.clone(), settings, borders.clone(), state),
+            replay: Replay::new(id.clone(), settings, borders, state),
             id,
-            borders,
+            progress: Progress::Nothing,
             folded: 0,
             seasons: Vec::new(),
         }
     }
 
-    /// With the seasons that have begun meanwhile.
-    pub(super) fn with_borders(mut self, borders: &[Timestamp]) -> Preparation {
-        let last = self.borders.last().copied();
-        let more = borders.iter().copied().filter(|it| Some(*it) > last);
-        let more: Vec<_> = more.collect();
-        self.replay.add_borders(&more);
-        self.borders.extend(more);
-        self
+    /// With the seasons that have begun meanwhile; nothing if it would be another board now.
+    pub(super) fn renewed(mut self, new: &Preparation, borders: &[Timestamp]) -> Option<Self> {
+        self.replay.add_borders(borders);
+        self.replay.follows_as(&new.replay).then_some(self)
     }
 
-    /// Folds the next piece of the log. Says whether that was all.
+    /// Reads the next piece of what the board follows from. Says whether that was all.
     pub(super) fn read_piece(&mut self, connection: &Connection) -> Result<bool, StoreError> {
+        let after = match self.progress {
+            Progress::Before => return self.read_log(connection),
+            Progress::Nothing => {
+                self.folded = load::last_gap(connection)?;
+                if self.folded == 0 {
+                    self.progress = Progress::Before;
+                    return Ok(false);
+                }
+                let teams = load::teams(connection)?;
+                teams
+                    .into_iter()
+                    .for_each(|team| self.replay.add_team(team));
+                UserId([0; 16])
+            }
+            Progress::People(user) => user,
+        };
+        let people = load::people_before_log(connection, after, PIECE)?;
+        self.progress = match people.last() {
+            Some(last) => Progress::People(last.id),
+            None => Progress::Before,
+        };
+        people.into_iter().for_each(|it| self.replay.add_person(it));
+        Ok(false)
+    }
+
+    fn read_log(&mut self, connection: &Connection) -> Result<bool, StoreError> {
         let sql = "SELECT ifnull(max(seq), 0) FROM log";
         let last: u64 = connection.query_row(sql, [], |row| row.get(0))?;
         // What is about no board may be much.
@@ -68,12 +100,7 @@ impl Preparation {
         let mut count = 0;
         while let Some(row) = rows.next()? {
             let entry = facts::read(connection, row)?;
-            // Of what comes after the last border that is known it is not known when it counts.
-            if self
-                .borders
-                .last()
-                .is_some_and(|border| entry.at >= *border)
-            {
+            if !self.replay.knows(entry.at) {
                 return Ok(true);
             }
             self.seasons.extend(self.replay.apply(&entry));

@@ -120,12 +120,14 @@ fn write_change(connection: &Connection, change: &StoredChange) -> Result<(), St
     match change {
         // They are written as a whole.
         StoredChange::Board(_) | StoredChange::BoardDeleted(..) => Ok(()),
-        StoredChange::SeasonEnded(board, standings) => {
+        // The standings were written with the entry.
+        StoredChange::SeasonEnded { goes_on: false, .. } => Ok(()),
+        StoredChange::SeasonEnded { board, .. } => {
             for table in ["standings", "members"] {
                 let sql = format!("DELETE FROM {table} WHERE board = ?1");
                 connection.prepare_cached(&sql)?.execute([board.as_str()])?;
             }
-            write_final(connection, board, standings)
+            Ok(())
         }
         StoredChange::Standing(board, standing) => write_standing(connection, board, standing),
         StoredChange::Member(board, member) => write_member(connection, board, member),
@@ -221,8 +223,8 @@ pub(super) fn write_head(
             head.seq,
             head.changed.0,
             head.is_used,
-            head.season.map(|season| season.number),
-            head.season.map(|season| season.ends.0),
+            head.seasons.ended.saturating_add(1),
+            head.seasons.ends.map(|ends| ends.0),
             as_of,
         ])?;
     Ok(())

@@ -19,8 +19,8 @@ use super::{
     tables,
 };
 use crate::{
-    board::{BoardId, Fact, FinalStandings, LogEntry, Seq, Settings, StoredBoard, Timestamp},
-    calendar, clock,
+    board::{BoardId, Fact, LogEntry, Settings, StoredBoard, Timestamp},
+    clock,
     store::{
         Command, Fold, Folded, Outcome, Receipt, Refusal, StoreError,
         decide::{self, Pending},
@@ -31,6 +31,8 @@ use crate::{
 /// Commands that are taken into one transaction before it is committed. Past a
 /// few hundred the gain is small (docs/PERFORMANCE.md) and the first waits long.
 const BATCH: usize = 512;
+/// Rows of final standings after which a transaction ends: a fraction of a second.
+const ROWS: usize = 100_000;
 
 pub(super) enum Request {
     Append {
@@ -47,13 +49,20 @@ pub(super) enum Request {
     PutBoard {
         put: PutBoard,
         preparation: Option<Box<Preparation>>,
-        reply: oneshot::Sender<Result<Outcome, StoreError>>,
+        reply: oneshot::Sender<Result<PutBoardOutcome, StoreError>>,
     },
     DeleteBoard {
         board: BoardId,
         reply: oneshot::Sender<Result<Outcome, StoreError>>,
     },
     Close,
+}
+
+/// What became of a board that was to be created, or to have other settings.
+pub(super) enum PutBoardOutcome {
+    Done(Outcome),
+    /// What was prepared would be another board now. Nothing has changed.
+    Outdated,
 }
 
 /// A board that is to be created, or to have other settings.
@@ -177,7 +186,7 @@ impl Writer {
     }
 
     /// The outcome of a request that had a transaction of its own.
-    fn answer_one(&mut self, outcome: Result<Outcome, Trouble>) -> Result<Outcome, StoreError> {
+    fn answer_one<T>(&mut self, outcome: Result<T, Trouble>) -> Result<T, StoreError> {
         outcome.map_err(|trouble| {
             let message: Arc<str> = trouble.message().into();
             self.log.found(Some(trouble));
@@ -235,7 +244,7 @@ impl Writer {
     /// Ends the seasons whose time has come, each with the time of its border, and writes with
     /// which standings: nothing else may come.
     fn end_seasons(&mut self, now: Timestamp, pulse: &Pulse) {
-        if self.log.trouble.is_some() || self.due_season(now).is_none() {
+        if self.log.trouble.is_some() || self.due_border(now).is_none() {
             return;
         }
         let ended = self.try_to_end_seasons(now, pulse).and_then(|()| {
@@ -248,57 +257,54 @@ impl Writer {
     }
 
     fn try_to_end_seasons(&mut self, now: Timestamp, pulse: &Pulse) -> Result<(), Trouble> {
-        while let Some((border, fact)) = self.due_season(now) {
-            self.end_season(border, fact, pulse)?;
+        while let Some(border) = self.due_border(now) {
+            self.end_seasons_at(border, pulse)?;
         }
         Ok(())
     }
 
-    /// Writes that a season ends, and with which standings in the same transaction: whoever
-    /// hears of it can read them.
-    fn end_season(&mut self, border: Timestamp, fact: Fact, pulse: &Pulse) -> Result<(), Trouble> {
-        let Fact::SeasonEnded { board, .. } = &fact else {
-            return Ok(());
-        };
-        let id = board.clone();
-        let mut standings = None;
-        self.fold.read(&mut |state| {
-            let board = state.board(&id);
-            // The entry has no number before it is written.
-            standings = board.and_then(|it| it.final_standings(Seq::FIRST, state.directory()));
-        });
-        let write = |transaction: &Transaction<'_>, entry: &LogEntry| {
-            if let Some(standings) = standings {
-                let standings = FinalStandings {
-                    ended_by: entry.seq,
-                    ..standings
-                };
-                tables::write_final(transaction, &id, &standings)?;
-            }
-            Ok(None)
-        };
-        self.write_one(border, fact, write, pulse)?;
-        Ok(())
+    fn due_border(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut due = None;
+        self.fold
+            .read(&mut |state| due = state.next_border().map(|(border, _)| border));
+        due.filter(|border| *border <= now)
     }
 
-    fn due_season(&self, now: Timestamp) -> Option<(Timestamp, Fact)> {
-        let mut due = None;
-        self.fold.read(&mut |state| {
-            let Some((border, id)) = state.next_border().filter(|(border, _)| *border <= now)
-            else {
-                return;
-            };
-            let settings = state.board(id).map(|board| board.settings());
-            let period = settings.and_then(|it| it.derivation()?.period.as_ref());
-            // After the last year of the calendar there is no season any more.
-            let next = period.and_then(|it| calendar::end_of_season(it, border).ok());
-            let fact = Fact::SeasonEnded {
-                board: id.clone(),
-                next: next.unwrap_or(Timestamp(u64::MAX >> 1)),
-            };
-            due = Some((border.max(self.log.last_at), fact));
+    /// Writes that seasons end at this border, and with which standings in the same transaction:
+    /// whoever hears of it can read them. Those that are too many for one are left.
+    fn end_seasons_at(&mut self, border: Timestamp, pulse: &Pulse) -> Result<(), Trouble> {
+        let Writer { log, fold } = self;
+        let condition = log.condition.clone();
+        let at = border.max(log.last_at);
+        let mut written = Ok(((), Vec::new()));
+        fold.read(&mut |state| {
+            written = condition.wait_for_disk(pulse, || {
+                log.write_safely(at, |batch| {
+                    let mut rows = 0;
+                    for (board, _) in state.seasons_that_end(border) {
+                        let fact = Fact::SeasonEnded {
+                            board: board.id().clone(),
+                            next: decide::next_border(board.settings(), border),
+                        };
+                        let entry = batch.add(fact, None)?;
+                        let standings = board.final_standings(entry.seq, state.directory());
+                        if let Some(standings) = standings {
+                            tables::write_final(&batch.transaction, board.id(), &standings)?;
+                            rows += standings.rows.len();
+                        }
+                        if rows >= ROWS {
+                            break;
+                        }
+                    }
+                    Ok(())
+                })
+            });
         });
-        due
+        let ((), entries) = written?;
+        self.log.found(None);
+        let folded = self.fold.fold(&entries);
+        self.log.keep(entries, folded);
+        Ok(())
     }
 
     /// Writes one entry in a transaction of its own, and folds it. `complete` writes what
@@ -359,14 +365,14 @@ impl Writer {
         put: &PutBoard,
         prepared: Option<Box<Preparation>>,
         pulse: &Pulse,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<PutBoardOutcome, Trouble> {
         self.log.refuse_if_lasting()?;
         let now = self.log.now();
         self.try_to_end_seasons(now, pulse)?;
         let (checked, is_new, preparation) = self.check_board(put);
         let borders = match checked {
             Ok(borders) => borders,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(PutBoardOutcome::Done(Err(refusal))),
         };
         let PutBoard {
             board, settings, ..
@@ -378,11 +384,16 @@ impl Writer {
                 .is_some_and(|it| it.settings() == settings);
         });
         if !is_unchanged {
-            // What was prepared has read most of the log already.
-            let preparation = preparation.map(|new| match prepared {
-                Some(prepared) if is_new => Box::new(prepared.with_borders(&borders)),
-                _ => Box::new(new),
-            });
+            let preparation = match (preparation, prepared) {
+                // What was prepared has read most of the log already.
+                (Some(new), Some(prepared)) if is_new => {
+                    let Some(renewed) = prepared.renewed(&new, &borders) else {
+                        return Ok(PutBoardOutcome::Outdated);
+                    };
+                    Some(renewed)
+                }
+                (new, _) => new,
+            };
             let fact = Fact::BoardChanged {
                 board: board.clone(),
                 settings: settings.clone(),
@@ -398,13 +409,13 @@ impl Writer {
             };
             self.write_one(now, fact, complete, pulse)?;
         }
-        Ok(Ok(Receipt {
+        Ok(PutBoardOutcome::Done(Ok(Receipt {
             seq: self.board_seq(board),
             scores: None,
             rank: None,
             old_rank: None,
             duplicate: is_unchanged,
-        }))
+        })))
     }
 
     fn delete_board(&mut self, board: BoardId, pulse: &Pulse) -> Result<Outcome, Trouble> {

@@ -51,7 +51,7 @@ if tonumber(ranked) > 0 then
         if not is_read then
             redis.call('HDEL', prefix .. 'rules', board)
             redis.call('HDEL', prefix .. 'used', board)
-        elseif type(it.season) == 'table' then
+        elseif type(it.season) == 'table' and it.season[2] ~= cjson.null then
             redis.call('HSET', prefix .. 'seasons', board,
                 text(it.season[1]) .. ' ' .. text(it.season[2]))
         end

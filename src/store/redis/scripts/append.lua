@@ -492,7 +492,11 @@ function decide.board(checked, board, detail, by, season, making, made_of, head)
     local number = write('board', 'board', board, 'detail', detail)
     redis.call('HSET', prefix .. 'rules', board,
         (known and text(known.created) or number) .. ' ' .. by)
-    if season ~= '' then redis.call('HSET', prefix .. 'seasons', board, season) end
+    if season ~= '' then
+        redis.call('HSET', prefix .. 'seasons', board, season)
+    else
+        redis.call('HDEL', prefix .. 'seasons', board)
+    end
     note_boards(number)
     redis.call('HDEL', meta, 'paused')
     return 'new ' .. number
@@ -514,7 +518,8 @@ function decide.unboard(checked, board)
     return 'new ' .. number
 end
 
--- A season ends once, whichever node is first, and not before its time.
+-- A season ends once, whichever node is first, and not before its time. Without a next one, which is '-',
+-- the board has ended.
 function decide.season(board, its_number, its_end, next_end)
     if redis.call('HGET', prefix .. 'seasons', board) ~= its_number .. ' ' .. its_end
         or tonumber(its_end) > now then
@@ -523,8 +528,12 @@ function decide.season(board, its_number, its_end, next_end)
     -- The time of the border, unless a clock was set back since.
     local at = math.max(tonumber(its_end), tonumber(redis.call('HGET', meta, 'at') or 0))
     local number = write_at(at, 'season_ended', 'board', board, 'next', next_end)
-    redis.call('HSET', prefix .. 'seasons', board,
-        text(tonumber(its_number) + 1) .. ' ' .. next_end)
+    if next_end == '-' then
+        redis.call('HDEL', prefix .. 'seasons', board)
+    else
+        redis.call('HSET', prefix .. 'seasons', board,
+            text(tonumber(its_number) + 1) .. ' ' .. next_end)
+    end
     note_boards(number)
     return 'new ' .. number
 end
