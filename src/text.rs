@@ -19,6 +19,8 @@ pub const NAME_MAX_CHARS: usize = 64;
 pub const ACTION_TYPE_MAX_CHARS: usize = 64;
 /// The longest message of a notification, in characters.
 pub const MESSAGE_MAX_CHARS: usize = 500;
+/// The longest reason for what an organiser does, in characters.
+pub const REASON_MAX_CHARS: usize = 500;
 /// The longest address of a picture, in bytes.
 pub const AVATAR_MAX_BYTES: usize = 1024;
 
@@ -43,6 +45,9 @@ pub enum InvalidText {
     /// A message is empty or too long, or would disturb the text around it.
     #[error("message {0}")]
     Message(Flaw),
+    /// A reason is empty or too long, or would disturb the text around it.
+    #[error("reason {0}")]
+    Reason(Flaw),
     /// An action id is empty or too long, or has control characters.
     #[error("actionId must have 1 to 128 bytes, and no control characters")]
     ActionId,
@@ -98,6 +103,14 @@ pub fn name(text: &str) -> Result<Box<str>, InvalidText> {
 /// If it is not valid.
 pub fn message(text: &str) -> Result<Box<str>, InvalidText> {
     shown(text, MESSAGE_MAX_CHARS).map_err(InvalidText::Message)
+}
+
+/// Reads why an organiser does something.
+///
+/// # Errors
+/// If it is not valid.
+pub fn reason(text: &str) -> Result<Box<str>, InvalidText> {
+    shown(text, REASON_MAX_CHARS).map_err(InvalidText::Reason)
 }
 
 /// Reads a text of at most so many characters that others are shown.

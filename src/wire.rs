@@ -156,20 +156,26 @@ pub fn board_info(view: BoardView<'_>) -> BoardInfo {
         teams: settings.is_of_teams(),
         tiebreak: settings.rules.order.tiebreak.is_some(),
         season: season(settings, on.season()),
+        ended_seasons: on.ended_seasons(),
         starts: settings.starts.map(timestamp),
         ends: settings.ends.map(timestamp),
     }
 }
 
-/// A season, and what people call it.
+/// The season that runs on a board with a period, and what people call it.
 pub fn season(settings: &Settings, season: Option<Season>) -> Option<SeasonInfo> {
-    let period = settings.derivation()?.period.as_ref()?;
-    let season = season?;
-    Some(SeasonInfo {
+    settings.period()?;
+    Some(ended_season(settings, season?))
+}
+
+/// A season that has ended. That of a board without a period has no name: it is all of it.
+pub fn ended_season(settings: &Settings, season: Season) -> SeasonInfo {
+    let name = |period| calendar::name_of_season(period, season.ends).ok();
+    SeasonInfo {
         number: season.number,
-        name: calendar::name_of_season(period, season.ends).ok()?,
+        name: settings.period().and_then(name).unwrap_or_default(),
         ends: timestamp(season.ends),
-    })
+    }
 }
 
 /// The boards that are listed for somebody: `main` first, then by id. Organisers see those

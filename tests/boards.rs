@@ -489,6 +489,7 @@ impl Log {
                 self.write(Fact::UserHidden {
                     user: user(*n),
                     hidden: *hidden,
+                    reason: None,
                 });
             }
             Wish::Delete(n) if is_known(n) => self.write(Fact::UserDeleted { user: user(*n) }),
@@ -567,7 +568,7 @@ fn naive(entries: &[LogEntry], id: &BoardId, all: &HashMap<BoardId, Settings>) -
                 let person = people.get_mut(user).unwrap();
                 (person.team, person.groups) = (*team, groups.to_vec());
             }
-            Fact::UserHidden { user, hidden } => people.get_mut(user).unwrap().hidden = *hidden,
+            Fact::UserHidden { user, hidden, .. } => people.get_mut(user).unwrap().hidden = *hidden,
             Fact::UserDeleted { user } => {
                 people.remove(user);
                 actions.retain(|it| it.user != *user);

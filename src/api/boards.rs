@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use app::wire::MAIN;
+use app::wire::{MAIN, SeasonInfo};
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, Query, State, rejection::QueryRejection},
@@ -227,6 +227,8 @@ pub(super) async fn delete(
 #[serde(rename_all = "camelCase")]
 pub(super) struct EndedJson {
     number: u32,
+    /// Of a board with a period.
+    #[serde(skip_serializing_if = "String::is_empty")]
     name: String,
     ended: String,
 }
@@ -234,11 +236,11 @@ pub(super) struct EndedJson {
 impl EndedJson {
     /// A season of a board with these settings.
     pub(super) fn of(settings: &Settings, season: Season) -> EndedJson {
-        let named = wire::season(settings, Some(season));
+        let SeasonInfo { number, name, ends } = wire::ended_season(settings, season);
         EndedJson {
-            number: season.number,
-            name: named.map(|season| season.name).unwrap_or_default(),
-            ended: wire::timestamp(season.ends),
+            number,
+            name,
+            ended: ends,
         }
     }
 

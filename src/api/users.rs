@@ -197,6 +197,8 @@ async fn register(
 #[serde(deny_unknown_fields)]
 struct StandingBody {
     hidden: bool,
+    /// Why, for the record.
+    reason: Option<String>,
 }
 
 /// `PUT …/standing`: takes a user off all boards, or puts them back with all points.
@@ -206,10 +208,15 @@ pub(super) async fn put_standing(
     UserPath(user): UserPath,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let Object(StandingBody { hidden }) = body.json()?;
-    api.live
-        .append_one(Command::HideUser { user, hidden })
-        .await?;
+    let Object(StandingBody { hidden, reason }) = body.json()?;
+    let reason = reason.as_deref().map(text::reason).transpose();
+    let reason = reason.map_err(|error| Problem::invalid(error.to_string()))?;
+    let command = Command::HideUser {
+        user,
+        hidden,
+        reason,
+    };
+    api.live.append_one(command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -164,6 +164,8 @@ pub enum Fact {
         user: UserId,
         /// Off all boards?
         hidden: bool,
+        /// Why, for the record of what organisers do.
+        reason: Option<Box<str>>,
     },
     /// A person is gone with all that was theirs. Registered again, they begin anew.
     UserDeleted {

@@ -605,7 +605,11 @@ impl World {
             Step::Delete { .. } | Step::EndSeason => {}
             Step::Hide { user: n, hidden } => {
                 let user = user(n);
-                self.write(Fact::UserHidden { user, hidden });
+                self.write(Fact::UserHidden {
+                    user,
+                    hidden,
+                    reason: None,
+                });
             }
             Step::Rename { user: n, name } => self.write(Fact::UserChanged {
                 user: user(n),

@@ -535,6 +535,7 @@ mod tests {
         log.add(Fact::UserHidden {
             user: user(1),
             hidden: true,
+            reason: None,
         });
         assert_eq!(
             found(&followed(log), "ada", 9),

@@ -140,6 +140,7 @@ pub fn routes(pages: Pages) -> Router {
             "/b/{board}/players/{id}",
             get(player::get).post(sign_in::switch),
         )
+        .route("/seasons/{number}", get(season::get).post(sign_in::switch))
         .route(
             "/b/{board}/seasons/{number}",
             get(season::get).post(sign_in::switch),

@@ -1,4 +1,5 @@
-//! `GET /b/{board}/seasons/{number}`: the standings with which a season has ended.
+//! `GET /b/{board}/seasons/{number}`, and `/seasons/{number}` of `main`: the standings with
+//! which a season has ended.
 
 use app::{
     server::{Document, SeasonPage},
@@ -45,16 +46,16 @@ pub(super) async fn get(
     let Some((settings, info, latest)) = shown else {
         return pages.render_missing(visit).await;
     };
-    let season = wire::season(&settings, Some(standings.season));
+    let season = wire::ended_season(&settings, standings.season);
     let start = usize::try_from(page.unwrap_or_default())
         .unwrap_or(usize::MAX)
         .saturating_mul(PAGE);
     let positions = start..start.saturating_add(PAGE);
     let FinalRows { mut rows, total } =
         wire::final_rows(&pages.live, &settings, &standings, positions);
-    let Some(season) = season.filter(|_| page.is_none() || !rows.is_empty()) else {
+    if page.is_some() && rows.is_empty() {
         return pages.render_missing(visit).await;
-    };
+    }
     pages.origins.hide_pictures(&mut rows);
     let shown = Box::new(SeasonPage {
         season,

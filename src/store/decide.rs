@@ -135,7 +135,12 @@ impl<'a> Pending<'a> {
         Verdict::Accepted(fact)
     }
 
-    pub(super) fn hide_user(&mut self, user: UserId, hidden: bool) -> Verdict {
+    pub(super) fn hide_user(
+        &mut self,
+        user: UserId,
+        hidden: bool,
+        reason: Option<&str>,
+    ) -> Verdict {
         let Some(known) = self.person(user) else {
             return Refusal::UnknownUser.into();
         };
@@ -145,7 +150,11 @@ impl<'a> Pending<'a> {
         let is_hidden = hidden;
         self.people
             .insert(user, Some(KnownPerson { is_hidden, ..known }));
-        Verdict::Accepted(Fact::UserHidden { user, hidden })
+        Verdict::Accepted(Fact::UserHidden {
+            user,
+            hidden,
+            reason: reason.map(Into::into),
+        })
     }
 
     pub(super) fn delete_user(&mut self, user: UserId) -> Verdict {

@@ -288,6 +288,8 @@ pub enum Command {
         user: UserId,
         /// Off all boards?
         hidden: bool,
+        /// Why: at most 500 characters of one line.
+        reason: Option<Box<str>>,
     },
     /// Register a team, or change how one is shown.
     PutTeam {

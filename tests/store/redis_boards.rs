@@ -237,6 +237,7 @@ fn random_command(random: &mut StdRng) -> Command {
         9 | 10 => Command::HideUser {
             user: user(n),
             hidden: random.random(),
+            reason: None,
         },
         11 => put_board(fed, json),
         12 => Command::DeleteBoard(id(fed)),
@@ -512,6 +513,7 @@ async fn all_boards_may_be_moved() {
         Command::HideUser {
             user: user(3),
             hidden: true,
+            reason: None,
         },
     ] {
         node.one(command).await.unwrap();
@@ -545,6 +547,7 @@ async fn all_boards_may_be_moved() {
         let shown = Command::HideUser {
             user: user(3),
             hidden: false,
+            reason: None,
         };
         node.one(shown).await.unwrap();
         let rows = node.follower.rows_of("clubs");
@@ -619,6 +622,7 @@ async fn nothing_of_boards_vanishes_unnoticed() {
             Command::HideUser {
                 user: user(2),
                 hidden: true,
+                reason: None,
             },
         ] {
             node.one(command).await.unwrap();

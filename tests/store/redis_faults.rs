@@ -745,6 +745,7 @@ async fn a_user_needs_few_permissions() {
         store::Command::HideUser {
             user: crate::suite::user(2),
             hidden: true,
+            reason: None,
         },
         crate::suite::put_board("cup", "{}"),
         crate::suite::act_on("cup", "cup", 1, 1, 0),

@@ -434,12 +434,14 @@ async fn wherever_it_dies_the_board_is_the_same() {
         Command::HideUser {
             user: user(2),
             hidden: true,
+            reason: None,
         },
         act("e", 2, 3),
         Command::DeleteUser(user(3)),
         Command::HideUser {
             user: user(2),
             hidden: false,
+            reason: None,
         },
     ];
     let mut crashes = Vec::new();

@@ -973,6 +973,7 @@ pub async fn boards_are_sound_after_a_restart<F: Fixture>() {
     let hide = Command::HideUser {
         user: user(2),
         hidden: true,
+        reason: None,
     };
     for command in [put_board("new", "{}"), hide, act_on("new", "h", 2, 5, 0)] {
         running.one(command).await.unwrap();
@@ -1129,6 +1130,7 @@ pub async fn the_end_of_a_board_is_a_fact<F: Fixture>() {
     let hide = |hidden| Command::HideUser {
         user: user(2),
         hidden,
+        reason: None,
     };
     running.one(hide(true)).await.unwrap();
     running.one(put_board("cup", PAST)).await.unwrap();
@@ -1204,6 +1206,7 @@ fn season() -> Vec<Command> {
     let hide = |n, hidden| Command::HideUser {
         user: user(n),
         hidden,
+        reason: None,
     };
     vec![
         put(1),
@@ -1295,7 +1298,11 @@ pub async fn derived_boards_follow_from_the_log<F: Fixture>() {
         let hidden = false;
         let user = user(3);
         running
-            .one(Command::HideUser { user, hidden })
+            .one(Command::HideUser {
+                user,
+                hidden,
+                reason: None,
+            })
             .await
             .unwrap();
         let rows = |board| running.follower.rows_of(board);

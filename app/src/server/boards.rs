@@ -31,15 +31,20 @@ pub(super) fn BoardBar(
         .then(|| view! { <Menu locale=locale.clone() shown=board.id.clone() boards /> });
     let term = term(&locale, &board);
     // What has ended has a page.
-    let number = board.season.as_ref().map_or(0, |season| season.number);
-    let previous = (view == View::Whole && number > 1).then(|| {
-        let path = board.path(&format!("/seasons/{}", number - 1));
+    let ended = board.ended_seasons;
+    let previous = (view == View::Whole && ended > 0).then(|| {
+        let path = board.path(&format!("/seasons/{ended}"));
+        let what = match board.season {
+            Some(_) => Text::PreviousSeason,
+            None => Text::FinalStandings,
+        };
         view! {
             " · "
-            <a href=base_path::link(&path)>{locale.text(Text::PreviousSeason)}</a>
+            <a href=base_path::link(&path)>{locale.text(what)}</a>
         }
     });
-    let until = board.season.map(|season| season.ends);
+    let ends = board.ends.filter(|ends| !is_past(ends));
+    let until = board.season.map(|season| season.ends).or(ends);
     (menu.is_some() || term.is_some()).then(|| {
         view! {
             <div class="board-bar" id="board-bar" data-until=until>
@@ -212,6 +217,7 @@ mod tests {
         BoardInfo {
             id: id.into(),
             title: id.to_uppercase(),
+            ended_seasons: if season.is_some() { 2 } else { 0 },
             season: season.map(|name| SeasonInfo {
                 number: 3,
                 name: name.into(),
@@ -269,11 +275,10 @@ mod tests {
             Vec::new(),
         );
         assert!(html.contains(r#"<a href="/b/weekly/seasons/2">"#), "{html}");
-        let mut first = board("weekly", Some("2099-W53"), None);
-        first.season = first.season.map(|season| SeasonInfo {
-            number: 1,
-            ..season
-        });
+        let first = BoardInfo {
+            ended_seasons: 0,
+            ..board("weekly", Some("2099-W53"), None)
+        };
         assert!(!bar(View::Whole, first, Vec::new()).contains("/seasons/"));
         let html = bar(
             View::Whole,
@@ -293,6 +298,13 @@ mod tests {
             html.contains(">ended</span>") && !html.contains("data-until"),
             "{html}"
         );
+        let cup = BoardInfo {
+            ended_seasons: 1,
+            ..board("cup", None, Some("2001-01-01T00:00:00Z"))
+        };
+        let html = bar(View::Whole, cup, Vec::new());
+        let link = r#"<a href="/b/cup/seasons/1">Final standings</a>"#;
+        assert!(html.contains(link), "{html}");
     }
 
     #[test]

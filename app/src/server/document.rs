@@ -144,8 +144,11 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
             format!("{} · {}", locale.text(Text::AllBoards), frame.board.title)
         }
         Document::Season(shown) => {
-            let (season, board) = (&shown.season.name, &frame.board.title);
-            format!("{} · {season} · {board}", locale.text(Text::FinalStandings))
+            let (what, board) = (locale.text(Text::FinalStandings), &frame.board.title);
+            match &*shown.season.name {
+                "" => format!("{what} · {board}"),
+                season => format!("{what} · {season} · {board}"),
+            }
         }
         Document::Player { user, .. } => {
             format!("{} · {}", user.user.username, frame.board.title)

@@ -63,7 +63,9 @@ pub(super) fn Season(
     let here = path(season.number);
     view! {
         <h1 class="found">
-            {season_name(&locale, &season)} " · " {locale.text(Text::FinalStandings)}
+            {(!season.name.is_empty())
+                .then(|| view! { {season_name(&locale, &season)} " · " })}
+            {locale.text(Text::FinalStandings)}
         </h1>
         <p class="quiet">
             {count} " · " {locale.text(Text::Ended)} " " <Time iso=season.ends.clone() />

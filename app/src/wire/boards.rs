@@ -24,6 +24,9 @@ pub struct BoardInfo {
     /// The season that runs, if it begins anew in each period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub season: Option<SeasonInfo>,
+    /// How many seasons have ended, which have pages; for the server alone.
+    #[serde(skip)]
+    pub ended_seasons: u32,
     /// When it starts, if that is announced: ISO 8601.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts: Option<String>,

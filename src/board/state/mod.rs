@@ -217,7 +217,7 @@ impl State {
                         (membership != Membership::default()).then(|| Box::new(membership));
                 }
             }
-            Fact::UserHidden { user, hidden } => self.hide(*user, *hidden, &mut fold),
+            Fact::UserHidden { user, hidden, .. } => self.hide(*user, *hidden, &mut fold),
             Fact::UserDeleted { user } => self.delete_user(*user, &mut fold),
             Fact::TeamChanged { team, profile } => {
                 self.directory.put_team(*team, profile);

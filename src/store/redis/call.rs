@@ -66,10 +66,15 @@ pub(super) fn write(command: &Command, arguments: &mut Vec<Vec<u8>>) {
                 groups.into_bytes(),
             ]);
         }
-        Command::HideUser { user, hidden } => arguments.extend([
+        Command::HideUser {
+            user,
+            hidden,
+            reason,
+        } => arguments.extend([
             b"hide".to_vec(),
             user.0.to_vec(),
             u8::from(*hidden).to_string().into_bytes(),
+            reason.as_deref().unwrap_or_default().as_bytes().to_vec(),
         ]),
         Command::PutTeam { team, profile } => arguments.extend([
             b"team".to_vec(),

@@ -367,7 +367,9 @@ impl Found {
                         self.memberships.insert(*user, was.clone());
                     }
                 }
-                Fact::UserHidden { user, hidden: now } => {
+                Fact::UserHidden {
+                    user, hidden: now, ..
+                } => {
                     if !hidden.insert(*user) {
                     } else if *now {
                         self.hidden.remove(user);

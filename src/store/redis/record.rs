@@ -91,6 +91,7 @@ impl Logged {
             "hidden" => Fact::UserHidden {
                 user: user()?,
                 hidden: fields.text("hidden")? == "1",
+                reason: fields.text("reason").ok().map(Into::into),
             },
             "team" => Fact::TeamChanged {
                 team: read_team(fields.text("team")?)?,
@@ -765,9 +766,16 @@ pub(super) fn entry_fields(
             field("user", &user.0);
             field("membership", membership_text(*team, groups).as_bytes());
         }
-        Fact::UserHidden { user, hidden } => {
+        Fact::UserHidden {
+            user,
+            hidden,
+            reason,
+        } => {
             field("user", &user.0);
             field("hidden", if *hidden { b"1" } else { b"0" });
+            if let Some(reason) = reason {
+                field("reason", reason.as_bytes());
+            }
         }
         Fact::TeamChanged { team, profile } => {
             field("team", team.to_string().as_bytes());

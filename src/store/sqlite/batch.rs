@@ -99,7 +99,11 @@ impl<'a> Batch<'a> {
             Command::GroupUser { user, team, groups } => {
                 pending.group_user(*user, *team, groups.as_deref())
             }
-            Command::HideUser { user, hidden } => pending.hide_user(*user, *hidden),
+            Command::HideUser {
+                user,
+                hidden,
+                reason,
+            } => pending.hide_user(*user, *hidden, reason.as_deref()),
             Command::PutTeam { team, profile } => pending.put_team(*team, profile),
             Command::DeleteUser(user) => pending.delete_user(*user),
             Command::Act(action) => return self.act(pending, action),

@@ -80,8 +80,16 @@ pub(super) fn insert(
                     groups_text(groups)
                 ])?;
         }
-        Fact::UserHidden { user, hidden } => {
-            other("hidden", None, Some(user), Some(hidden.to_string()))?;
+        Fact::UserHidden {
+            user,
+            hidden,
+            reason,
+        } => {
+            let detail = match reason {
+                Some(reason) => format!("{hidden} {reason}"),
+                None => hidden.to_string(),
+            };
+            other("hidden", None, Some(user), Some(detail))?;
         }
         Fact::UserDeleted { user } => other("deleted", None, Some(user), None)?,
         Fact::TeamChanged { team, profile } => {
@@ -166,10 +174,18 @@ pub(super) fn read(connection: &Connection, row: &Row<'_>) -> Result<LogEntry, S
             team: row.get::<_, Option<[u8; 16]>>(5)?.map(TeamId),
             groups: groups(Some(detail()?))?,
         },
-        "hidden" => Fact::UserHidden {
-            user: user()?,
-            hidden: detail()?.parse().map_err(|_| damaged("who is hidden"))?,
-        },
+        "hidden" => {
+            let detail = detail()?;
+            let (hidden, reason) = match detail.split_once(' ') {
+                Some((hidden, reason)) => (hidden, Some(reason.into())),
+                None => (detail, None),
+            };
+            Fact::UserHidden {
+                user: user()?,
+                hidden: hidden.parse().map_err(|_| damaged("who is hidden"))?,
+                reason,
+            }
+        }
         "deleted" => Fact::UserDeleted { user: user()? },
         "team" => Fact::TeamChanged {
             team: TeamId(row.get(5)?),

@@ -90,7 +90,7 @@ fn write_entry(
                 .prepare_cached("UPDATE people SET team = ?2, groups = ?3 WHERE id = ?1")?
                 .execute(params![user.0, team.map(|it| it.0), groups_text(groups)])?;
         }
-        Fact::UserHidden { user, hidden } => {
+        Fact::UserHidden { user, hidden, .. } => {
             connection
                 .prepare_cached("UPDATE people SET hidden = ?2 WHERE id = ?1")?
                 .execute(params![user.0, hidden])?;

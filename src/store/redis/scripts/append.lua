@@ -448,11 +448,16 @@ function decide.group(id, team, groups)
     return 'new ' .. number
 end
 
-function decide.hide(id, hidden)
+function decide.hide(id, hidden, reason)
     if not user(id) then return 'unknown' end
     local key = prefix .. 'hidden'
     if redis.call('HEXISTS', key, id) == tonumber(hidden) then return 'known' end
-    local number = write('hidden', 'user', id, 'hidden', hidden)
+    local number
+    if reason == '' then
+        number = write('hidden', 'user', id, 'hidden', hidden)
+    else
+        number = write('hidden', 'user', id, 'hidden', hidden, 'reason', reason)
+    end
     if hidden == '1' then redis.call('HSET', key, id, '1')
     else redis.call('HDEL', key, id) end
     return 'new ' .. number
@@ -632,7 +637,7 @@ end
 
 local function decide_all()
     local arguments = { put = 2, act = 13, delete = 1, revoke = 2, announce = 4, group = 3,
-        hide = 2, team = 2, board = 8, unboard = 2, season = 4 }
+        hide = 3, team = 2, board = 8, unboard = 2, season = 4 }
     while taken < #ARGV do
         local kind = take()
         local from = taken + 1
