@@ -18,7 +18,7 @@ use podium::{
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-const USERS: u32 = 100_000;
+const USERS: [u32; 3] = [1_000, 10_000, 100_000];
 const ACTIONS: u64 = 300_000;
 const DERIVED: [&str; 10] = [
     r#"{"of": "main", "types": ["goal"]}"#,
@@ -84,8 +84,8 @@ impl Fold {
     }
 }
 
-/// Nanoseconds that an action takes which feeds so many derived boards.
-fn fold(derived: &[&str]) -> f64 {
+/// Nanoseconds that an action takes which feeds so many derived boards of so many people.
+fn fold(users: u32, derived: &[&str]) -> f64 {
     let mut fold = Fold {
         state: State::default(),
         next: 0,
@@ -99,7 +99,7 @@ fn fold(derived: &[&str]) -> f64 {
         let (team, profile) = (team(n), profile(format!("Team {n}")));
         fold.add(Fact::TeamChanged { team, profile });
     }
-    for n in 0..USERS {
+    for n in 0..users {
         let (user, profile) = (user(n), profile(format!("Player {n}")));
         fold.add(Fact::UserChanged { user, profile });
         fold.add(Fact::UserGrouped {
@@ -109,9 +109,9 @@ fn fold(derived: &[&str]) -> f64 {
         });
     }
     let mut random = SmallRng::seed_from_u64(1);
-    let mut scores = vec![0_i64; USERS as usize];
+    let mut scores = vec![0_i64; users as usize];
     let mut act = |fold: &mut Fold| {
-        let n = random.random_range(0..USERS);
+        let n = random.random_range(0..users);
         let increase = random.random_range(1..100);
         scores[n as usize] += increase;
         fold.add(Fact::Action(Action {
@@ -146,13 +146,15 @@ async fn open(url: &str) -> (std::sync::Arc<dyn Store>, Duration) {
 
 #[tokio::main]
 async fn main() {
-    println!("{USERS} users on each board:");
-    for derived in [&DERIVED[..0], &DERIVED[..1], &DERIVED] {
-        let micros = fold(derived) / 1000.0;
-        println!(
-            "an action that feeds {} derived boards: {micros:.2} us in the fold",
-            derived.len()
-        );
+    for users in USERS {
+        for derived in [&DERIVED[..0], &DERIVED[..1], &DERIVED] {
+            let micros = fold(users, derived) / 1000.0;
+            println!(
+                "an action that feeds {} derived boards of {users} people: {micros:.2} us in the \
+                 fold",
+                derived.len()
+            );
+        }
     }
 
     let folder = tempfile::tempdir_in("target").unwrap();

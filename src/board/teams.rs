@@ -5,12 +5,14 @@
 //! later, and no two teams reach theirs with the same entry of the log.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
+    hash::BuildHasherDefault,
     num::NonZeroU32,
 };
 
 use super::{
-    Competitor, Direction, Order, Rules, Score, Scores, Seq, TeamScore, ranking::Standing,
+    Competitor, Direction, Order, Rules, Score, Scores, Seq, TeamScore,
+    ranking::{IndexHasher, Standing},
 };
 
 /// Members' scores, and sums of them.
@@ -18,13 +20,17 @@ use super::{
 pub(super) struct Teams {
     rules: Rules,
     score: TeamScore,
-    /// By person and team: a person may have been in several, one after the other.
-    members: BTreeMap<(Competitor, Competitor), Member>,
-    teams: HashMap<Competitor, Tally>,
+    /// By person. One may have been in several teams, one after the other, and has something
+    /// in each of them.
+    members: HashMap<Competitor, Vec<Member>, Hashing>,
+    teams: HashMap<Competitor, Tally, Hashing>,
 }
+
+type Hashing = BuildHasherDefault<IndexHasher>;
 
 #[derive(Clone, Copy, Debug)]
 struct Member {
+    team: Competitor,
     standing: Standing,
     /// Does it not count, because the person is hidden?
     hidden: bool,
@@ -48,8 +54,8 @@ impl Teams {
         Teams {
             rules,
             score,
-            members: BTreeMap::new(),
-            teams: HashMap::new(),
+            members: HashMap::default(),
+            teams: HashMap::default(),
         }
     }
 
@@ -61,7 +67,7 @@ impl Teams {
         (points, tiebreak): (i64, i64),
         seq: Seq,
     ) {
-        let current = self.members.get(&(person, team)).map(|it| it.standing);
+        let current = self.member(team, person);
         let before = current.map(|it| it.scores());
         let scores = self.rules.after_within_range(before, points, tiebreak);
         // A score that did not change was reached when it was reached first.
@@ -78,8 +84,19 @@ impl Teams {
         standing: Standing,
         hidden: bool,
     ) {
-        let member = Member { standing, hidden };
-        let before = self.members.insert((person, team), member);
+        let member = Member {
+            team,
+            standing,
+            hidden,
+        };
+        let teams = self.members.entry(person).or_default();
+        let before = match teams.iter_mut().find(|it| it.team == team) {
+            Some(known) => Some(std::mem::replace(known, member)),
+            None => {
+                teams.push(member);
+                None
+            }
+        };
         if let Some(before) = before.filter(|it| !it.hidden) {
             self.discount(team, person, before.standing);
         }
@@ -90,48 +107,38 @@ impl Teams {
 
     /// Counts a person no longer, or again. Says for which teams.
     pub(super) fn hide(&mut self, person: Competitor, hidden: bool) -> Vec<Competitor> {
-        let teams = self.teams_of(person);
-        for &(team, Member { standing, .. }) in &teams {
-            self.set((team, person), standing, hidden);
+        let members = self.members.get(&person).cloned().unwrap_or_default();
+        for it in &members {
+            self.set((it.team, person), it.standing, hidden);
         }
-        teams.into_iter().map(|(team, _)| team).collect()
+        members.into_iter().map(|it| it.team).collect()
     }
 
     /// Forgets a person. Says in which teams they had something.
     pub(super) fn remove(&mut self, person: Competitor) -> Vec<Competitor> {
-        let teams = self.teams_of(person);
-        for &(team, member) in &teams {
-            self.members.remove(&(person, team));
-            if !member.hidden {
-                self.discount(team, person, member.standing);
-            }
+        let members = self.members.remove(&person).unwrap_or_default();
+        for it in members.iter().filter(|it| !it.hidden) {
+            self.discount(it.team, person, it.standing);
         }
-        teams.into_iter().map(|(team, _)| team).collect()
+        members.into_iter().map(|it| it.team).collect()
     }
 
     /// What a member has in a team.
     pub(super) fn member(&self, team: Competitor, person: Competitor) -> Option<Standing> {
-        Some(self.members.get(&(person, team))?.standing)
+        let teams = self.members.get(&person)?;
+        let member = teams.iter().find(|it| it.team == team)?;
+        Some(member.standing)
     }
 
     /// The teams in which a person has something.
-    pub(super) fn of(&self, person: Competitor) -> Vec<Competitor> {
-        let teams = self.teams_of(person).into_iter();
-        teams.map(|(team, _)| team).collect()
+    pub(super) fn of(&self, person: Competitor) -> impl Iterator<Item = Competitor> {
+        let members = self.members.get(&person).into_iter().flatten();
+        members.map(|it| it.team)
     }
 
     /// Has a person something in a team?
     pub(super) fn has(&self, person: Competitor) -> bool {
-        !self.teams_of(person).is_empty()
-    }
-
-    fn teams_of(&self, person: Competitor) -> Vec<(Competitor, Member)> {
-        let least = (person, Competitor(0));
-        let most = (person, Competitor(u32::MAX));
-        let members = self.members.range(least..=most);
-        members
-            .map(|((_, team), member)| (*team, *member))
-            .collect()
+        self.members.contains_key(&person)
     }
 
     fn place(&self, standing: Standing) -> Place {
@@ -143,12 +150,21 @@ impl Teams {
             tiebreak,
             ..
         } = self.rules.order;
-        let key = |direction, score: Score| match direction {
-            Direction::HighestFirst => -score.points(),
-            Direction::LowestFirst => score.points(),
-        };
-        let tiebreak = tiebreak.map_or(0, |direction| key(direction, standing.tiebreak));
-        (key(direction, standing.score), tiebreak)
+        let second = |direction| key(direction, standing.tiebreak.points());
+        (
+            key(direction, standing.score.points()),
+            tiebreak.map_or(0, second),
+        )
+    }
+
+    /// Both scores of somebody at this place.
+    fn points(&self, (score, tiebreak): Place) -> (i64, i64) {
+        let order = self.rules.order;
+        let second = |direction| key(direction, tiebreak);
+        (
+            key(order.direction, score),
+            order.tiebreak.map_or(0, second),
+        )
     }
 
     fn count(&mut self, team: Competitor, person: Competitor, standing: Standing) {
@@ -176,7 +192,7 @@ impl Teams {
     pub(super) fn standing(&self, team: Competitor) -> Option<Standing> {
         let tally = self.teams.get(&team)?;
         match self.score {
-            TeamScore::Best(most) => self.best(team, tally, most),
+            TeamScore::Best(most) => self.best(tally, most),
             TeamScore::Sum => {
                 let (_, reached, _) = *tally.order.last()?;
                 let scores = within_range(tally.score, tally.tiebreak);
@@ -187,17 +203,17 @@ impl Teams {
 
     /// Of a team with fewer results those that it has count where the highest wins. Where
     /// the lowest wins, fewer would be better, and the team has no standing.
-    fn best(&self, team: Competitor, tally: &Tally, most: NonZeroU32) -> Option<Standing> {
+    fn best(&self, tally: &Tally, most: NonZeroU32) -> Option<Standing> {
         let most = most.get() as usize;
         let is_lowest = self.rules.order.direction == Direction::LowestFirst;
         if is_lowest && tally.order.len() < most {
             return None;
         }
         let (mut score, mut tiebreak, mut latest) = (0, 0, None);
-        for (_, reached, person) in tally.order.iter().take(most) {
-            let member = self.members.get(&(*person, team))?;
-            score += i128::from(member.standing.score.points());
-            tiebreak += i128::from(member.standing.tiebreak.points());
+        for (place, reached, _) in tally.order.iter().take(most) {
+            let (points, second) = self.points(*place);
+            score += i128::from(points);
+            tiebreak += i128::from(second);
             latest = latest.max(Some(*reached));
         }
         Some(Standing::of(within_range(score, tiebreak), latest?))
@@ -206,7 +222,7 @@ impl Teams {
     /// All that members have: person, team, and what.
     pub(super) fn members(&self) -> impl Iterator<Item = (Competitor, Competitor, Standing)> {
         let members = self.members.iter();
-        members.map(|((person, team), member)| (*person, *team, member.standing))
+        members.flat_map(|(person, teams)| teams.iter().map(|it| (*person, it.team, it.standing)))
     }
 
     /// All teams of which something counts.
@@ -218,6 +234,14 @@ impl Teams {
     pub(super) fn clear(&mut self) {
         self.members.clear();
         self.teams.clear();
+    }
+}
+
+/// The smaller it is, the better are the points; the key of the key are the points.
+fn key(direction: Direction, points: i64) -> i64 {
+    match direction {
+        Direction::HighestFirst => -points,
+        Direction::LowestFirst => points,
     }
 }
 

@@ -398,7 +398,7 @@ impl Order {
 /// Spreads indices over a hash table (Fibonacci hashing: Knuth, *The Art of Computer
 /// Programming*, vol. 3, 6.4). They are ours: nobody can choose them so that they collide.
 #[derive(Clone, Copy, Debug, Default)]
-struct IndexHasher(u64);
+pub(super) struct IndexHasher(u64);
 
 impl Hasher for IndexHasher {
     fn write(&mut self, bytes: &[u8]) {

@@ -25,8 +25,8 @@ pub struct Board {
     /// It holds all entries up to this one, whatever the state holds.
     as_of: u64,
     ranking: Ranking,
-    /// The best ranks after actions of one's own, by slot; those of 2^32 and more count as
-    /// one.
+    /// The best ranks after actions of one's own, by slot, as far as anybody has one; those of
+    /// 2^32 and more count as one.
     bests: Vec<Option<NonZeroU32>>,
     members: Members,
     seasons: Seasons,
@@ -115,7 +115,7 @@ impl Board {
         let Members::Teams(teams) = &self.members else {
             return Box::default();
         };
-        let teams = teams.of(person).into_iter();
+        let teams = teams.of(person);
         teams
             .filter_map(|team| Some(directory.team_at(team)?.id))
             .collect()
@@ -321,7 +321,7 @@ impl Board {
         let slot = self.ranking.slot(person)?;
         let rank = self.ranking.rank(slot);
         let best = rank.map(|rank| old_best.map_or(rank, |best| best.min(rank)));
-        self.bests[slot.index()] = best.and_then(packed);
+        self.set_best(slot, best.and_then(packed));
         Some(Applied {
             competitor: person,
             best: self.best(slot),
@@ -344,18 +344,18 @@ impl Board {
         self.is_used = true;
         match &mut self.members {
             Members::People(hidden) => {
-                let current = match hidden.get(&person) {
-                    Some(it) => Some(it.standing.scores()),
-                    None => self.scores(person),
-                };
                 let rules = &self.settings.rules;
-                let scores = rules.after_within_range(current, points, tiebreak);
                 if is_hidden {
+                    let current = hidden.get(&person).map(|it| it.standing.scores());
+                    let scores = rules.after_within_range(current, points, tiebreak);
                     self.set_hidden(person, scores, seq);
                     return None;
                 }
-                let shifts = self.place(person, scores, seq);
-                Some(self.applied(person, None, shifts))
+                let slot = self.ranking.register(person);
+                let current = self.ranking.standing(slot).map(|it| it.scores());
+                let scores = rules.after_within_range(current, points, tiebreak);
+                let shifts = self.place_at(slot, scores, seq);
+                Some(self.applied_at(person, slot, None, shifts))
             }
             Members::Teams(teams) => {
                 let team = team?;
@@ -402,8 +402,8 @@ impl Board {
                 let Some(it) = hidden.remove(&person) else {
                     return Vec::new();
                 };
-                let slot = self.slot(person);
-                self.bests[slot.index()] = it.best;
+                let slot = self.ranking.register(person);
+                self.set_best(slot, it.best);
                 let shifts = self.ranking.place(slot, it.standing);
                 vec![self.applied(person, None, shifts)]
             }
@@ -412,7 +412,7 @@ impl Board {
                     return Vec::new();
                 };
                 if let Some(standing) = self.ranking.standing(slot) {
-                    let best = self.bests[slot.index()];
+                    let best = self.bests.get(slot.index()).copied().flatten();
                     hidden.insert(person, Hidden { standing, best });
                 }
                 self.leave(person).into_iter().collect()
@@ -439,7 +439,7 @@ impl Board {
         let old_best = self.best(slot);
         let old_rank = self.rank_if_fed(slot);
         let shift = self.ranking.remove(competitor);
-        self.bests[slot.index()] = None;
+        self.set_best(slot, None);
         self.bests.truncate(self.ranking.slots());
         trim(&mut self.bests);
         Some(Applied {
@@ -501,7 +501,7 @@ impl Board {
         };
         match teams.standing(team) {
             Some(standing) => {
-                let slot = self.slot(team);
+                let slot = self.ranking.register(team);
                 self.ranking.place(slot, standing)
             }
             None => self
@@ -512,29 +512,52 @@ impl Board {
 
     /// A score that did not change was reached when it was reached first.
     fn place(&mut self, competitor: Competitor, scores: Scores, seq: Seq) -> Shifts {
-        let slot = self.slot(competitor);
+        let slot = self.ranking.register(competitor);
+        self.place_at(slot, scores, seq)
+    }
+
+    fn place_at(&mut self, slot: Slot, scores: Scores, seq: Seq) -> Shifts {
         match self.ranking.standing(slot) {
             Some(old) if old.scores() == scores => Shifts::default(),
             _ => self.ranking.place(slot, Standing::of(scores, seq)),
         }
     }
 
-    fn slot(&mut self, competitor: Competitor) -> Slot {
-        let slot = self.ranking.register(competitor);
-        if slot.index() >= self.bests.len() {
+    fn set_best(&mut self, slot: Slot, best: Option<NonZeroU32>) {
+        if best.is_some() && slot.index() >= self.bests.len() {
             self.bests.resize(slot.index() + 1, None);
         }
-        slot
+        if let Some(known) = self.bests.get_mut(slot.index()) {
+            *known = best;
+        }
     }
 
     fn applied(&self, competitor: Competitor, old_rank: Option<u64>, shifts: Shifts) -> Applied {
-        let slot = self.ranking.slot(competitor);
-        let best = slot.and_then(|slot| self.best(slot));
+        match self.ranking.slot(competitor) {
+            Some(slot) => self.applied_at(competitor, slot, old_rank, shifts),
+            None => Applied {
+                competitor,
+                best: None,
+                old_best: None,
+                ranks: [old_rank, None],
+                shifts,
+            },
+        }
+    }
+
+    fn applied_at(
+        &self,
+        competitor: Competitor,
+        slot: Slot,
+        old_rank: Option<u64>,
+        shifts: Shifts,
+    ) -> Applied {
+        let best = self.best(slot);
         Applied {
             competitor,
             best,
             old_best: best,
-            ranks: [old_rank, slot.and_then(|slot| self.rank_if_fed(slot))],
+            ranks: [old_rank, self.rank_if_fed(slot)],
             shifts,
         }
     }
@@ -548,7 +571,11 @@ impl Board {
     }
 
     fn best(&self, slot: Slot) -> Option<u64> {
-        self.bests[slot.index()].map(|best| u64::from(best.get()))
+        self.packed_best(slot).map(|best| u64::from(best.get()))
+    }
+
+    fn packed_best(&self, slot: Slot) -> Option<NonZeroU32> {
+        self.bests.get(slot.index()).copied().flatten()
     }
 }
 

@@ -87,6 +87,10 @@ impl Board {
                 bests.push(best);
             }
         }
+        // Nobody has one on a derived board.
+        if bests.iter().all(Option::is_none) {
+            bests = Vec::new();
+        }
         let members = match settings.derivation().and_then(|it| it.team) {
             None => Members::People(hidden),
             Some(score) => {
@@ -102,7 +106,6 @@ impl Board {
                     .teams()
                     .filter_map(|it| Some((it, teams.standing(it)?)));
                 ranked.extend(standings.map(|(team, standing)| (team, Some(standing))));
-                bests.resize(ranked.len(), None);
                 Members::Teams(teams)
             }
         };
@@ -174,7 +177,7 @@ impl Board {
             Some(it) => (it.standing, it.best),
             None => {
                 let slot = self.ranking.slot(person)?;
-                (self.ranking.standing(slot)?, self.bests[slot.index()])
+                (self.ranking.standing(slot)?, self.packed_best(slot))
             }
         };
         let person = directory.person_at(person)?;

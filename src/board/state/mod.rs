@@ -328,6 +328,8 @@ impl State {
             return;
         };
         let is_hidden = who.hidden;
+        fold.effects.shown.reserve(1 + route.feeds.len());
+        fold.effects.stored.reserve(2 * (1 + route.feeds.len()));
         if let Some(index) = route.index
             && let Some(board) = board_mut(&mut self.boards, index)
             && !board.holds(fold.seq)
