@@ -192,7 +192,10 @@ impl From<Refusal> for Problem {
             | Refusal::NotStarted
             | Refusal::Ended
             | Refusal::Settings(
-                Contradiction::Decided | Contradiction::EveryoneStands | Contradiction::ShownBy(_),
+                Contradiction::Decided
+                | Contradiction::Counted
+                | Contradiction::EveryoneStands
+                | Contradiction::ShownBy(_),
             )
             | Refusal::TooManyBoards(_)
             | Refusal::IsMain

@@ -191,6 +191,9 @@ pub enum Contradiction {
     EveryoneOfTeams,
     /// Where scores come from cannot change, nor how they come about once there are any.
     Decided,
+    /// What a derived board has counted would not count with its new times, or the other way
+    /// round.
+    Counted,
     /// It cannot cease to be for everyone once somebody has acted on it.
     EveryoneStands,
 }
@@ -240,6 +243,11 @@ impl fmt::Display for Contradiction {
             Contradiction::Decided => f.write_str(
                 "of and what counts cannot change, nor operator and what else decides scores once \
                  somebody has acted: create another board",
+            ),
+            Contradiction::Counted => f.write_str(
+                "starts and ends of a derived board decide what counts: once somebody has acted, \
+                 only an end that is still to come may be set or moved, to a time that is still to \
+                 come",
             ),
             Contradiction::EveryoneStands => f.write_str(
                 "everyone: it cannot be turned off once somebody has acted: create another board",

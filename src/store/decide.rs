@@ -248,7 +248,7 @@ pub(super) fn check_board(
     began: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, Refusal> {
-    state.check_settings(id, settings)?;
+    state.check_settings(id, settings, now)?;
     if let Some(board) = state.board(id) {
         return match settings.period() {
             Some(period) if board.settings().ends != settings.ends => {

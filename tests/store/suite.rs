@@ -1012,6 +1012,41 @@ pub async fn times_of_a_board_hold_for_what_is_derived_from_it<F: Fixture>() {
     }
 }
 
+/// A derived board that has counted something may be ended, and that may be put off, as long as
+/// nothing changes of what it has counted.
+pub async fn a_derived_board_may_be_ended<F: Fixture>() {
+    let fixture = F::new();
+    let running = fixture.open(Rules::default()).await;
+    let daily = |ends: &str| {
+        let json = format!(r#"{{"of": "main", "period": {{"every": "day"}}{ends}}}"#);
+        put_board("daily", &json)
+    };
+    let plain = |ends: &str| put_board("copy", &format!(r#"{{"of": "main"{ends}}}"#));
+    let far = r#", "ends": "2100-01-01T12:00:00Z""#;
+    let later = r#", "ends": "2100-01-02T00:00:00Z""#;
+    let past = r#", "ends": "2001-01-01T00:00:00Z""#;
+    let starts = r#", "starts": "2001-01-01T00:00:00Z""#;
+    for command in [put(1), daily(""), plain(""), act("a", 1, 5)] {
+        running.one(command).await.unwrap();
+    }
+    let counted = Some(Refusal::Settings(Contradiction::Counted));
+    for board in [&daily as &dyn Fn(&str) -> Command, &plain] {
+        for times in [past, starts] {
+            assert_eq!(running.one(board(times)).await.err(), counted, "{times}");
+        }
+        for times in [far, later, ""] {
+            running.one(board(times)).await.unwrap();
+        }
+        running.one(board(far)).await.unwrap();
+    }
+    let ends = |board: &str| {
+        let season = |state: &State| state.board(&id(board)).and_then(|it| it.season());
+        running.follower.read(season).map(|it| it.ends.0)
+    };
+    assert_eq!(ends("copy"), Some(4_102_488_000_000));
+    assert!(ends("daily") < ends("copy"), "the day ends before");
+}
+
 pub async fn numbers_of_a_board_that_is_made_again_go_on<F: Fixture>() {
     let fixture = F::new();
     let mut running = fixture.open(Rules::default()).await;
@@ -1515,6 +1550,7 @@ macro_rules! store_suite {
             boards_are_changed_and_deleted
             boards_start_and_end
             the_end_of_a_board_is_a_fact
+            a_derived_board_may_be_ended
             numbers_of_a_board_that_is_made_again_go_on
             boards_are_sound_after_a_restart
             times_of_a_board_hold_for_what_is_derived_from_it

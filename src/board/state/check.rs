@@ -1,14 +1,19 @@
 //! May a board have these settings?
 
 use super::State;
-use crate::board::{Board, BoardId, Contradiction, Derivation, Settings};
+use crate::board::{Board, BoardId, Contradiction, Derivation, Settings, Timestamp};
 
 impl State {
     /// May this be the settings of this board, which is new or has others now?
     ///
     /// # Errors
     /// If they contradict each other, or what is there.
-    pub fn check_settings(&self, id: &BoardId, settings: &Settings) -> Result<(), Contradiction> {
+    pub fn check_settings(
+        &self,
+        id: &BoardId,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<(), Contradiction> {
         if let (Some(starts), Some(ends)) = (settings.starts, settings.ends)
             && ends <= starts
         {
@@ -33,12 +38,19 @@ impl State {
             return Err(Contradiction::ShownBy(shown.clone()));
         }
         let before = board.settings();
-        let times = |it: &Settings| it.derivation().map(|_| (it.starts, it.ends));
         if before.source != settings.source
-            || board.is_used()
-                && (before.deciding() != settings.deciding() || times(before) != times(settings))
+            || board.is_used() && before.deciding() != settings.deciding()
         {
             return Err(Contradiction::Decided);
+        }
+        // A derived board counts what it would have counted with these times from the start.
+        let is_to_come = |it: &Settings| it.ends.is_none_or(|ends| ends > now);
+        let ends_later = before.ends == settings.ends || is_to_come(before) && is_to_come(settings);
+        if settings.derivation().is_some()
+            && board.is_used()
+            && (before.starts != settings.starts || !ends_later)
+        {
+            return Err(Contradiction::Counted);
         }
         if board.is_used() && before.everyone && !settings.everyone {
             return Err(Contradiction::EveryoneStands);

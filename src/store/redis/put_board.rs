@@ -159,7 +159,9 @@ fn is_decisive(state: &State, change: &BoardChange) -> bool {
     let before = state.board(board).map(|board| board.settings());
     before.is_some_and(|before| {
         before.derivation().is_some()
-            && (before.deciding() != settings.deciding() || before.everyone != settings.everyone)
+            && (before.deciding() != settings.deciding()
+                || before.everyone != settings.everyone
+                || (before.starts, before.ends) != (settings.starts, settings.ends))
     })
 }
 
