@@ -223,10 +223,34 @@ describe('bad settings', () => {
 
   /** Settings, the status, and the beginning of the message, which names the key. */
   const REFUSED = {
-    'an unknown field': [{ colour: 'red' }, 422, /unknown field `colour`/],
-    'an unknown operator': [{ operator: 'max' }, 422, /unknown variant `max`/],
-    'an unknown visibility': [{ visibility: 'secret' }, 422, /unknown variant `secret`/],
-    'no rows': [{ top: 0 }, 422, /top|nonzero/],
+    'an unknown field': [{ colour: 'red' }, 422, /^colour: unknown field `colour`, expected one of `title`/],
+    'an unknown operator': [{ operator: 'max' }, 422, /^operator: unknown variant `max`.*`sum`/],
+    'an unknown visibility': [{ visibility: 'secret' }, 422, /^visibility: unknown variant `secret`/],
+    'an unknown style': [{ format: { style: 'hex' } }, 422, /^format\.style: unknown variant `hex`/],
+    'an unknown field within': [{ format: { colour: 1 } }, 422, /^format\.colour: unknown field `colour`/],
+    'a number as text': [{ top: 'ten' }, 422, /^top: invalid type/],
+    'a title that is none': [{ title: 7 }, 422, /^title: invalid type/],
+    'no title': [{ title: null }, 422, /^title: invalid type/],
+    'no rows': [{ top: 0 }, 422, /^top: .*1 to 1000/],
+    'fewer rows than none': [{ top: -1 }, 422, /^top: /],
+    'a title that turns what follows': [{ title: 'a\u202eb' }, 422, /^title: it has U\+202E/],
+    'a title that nobody sees': [{ title: '\u200b' }, 422, /^title: it has U\+200B/],
+    'a unit that nobody sees': [{ format: { unit: 'k\u200bm' } }, 422, /^format\.unit: it has U\+200B/],
+    'a group that turns what follows': [{ of: 'main', group: 'U\u202e18' }, 422, /^group: it has U\+202E/],
+    'a type that turns what follows': [{ of: 'main', types: ['g\u202eoal'] }, 422, /^types: it has U\+202E/],
+    'a long type of visibility': [{ visibility: 'x'.repeat(100_000) }, 422, /^visibility: .*`public`/],
+    'a long unknown field': [{ ['x'.repeat(100_000)]: 1 }, 422, /^x+…: unknown field `x.*expected one of/],
+    'a long zone': [
+      { of: 'main', period: { every: 'day', zone: 'Z'.repeat(100_000) } },
+      422,
+      /^period\.zone: at most 64 characters/,
+    ],
+    'a long board': [{ of: 'x'.repeat(100_000) }, 422, /^of: a board id is/],
+    'more members than may count': [
+      { of: 'main', by: 'team', best: 1001 },
+      422,
+      /^best: 1 to 1000.*leave it out for all/,
+    ],
     'too many rows': [{ top: 1001 }, 422, /^top: .*1000/],
     'a long title': [{ title: 'x'.repeat(101) }, 422, /^title: at most 100/],
     'a title with a line break': [{ title: 'a\nb' }, 422, /^title: /],
@@ -258,7 +282,7 @@ describe('bad settings', () => {
     'anything of seasons': [{ of: 'weekly' }, 422, /^of: weekly begins anew/],
     'anything of teams': [{ of: 'teams' }, 422, /^of: teams stand on teams/],
     'the best of no teams': [{ of: 'main', best: 3 }, 422, /^best: .*by: "team"/],
-    'the best none': [{ of: 'main', by: 'team', best: 0 }, 422, /best|nonzero/],
+    'the best none': [{ of: 'main', by: 'team', best: 0 }, 422, /^best: 1 to 1000/],
     'teams of a fed board': [{ by: 'team' }, 422, /^by: only a derived board has it: name .* in of/],
     'a period of a fed board': [{ period: { every: 'week' } }, 422, /^period: only a derived/],
     'types of a fed board': [{ types: ['goal'] }, 422, /^types: only a derived/],
@@ -276,7 +300,11 @@ describe('bad settings', () => {
       422,
       /^period\.zone: /,
     ],
-    'a period that is none': [{ of: 'main', period: { every: 'year' } }, 422, /unknown variant `year`/],
+    'a period that is none': [
+      { of: 'main', period: { every: 'year' } },
+      422,
+      /^period\.every: unknown variant `year`/,
+    ],
     'a second score that nobody has': [
       { of: 'main', tiebreak: { direction: 'lowest' } },
       422,
@@ -298,6 +326,7 @@ describe('bad settings', () => {
       assert.equal(answer.status, status, `${what}: ${JSON.stringify(answer.body)}`);
       expectProblem(answer, status);
       assert.match(answer.body.detail, message, what);
+      assert.ok(answer.body.detail.length < 1100, what);
     }
     for (const text of ['', '[]', 'null', '{"title":', '{"title":1}', '{"top":"ten"}']) {
       const options = { token: admin, text };
@@ -347,7 +376,13 @@ describe('bad settings', () => {
   it('of a team or of membership are refused', async () => {
     const id = randomUUID();
     for (const [path, body, status, message] of [
-      [`/teams/${id}`, { name: '' }, 422, /./],
+      [`/teams/${id}`, { name: '' }, 422, /^name must/],
+      [`/teams/${id}`, { name: 'a\u202eb' }, 422, /^name has U\+202E/],
+      [`/teams/${id}`, { name: 7 }, 422, /^name: invalid type/],
+      [`/users/${id}`, { username: 7 }, 422, /^username: invalid type/],
+      [`/users/${id}`, { username: 'Ada', groups: ['a', 7] }, 422, /^groups\[1\]: invalid type/],
+      [`/users/${id}`, { username: 'Ada', groups: ['a\u200b'] }, 422, /^groups: it has U\+200B/],
+      [`/users/${id}`, { username: 'Ada', team: 'x'.repeat(100_000) }, 400, /is not a UUID$/],
       [`/teams/${id}`, { name: 'x', colour: 1 }, 422, /unknown field `colour`/],
       ['/teams/north', { name: 'North' }, 400, /not a UUID/],
       [`/users/${id}`, { username: 'Ada', team: 'north' }, 400, /not a UUID/],
@@ -364,6 +399,7 @@ describe('bad settings', () => {
       const answer = await call(podium, 'PUT', path, body, admin);
       assert.equal(answer.status, status, JSON.stringify([path, body, answer.body]));
       assert.match(answer.body.detail, message);
+      assert.ok(answer.body.detail.length < 1100, path);
       // Nothing of it was done.
       expectProblem(await get(podium, `/users/${id}`), 404);
     }
@@ -418,13 +454,14 @@ describe('actions on several boards', () => {
       on('main', alan, 15),
     );
     const answer = (seq, score, rank, oldRank) => ({ seq, score, rank, oldRank, duplicate: false });
+    const lap = (tiebreak, ...values) => ({ ...answer(...values), tiebreak });
     assert.deepEqual(answers, [
-      answer(1, 83_456, 1, null),
+      lap(2, 1, 83_456, 1, null),
       answer(seq + 1, 10, 1, 1),
-      answer(2, 83_456, 1, null),
+      lap(1, 2, 83_456, 1, null),
       answer(seq + 2, 20, 1, 2),
-      answer(3, 83_456, 2, 2),
-      answer(4, 80_000, 1, 2),
+      lap(2, 3, 83_456, 2, 2),
+      lap(5, 4, 80_000, 1, 2),
       answer(seq + 3, 15, 2, 3),
     ]);
     assert.deepEqual(await rows(podium, 'laps'), [
@@ -483,6 +520,326 @@ describe('actions on several boards', () => {
   });
 });
 
+describe('second scores', () => {
+  /** What a socket was told of rows, alone or in batches. */
+  const changes = (socket) => [
+    ...received(socket, 'scoreboard_update'),
+    ...received(socket, 'batch_update').flat(),
+  ];
+
+  it('stand beside each score of a board that has them', async (t) => {
+    const { podium, ada, grace, alan } = await withBoards(t);
+    const socket = await connect(podium.url, { token: player(ada) });
+    const own = { userId: ada, board: 'laps' };
+    assert.equal((await ask(socket, 'subscribe_user_score', own)).ok, true);
+    const before = await nextEvent(socket, 'user_score_update', ({ board }) => board === 'laps');
+    assert.deepEqual([before.score, before.tiebreak], [null, null]);
+    await ask(socket, 'subscribe_scoreboard', { board: 'laps' });
+
+    const lap = on('laps', ada, 83_456, { tiebreakIncrease: 2 });
+    const one = await post(podium, lap);
+    assert.deepEqual([one.body.score, one.body.tiebreak], [83_456, 2]);
+    assert.deepEqual((await post(podium, lap)).body, { ...one.body, duplicate: true });
+    const acted = ({ actionType }) => actionType === lap.actionType;
+    const update = await nextEvent(socket, 'user_score_update', acted);
+    assert.deepEqual([update.score, update.tiebreak, update.rank], [83_456, 2, 1]);
+    // Of a tick, those come before.
+    const [change] = changes(socket).filter(({ userId }) => userId === ada);
+    assert.deepEqual([change.newScore, change.newTiebreak], [83_456, 2]);
+
+    // Equal laps, and fewer of the second.
+    await acts(podium, on('laps', grace, 83_456, { tiebreakIncrease: 1 }));
+    const moved = ({ actionType }) => actionType === 'RANK_CHANGE';
+    const passed = await nextEvent(socket, 'user_score_update', moved);
+    assert.deepEqual([passed.score, passed.tiebreak, passed.rank], [83_456, 2, 2]);
+
+    const user = await read(podium, `/boards/laps/users/${ada}`);
+    assert.deepEqual([user.score, user.tiebreak], [83_456, 2]);
+    const none = await read(podium, `/boards/laps/users/${alan}`);
+    assert.deepEqual([none.score, none.tiebreak], [null, null]);
+    const { users } = await read(podium, '/boards/laps/users?q=a');
+    const found = Object.fromEntries(users.map((it) => [it.username, it.tiebreak]));
+    assert.deepEqual(found, { Ada: 2, Alan: null });
+
+    await acts(podium, on('laps', ada, 80_000, { tiebreakIncrease: 7 }));
+    const history = await read(podium, `/boards/laps/users/${ada}/history`);
+    assert.equal(history.tiebreak, 7);
+    assert.deepEqual(history.history.map(({ tiebreak }) => tiebreak), [2, 7]);
+    assert.deepEqual(history.recent.map(({ tiebreak }) => tiebreak), [7, 2]);
+
+    const file = await read(podium, '/boards/laps/export?format=ctftime');
+    assert.deepEqual(file.standings, [
+      { pos: 1, team: 'Ada', score: 80_000, tiebreak: 7 },
+      { pos: 2, team: 'Grace', score: 83_456, tiebreak: 1 },
+    ]);
+    const rest = await read(podium, '/boards/laps/export?format=ctftime&offset=1');
+    assert.deepEqual(rest.standings, file.standings.slice(1));
+  });
+
+  it('are nowhere on a board that has none', async (t) => {
+    const { podium, ada } = await withBoards(t);
+    const socket = await connect(podium.url, { token: player(ada) });
+    await ask(socket, 'subscribe_scoreboard');
+    const [answer] = await acts(podium, on('main', ada, 5));
+    const update = await nextEvent(socket, 'user_score_update', ({ score }) => score === 5);
+    const [change] = changes(socket).filter(({ newScore }) => newScore === 5);
+    assert.ok(change);
+    const file = await read(podium, '/boards/main/export?format=ctftime');
+    const shown = [answer, update, change, file, await read(podium, `/users/${ada}`)];
+    shown.push(await read(podium, `/users/${ada}/history`), await read(podium, '/users?q=a'));
+    assert.doesNotMatch(JSON.stringify(shown), /tiebreak/i);
+  });
+
+  it('take nothing where there are none', async (t) => {
+    const { podium, ada } = await withBoards(t);
+    const lost = on('main', ada, 5, { tiebreakIncrease: 3 });
+    const refused = await post(podium, lost);
+    expectProblem(refused, 400);
+    assert.match(refused.body.detail, /^tiebreakIncrease: the board main has no second score: leave it out/);
+    const { status, body } = await post(podium, [on('main', ada, 1), lost, on('laps', ada, 9, { tiebreakIncrease: 3 })]);
+    assert.equal(status, 207);
+    assert.deepEqual(body.map(({ error, score }) => error?.status ?? score), [1, 400, 9]);
+    assert.match(body[1].error.detail, /^tiebreakIncrease: /);
+    // The id was not used up, and nothing for the second is nothing at all.
+    const [counted] = await acts(podium, { ...lost, tiebreakIncrease: 0 });
+    assert.deepEqual([counted.score, counted.duplicate], [6, false]);
+    const all = await post(podium, [lost, lost]);
+    assert.deepEqual([all.status, all.body.map(({ error }) => error.status)], [207, [400, 400]]);
+    // Boards that take no action say that.
+    const derived = await post(podium, on('weekly', ada, 5, { tiebreakIncrease: 3 }));
+    expectProblem(derived, 409);
+  });
+
+  it('are whole numbers, and are called what they are', async (t) => {
+    const { podium, ada } = await withBoards(t);
+    for (const bad of ['1.5', '"x"', '9007199254740992', '[]']) {
+      const lap = JSON.stringify(on('laps', ada, 1)).replace(/}$/, `,"tiebreakIncrease":${bad}}`);
+      const options = { token: publisher, text: lap };
+      const refused = await request(podium.url, 'POST', `${API}/actions`, options);
+      expectProblem(refused, 422);
+      assert.match(refused.body.detail, /^tiebreakIncrease must be a whole number/, bad);
+    }
+  });
+});
+
+describe('a team', () => {
+  it('is found by its id wherever a row shows it', async (t) => {
+    const { podium, north, south, ada, grace, alan } = await withBoards(t);
+    await acts(podium, on('main', ada, 30), on('main', grace, 10), on('main', alan, 20));
+    const [first, second] = (await read(podium, '/boards/teams/leaderboard')).topScores;
+    assert.deepEqual([first.userId, second.userId], [north, south]);
+
+    const around = await read(podium, `/boards/teams/leaderboard/around/${south}?window=1`);
+    assert.deepEqual(around.topScores, [first, second]);
+    const user = await read(podium, `/boards/teams/users/${north}`);
+    assert.deepEqual(
+      [user.userId, user.username, user.score, user.rank, user.board],
+      [north, 'North', 40, 1, 'teams'],
+    );
+    const { users } = await read(podium, '/boards/teams/users?q=south');
+    assert.deepEqual(users, [{ userId: south, username: 'South', score: 20, rank: 2 }]);
+    const history = await get(podium, `/boards/teams/users/${north}/history`);
+    expectProblem(history, 404);
+    assert.match(history.body.detail, /a team has no history of its own.*members/);
+
+    // Teams stand nowhere else, and a team without a result has no rank.
+    const west = await team(podium, 'West');
+    for (const id of [north, west]) {
+      for (const path of [`/users/${id}`, `/users/${id}/history`, `/leaderboard/around/${id}`]) {
+        expectProblem(await get(podium, path), 404);
+        expectProblem(await get(podium, `/boards/weekly${path}`), 404);
+      }
+    }
+    const unranked = await read(podium, `/boards/teams/users/${west}`);
+    assert.deepEqual([unranked.username, unranked.score, unranked.rank], ['West', null, null]);
+    expectProblem(await get(podium, `/boards/teams/leaderboard/around/${west}`), 404);
+
+    // A person is there as one without a result.
+    const person = await read(podium, `/boards/teams/users/${ada}`);
+    assert.deepEqual([person.username, person.score, person.rank], ['Ada', null, null]);
+    const nobody = await get(podium, `/boards/teams/leaderboard/around/${ada}`);
+    expectProblem(nobody, 404);
+    assert.match(nobody.body.detail, /teams stand on this board/);
+    assert.deepEqual((await read(podium, `/boards/teams/users/${ada}/history`)).history, []);
+  });
+
+  it('has a page with its members', async (t) => {
+    const { podium, north, ada, grace, alan } = await withBoards(t);
+    const mary = await person(podium, 'Mary', { team: north });
+    const idle = await person(podium, 'Idle', { team: north });
+    await acts(podium, on('main', ada, 30), on('main', grace, 10), on('main', alan, 20), on('main', mary, 25));
+    const page = async (path) => {
+      const answer = await request(podium.url, 'GET', path);
+      const row = (name) => answer.body.match(new RegExp(`<tr(?:(?!<tr).)*${name}.*?</tr>`, 's'))?.[0];
+      return { ...answer, row };
+    };
+    const shown = await page(`/b/teams/players/${north}`);
+    assert.equal(shown.status, 200);
+    assert.match(shown.body, /<title>North · Teams<\/title>/);
+    assert.match(shown.body, /#1</);
+    assert.match(shown.body, />55</);
+    assert.match(shown.row('Ada'), new RegExp(`href="/players/${ada}".*>30<.*>Yes<`, 's'));
+    assert.match(shown.row('Mary'), />25<.*>Yes</s);
+    assert.match(shown.row('Grace'), />10<.*>No</s);
+    assert.ok(shown.body.indexOf('Ada') < shown.body.indexOf('Mary'));
+    assert.doesNotMatch(shown.body, new RegExp(`Alan|Idle|${idle}`));
+
+    // Who is hidden is on no page, and another counts.
+    await call(podium, 'PUT', `/users/${ada}/standing`, { hidden: true }, admin);
+    const without = await page(`/b/teams/players/${north}`);
+    assert.doesNotMatch(without.body, /Ada/);
+    assert.match(without.row('Grace'), />10<.*>Yes</s);
+    assert.match(without.body, />35</);
+
+    // All count where it is a sum, and a renamed team has its new name.
+    await put(podium, '/boards/sums', { of: 'main', by: 'team' });
+    await put(podium, `/teams/${north}`, { name: 'Far North' });
+    const sum = await page(`/b/sums/players/${north}`);
+    assert.match(sum.body, /<h1>.*Far North/);
+    assert.doesNotMatch(sum.body, />(Yes|No)</);
+    for (const path of [`/players/${north}`, `/b/weekly/players/${north}`, `/b/teams/players/${randomUUID()}`]) {
+      assert.equal((await page(path)).status, 404, path);
+    }
+    const search = await page('/b/teams?q=north');
+    assert.match(search.body, new RegExp(`href="/b/teams/players/${north}"`));
+    assert.equal((await page(`/b/teams/players/${ada}`)).status, 200);
+    // On a board that nobody finds without its link, nothing leads to it.
+    await put(podium, '/boards/quiet', { visibility: 'unlisted' });
+    await put(podium, '/boards/quiet-teams', { of: 'quiet', by: 'team' });
+    await acts(podium, on('quiet', grace, 3));
+    const quiet = await page(`/b/quiet-teams/players/${north}`);
+    assert.match(quiet.row('Grace'), new RegExp(`href="/b/quiet-teams/players/${grace}"`));
+    assert.doesNotMatch(quiet.body, /\/b\/quiet\//);
+  });
+
+  it('has its score sent to its members who ask for it', async (t) => {
+    const { podium, north, south, ada, grace, alan } = await withBoards(t);
+    const socket = await connect(podium.url, { token: player(ada) });
+    const ofTeam = { userId: north, board: 'teams' };
+    for (const refused of [{ userId: south, board: 'teams' }, { userId: north }, { userId: north, board: 'weekly' }]) {
+      expectRefusal(await ask(socket, 'subscribe_user_score', refused), 'Forbidden');
+    }
+    const stranger = await connect(podium.url, { token: viewer() });
+    expectRefusal(await ask(stranger, 'subscribe_user_score', ofTeam), 'Forbidden');
+
+    const ofTeams = ({ board }) => board === 'teams';
+    assert.equal((await ask(socket, 'subscribe_user_score', ofTeam)).ok, true);
+    const before = await frame(socket, 'user_score_update', ofTeams);
+    assert.deepEqual([before.userId, before.score, before.rank, before.actionType], [north, null, null, 'CURRENT']);
+    // Another member acts, and then another team.
+    await acts(podium, on('main', grace, 10, { actionType: 'goal' }));
+    const acted = await nextEvent(socket, 'user_score_update', (it) => ofTeams(it) && it.score === 10);
+    assert.deepEqual(
+      [acted.userId, acted.rank, acted.actionType, acted.scoreIncrease, acted.merged],
+      [north, 1, 'goal', 10, 1],
+    );
+    await acts(podium, on('main', alan, 20));
+    const passed = await nextEvent(socket, 'user_score_update', (it) => ofTeams(it) && it.rank === 2);
+    assert.deepEqual([passed.userId, passed.actionType, passed.scoreIncrease], [north, 'RANK_CHANGE', 0]);
+    // Of a member who is hidden nobody hears.
+    await call(podium, 'PUT', `/users/${grace}/standing`, { hidden: true }, admin);
+    await nextEvent(socket, 'user_score_update', (it) => ofTeams(it) && it.rank === null);
+    const heard = received(socket, 'user_score_update').length;
+    await acts(podium, on('main', grace, 99));
+    await roundTrip(socket);
+    const since = received(socket, 'user_score_update').slice(heard);
+    assert.deepEqual(since.filter(ofTeams), []);
+    // Their own is another, and takes its place.
+    assert.equal((await ask(socket, 'subscribe_user_score', { userId: ada, board: 'teams' })).ok, true);
+    const own = await nextEvent(socket, 'user_score_update', (it) => ofTeams(it) && it.userId === ada);
+    assert.deepEqual([own.score, own.rank], [null, null]);
+  });
+});
+
+describe('past moments', () => {
+  it('are refused until they can be shown', async (t) => {
+    const { podium, ada } = await withBoards(t);
+    for (const path of ['/leaderboard', `/leaderboard/around/${ada}`, `/users/${ada}`, `/users/${ada}/history`]) {
+      for (const at of ['2026-11-01T12:00:00Z', '7', '']) {
+        for (const board of ['', '/boards/main', '/boards/weekly']) {
+          const refused = await get(podium, `${board}${path}?at=${at}`);
+          expectProblem(refused, 400);
+          assert.match(refused.body.detail, /^at: past moments cannot be shown yet: leave it out/);
+        }
+      }
+      await get(podium, `${path}?more=1`).then(({ status }) => assert.equal(status, 200));
+    }
+  });
+});
+
+describe('caches on the way', () => {
+  it('keep nothing of a private board', async (t) => {
+    const { podium, ada } = await withBoards(t);
+    await put(podium, '/boards/staff', { visibility: 'private' });
+    await acts(podium, on('staff', ada, 77));
+    const paths = ['', '/leaderboard', `/leaderboard/around/${ada}`, '/users?q=ada', `/users/${ada}`];
+    paths.push(`/users/${ada}/history`, '/seasons', '/export', '/export?format=json');
+    // Whatever else it depends on, it does so on every route.
+    const vary = ({ vary }) => vary.split(', ').filter((name) => !/^(origin|access-control)/.test(name));
+    const about = ({ headers }) => [headers['cache-control'], ...vary(headers)];
+    for (const path of paths) {
+      for (const as of [player(ada), admin, undefined]) {
+        for (const board of ['staff', 'nobod']) {
+          const answer = await get(podium, `/boards/${board}${path}`, as);
+          assert.deepEqual(about(answer), ['private, no-cache', 'authorization'], `${board}${path}`);
+        }
+      }
+      // Of a board for everybody nothing is said, but of settings, which not all see alike.
+      const open = await get(podium, `/boards/laps${path}`);
+      assert.deepEqual(about(open), path === '' ? [undefined, 'authorization'] : [undefined], path);
+    }
+    assert.deepEqual(about(await get(podium, '/boards', player(ada))), ['private, no-cache', 'authorization']);
+    assert.deepEqual(about(await get(podium, '/boards')), [undefined, 'authorization']);
+
+    const cookie = `podium_token=${player(ada)}`;
+    const picture = (path, more = {}) => request(podium.url, 'GET', path, { headers: { cookie, ...more } });
+    const shown = await picture('/b/staff/share.png');
+    assert.equal(shown.status, 200);
+    assert.match(shown.headers['cache-control'], /private/);
+    assert.match(shown.headers.vary, /cookie/);
+    const known = await picture('/b/staff/share.png', { 'if-none-match': shown.headers.etag });
+    assert.equal(known.status, 304);
+    assert.match(known.headers['cache-control'], /private/);
+    for (const path of ['/b/staff', `/b/staff/players/${ada}`, '/b/staff/page/token', '/b/staff/page/rows']) {
+      const { status, headers } = await picture(path);
+      assert.equal(status, 200, path);
+      assert.match(headers['cache-control'], /no-store|private/, path);
+    }
+    const open = await request(podium.url, 'GET', '/b/laps/share.png');
+    assert.equal(open.headers['cache-control'], 'no-cache');
+    // Nor of what a client that polls is sent.
+    const polling = await request(podium.url, 'GET', '/socket.io/?EIO=4&transport=polling');
+    assert.deepEqual([polling.status, polling.headers['cache-control']], [200, 'no-store']);
+  });
+});
+
+describe('the board that a board is derived from', () => {
+  it('is named to those alone for whom it is listed', async (t) => {
+    const { podium, ada } = await withBoards(t);
+    await put(podium, '/boards/quiet', { visibility: 'unlisted' });
+    await put(podium, '/boards/loud', { of: 'quiet' });
+    await put(podium, '/boards/staff', { visibility: 'private' });
+    await put(podium, '/boards/of-staff', { of: 'staff', visibility: 'private' });
+    const source = async (board, as) => {
+      const one = await read(podium, `/boards/${board}`, as);
+      const listed = (await read(podium, '/boards', as)).find(({ id }) => id === board);
+      assert.deepEqual(one, listed);
+      return one.of;
+    };
+    for (const as of [undefined, viewer(), player(ada), publisher]) {
+      assert.equal(await source('loud', as), undefined);
+      assert.equal(await source('weekly', as), 'main');
+    }
+    assert.equal(await source('loud', admin), 'quiet');
+    assert.equal(await source('of-staff', player(ada)), 'staff');
+    // What is public needs no token that is valid.
+    assert.equal((await read(podium, '/boards/loud', 'garbage')).of, undefined);
+    // An organiser sends back what they were shown.
+    const whole = await read(podium, '/boards/loud', admin);
+    await put(podium, '/boards/loud', { ...whole, title: 'Loud' });
+  });
+});
+
 describe('reading one of several boards', () => {
   it('has the rows, the users and the history of that board', async (t) => {
     const { podium, ada, grace, alan, north } = await withBoards(t);
@@ -515,9 +872,11 @@ describe('reading one of several boards', () => {
     assert.deepEqual([unranked.score ?? null, unranked.rank ?? null], [null, null]);
     assert.equal((await read(podium, `/users/${alan}`)).score, 7);
 
-    const { board, ...history } = await read(podium, `/boards/laps/users/${ada}/history`);
-    assert.equal(board, 'laps');
-    expectHistory(history);
+    const { board, tiebreak, ...history } = await read(podium, `/boards/laps/users/${ada}/history`);
+    assert.deepEqual([board, tiebreak], ['laps', 3]);
+    const without = (list) => list.map(({ tiebreak, ...it }) => it);
+    const { history: points, recent } = history;
+    expectHistory({ ...history, history: without(points), recent: without(recent) });
     assert.deepEqual(history.history.map(({ score }) => score), [83_456, 80_000]);
     assert.deepEqual(history.recent.map(({ scoreIncrease }) => scoreIncrease), [80_000, 83_456]);
     assert.deepEqual([history.actions, history.bestRank], [2, 1]);
@@ -900,6 +1259,19 @@ describe('hiding a person', () => {
     for (const board of ['main', 'weekly', 'made-now']) {
       assert.deepEqual((await rows(podium, board))[0], ['Alice', 307, 1], board);
     }
+  });
+
+  it('tells them that they have no rank, wherever they stood', async (t) => {
+    const podium = await podiumForTest(t, { env: { PODIUM_BOARD__TOP: '1' } });
+    const ids = [];
+    for (const name of ['Alice', 'Bob', 'Carl', 'Dora']) ids.push(await person(podium, name));
+    const socket = await connect(podium.url, { token: player(ids[2]) });
+    await acts(podium, ...ids.map((id, i) => on('main', id, 300 - i)));
+    // What follows is no part of the same tick.
+    await frame(socket, 'user_score_update', ({ rank, score }) => rank === 3 && score === 298);
+    await call(podium, 'PUT', `/users/${ids[2]}/standing`, { hidden: true }, admin);
+    const gone = await nextEvent(socket, 'user_score_update', ({ rank }) => rank === null);
+    assert.deepEqual([gone.rank, gone.score, gone.actionType], [null, 298, 'RANK_CHANGE']);
   });
 });
 

@@ -75,13 +75,18 @@ test('what is yours is of the board that is shown', async ({ podium, open }) => 
   await expect(page.locator('#you [data-field=rank]')).toHaveText('#1');
 });
 
-test('teams stand on their board, and their rows lead nowhere', async ({ podium, open }) => {
-  await withBoards(podium);
+test('teams stand on their board, and their rows lead to their members', async ({ podium, open }) => {
+  const [ada] = await withBoards(podium);
   const page = await open({ path: '/b/teams' });
   await live(page);
   await expect(page.locator('.players')).toHaveText('2 teams');
-  await expect(rows(page).first()).toContainText('Northern Lights');
-  await expect(rows(page).locator('a[href]')).toHaveCount(0);
+  await rows(page).first().getByRole('link', { name: 'Northern Lights' }).click();
+  await expect(page).toHaveURL(/\/b\/teams\/players\/[0-9a-f-]{36}$/);
+  await expect(page.locator('h1')).toHaveText('Northern Lights');
+  const members = page.locator('.members tbody tr');
+  await expect(members.first()).toContainText('Ada Lovelace');
+  await members.first().getByRole('link').click();
+  await expect(page).toHaveURL(new RegExp(`/players/${ada}$`));
 });
 
 test('a season is named, and its end is in the time of the reader', async ({ podium, open }) => {

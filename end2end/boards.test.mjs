@@ -365,8 +365,12 @@ describe('a board as a file', () => {
     const lines = (await ok(get(podium, `${path}?format=ndjson`))).trimEnd().split('\n');
     assert.deepEqual(lines.map((text) => JSON.parse(text)), board.topScores);
     const ctftime = await ok(get(podium, `${path}?format=ctftime`));
-    const standings = names.map((team, i) => ({ pos: i + 1, team, score: -5 - i }));
+    const standings = names.map((team, i) => {
+      return { pos: i + 1, team, score: -5 - i, tiebreak: i };
+    });
     assert.deepEqual(ctftime, { standings });
+    const rest = await ok(get(podium, `${path}?format=ctftime&offset=4`));
+    assert.deepEqual(rest, { standings: standings.slice(4) });
     for (const query of ['format=xls', 'limit=0', 'limit=100001', 'offset=x']) {
       await refused(get(podium, `${path}?${query}`), 400);
     }

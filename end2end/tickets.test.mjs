@@ -120,6 +120,12 @@ describe('a ticket', () => {
       const wrong = ticket({ user, scoreIncrease: 4, claims: { board } });
       expectProblem(await handIn(podium, bearer, wrong), refused);
     }
+    // What main has no second score for is not lost without a word.
+    const lost = ticket({ user, scoreIncrease: 4, claims: { tiebreakIncrease: 3 } });
+    const refused = await handIn(podium, bearer, lost);
+    expectProblem(refused, 400);
+    assert.match(refused.body.detail, /^tiebreakIncrease: the board main has no second score/);
+    assert.equal(await scoreOf(podium, user), 0);
   });
 
   it('is good from its `nbf` to its `exp`, a day at most', async () => {

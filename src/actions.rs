@@ -33,6 +33,9 @@ pub enum InvalidAction {
         "scoreIncrease is missing: only a type that is declared in [actions] has points of its own"
     )]
     NoPoints,
+    /// What it is worth for the second score is no score.
+    #[error("tiebreakIncrease {0}")]
+    TiebreakIncrease(NotWhole),
     /// It names a board by what is no id.
     #[error("board: a board id is 1 to 63 of a-z, 0-9 and -, and does not begin with -")]
     Board,

@@ -1,7 +1,7 @@
 //! The settings of a board as JSON: what the API takes and shows, and what stores write.
 
 use std::{
-    num::{NonZeroU32, NonZeroUsize},
+    num::NonZeroU32,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,16 +13,22 @@ use crate::{
         Settings, Source, Style, TeamScore, Ties, Timestamp, Visibility,
     },
     calendar::{self, CalendarError},
-    text::{self, InvalidText},
+    text::{self, Flaw, InvalidText},
 };
 
 /// The most rows of the visible board.
 pub const MAX_TOP: usize = 1000;
 /// The most types of actions that a derived board may name.
 pub const MAX_TYPES: usize = 64;
-/// The longest title and unit, in characters.
+/// The most members of a team that count, where not all do: each change of one of them looks
+/// at all that count.
+pub const MAX_BEST: u32 = 1000;
+/// The longest title, unit and name of a group, in characters.
 const MAX_TITLE: usize = 100;
 const MAX_UNIT: usize = 16;
+const MAX_GROUP: usize = 64;
+/// The longest name of a time zone, in characters: twice the longest of the IANA database.
+const MAX_ZONE: usize = 64;
 
 /// See the module. What is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +44,7 @@ pub struct SettingsJson {
     pub ties: TiesJson,
     /// Rows of the visible board, 1 to 1000; 10 if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub top: Option<NonZeroUsize>,
+    pub top: Option<usize>,
     /// How scores are written.
     pub format: FormatJson,
     /// The second score, which decides where the first is equal.
@@ -56,9 +62,9 @@ pub struct SettingsJson {
     /// `team`, if teams stand on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<ByJson>,
-    /// So many of a team's members count, the best.
+    /// So many of a team's members count, the best: 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub best: Option<NonZeroU32>,
+    pub best: Option<u32>,
     /// It begins anew in each period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<PeriodJson>,
@@ -202,14 +208,20 @@ pub enum InvalidSettings {
     /// A text is not one of those that it may be.
     #[error("{0}: {1}")]
     Text(&'static str, InvalidText),
-    /// Too long, or with control characters.
-    #[error("{0}: at most {1} characters, none of which is a control character")]
+    /// It would disturb the text around it.
+    #[error("{0}: it {1}")]
+    Flaw(&'static str, Flaw),
+    /// Too long.
+    #[error("{0}: at most {1} characters")]
     Length(&'static str, usize),
+    /// Nothing is named.
+    #[error("{0}: it is empty: give a name of 1 to 64 characters, or leave it out")]
+    Empty(&'static str),
     /// No time.
     #[error("{0}: give a time, as in \"2030-01-31T18:00:00Z\"")]
     Time(&'static str),
-    /// Too many rows.
-    #[error("top: the visible board has at most 1000 rows")]
+    /// No rows, or too many.
+    #[error("top: the visible board has 1 to 1000 rows")]
     Top,
     /// Digits that the style does not have.
     #[error("format.decimals: 0 to 3 for durations, 1 to 9 for decimal, none for points")]
@@ -226,6 +238,9 @@ pub enum InvalidSettings {
     /// Only for boards of teams.
     #[error("best: only a board of teams has it: add by: \"team\"")]
     NotOfTeams,
+    /// No members, or too many.
+    #[error("best: 1 to 1000 members of a team may count: leave it out for all of them")]
+    Best,
     /// Too many types.
     #[error("types: at most 64")]
     Types,
@@ -254,7 +269,7 @@ impl From<&Settings> for SettingsJson {
             direction: order.direction.into(),
             operator: operator.into(),
             ties: order.ties.into(),
-            top: NonZeroUsize::new(top),
+            top: Some(top),
             format: FormatJson {
                 style,
                 decimals,
@@ -268,7 +283,7 @@ impl From<&Settings> for SettingsJson {
             group: derivation.and_then(|it| it.group.as_ref().map(|group| group.0.to_string())),
             by: team.map(|_| ByJson::Team),
             best: match team {
-                Some(TeamScore::Best(most)) => Some(most),
+                Some(TeamScore::Best(most)) => Some(most.get()),
                 Some(TeamScore::Sum) | None => None,
             },
             period: derivation.and_then(|it| it.period.as_ref().map(period_json)),
@@ -292,12 +307,48 @@ fn period_json(period: &Period) -> PeriodJson {
     }
 }
 
+/// Reads settings that somebody sends. Stores read what they have written by [`TryFrom`]: a
+/// stricter rule makes no board unreadable that there is.
+///
+/// # Errors
+/// For the first key that is not as it must be.
+pub fn sent(mut json: SettingsJson) -> Result<Settings, InvalidSettings> {
+    json.title = shown("title", &json.title, MAX_TITLE)?;
+    if let Some(unit) = &mut json.format.unit {
+        *unit = shown("format.unit", unit, MAX_UNIT)?;
+    }
+    if let Some(name) = &mut json.group {
+        *name = group("group", name)?.0.to_string();
+    }
+    if json.best.is_some_and(|most| most > MAX_BEST) {
+        return Err(InvalidSettings::Best);
+    }
+    if let Some(period) = &json.period
+        && period.zone.chars().nth(MAX_ZONE).is_some()
+    {
+        return Err(InvalidSettings::Length("period.zone", MAX_ZONE));
+    }
+    json.try_into()
+}
+
+/// Text that others are shown, or none.
+fn shown(key: &'static str, text: &str, most: usize) -> Result<String, InvalidSettings> {
+    if text.trim().is_empty() {
+        return Ok(String::new());
+    }
+    let text = text::shown(text, most).map_err(|flaw| match flaw {
+        Flaw::TooLong(most) => InvalidSettings::Length(key, most),
+        flaw => InvalidSettings::Flaw(key, flaw),
+    });
+    text.map(String::from)
+}
+
 impl TryFrom<SettingsJson> for Settings {
     type Error = InvalidSettings;
 
     fn try_from(json: SettingsJson) -> Result<Settings, InvalidSettings> {
-        let top = json.top.map_or(Rules::default().top, NonZeroUsize::get);
-        if top > MAX_TOP {
+        let top = json.top.unwrap_or(Rules::default().top);
+        if !(1..=MAX_TOP).contains(&top) {
             return Err(InvalidSettings::Top);
         }
         Ok(Settings {
@@ -357,7 +408,10 @@ fn source(json: SettingsJson) -> Result<Source, InvalidSettings> {
         };
     };
     let team = match (json.by, json.best) {
-        (Some(ByJson::Team), Some(most)) => Some(TeamScore::Best(most)),
+        (Some(ByJson::Team), Some(most)) => {
+            let most = NonZeroU32::new(most).ok_or(InvalidSettings::Best)?;
+            Some(TeamScore::Best(most))
+        }
         (Some(ByJson::Team), None) => Some(TeamScore::Sum),
         (None, Some(_)) => return Err(InvalidSettings::NotOfTeams),
         (None, None) => None,
@@ -367,12 +421,21 @@ fn source(json: SettingsJson) -> Result<Source, InvalidSettings> {
             return Err(InvalidSettings::Types);
         }
         let checked = types.into_iter().map(|it| {
-            text::action_type(&it).map_err(|error| InvalidSettings::Text("types", error))?;
+            text::action_type(&it).map_err(|error| match error {
+                InvalidText::ActionType(flaw) => InvalidSettings::Flaw("types", flaw),
+                error => InvalidSettings::Text("types", error),
+            })?;
             Ok(it.into_boxed_str())
         });
         checked.collect::<Result<Box<[_]>, _>>()
     });
-    let group = json.group.map(|it| group("group", &it));
+    let group = json.group.map(|name| {
+        let name = words("group", &name, MAX_GROUP)?;
+        if name.is_empty() {
+            return Err(InvalidSettings::Empty("group"));
+        }
+        Ok(GroupId(name.into()))
+    });
     Ok(Source::Derived(Derivation {
         of: BoardId::new(&of).ok_or(InvalidSettings::BoardId)?,
         types: types.transpose()?,
@@ -385,14 +448,12 @@ fn source(json: SettingsJson) -> Result<Source, InvalidSettings> {
 /// Reads the name of a group: up to 64 characters.
 ///
 /// # Errors
-/// If it is empty, too long, or has control characters.
+/// If it is empty or too long, or would disturb the text around it.
 pub fn group(key: &'static str, name: &str) -> Result<GroupId, InvalidSettings> {
-    const MAX: usize = 64;
-    let name = words(key, name.trim(), MAX)?;
-    if name.is_empty() {
-        return Err(InvalidSettings::Length(key, MAX));
+    match shown(key, name, MAX_GROUP)? {
+        name if name.is_empty() => Err(InvalidSettings::Empty(key)),
+        name => Ok(GroupId(name.into())),
     }
-    Ok(GroupId(name.into()))
 }
 
 fn period(json: PeriodJson) -> Result<Period, InvalidSettings> {
@@ -452,7 +513,7 @@ mod tests {
 
     fn read(json: Value) -> Result<Settings, String> {
         let json: SettingsJson = serde_json::from_value(json).map_err(|it| it.to_string())?;
-        Settings::try_from(json).map_err(|it| it.to_string())
+        sent(json).map_err(|it| it.to_string())
     }
 
     #[test]
@@ -488,6 +549,18 @@ mod tests {
             (json!({ "starts": "tomorrow" }), "starts"),
             (json!({ "starts": "1969-01-01T00:00:00Z" }), "starts"),
             (json!({ "title": "a\nb" }), "title"),
+            (json!({ "title": "a\u{202e}b" }), "title"),
+            (json!({ "title": "\u{200b}" }), "title"),
+            (json!({ "title": "x".repeat(101) }), "title"),
+            (json!({ "format": { "unit": "k\u{200b}m" } }), "format.unit"),
+            (json!({ "of": "main", "group": "U\u{202e}18" }), "group"),
+            (json!({ "top": 0 }), "top"),
+            (json!({ "of": "main", "by": "team", "best": 0 }), "best"),
+            (json!({ "of": "main", "by": "team", "best": 1001 }), "best"),
+            (
+                json!({ "of": "main", "period": { "every": "day", "zone": "x".repeat(100_000) } }),
+                "period.zone",
+            ),
             (json!({ "format": { "decimals": 2 } }), "format.decimals"),
             (
                 json!({ "format": { "style": "duration", "unit": "s" } }),
@@ -502,10 +575,16 @@ mod tests {
         ] {
             let error = read(json.clone()).unwrap_err();
             assert!(error.starts_with(&format!("{key}: ")), "{json}: {error}");
+            assert!(error.len() < 200, "{error}");
         }
+        // What a store has written is read, whatever is refused now.
+        let written = Settings {
+            title: "a\u{202e}b".into(),
+            ..Settings::default()
+        };
+        assert_eq!(from_text(&to_text(&written)), Some(written));
         for json in [
             json!({ "colour": "red" }),
-            json!({ "top": 0 }),
             json!({ "operator": "max" }),
             json!({ "of": "main", "period": { "every": "year" } }),
         ] {

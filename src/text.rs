@@ -113,8 +113,12 @@ pub fn reason(text: &str) -> Result<Box<str>, InvalidText> {
     shown(text, REASON_MAX_CHARS).map_err(InvalidText::Reason)
 }
 
-/// Reads a text of at most so many characters that others are shown.
-fn shown(text: &str, max_chars: usize) -> Result<Box<str>, Flaw> {
+/// Reads a text of at most so many characters that others are shown: without space around it,
+/// and in the form of Unicode that joins letters with their marks (NFC).
+///
+/// # Errors
+/// If it is empty or too long, or would disturb the text around it.
+pub fn shown(text: &str, max_chars: usize) -> Result<Box<str>, Flaw> {
     let text = text.trim();
     // No character of NFC comes of more than four; of what is far too long, no more is read.
     if text.chars().nth(4 * max_chars).is_some() {

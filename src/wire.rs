@@ -16,7 +16,7 @@ use crate::{
     board::{
         Announcement, AnnouncementKind, Board, BoardId, BoardView, Epoch, FinalRow, FinalStandings,
         Row, Score, Scores, Season, Seq, Settings, Severity, State, Style, Timestamp, UserChange,
-        UserId, Visibility, Who,
+        Visibility, Who,
     },
     calendar,
     live::{self, Found, FoundRow, Live, RaceChart, UserState, Viewer},
@@ -55,19 +55,29 @@ pub fn score_row(board: BoardView<'_>, row: Row<'_>) -> ScoreRow {
     }
 }
 
-/// The second score, on a board that has one.
-pub fn tiebreak(board: BoardView<'_>, scores: Scores) -> Option<i64> {
-    let has_tiebreak = board.rules().order.tiebreak.is_some();
-    has_tiebreak.then(|| scores.tiebreak.points())
+/// The second score, if there is a result.
+fn second(scores: Option<Scores>) -> Option<i64> {
+    scores.map(|scores| scores.tiebreak.points())
 }
 
-/// A user with score and rank.
+/// Has a board a second score?
+pub fn has_tiebreak(board: BoardView<'_>) -> bool {
+    board.rules().order.tiebreak.is_some()
+}
+
+/// The second score, on a board that has one.
+pub fn tiebreak(board: BoardView<'_>, scores: Scores) -> Option<i64> {
+    has_tiebreak(board).then(|| scores.tiebreak.points())
+}
+
+/// A user, or a team where teams stand, with score and rank.
 pub fn user_score(user: &UserState) -> UserScore {
     UserScore {
-        user_id: user.id.to_string(),
+        user_id: id(user.who),
         username: user.profile.username.to_string(),
         avatar: user.profile.avatar.as_deref().map(str::to_owned),
         score: user.score().map(Score::points),
+        tiebreak: user.has_tiebreak.then(|| second(user.scores())),
         rank: user.rank(),
         epoch: user.epoch.to_string(),
         seq: user.seq,
@@ -76,18 +86,19 @@ pub fn user_score(user: &UserState) -> UserScore {
 }
 
 /// What became of a user's score, for the user alone: one who is hidden is shown their own
-/// score.
+/// score. On a board of teams, what became of a team's, for its members.
 pub fn user_update(
     epoch: Epoch,
     on: BoardView<'_>,
-    user: UserId,
+    who: Who,
     change: UserChange,
 ) -> Option<UserScoreUpdate> {
-    on.user(user).map(|row| {
-        let scores = row.scores().or_else(|| on.hidden_scores(user));
+    on.user(who).map(|row| {
+        let scores = row.scores().or_else(|| on.hidden_scores(who));
         UserScoreUpdate {
-            user_id: user.to_string(),
+            user_id: id(who),
             score: scores.map(|scores| scores.score.points()),
+            tiebreak: has_tiebreak(on).then(|| second(scores)),
             rank: row.rank(),
             action_type: change.action_type.into(),
             score_increase: change.increase,
@@ -178,15 +189,19 @@ pub fn ended_season(settings: &Settings, season: Season) -> SeasonInfo {
     }
 }
 
-/// The boards that are listed for somebody: `main` first, then by id. Organisers see those
-/// too that are not listed for others.
+/// Is a board listed for somebody? Those that are not listed for others are for organisers.
+pub fn is_listed(settings: &Settings, viewer: Viewer) -> bool {
+    match settings.visibility {
+        Visibility::Unlisted => viewer == Viewer::Admin,
+        Visibility::Public | Visibility::Private => viewer.may_see(settings),
+    }
+}
+
+/// The boards that are listed for somebody: `main` first, then by id.
 pub fn listed(state: &State, viewer: Viewer) -> Vec<BoardView<'_>> {
     let mut views: Vec<BoardView<'_>> = state
         .boards()
-        .filter(|board| match board.settings().visibility {
-            Visibility::Unlisted => viewer == Viewer::Admin,
-            _ => viewer.may_see(board.settings()),
-        })
+        .filter(|board| is_listed(board.settings(), viewer))
         .filter_map(|board| state.view(board.id()))
         .collect();
     let main = BoardId::default();
@@ -263,34 +278,40 @@ pub fn named_rows(live: &Live, has_tiebreak: bool, rows: &[FinalRow]) -> Vec<Sco
 
 /// What a user has done, and how the user stands.
 pub fn user_history(live::UserHistory { user, history }: &live::UserHistory) -> UserHistory {
+    let has_tiebreak = user.has_tiebreak;
+    let points = history.points.iter();
+    let recent = history.recent.iter();
     UserHistory {
         user: user_score(user),
         best_rank: history.best,
         actions: history.actions,
         first_action_at: history.first.map(timestamp),
         last_action_at: history.last.map(timestamp),
-        history: history.points.iter().map(history_point).collect(),
-        recent: history.recent.iter().map(recent_action).collect(),
+        history: points.map(|it| history_point(it, has_tiebreak)).collect(),
+        recent: recent.map(|it| recent_action(it, has_tiebreak)).collect(),
     }
 }
 
-fn history_point(point: &store::HistoryPoint) -> HistoryPoint {
+fn history_point(point: &store::HistoryPoint, has_tiebreak: bool) -> HistoryPoint {
     HistoryPoint {
         seq: point.seq.map(Seq::get),
         score: point.score.points(),
+        tiebreak: point.tiebreak.filter(|_| has_tiebreak).map(Score::points),
         rank: point.rank,
         timestamp: timestamp(point.at),
     }
 }
 
-fn recent_action(action: &store::RecentAction) -> RecentAction {
+fn recent_action(action: &store::RecentAction, has_tiebreak: bool) -> RecentAction {
+    let after = history_point(&action.after, has_tiebreak);
     RecentAction {
-        seq: action.after.seq.map(Seq::get),
+        seq: after.seq,
         action_type: action.action_type.to_string(),
         score_increase: action.increase,
-        score: action.after.score.points(),
-        rank: action.after.rank,
-        timestamp: timestamp(action.after.at),
+        score: after.score,
+        tiebreak: after.tiebreak,
+        rank: after.rank,
+        timestamp: after.timestamp,
     }
 }
 
@@ -312,19 +333,27 @@ fn race_line(line: live::RaceLine) -> RaceLine {
 }
 
 /// Who was found by name.
-pub fn found_users(Found { rows, more }: Found) -> FoundUsers {
+pub fn found_users(found: Found) -> FoundUsers {
+    let Found {
+        rows,
+        has_tiebreak,
+        more,
+    } = found;
+    let rows = rows.into_iter();
     FoundUsers {
-        users: rows.into_iter().map(found_user).collect(),
+        users: rows.map(|row| found_user(row, has_tiebreak)).collect(),
         more,
     }
 }
 
-fn found_user(row: FoundRow) -> FoundUser {
+fn found_user(row: FoundRow, has_tiebreak: bool) -> FoundUser {
+    let scores = row.ranked.map(|(scores, _)| scores);
     FoundUser {
         user_id: id(row.who),
         username: row.profile.username.into(),
         avatar: row.profile.avatar.map(String::from),
-        score: row.ranked.map(|(scores, _)| scores.score.points()),
+        score: scores.map(|scores| scores.score.points()),
+        tiebreak: has_tiebreak.then(|| second(scores)),
         rank: row.ranked.map(|(_, rank)| rank),
     }
 }

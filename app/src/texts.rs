@@ -135,6 +135,13 @@ texts! {
     NoBoards: "There is no board that everybody may see.", "Es gibt keine Rangliste, die alle sehen dürfen.", "No hay ninguna clasificación que todos puedan ver.";
     NoResult: "Nobody had a result.", "Niemand hatte ein Ergebnis.", "Nadie tuvo un resultado.";
     SignInMore: "It is only for people who have signed in.", "Sie ist nur für Angemeldete.", "Es solo para quienes han entrado.";
+    Members: "Members", "Mitglieder", "Miembros";
+    Name: "Name", "Name", "Nombre";
+    SecondScore: "Second score", "Zweite Wertung", "Segunda puntuación";
+    BestCount: "The best {n} count", "Es zählen die besten {n}", "Cuentan los mejores {n}";
+    Counts: "Counts", "Zählt", "Cuenta";
+    Yes: "Yes", "Ja", "Sí";
+    No: "No", "Nein", "No";
 }
 
 /// A language of the page.

@@ -149,6 +149,11 @@ pub struct UserScore {
     pub avatar: Option<String>,
     /// Points, within ±(2^53 − 1).
     pub score: Option<i64>,
+    /// The second score, on a board that has one; `null` without a result. Pages do not show
+    /// it.
+    #[cfg(feature = "ssr")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<Option<i64>>,
     /// 1 or more.
     pub rank: Option<u64>,
     /// The epoch of the log that `seq` counts in.
@@ -168,6 +173,11 @@ pub struct UserScoreUpdate {
     pub user_id: String,
     /// The score now; `null` without a result.
     pub score: Option<i64>,
+    /// The second score, on a board that has one; `null` without a result. Pages do not show
+    /// it.
+    #[cfg(feature = "ssr")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<Option<i64>>,
     /// The rank now; `null` without a result.
     pub rank: Option<u64>,
     /// The type of the latest action, [`CURRENT`](UserScoreUpdate::CURRENT) for
@@ -207,6 +217,10 @@ pub struct ScoreboardUpdate {
     pub user_id: String,
     /// The score now, within ±(2^53 − 1).
     pub new_score: i64,
+    /// The second score now, on a board that has one.
+    #[cfg(feature = "ssr")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_tiebreak: Option<i64>,
     /// The rank now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_rank: Option<u64>,

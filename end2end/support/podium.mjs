@@ -321,9 +321,9 @@ export function publisherToken() {
  * sent as JSON, `text` as it stands but called JSON. Resolves to
  * `{status, contentType, retryAfter, body}` whatever the status.
  */
-export async function request(url, method, path, { token, body, text } = {}) {
+export async function request(url, method, path, { token, body, text, headers: more } = {}) {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
-  const headers = {};
+  const headers = { ...more };
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
   if (content !== undefined) {
     headers['content-type'] = 'application/json';
@@ -337,6 +337,7 @@ export async function request(url, method, path, { token, body, text } = {}) {
     status: response.statusCode,
     contentType,
     retryAfter: response.headers['retry-after'],
+    headers: response.headers,
     body: isJson ? JSON.parse(response.text) : response.text,
   };
 }

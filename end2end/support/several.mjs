@@ -46,6 +46,9 @@ export async function actOn(podium, board, parts) {
 
 const NAMES = ['Ada Lovelace', 'Grace Hopper', 'Alan Turing', 'Edsger Dijkstra'];
 
+/** The teams that players are in by turns. */
+export const TEAMS = ['Northern Lights', 'Southern Cross'];
+
 /** Points that fall from place to place, on boards of four players. */
 const steep = (i) => 4_000 - i * 731;
 
@@ -59,9 +62,8 @@ export async function withBoards(
   podium,
   { names = NAMES, idOf = () => randomUUID(), points = steep } = {},
 ) {
-  const teams = [randomUUID(), randomUUID()];
-  await put(podium, `teams/${teams[0]}`, { name: 'Northern Lights' });
-  await put(podium, `teams/${teams[1]}`, { name: 'Southern Cross' });
+  const teams = TEAMS.map((name) => idOf(name));
+  for (const [i, name] of TEAMS.entries()) await put(podium, `teams/${teams[i]}`, { name });
   await put(podium, 'boards/sprint', {
     title: 'Sprint, 400 m',
     direction: 'lowest',

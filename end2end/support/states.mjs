@@ -3,6 +3,7 @@
 
 import { act, token } from './podium.mjs';
 import { NAMES, idOf } from './boards.mjs';
+import { TEAMS } from './several.mjs';
 
 const [FIRST, SECOND] = NAMES;
 const LAST = NAMES.at(-1);
@@ -120,9 +121,11 @@ export const states = [
     arrange: ({ page }) => page.locator('.board-bar summary').click(),
   },
   { name: 'teams', board: 'several', path: '/b/teams' },
+  { name: 'team', board: 'several', path: `/b/teams/players/${idOf(TEAMS[0])}`, isLive: false },
   { name: 'weekly', board: 'several', path: '/b/weekly', signedIn: SECOND },
   { name: 'duration', board: 'several', path: '/b/sprint' },
   { name: 'second-score', board: 'several', path: '/b/distance' },
+  { name: 'search-second-score', board: 'several', path: '/b/distance?q=a' },
   { name: 'player-on-boards', board: 'several', path: `/b/sprint/players/${idOf(FIRST)}` },
   { name: 'player-weekly', board: 'several', path: `/b/weekly/players/${idOf(FIRST)}` },
   { name: 'paused', board: 'many', arrange: ({ press }) => press('Pause') },

@@ -17,9 +17,10 @@ use crate::{
     actions::{ActionTypes, InvalidAction},
     board::{BoardId, UserId},
     live::AppendError,
-    store::{Action, Command, Outcome, Receipt, Refusal},
-    text::{self, InvalidText},
+    store::{Action, Command, Outcome, Receipt, Refusal, StoreError},
+    text,
     whole::{NotWhole, Written},
+    wire,
 };
 
 /// Actions in one request.
@@ -59,17 +60,37 @@ fn on_board(
     board: Option<&str>,
     tiebreak: Option<Result<i64, NotWhole>>,
 ) -> Result<Action, InvalidAction> {
+    let tiebreak_increase = tiebreak.transpose();
     Ok(Action {
         board: match board {
             Some(board) => BoardId::new(board).ok_or(InvalidAction::Board)?,
             None => action.board,
         },
-        tiebreak_increase: tiebreak
-            .transpose()
-            .map_err(InvalidText::from)?
+        tiebreak_increase: tiebreak_increase
+            .map_err(InvalidAction::TiebreakIncrease)?
             .unwrap_or(0),
         ..action
     })
+}
+
+/// The command to count an action, unless it is worth something for a second score on a board
+/// that has none, which would be lost without a word. Boards that take no actions say so
+/// themselves.
+fn command(api: &Api, action: Action) -> Result<Command, Problem> {
+    if action.tiebreak_increase == 0 {
+        return Ok(Command::Act(action));
+    }
+    let has_none = api.live.read_board(&action.board, |_, board| {
+        board.board().settings().derivation().is_none() && !wire::has_tiebreak(board)
+    });
+    if has_none == Some(true) {
+        return Err(Problem::bad_request(format!(
+            "tiebreakIncrease: the board {} has no second score: leave it out, or give the board \
+             one by tiebreak in its settings before anybody acts on it",
+            action.board
+        )));
+    }
+    Ok(Command::Act(action))
 }
 
 #[derive(Deserialize)]
@@ -83,16 +104,21 @@ struct TicketBody {
 struct Answer {
     seq: u64,
     score: Option<i64>,
+    /// On a board that has a second score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiebreak: Option<i64>,
     rank: Option<u64>,
     old_rank: Option<u64>,
     duplicate: bool,
 }
 
-impl From<Receipt> for Answer {
-    fn from(receipt: Receipt) -> Answer {
+impl Answer {
+    fn of(receipt: Receipt, has_tiebreak: bool) -> Answer {
+        let tiebreak = receipt.scores.map(|scores| scores.tiebreak.points());
         Answer {
             seq: receipt.seq,
             score: receipt.scores.map(|scores| scores.score.points()),
+            tiebreak: tiebreak.filter(|_| has_tiebreak),
             rank: receipt.rank,
             old_rank: receipt.old_rank,
             duplicate: receipt.duplicate,
@@ -139,13 +165,14 @@ async fn redeem_ticket(api: &Api, bearer: UserId, body: &Body) -> Result<Respons
 }
 
 async fn post_one(api: &Api, action: Action) -> Result<Response, Problem> {
-    let action_type = action.action_type.clone();
-    let receipt = api.live.append_one(Command::Act(action)).await;
+    let (action_type, board) = (action.action_type.clone(), action.board.clone());
+    let receipt = api.live.append_one(command(api, action)?).await;
     let receipt = receipt.map_err(|error| match error {
         AppendError::Refused(refusal) => refused(refusal, &action_type),
         error => error.into(),
     })?;
-    Ok(Json(Answer::from(receipt)).into_response())
+    let answer = Answer::of(receipt, has_tiebreak(api, &board));
+    Ok(Json(answer).into_response())
 }
 
 async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Response, Problem> {
@@ -156,35 +183,55 @@ async fn post_many(api: &Api, actions: Vec<Object<ActionBody>>) -> Result<Respon
         )));
     }
     let types = &api.action_types;
-    let commands = actions
+    let actions = actions
         .iter()
         .enumerate()
         .map(|(i, Object(action))| {
             let invalid = |e| Problem::invalid(format!("action {i}, counted from 0: {e}"));
-            action.action(types).map(Command::Act).map_err(invalid)
+            action.action(types).map_err(invalid)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let outcomes = api.live.append(commands).await?;
-    let status = if outcomes.iter().all(Result::is_ok) {
-        StatusCode::OK
-    } else {
-        StatusCode::MULTI_STATUS
-    };
-    let answers: Vec<serde_json::Value> = outcomes
-        .into_iter()
-        .zip(&actions)
-        .map(|(outcome, Object(action))| answer(outcome, &action.action_type))
+    let mut commands = Vec::with_capacity(actions.len());
+    // What is not sent to the store is refused here.
+    let refusals: Vec<Option<Problem>> = actions
+        .iter()
+        .map(|action| match command(api, action.clone()) {
+            Ok(command) => {
+                commands.push(command);
+                None
+            }
+            Err(problem) => Some(problem),
+        })
         .collect();
+    let mut outcomes = api.live.append(commands).await?.into_iter();
+    let mut status = StatusCode::OK;
+    let mut answers = Vec::with_capacity(actions.len());
+    for (action, refusal) in actions.iter().zip(refusals) {
+        let outcome = match refusal {
+            Some(problem) => Err(problem),
+            None => {
+                let outcome: Outcome = outcomes.next().ok_or(StoreError::NoAnswer)?;
+                outcome.map_err(|refusal| refused(refusal, &action.action_type))
+            }
+        };
+        answers.push(match outcome {
+            Ok(receipt) => {
+                serde_json::json!(Answer::of(receipt, has_tiebreak(api, &action.board)))
+            }
+            Err(problem) => {
+                status = StatusCode::MULTI_STATUS;
+                serde_json::json!({ "error": problem.document() })
+            }
+        });
+    }
     Ok((status, Json(answers)).into_response())
 }
 
-fn answer(outcome: Outcome, action_type: &str) -> serde_json::Value {
-    match outcome {
-        Ok(receipt) => serde_json::json!(Answer::from(receipt)),
-        Err(refusal) => {
-            serde_json::json!({ "error": refused(refusal, action_type).document() })
-        }
-    }
+fn has_tiebreak(api: &Api, board: &BoardId) -> bool {
+    let has_tiebreak = api
+        .live
+        .read_board(board, |_, board| wire::has_tiebreak(board));
+    has_tiebreak.unwrap_or_default()
 }
 
 fn refused(refusal: Refusal, action_type: &str) -> Problem {

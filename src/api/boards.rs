@@ -7,19 +7,21 @@ use axum::{
     Extension, Json,
     extract::{FromRequestParts, Query, State, rejection::QueryRejection},
     http::{StatusCode, request::Parts},
+    response::Response,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
     Admin, Api, Problem,
-    body::{Body, bad_query, path_part},
+    body::{Body, at_key, bad_query, path_part},
+    caching,
     credentials::viewer,
     leaderboard::Page,
 };
 use crate::{
-    board::{BoardId, BoardView, Epoch, FinalStandings, Season, Settings},
-    board_settings::{InvalidSettings, SettingsJson},
+    board::{Board, BoardId, BoardView, Epoch, FinalStandings, Season, Settings, State as Boards},
+    board_settings::{self, SettingsJson},
     listener::ClientAddress,
     live::Viewer,
     store::{Command, Refusal},
@@ -99,11 +101,22 @@ pub(super) struct SeasonJson {
 }
 
 impl BoardJson {
-    fn of(epoch: Epoch, view: BoardView<'_>) -> BoardJson {
+    /// A board as somebody is shown it: which board it is derived from is for those alone for
+    /// whom that one is listed.
+    fn of(epoch: Epoch, state: &Boards, view: BoardView<'_>, viewer: Viewer) -> BoardJson {
         let board = view.board();
+        let mut settings = SettingsJson::from(&**board.settings());
+        let source = board.settings().derivation().map(|it| &it.of);
+        let is_listed = |source: &Board| wire::is_listed(source.settings(), viewer);
+        if !source
+            .and_then(|source| state.board(source))
+            .is_some_and(is_listed)
+        {
+            settings.of = None;
+        }
         BoardJson {
             id: board.id().to_string(),
-            settings: SettingsJson::from(&**board.settings()),
+            settings,
             epoch: epoch.to_string(),
             seq: view.seq(),
             total_users: view.len() as u64,
@@ -117,15 +130,15 @@ impl BoardJson {
 }
 
 /// `GET /boards`: those that the sender may see and that are listed, `main` first.
-pub(super) async fn list(State(api): State<Api>, Seen(viewer): Seen) -> Json<Vec<BoardJson>> {
-    let boards = api.live.read(|epoch, state| {
+pub(super) async fn list(State(api): State<Api>, Seen(viewer): Seen) -> Response {
+    let boards: Vec<BoardJson> = api.live.read(|epoch, state| {
         let views = wire::listed(state, viewer);
         views
             .into_iter()
-            .map(|view| BoardJson::of(epoch, view))
+            .map(|view| BoardJson::of(epoch, state, view, viewer))
             .collect()
     });
-    Json(boards)
+    caching::for_viewer(viewer, Json(boards))
 }
 
 /// Who sends a request, as far as boards are shown to them.
@@ -143,9 +156,20 @@ impl FromRequestParts<Api> for Seen {
 pub(super) async fn get(
     State(api): State<Api>,
     OfBoard(board): OfBoard,
-) -> Result<Json<BoardJson>, Problem> {
-    let shown = api.live.read_board(&board, BoardJson::of);
-    shown.map(Json).ok_or_else(|| unknown(board.as_str()))
+    seen: Result<Seen, Problem>,
+) -> Result<Response, Problem> {
+    // What anybody may see needs no token that is valid.
+    let viewer = seen.map_or(Viewer::Public, |Seen(viewer)| viewer);
+    let shown = shown(&api, &board, viewer)?;
+    Ok(caching::for_viewer(viewer, Json(shown)))
+}
+
+fn shown(api: &Api, board: &BoardId, viewer: Viewer) -> Result<BoardJson, Problem> {
+    let shown = api.live.read(|epoch, state| {
+        let view = state.view(board)?;
+        Some(BoardJson::of(epoch, state, view, viewer))
+    });
+    shown.ok_or_else(|| unknown(board.as_str()))
 }
 
 /// `PUT /boards/{board}`: 201 for a new one, 200 for one that was there.
@@ -167,9 +191,7 @@ pub(super) async fn put(
         true => StatusCode::OK,
         false => StatusCode::CREATED,
     };
-    let shown = api.live.read_board(&board, BoardJson::of);
-    let shown = shown.ok_or_else(|| unknown(board.as_str()))?;
-    Ok((status, Json(shown)))
+    Ok((status, Json(shown(&api, &board, Viewer::Admin)?)))
 }
 
 /// The settings in a body. What else `GET` shows may be in it, so that an answer can be
@@ -190,10 +212,10 @@ fn read_settings(board: &BoardId, body: &Body) -> Result<Settings, Problem> {
     if *board == BoardId::default() {
         fields.entry("everyone").or_insert(Value::Bool(true));
     }
-    let settings: SettingsJson = serde_json::from_value(Value::Object(fields))
-        .map_err(|error| Problem::invalid(error.to_string()))?;
-    let invalid = |error: InvalidSettings| Problem::invalid(error.to_string());
-    settings.try_into().map_err(invalid)
+    let settings: SettingsJson = serde_path_to_error::deserialize(Value::Object(fields))
+        .map_err(|error| Problem::invalid(at_key(&error)))?;
+    let settings = board_settings::sent(settings);
+    settings.map_err(|error| Problem::invalid(error.to_string()))
 }
 
 #[derive(Deserialize)]

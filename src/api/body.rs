@@ -79,13 +79,21 @@ impl Body {
 
     /// The value.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_str(&self.0).map_err(|error| match error.classify() {
-            Category::Data => Problem::invalid(error.to_string()),
-            _ => Problem::bad_request(format!(
-                "the body is not JSON: {error}{}",
-                self.advice(&error)
-            )),
-        })
+        let mut read = serde_json::Deserializer::from_str(&self.0);
+        let value = serde_path_to_error::deserialize(&mut read);
+        let value = value.map_err(|error| match error.inner().classify() {
+            Category::Data => Problem::invalid(at_key(&error)),
+            _ => self.not_json(error.inner()),
+        })?;
+        read.end().map_err(|error| self.not_json(&error))?;
+        Ok(value)
+    }
+
+    fn not_json(&self, error: &serde_json::Error) -> Problem {
+        Problem::bad_request(format!(
+            "the body is not JSON: {error}{}",
+            self.advice(error)
+        ))
     }
 
     /// What to do about an error of syntax, if it is a usual one.
@@ -122,6 +130,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
         }
         deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// What is wrong with a value, after the key that it is at.
+pub(super) fn at_key(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    /// So many characters of a key are shown.
+    const MOST: usize = 64;
+    let what = error.inner();
+    if error.path().iter().next().is_none() {
+        return what.to_string();
+    }
+    let key = error.path().to_string();
+    match key.char_indices().nth(MOST) {
+        None => format!("{key}: {what}"),
+        Some((end, _)) => format!("{}…: {what}", &key[..end]),
     }
 }
 

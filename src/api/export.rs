@@ -53,7 +53,7 @@ enum Format {
     Ctftime,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 pub(super) struct Export {
     #[serde(default)]
     format: Format,
@@ -102,13 +102,7 @@ pub(super) async fn board(
         let has_tiebreak = settings.rules.order.tiebreak.is_some();
         data.top_scores = wire::named_rows(&api.live, has_tiebreak, &rows);
         let rows = &data.top_scores;
-        Ok(file(
-            export.format,
-            board.as_str(),
-            has_tiebreak,
-            rows,
-            &data,
-        ))
+        Ok(file(export, board.as_str(), has_tiebreak, rows, &data))
     };
     blocking::on_thread(make).await
 }
@@ -133,7 +127,7 @@ pub(super) async fn season(
         let name = format!("{board}-{}", season.name());
         let has_tiebreak = settings.rules.order.tiebreak.is_some();
         let data = season.with_rows(&board, rows);
-        file(export.format, &name, has_tiebreak, &data.top_scores, &data)
+        file(export, &name, has_tiebreak, &data.top_scores, &data)
     };
     Ok(blocking::on_thread(make).await)
 }
@@ -142,7 +136,7 @@ const BUSY: &str = "other files are being made: ask again a little later";
 
 /// Rows as a file of this name. `all` is what the leaderboard would be answered with.
 fn file(
-    format: Format,
+    Export { format, offset, .. }: Export,
     name: &str,
     has_tiebreak: bool,
     rows: &[ScoreRow],
@@ -156,7 +150,7 @@ fn file(
             "json",
         ),
         Format::Ndjson => (ndjson(rows), "application/x-ndjson", "ndjson"),
-        Format::Ctftime => (ctftime(rows), "application/json", "json"),
+        Format::Ctftime => (ctftime(rows, offset), "application/json", "json"),
     };
     let mut response = ([(CONTENT_TYPE, kind)], text).into_response();
     let disposition = format!("attachment; filename=\"{name}.{extension}\"");
@@ -204,10 +198,15 @@ fn ndjson(rows: &[ScoreRow]) -> String {
     lines.collect()
 }
 
-fn ctftime(rows: &[ScoreRow]) -> String {
-    let standings = rows.iter().zip(1..).map(|(row, pos)| {
-        let pos: u64 = pos;
-        json!({ "pos": pos, "team": row.username, "score": row.score })
+/// These rows, which follow as many as `offset` says.
+fn ctftime(rows: &[ScoreRow], offset: usize) -> String {
+    let standings = rows.iter().zip(1_usize..).map(|(row, number)| {
+        let pos = offset.saturating_add(number);
+        let mut standing = json!({ "pos": pos, "team": row.username, "score": row.score });
+        if let Some(tiebreak) = row.tiebreak {
+            standing["tiebreak"] = tiebreak.into();
+        }
+        standing
     });
     let standings: Vec<_> = standings.collect();
     json!({ "standings": standings }).to_string()

@@ -11,8 +11,10 @@ use super::{
     Api, Problem,
     boards::OfBoard,
     body::{UserPath, bad_query},
+    moment::Present,
 };
 use crate::{
+    board::Who,
     listener::ClientAddress,
     store::{Refusal, history::MAX_POINTS},
     wire,
@@ -20,6 +22,9 @@ use crate::{
 
 /// As many as a chart on a page can show.
 const DEFAULT_POINTS: usize = 200;
+
+const NO_HISTORY_OF_TEAMS: &str = "a team has no history of its own: it follows from those of its members, which are on the \
+     board that this one is derived from";
 
 #[derive(Deserialize)]
 pub(super) struct HistoryQuery {
@@ -33,6 +38,7 @@ pub(super) async fn get(
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     OfBoard(board): OfBoard,
     UserPath(user): UserPath,
+    _: Present,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<UserHistory>, Problem> {
     let Query(HistoryQuery { points }) = query.map_err(bad_query)?;
@@ -41,6 +47,10 @@ pub(super) async fn get(
         return Err(Problem::bad_request(format!(
             "points must be 1 to {MAX_POINTS}"
         )));
+    }
+    let who = api.live.read_board(&board, |_, board| board.who(user));
+    if let Some(Who::Team(_)) = who {
+        return Err(Problem::not_found(NO_HISTORY_OF_TEAMS));
     }
     let history = api.live.history(address.into(), &board, user, points).await;
     history

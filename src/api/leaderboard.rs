@@ -13,6 +13,7 @@ use super::{
     Api, Problem,
     boards::OfBoard,
     body::{UserPath, bad_query},
+    moment::Present,
 };
 use crate::{store::Refusal, wire};
 
@@ -49,6 +50,7 @@ impl Page {
 pub(super) async fn get(
     State(api): State<Api>,
     OfBoard(board): OfBoard,
+    _: Present,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<LeaderboardData>, Problem> {
     let Query(page) = page.map_err(bad_query)?;
@@ -60,12 +62,13 @@ pub(super) async fn get(
         .map(Json)
 }
 
-/// `GET /leaderboard/around/{id}?window`: a user's row, and as many on either
-/// side as `window` says, 5 by default.
+/// `GET /leaderboard/around/{id}?window`: the row of a user, or of a team where teams stand,
+/// and as many on either side as `window` says, 5 by default.
 pub(super) async fn around(
     State(api): State<Api>,
     OfBoard(board): OfBoard,
     UserPath(user): UserPath,
+    _: Present,
     around: Result<Query<Around>, QueryRejection>,
 ) -> Result<Json<LeaderboardData>, Problem> {
     let Query(Around { window }) = around.map_err(bad_query)?;
@@ -77,10 +80,13 @@ pub(super) async fn around(
         )));
     }
     let rows = api.live.read_board(&board, |epoch, board| {
-        let positions = board.around(user, window)?;
-        Some(wire::leaderboard(epoch, board, positions))
+        let positions = board.around(board.who(user), window);
+        let rows = positions.map(|positions| wire::leaderboard(epoch, board, positions));
+        rows.ok_or(match board.board().settings().is_of_teams() {
+            true => "no team with this id is ranked, and people are not: teams stand on this board",
+            false => "no user with this id is ranked",
+        })
     });
-    rows.flatten()
-        .map(Json)
-        .ok_or_else(|| Problem::not_found("no user with this id is ranked"))
+    let rows = rows.ok_or(Refusal::UnknownBoard(board))?;
+    rows.map(Json).map_err(Problem::not_found)
 }

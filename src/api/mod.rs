@@ -6,10 +6,12 @@
 mod actions;
 mod boards;
 mod body;
+mod caching;
 mod credentials;
 mod export;
 mod history;
 mod leaderboard;
+mod moment;
 mod notifications;
 mod probes;
 mod problem;
@@ -74,25 +76,26 @@ impl Api {
 /// The routes of `/api`.
 pub fn routes(api: Api) -> Router {
     Router::new()
-        .route("/api/v1/actions", post(actions::post))
         .route(
             "/api/v1/users/{id}",
             get(users::get).put(users::put).delete(users::delete),
         )
         .route("/api/v1/users", get(search::get).post(users::post))
         .route("/api/v1/users/{id}/history", get(history::get))
-        .route("/api/v1/users/{id}/revoke", post(users::revoke))
-        .route("/api/v1/users/{id}/standing", put(users::put_standing))
-        .route("/api/v1/teams/{id}", get(teams::get).put(teams::put))
-        .route("/api/v1/notifications", post(notifications::post))
         .route("/api/v1/leaderboard", get(leaderboard::get))
         .route("/api/v1/leaderboard/around/{id}", get(leaderboard::around))
-        .route("/api/v1/boards", get(boards::list))
         .route(
             "/api/v1/boards/{board}",
             get(boards::get).put(boards::put).delete(boards::delete),
         )
         .nest("/api/v1/boards/{board}", of_board())
+        .route_layer(from_fn_with_state(api.clone(), caching::of_board))
+        .route("/api/v1/actions", post(actions::post))
+        .route("/api/v1/users/{id}/revoke", post(users::revoke))
+        .route("/api/v1/users/{id}/standing", put(users::put_standing))
+        .route("/api/v1/teams/{id}", get(teams::get).put(teams::put))
+        .route("/api/v1/notifications", post(notifications::post))
+        .route("/api/v1/boards", get(boards::list))
         .route("/api", any(unknown))
         .route("/api/", any(unknown))
         .route("/api/{*rest}", any(unknown))

@@ -76,6 +76,9 @@ impl Problem {
         "this route does not take that method",
     );
 
+    /// The longest detail, in characters. What was sent may be repeated in it.
+    const LONGEST: usize = 1000;
+
     const fn fixed(status: StatusCode, title: &'static str, detail: &'static str) -> Problem {
         Problem {
             status,
@@ -93,7 +96,7 @@ impl Problem {
         Problem {
             status,
             title,
-            detail: detail.into(),
+            detail: shortened(detail.into()),
             retry_after: None,
         }
     }
@@ -178,6 +181,19 @@ impl Problem {
             retry_after: self.retry_after,
         }
     }
+}
+
+/// A text without its middle, if it is too long: it begins with what is at fault, and ends with
+/// the cure.
+fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
+    const HALF: usize = Problem::LONGEST / 2;
+    if text.chars().nth(Problem::LONGEST).is_none() {
+        return text;
+    }
+    let start = text.char_indices().nth(HALF).map_or(0, |(at, _)| at);
+    let end = text.char_indices().nth_back(HALF - 1);
+    let end = end.map_or(text.len(), |(at, _)| at);
+    format!("{} … {}", &text[..start], &text[end..]).into()
 }
 
 impl From<Refusal> for Problem {
@@ -286,6 +302,16 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_is_not_repeated_at_length() {
+        let problem = Problem::invalid(format!("zone: {} is none: give one", "ü".repeat(100_000)));
+        assert!(problem.detail.chars().count() <= Problem::LONGEST + 3);
+        assert!(problem.detail.starts_with("zone: üü"), "{}", problem.detail);
+        assert!(problem.detail.ends_with("üü is none: give one"));
+        let short = "ü".repeat(Problem::LONGEST);
+        assert_eq!(Problem::invalid(short.clone()).detail, short);
+    }
 
     #[test]
     fn problems_that_pass_say_when_to_retry() {

@@ -12,7 +12,11 @@ use super::{
     body::{Body, Object, path_part},
     users::profile,
 };
-use crate::{board::TeamId, store::Command};
+use crate::{
+    board::TeamId,
+    store::Command,
+    text::{self, InvalidText},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +72,10 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<(StatusCode, Json<TeamJson>), Problem> {
     let Object(TeamBody { name, avatar }) = body.json()?;
+    text::name(&name).map_err(|invalid| match invalid {
+        InvalidText::Username(flaw) => Problem::invalid(format!("name {flaw}")),
+        other => Problem::invalid(other.to_string()),
+    })?;
     let profile = profile(&api, &headers, &name, avatar.as_deref())?;
     let is_known = shown(&api, team).is_some();
     api.live

@@ -15,6 +15,7 @@ use super::{
     Admin, Api, Problem, Publisher,
     boards::OfBoard,
     body::{Body, Object, UserPath},
+    moment::Present,
     teams::team_id,
 };
 use crate::{
@@ -44,13 +45,14 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
     Option::deserialize(deserializer).map(Some)
 }
 
-/// `GET`: name, score and rank.
+/// `GET`: name, score and rank, on a board of teams those of a team too.
 pub(super) async fn get(
     State(api): State<Api>,
     OfBoard(board): OfBoard,
     UserPath(user): UserPath,
+    _: Present,
 ) -> Result<Json<UserScore>, Problem> {
-    let user = api.live.user(&board, user);
+    let user = api.live.competitor(&board, user);
     user.map(|user| Json(wire::user_score(&user)))
         .ok_or_else(|| Problem::not_found("no user with this id is registered"))
 }

@@ -65,6 +65,19 @@ pub struct UserChange {
     pub at: Timestamp,
 }
 
+impl UserChange {
+    /// Adds what was done besides, or afterwards.
+    pub fn add(&mut self, other: &UserChange) {
+        let increase = self.increase.saturating_add(other.increase);
+        self.increase = Score::nearest(increase).points();
+        self.merged = self.merged.saturating_add(other.merged);
+        if other.at >= self.at {
+            self.action_type = other.action_type.clone();
+            self.at = other.at;
+        }
+    }
+}
+
 impl Changes {
     /// Adds an entry of the log, and what it did.
     pub fn add(&mut self, entry: &LogEntry, effects: &[Effect]) {
@@ -121,16 +134,7 @@ impl BoardChanges {
         for (user, change) in later.actions {
             match self.actions.entry(user) {
                 Entry::Vacant(entry) => drop(entry.insert(change)),
-                Entry::Occupied(mut entry) => {
-                    let earlier = entry.get();
-                    let increase = earlier.increase.saturating_add(change.increase);
-                    let change = UserChange {
-                        increase: Score::nearest(increase).points(),
-                        merged: earlier.merged.saturating_add(change.merged),
-                        ..change
-                    };
-                    entry.insert(change);
-                }
+                Entry::Occupied(mut entry) => entry.get_mut().add(&change),
             }
         }
         self.placed.extend(later.placed);

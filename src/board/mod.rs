@@ -40,6 +40,7 @@ pub use standings::{
 };
 pub use state::{Effect, Effects, Replay, State, StoredChange, StoredState, What};
 pub use sweep::{RankSweep, Watched};
+pub use teams::TeamMember;
 pub use tick::Tick;
 pub use uuid_text::NotUuid;
 pub use view::{BoardView, UserRow};

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     hash::BuildHasherDefault,
     num::NonZeroU32,
+    ops::Bound,
 };
 
 use super::{
@@ -27,6 +28,17 @@ pub(super) struct Teams {
 }
 
 type Hashing = BuildHasherDefault<IndexHasher>;
+
+/// Somebody who has something in a team that others see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TeamMember {
+    /// Who, by the index of a person.
+    pub person: Competitor,
+    /// What they have.
+    pub scores: Scores,
+    /// Where they stand in the order of the team.
+    key: (Place, Seq, Competitor),
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Member {
@@ -217,6 +229,30 @@ impl Teams {
             latest = latest.max(Some(*reached));
         }
         Some(Standing::of(within_range(score, tiebreak), latest?))
+    }
+
+    /// Up to `most` of those who have something in a team and are not hidden, after this one, in
+    /// the order in which they count.
+    pub(super) fn members_of(
+        &self,
+        team: Competitor,
+        after: Option<&TeamMember>,
+        most: usize,
+    ) -> Vec<TeamMember> {
+        let Some(tally) = self.teams.get(&team) else {
+            return Vec::new();
+        };
+        let from = after.map_or(Bound::Unbounded, |it| Bound::Excluded(it.key));
+        let keys = tally.order.range((from, Bound::Unbounded)).take(most);
+        let members = keys.filter_map(|key| {
+            let (_, _, person) = *key;
+            Some(TeamMember {
+                person,
+                scores: self.member(team, person)?.scores(),
+                key: *key,
+            })
+        });
+        members.collect()
     }
 
     /// All that members have: person, team, and what.

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    Board, BoardId, Competitor, Directory, Profile, Row, Rules, Scores, State, Timestamp, UserId,
-    Who, ranking::Position,
+    Board, BoardId, Competitor, Directory, Profile, Row, Rules, Scores, State, TeamId, TeamMember,
+    Timestamp, UserId, Who, ranking::Position,
 };
 
 /// See the module.
@@ -14,11 +14,11 @@ pub struct BoardView<'a> {
     board: &'a Board,
 }
 
-/// A registered person, and where they stand.
+/// A registered person or team, and where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserRow<'a> {
     /// Who it is.
-    pub user: UserId,
+    pub who: Who,
     /// How they are shown.
     pub profile: &'a Profile,
     /// The scores and the rank; `None` for somebody who is not ranked.
@@ -83,26 +83,56 @@ impl<'a> BoardView<'a> {
         self.board.is_empty()
     }
 
-    /// A registered person. Where teams stand, no person is ranked.
-    pub fn user(self, user: UserId) -> Option<UserRow<'a>> {
+    /// Whose id this is: on a board of teams a team's, and else a person's.
+    pub fn who(self, id: UserId) -> Who {
+        let team = TeamId(id.0);
+        match self.index_of(team) {
+            Some(_) => team.into(),
+            None => id.into(),
+        }
+    }
+
+    /// Whose index this is, hidden or not.
+    pub fn who_at(self, index: Competitor) -> Option<Who> {
+        self.board.who(index, self.directory)
+    }
+
+    /// A registered person, or a team where teams stand; there no person is ranked.
+    pub fn user(self, who: impl Into<Who>) -> Option<UserRow<'a>> {
+        let who = who.into();
+        let index = self.index_of(who);
+        let profile = match who {
+            Who::User(user) => &self.directory.person(user)?.profile,
+            Who::Team(_) => &self.directory.team_at(index?)?.profile,
+        };
         Some(UserRow {
-            user,
-            profile: &self.directory.person(user)?.profile,
-            ranked: self
-                .index_of(user)
-                .and_then(|index| self.board.ranked(index)),
+            who,
+            profile,
+            ranked: index.and_then(|index| self.board.ranked(index)),
         })
     }
 
-    /// By which index the board knows a person; `None` if teams stand on it.
-    pub fn index_of(self, user: UserId) -> Option<Competitor> {
-        let is_of_people = !self.board.settings().is_of_teams();
-        self.directory.index_of(user).filter(|_| is_of_people)
+    /// By which index the board knows a person, or a team where teams stand; `None` if none of
+    /// their kind stand on it.
+    pub fn index_of(self, who: impl Into<Who>) -> Option<Competitor> {
+        match (who.into(), self.board.settings().is_of_teams()) {
+            (Who::User(user), false) => self.directory.index_of(user),
+            (Who::Team(team), true) => self.directory.index_of_team(team),
+            (Who::User(_), true) | (Who::Team(_), false) => None,
+        }
     }
 
     /// What a person has who is hidden, for themselves to see.
-    pub fn hidden_scores(self, user: UserId) -> Option<Scores> {
-        self.board.hidden_scores(self.index_of(user)?)
+    pub fn hidden_scores(self, who: impl Into<Who>) -> Option<Scores> {
+        self.board.hidden_scores(self.index_of(who)?)
+    }
+
+    /// Whoever of a team has something on a board of teams, and is not hidden: up to `most` of
+    /// them after this one. Where some count they are in that order, the best first, and else
+    /// by when they reached theirs.
+    pub fn members(self, team: TeamId, after: Option<&TeamMember>, most: usize) -> Vec<TeamMember> {
+        let team = self.index_of(team);
+        team.map_or_else(Vec::new, |team| self.board.members_of(team, after, most))
     }
 
     /// The visible board: the first rows, as many as the rules say.
@@ -115,16 +145,16 @@ impl<'a> BoardView<'a> {
         self.board.rows(self.directory, rows)
     }
 
-    /// The rows, counted from 0, of a person and of up to `window` others on either side;
-    /// `None` if the person is not ranked.
-    pub fn around(self, user: UserId, window: usize) -> Option<Range<usize>> {
-        self.board.around(self.index_of(user)?, window)
+    /// The rows, counted from 0, of somebody and of up to `window` others on either side;
+    /// `None` if they are not ranked.
+    pub fn around(self, who: impl Into<Who>, window: usize) -> Option<Range<usize>> {
+        self.board.around(self.index_of(who)?, window)
     }
 
-    /// Where a person stands and the rank there, for a [`RankSweep`](super::RankSweep);
-    /// `None` if the person is not ranked.
-    pub fn position_of(self, user: UserId) -> Option<(Position, u64)> {
-        self.board.position_of(self.index_of(user)?)
+    /// Where somebody stands and the rank there, for a [`RankSweep`](super::RankSweep);
+    /// `None` if they are not ranked.
+    pub fn position_of(self, who: impl Into<Who>) -> Option<(Position, u64)> {
+        self.board.position_of(self.index_of(who)?)
     }
 
     /// All people, or on a board of teams all teams, have indices below this: for looking at

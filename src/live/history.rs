@@ -192,6 +192,7 @@ mod tests {
             seq: Seq::new(1),
             at: Timestamp(1),
             score: Score::ZERO,
+            tiebreak: None,
             rank: Some(1),
         };
         let history = || UserHistory {

@@ -3,6 +3,7 @@
 //! It returns domain types; what they are called on the wire is for the edges.
 
 mod history;
+mod members;
 mod projection;
 mod race_chart;
 mod revocations;
@@ -30,6 +31,7 @@ use crate::{
 };
 use history::Histories;
 pub use history::{HistoryError, UserHistory};
+pub use members::{MemberRow, TeamState};
 pub use projection::Folder;
 use projection::Shared;
 pub use race_chart::{RaceChart, RaceLine};
@@ -150,6 +152,14 @@ impl Live {
     /// there is no such board.
     pub fn user(&self, board: &BoardId, user: UserId) -> Option<UserState> {
         self.read_board(board, |epoch, board| UserState::of(epoch, board, user))?
+    }
+
+    /// Whoever has this id on a board, and where they stand there: on a board of teams a team,
+    /// and else a user.
+    pub fn competitor(&self, board: &BoardId, id: UserId) -> Option<UserState> {
+        self.read_board(board, |epoch, board| {
+            UserState::of(epoch, board, board.who(id))
+        })?
     }
 
     /// Is this user registered?

@@ -175,6 +175,7 @@ mod tests {
                 seq: Seq::new(seq),
                 at: Timestamp(at),
                 score: Score::new(score).expect("in range"),
+                tiebreak: None,
                 rank: None,
             })
             .collect()

@@ -46,6 +46,8 @@ pub type SearchError = Unanswered<Infallible>;
 pub struct Found {
     /// Who, best by rank first.
     pub rows: Vec<FoundRow>,
+    /// Has the board a second score?
+    pub has_tiebreak: bool,
     /// Are there more?
     pub more: bool,
 }
@@ -275,6 +277,7 @@ pub(super) fn search(
     rows.sort_unstable_by_key(|(candidate, _)| *candidate);
     Some(Found {
         rows: rows.into_iter().map(|(_, row)| row).collect(),
+        has_tiebreak: view.rules().order.tiebreak.is_some(),
         more: found > limit,
     })
 }
@@ -418,7 +421,7 @@ mod tests {
     ) -> (Vec<(String, Option<u64>)>, bool) {
         let query = Query::new(query).expect("not empty");
         let found = search(projection, &main(), &query, limit, || false);
-        let Found { rows, more } = found.expect("not given up");
+        let Found { rows, more, .. } = found.expect("not given up");
         let rows = rows.into_iter().map(|row| {
             let rank = row.ranked.map(|(_, rank)| rank);
             (row.profile.username.into_string(), rank)
@@ -523,7 +526,7 @@ mod tests {
         };
         let query = Query::new("ada").expect("not empty");
         let found = search(&projection, &main(), &query, 9, replace);
-        let Found { rows, more } = found.expect("not given up");
+        let Found { rows, more, .. } = found.expect("not given up");
         let names: Vec<_> = rows.iter().map(|row| &*row.profile.username).collect();
         assert_eq!((names, more), (vec!["Ada"], false));
     }
@@ -609,6 +612,7 @@ mod tests {
         let found = Found {
             rows: vec![found.rows[0].clone(); MAX_FOUND],
             more: true,
+            ..found
         };
         let mut most = 0;
         for limit in 0..1_000 {

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::{
-    board::{BoardId, UserId},
+    board::{BoardId, TeamId, UserId},
     config::LimitsTable,
     limits::{Bounds, Reason, Refusals, Work},
     live::Version,
@@ -88,6 +88,12 @@ pub(super) enum Content {
         /// Is the history there too?
         has_history: bool,
     },
+    Team {
+        board: BoardId,
+        /// Of which boards there are, and what they are called.
+        boards: u64,
+        team: TeamId,
+    },
     Found {
         board: BoardId,
         /// Of which boards there are, and what they are called.
@@ -125,6 +131,8 @@ impl Key {
             // Titles and names are short.
             Content::Boards(boards) => boards.len() * BOARD_BYTES,
             Content::Player { boards, .. } => boards.len() * BOARD_BYTES,
+            // The id of a board is a part of the key.
+            Content::Team { .. } => 0,
             Content::Found { query, part, .. } => query.len() + part.len(),
             Content::Season { season, .. } => (season.rows.len() + 1) * BOARD_BYTES,
             Content::Missing { what, turn, .. } => {

@@ -29,6 +29,7 @@ mod season;
 mod session;
 mod share;
 mod sign_in;
+mod team;
 mod token;
 mod visit;
 

@@ -1,4 +1,4 @@
-//! `GET /players/{id}`: one user, with what the user has done.
+//! `GET /players/{id}`: one user, with what the user has done; or a team where teams stand.
 
 use app::{
     server::Document,
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{OnBoard, Pages, Visit, cache::Content, render::Page};
 use crate::{
-    board::UserId,
+    board::{UserId, Who},
     live::{UserState, Viewer},
     wire,
 };
@@ -37,6 +37,10 @@ pub(super) async fn get(
     let Some(user) = UserId::parse(&path.id) else {
         return pages.render_missing(visit).await;
     };
+    let who = pages.live.read_board(&board, |_, view| view.who(user));
+    if let Some(Who::Team(team)) = who {
+        return pages.team(board, team, visit, version).await;
+    }
     let viewer = pages.looks_as(visit.is_embedded(), &headers);
     let boards = pages.boards_of(user, viewer);
     let document = match pages

@@ -19,7 +19,7 @@ use axum::{
     extract::State,
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, RETRY_AFTER, VARY},
     },
     response::{IntoResponse, Response},
 };
@@ -30,7 +30,7 @@ use crate::{
     board::BoardId,
     limits::{Bounds, Client, FairPermit, Reason, Refusals, Unanswered, Work},
     listener::ClientAddress,
-    live::{Version, Versions},
+    live::{Version, Versions, Viewer},
     wire,
 };
 
@@ -87,7 +87,8 @@ pub(super) async fn get(
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Response {
-    let Picture { png, etag } = match newest(pages, board, address.into()).await {
+    let live = pages.live.clone();
+    let Picture { png, etag } = match newest(pages, board.clone(), address.into()).await {
         Ok(Some(picture)) => picture,
         Ok(None) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(why) => {
@@ -100,10 +101,19 @@ pub(super) async fn get(
         }
     };
     let about = [(CACHE_CONTROL, "no-cache"), (ETAG, &*etag)];
-    if is_known(&headers, &etag) {
-        return (StatusCode::NOT_MODIFIED, about).into_response();
+    let mut response = match is_known(&headers, &etag) {
+        true => (StatusCode::NOT_MODIFIED, about).into_response(),
+        false => (about, [(CONTENT_TYPE, "image/png")], png).into_response(),
+    };
+    // As it is now: it may have become private meanwhile.
+    if !live.shows(&board, Viewer::Public) {
+        let private = [(CACHE_CONTROL, "private, no-cache"), (VARY, "cookie")];
+        for (name, value) in private {
+            let headers = response.headers_mut();
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
-    (about, [(CONTENT_TYPE, "image/png")], png).into_response()
+    response
 }
 
 async fn newest(

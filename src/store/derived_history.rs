@@ -93,6 +93,7 @@ impl DerivedHistory {
                 seq: None,
                 at: entry.at,
                 score: scores.score,
+                tiebreak: None,
                 rank: None,
             },
         });
@@ -121,6 +122,7 @@ impl DerivedHistory {
             seq: None,
             at,
             score,
+            tiebreak: None,
             rank: None,
         });
         History {

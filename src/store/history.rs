@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::board::{Score, Seq, Timestamp};
+use crate::board::{Score, Scores, Seq, Timestamp};
 
 /// The most points in a [`History`].
 pub const MAX_POINTS: usize = 1000;
@@ -41,8 +41,20 @@ pub struct HistoryPoint {
     pub at: Timestamp,
     /// The score after it.
     pub score: Score,
+    /// The second score after it, 0 on a board without; not known of a derived board.
+    pub tiebreak: Option<Score>,
     /// The rank after it, if it is known already.
     pub rank: Option<u64>,
+}
+
+impl HistoryPoint {
+    /// Both scores after it, as far as they are known.
+    pub(super) fn scores(&self) -> Scores {
+        Scores {
+            score: self.score,
+            tiebreak: self.tiebreak.unwrap_or_default(),
+        }
+    }
 }
 
 /// One of the latest actions of a user.

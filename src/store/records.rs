@@ -4,7 +4,7 @@
 use crate::{
     board::{
         Action, Announcement, BoardHead, BoardId, Epoch, Fact, FinalStandings, LogEntry, Person,
-        Score, Scores, Seq, StoredMember, StoredStanding, Team, Timestamp, UserId,
+        Scores, Seq, StoredMember, StoredStanding, Team, Timestamp, UserId,
     },
     store::{RecentAction, Window},
 };
@@ -57,8 +57,6 @@ pub(super) enum Record {
 pub(super) struct PastAction {
     /// Its entry.
     pub(super) entry: u64,
-    /// The second score after it.
-    pub(super) tiebreak: Score,
     pub(super) action: RecentAction,
 }
 
@@ -66,10 +64,6 @@ impl PastAction {
     /// The entry, as far as it decides what follows on derived boards: but for the second score.
     pub(super) fn entry_of(&self, board: &BoardId, user: UserId) -> Option<LogEntry> {
         let after = self.action.after;
-        let scores = Scores {
-            score: after.score,
-            tiebreak: self.tiebreak,
-        };
         Some(LogEntry {
             seq: Seq::new(self.entry)?,
             at: after.at,
@@ -79,7 +73,7 @@ impl PastAction {
                 action_type: self.action.action_type.clone(),
                 increase: self.action.increase,
                 tiebreak_increase: 0,
-                scores,
+                scores: after.scores(),
             }),
         })
     }

@@ -16,7 +16,8 @@ use podium::{
     role::Role,
     store::{
         Action, ActionId, ActionLimits, Command, DerivedHistory, Fold, Folded, History,
-        LimitReached, Opened, Outcome, Ready, Receipt, Refusal, Store, StoreError, Window,
+        HistoryPoint, LimitReached, Opened, Outcome, Ready, Receipt, Refusal, Store, StoreError,
+        Window,
         history::{MAX_POINTS, RECENT},
     },
 };
@@ -705,6 +706,42 @@ pub async fn looking_back_shows_scores_as_the_rules_make_them<F: Fixture>() {
         let increases: Vec<_> = recent.map(|action| action.increase).collect();
         assert_eq!(increases, [70, 59, 61]);
     }
+}
+
+pub async fn looking_back_shows_second_scores<F: Fixture>() {
+    let fixture = F::new();
+    let rules = Rules {
+        order: Order {
+            tiebreak: Some(Direction::LowestFirst),
+            ..Order::default()
+        },
+        ..Rules::default()
+    };
+    let running = fixture.open(rules).await;
+    running.one(put(1)).await.unwrap();
+    for (id, tiebreak_increase) in [("a", 3), ("b", 4)] {
+        let Command::Act(action) = act(id, 1, 5) else {
+            unreachable!("it is an action");
+        };
+        let action = Action {
+            tiebreak_increase,
+            ..action
+        };
+        running.one(Command::Act(action)).await.unwrap();
+    }
+    let second = |point: &HistoryPoint| point.tiebreak.map(Score::points);
+    let seconds = |history: &History| -> (Vec<_>, Vec<_>) {
+        let recent = history.recent.iter().map(|it| second(&it.after));
+        (
+            history.points.iter().map(second).collect(),
+            recent.collect(),
+        )
+    };
+    let expected = (vec![Some(3), Some(7)], vec![Some(7), Some(3)]);
+    assert_eq!(seconds(&running.history(1, 9).await), expected);
+    running.store.close().await;
+    let again = fixture.open(rules).await;
+    assert_eq!(seconds(&again.history(1, 9).await), expected);
 }
 
 pub async fn looking_back_leaves_points_out_but_never_the_ends<F: Fixture>() {
@@ -1543,6 +1580,7 @@ macro_rules! store_suite {
             answers_many_senders_at_once
             looking_back_shows_what_a_user_did
             looking_back_shows_scores_as_the_rules_make_them
+            looking_back_shows_second_scores
             looking_back_leaves_points_out_but_never_the_ends
             a_history_starts_where_a_user_was_registered_again
             nobody_looks_back_once_it_is_closed

@@ -150,12 +150,9 @@ fn BoardRow(
             String::new()
         }
     };
-    // Teams have no page of their own.
-    let href = (!state.settings.is_of_teams).then(|| {
-        let mut path = String::from("/players/");
-        path.push_str(&user_id);
-        state.settings.board_link(&path)
-    });
+    let mut path = String::from("/players/");
+    path.push_str(&user_id);
+    let href = state.settings.board_link(&path);
     view! {
         <li
             class="row"

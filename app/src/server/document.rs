@@ -10,6 +10,7 @@ use super::{
     race::RaceChart,
     search::Found,
     season::{Season, SeasonPage},
+    team::{Team, TeamPage},
 };
 use crate::{
     base_path,
@@ -95,6 +96,8 @@ pub enum Document {
         /// How the player stands on each board, with this one.
         boards: Vec<PlayerBoard>,
     },
+    /// One team, on a board of teams.
+    Team(Box<TeamPage>),
     /// Players by name.
     Found {
         /// What was searched for.
@@ -154,6 +157,7 @@ pub fn document(options: LeptosOptions, frame: Frame, page: Document) -> impl In
             format!("{} · {}", user.user.username, frame.board.title)
         }
         Document::PlayerNow { user, .. } => format!("{} · {}", user.username, frame.board.title),
+        Document::Team(shown) => format!("{} · {}", shown.team.username, frame.board.title),
         Document::Found { query, .. } => format!("{query} · {}", frame.board.title),
         Document::SwitchPlayer { .. } => {
             format!(
@@ -308,6 +312,13 @@ fn body(frame: Frame, page: Document) -> AnyView {
             player(
                 &frame,
                 view! { <PlayerNow locale board user=*user boards /> }.into_any(),
+            )
+        }
+        Document::Team(shown) => {
+            let board = frame.board.clone();
+            player(
+                &frame,
+                view! { <Team locale board shown=*shown /> }.into_any(),
             )
         }
         Document::Found { query, found } => view! {

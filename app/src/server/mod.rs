@@ -10,6 +10,8 @@ mod player;
 mod race;
 mod search;
 mod season;
+mod team;
 
 pub use document::{Document, Frame, Missing, THEME_DARK, THEME_LIGHT, Turn, document};
 pub use season::SeasonPage;
+pub use team::{Member, TeamPage};

@@ -27,10 +27,9 @@ pub(super) fn Player(
 ) -> impl IntoView {
     let format = &board.format;
     let rank_text = |rank| rank_text(&locale, rank);
-    let [rank, score] = standing(&locale, format, &user.user);
     // Of actions that come from another board, nobody knows to which places they led.
     let knows_places = user.recent.iter().all(|action| action.seq.is_some());
-    let mut figures = vec![rank, score];
+    let mut figures = standing(&locale, format, &user.user);
     if knows_places {
         figures.push((Text::BestPlace, rank_text(user.best_rank)));
     }
@@ -109,7 +108,7 @@ pub(super) fn PlayerNow(
     /// The boards that the player stands on.
     boards: Vec<PlayerBoard>,
 ) -> impl IntoView {
-    let figures = standing(&locale, &board.format, &user).to_vec();
+    let figures = standing(&locale, &board.format, &user);
     let boards = player_boards(&locale, &board, &user.user_id, boards);
     view! {
         <main class="player">
@@ -126,7 +125,7 @@ pub(super) fn PlayerNow(
 
 /// Picture and name.
 #[component]
-fn Who(
+pub(super) fn Who(
     /// The player.
     user: UserScore,
 ) -> impl IntoView {
@@ -148,7 +147,7 @@ fn Who(
 
 /// The figures of a player.
 #[component]
-fn Figures(
+pub(super) fn Figures(
     /// How it is written.
     locale: Locale,
     /// Names and values.
@@ -172,14 +171,23 @@ fn rank_text(locale: &Locale, rank: Option<u64>) -> String {
     }
 }
 
-/// Rank and score now.
-fn standing(locale: &Locale, format: &ScoreFormat, user: &UserScore) -> [(Text, String); 2] {
+/// Rank and scores now.
+pub(super) fn standing(
+    locale: &Locale,
+    format: &ScoreFormat,
+    user: &UserScore,
+) -> Vec<(Text, String)> {
     let score = user.score;
     let score = score.map_or("–".into(), |it| locale.score(format, it));
-    [
+    let mut figures = vec![
         (Text::Place, rank_text(locale, user.rank)),
         (score_name(format), score),
-    ]
+    ];
+    if let Some(second) = user.tiebreak {
+        let second = second.map_or("–".into(), |it| locale.number(it));
+        figures.push((Text::SecondScore, second));
+    }
+    figures
 }
 
 /// How the player stands on each board, where there is another than the one that is shown.

@@ -50,6 +50,12 @@ pub(super) fn Found(
                         <bdi class="notranslate" translate="no">{user.username}</bdi>
                     </a>
                 </span>
+                {user
+                    .tiebreak
+                    .map(|second| {
+                        let second = second.map_or("–".into(), |it| locale.number(it));
+                        view! { <span class="second notranslate" translate="no">{second}</span> }
+                    })}
                 <span class="score notranslate" translate="no">
                     {user.score.map_or("–".into(), |score| locale.score(&board.format, score))}
                 </span>
@@ -58,7 +64,7 @@ pub(super) fn Found(
     });
     view! {
         {heading}
-        <ol class="board" role="list">
+        <ol class="board" role="list" data-second=board.tiebreak.then_some("")>
             {rows.collect_view()}
         </ol>
         {found.more.then(|| view! { <p class="quiet">{locale.text(Text::MoreFound)}</p> })}

@@ -121,9 +121,8 @@ fn FinalRow(
         3 => Some("bronze"),
         _ => None,
     };
-    // Teams have no page of their own.
     let path = board.path(&format!("/players/{}", row.user_id));
-    let href = (!board.teams).then(|| base_path::link(&path));
+    let href = base_path::link(&path);
     view! {
         <li class="row" data-medal=medal>
             <span class="rank notranslate" translate="no">

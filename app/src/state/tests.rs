@@ -42,12 +42,11 @@ fn with_state(check: impl FnOnce(PageState)) {
             you: Some(UserScore {
                 user_id: "b".into(),
                 username: "B".into(),
-                avatar: None,
                 score: Some(3),
                 rank: Some(2),
                 epoch: "e".into(),
                 seq: 10,
-                board: None,
+                ..UserScore::default()
             }),
             ..PageSnapshot::default()
         }));
@@ -95,7 +94,7 @@ fn update(seq: u64, score: i64, rank: u64) -> UserScoreUpdate {
         merged: 1,
         epoch: "e".into(),
         seq,
-        board: None,
+        ..UserScoreUpdate::default()
     }
 }
 

@@ -38,6 +38,9 @@ pub struct HistoryPoint {
     pub seq: Option<u64>,
     /// Points, within ±(2^53 − 1).
     pub score: i64,
+    /// The second score after it, on a board that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<i64>,
     /// 1 or more; absent while it is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u64>,
@@ -58,6 +61,9 @@ pub struct RecentAction {
     pub score_increase: i64,
     /// The score after it.
     pub score: i64,
+    /// The second score after it, on a board that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<i64>,
     /// The rank after it, 1 or more; absent while it is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u64>,
@@ -110,6 +116,9 @@ pub struct FoundUser {
     pub avatar: Option<String>,
     /// Points, within ±(2^53 − 1); `null` without a result.
     pub score: Option<i64>,
+    /// The second score, on a board that has one; `null` without a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<Option<i64>>,
     /// 1 or more; `null` without a result.
     pub rank: Option<u64>,
 }

@@ -9,7 +9,7 @@ use super::{
     BoardId, Competitor, Directory, Profile, Ranking, Scores, Seq, Settings, TeamId, Timestamp,
     UserId,
     ranking::{Position, Ranked, Shifts, Slot, Standing, trim},
-    teams::Teams,
+    teams::{TeamMember, Teams},
 };
 pub use seasons::{Season, Seasons};
 pub use stored::{BoardHead, StoredBoard, StoredMember, StoredStanding};
@@ -55,6 +55,18 @@ pub enum Who {
     User(UserId),
     /// A team.
     Team(TeamId),
+}
+
+impl From<UserId> for Who {
+    fn from(user: UserId) -> Who {
+        Who::User(user)
+    }
+}
+
+impl From<TeamId> for Who {
+    fn from(team: TeamId) -> Who {
+        Who::Team(team)
+    }
 }
 
 /// What an entry of the log did on a board.
@@ -204,6 +216,20 @@ impl Board {
         }
     }
 
+    /// Whoever of a team has something that others see; see
+    /// [`BoardView::members`](super::BoardView::members).
+    pub(super) fn members_of(
+        &self,
+        team: Competitor,
+        after: Option<&TeamMember>,
+        most: usize,
+    ) -> Vec<TeamMember> {
+        match &self.members {
+            Members::People(_) => Vec::new(),
+            Members::Teams(teams) => teams.members_of(team, after, most),
+        }
+    }
+
     /// What a hidden person has, who sees it and nobody else.
     pub fn hidden_scores(&self, person: Competitor) -> Option<Scores> {
         match &self.members {
@@ -241,7 +267,8 @@ impl Board {
         })
     }
 
-    fn who(&self, competitor: Competitor, directory: &Directory) -> Option<Who> {
+    /// Whose index this is.
+    pub(super) fn who(&self, competitor: Competitor, directory: &Directory) -> Option<Who> {
         Some(match &self.members {
             Members::People(_) => Who::User(directory.person_at(competitor)?.id),
             Members::Teams(_) => Who::Team(directory.team_at(competitor)?.id),

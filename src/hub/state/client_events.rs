@@ -5,7 +5,7 @@ use socketioxide::socket::Sid;
 use super::{ClientMessage, HubState, Now, feeds::NoRoom};
 use crate::{
     auth::Identity,
-    board::{BoardId, Settings, UserId},
+    board::{BoardId, Settings, UserId, Who},
     hub::{
         answers::{Answer, EventError, Reply},
         events::{ClientEvent, Subscribe},
@@ -61,13 +61,12 @@ impl<A> HubState<A> {
         now: Now,
     ) -> Result<Reply, EventError> {
         match event {
-            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, user, wanted, now)?,
+            ClientEvent::SubscribeScoreboard(wanted) => self.subscribe(sid, wanted, now)?,
             ClientEvent::UnsubscribeScoreboard(board) => self.unsubscribe(sid, &board),
-            ClientEvent::SubscribeUserScore(of, _) if of != user => {
-                return Err(EventError::Forbidden);
-            }
-            ClientEvent::SubscribeUserScore(_, board) => {
-                self.subscribe_score(sid, user, &board, now)?;
+            ClientEvent::SubscribeUserScore(of, board) => {
+                let own = self.own(sid, user, of, &board);
+                let own = own.ok_or(EventError::Forbidden)?;
+                self.subscribe_score(sid, user, own, &board, now)?;
             }
             ClientEvent::RefreshToken(identity) => self.refresh_token(sid, user, identity)?,
             ClientEvent::Ping => return Ok(Reply::Pong),
@@ -84,34 +83,22 @@ impl<A> HubState<A> {
 
     /// May a socket watch this board? Whoever is told that there is none watches it no longer,
     /// which is said besides: an answer may be dropped.
-    fn check_board(
-        &mut self,
-        sid: Sid,
-        user: UserId,
-        board: &BoardId,
-        now: Now,
-    ) -> Result<(), EventError> {
+    fn check_board(&mut self, sid: Sid, board: &BoardId, now: Now) -> Result<(), EventError> {
         if self.may_see(sid, board) {
             return Ok(());
         }
         if self.feeds.watches(sid, board) {
-            self.end_subscription(sid, user, board, now);
+            self.end_subscription(sid, board, now);
         }
         Err(EventError::UnknownBoard(board.clone()))
     }
 
-    fn subscribe(
-        &mut self,
-        sid: Sid,
-        user: UserId,
-        wanted: Subscribe,
-        now: Now,
-    ) -> Result<(), EventError> {
+    fn subscribe(&mut self, sid: Sid, wanted: Subscribe, now: Now) -> Result<(), EventError> {
         let Some(consumer) = self.delivery.consumers.get(sid) else {
             return Err(EventError::Forbidden);
         };
         let (address, limited_as) = (consumer.address, consumer.limited_as);
-        self.check_board(sid, user, &wanted.board, now)?;
+        self.check_board(sid, &wanted.board, now)?;
         match self.feeds.has_room(sid, limited_as, &wanted) {
             Ok(()) => {}
             Err(NoRoom::OfPages) => {
@@ -147,17 +134,34 @@ impl<A> HubState<A> {
         }
     }
 
-    /// Sends a socket the score of its user, and of another board than `main` those that
-    /// follow.
+    /// Whose score a user asks for on a board by this id, if it is their own: they themselves,
+    /// or their team where teams stand.
+    fn own(&self, sid: Sid, user: UserId, id: UserId, board: &BoardId) -> Option<Who> {
+        if id == user {
+            return Some(user.into());
+        }
+        if !self.may_see(sid, board) {
+            return None;
+        }
+        let team = self.live.read_board(board, |_, board| {
+            let team = board.directory().person(user)?.team()?;
+            Some(Who::Team(team)).filter(|team| board.who(id) == *team)
+        });
+        team.flatten()
+    }
+
+    /// Sends a socket the score of its user or of their team, and of another board than `main`
+    /// those that follow.
     fn subscribe_score(
         &mut self,
         sid: Sid,
         user: UserId,
+        own: Who,
         board: &BoardId,
         now: Now,
     ) -> Result<(), EventError> {
-        self.check_board(sid, user, board, now)?;
-        if !self.feeds.subscribe_score(sid, user, board, now) {
+        self.check_board(sid, board, now)?;
+        if !self.feeds.subscribe_score(sid, own, board, now) {
             return Err(EventError::TooManyBoards);
         }
         match self.pending_if_slow(sid, now) {
@@ -180,16 +184,16 @@ impl<A> HubState<A> {
             };
             let viewer = Viewer::of(Some(identity.role));
             if !settings.is_some_and(|settings| viewer.may_see(settings)) {
-                self.end_subscription(sid, identity.user, board, now);
+                self.end_subscription(sid, board, now);
             }
         }
     }
 
     /// A socket watches a board no longer, because that is gone or not for its user to see,
     /// and is told so.
-    pub(super) fn end_subscription(&mut self, sid: Sid, user: UserId, board: &BoardId, now: Now) {
+    pub(super) fn end_subscription(&mut self, sid: Sid, board: &BoardId, now: Now) {
         self.unsubscribe(sid, board);
-        self.feeds.unsubscribe_score(sid, user, board);
+        self.feeds.unsubscribe_score(sid, board);
         // Whoever keeps up is seen before a tick, and not amid what it sends.
         match self.delivery.consumers.pending(sid) {
             Some(pending) => pending.add_ended(board),

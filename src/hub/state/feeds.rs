@@ -23,7 +23,7 @@ use super::{
     presence::Presence,
 };
 use crate::{
-    board::{Announcement, BoardId, Changes, Epoch, State, Tick, UserId},
+    board::{Announcement, BoardId, Changes, Epoch, State, Tick, UserId, Who},
     config::AchievementsTable,
     hub::{
         events::Subscribe,
@@ -71,8 +71,8 @@ struct SocketBoards {
     address: Option<IpAddr>,
     /// The boards whose rows it is sent. In this order a slow consumer is sent them again.
     boards: Vec<Watched>,
-    /// The boards beside `main` on which it is sent the score of its user.
-    scores: Vec<BoardId>,
+    /// The boards beside `main` on which it is sent a score: that of its user, or of their team.
+    scores: Vec<(BoardId, Who)>,
 }
 
 struct Watched {
@@ -265,22 +265,22 @@ impl Feeds {
 
     /// A user is online, and is sent scores on `main` from now on.
     pub(super) fn add_user(&mut self, user: UserId, now: Instant) {
-        self.main.add_user(user, now);
+        self.main.add_user(user.into(), now);
     }
 
     /// A user is offline.
     pub(super) fn remove_user(&mut self, user: UserId) {
-        self.main.remove_user(user);
+        self.main.remove_user(user.into());
     }
 
-    /// A socket of this user has disconnected.
-    pub(super) fn disconnect(&mut self, sid: Sid, user: UserId) {
+    /// A socket has disconnected.
+    pub(super) fn disconnect(&mut self, sid: Sid) {
         for board in self.boards_of(sid) {
             self.unsubscribe(sid, &board);
         }
         let scores = self.sockets.get(&sid).map(|it| it.scores.clone());
-        for board in scores.into_iter().flatten() {
-            self.unsubscribe_score(sid, user, &board);
+        for (board, _) in scores.into_iter().flatten() {
+            self.unsubscribe_score(sid, &board);
         }
         self.sockets.remove(&sid);
     }
@@ -296,7 +296,8 @@ impl Feeds {
     /// Does a socket watch the rows of a board, or its user's score there because it asked?
     pub(super) fn watches(&self, sid: Sid, board: &BoardId) -> bool {
         self.sockets.get(&sid).is_some_and(|it| {
-            it.scores.contains(board) || it.boards.iter().any(|it| it.board == *board)
+            it.scores.iter().any(|(it, _)| it == board)
+                || it.boards.iter().any(|it| it.board == *board)
         })
     }
 
@@ -405,50 +406,66 @@ impl Feeds {
         Some((view, mode))
     }
 
-    /// A socket is sent the score of its user on a board from now on. False if it may not
-    /// watch more boards. On `main` all are sent it who are online.
+    /// A socket is sent the score of its user on a board from now on, or that of their team, and
+    /// no other on that board. False if it may not watch more boards. On `main` all are sent it
+    /// who are online.
     pub(super) fn subscribe_score(
         &mut self,
         sid: Sid,
-        user: UserId,
+        who: Who,
         board: &BoardId,
         now: Now,
     ) -> bool {
         if board == self.main.board() {
             return true;
         }
-        let socket = self.sockets.entry(sid).or_default();
-        if !socket.scores.contains(board) {
-            if socket.scores.len() >= MOST_BOARDS {
-                return false;
-            }
-            socket.scores.push(board.clone());
-            let feed = self.feed_or_new(board, now);
-            feed.add_listener(sid, user, now.monotonic);
-            self.wake(board);
+        match self.score_of(sid, board) {
+            Some(before) if before == who => return true,
+            Some(_) => self.unsubscribe_score(sid, board),
+            None => {}
         }
+        let socket = self.sockets.entry(sid).or_default();
+        if socket.scores.len() >= MOST_BOARDS {
+            return false;
+        }
+        socket.scores.push((board.clone(), who));
+        let feed = self.feed_or_new(board, now);
+        feed.add_listener(sid, who, now.monotonic);
+        self.wake(board);
         true
     }
 
-    /// A socket is not sent the score of its user on a board any more.
-    pub(super) fn unsubscribe_score(&mut self, sid: Sid, user: UserId, board: &BoardId) {
+    /// Whose score on a board a socket has asked for.
+    fn score_of(&self, sid: Sid, board: &BoardId) -> Option<Who> {
+        let scores = &self.sockets.get(&sid)?.scores;
+        let score = scores.iter().find(|(it, _)| it == board);
+        score.map(|(_, who)| *who)
+    }
+
+    /// A socket is not sent a score on a board any more.
+    pub(super) fn unsubscribe_score(&mut self, sid: Sid, board: &BoardId) {
+        let Some(who) = self.score_of(sid, board) else {
+            return;
+        };
         if let Some(socket) = self.sockets.get_mut(&sid) {
-            socket.scores.retain(|it| it != board);
+            socket.scores.retain(|(it, _)| it != board);
         }
         if let Some(feed) = self.others.get_mut(board) {
-            feed.remove_listener(sid, user);
+            feed.remove_listener(sid, who);
         }
         self.drop_if_unwatched(board);
     }
 
-    /// The score and rank of a user on a board, for one socket that has asked.
+    /// The score and rank on a board, for a socket of this user: of whom it has asked for there.
     pub(super) fn current_score(
         &mut self,
+        sid: Sid,
         user: UserId,
         board: &BoardId,
         now: Instant,
     ) -> Option<UserScoreUpdate> {
-        let score = self.feed_mut(board)?.current_score(user, now);
+        let who = self.score_of(sid, board).unwrap_or(user.into());
+        let score = self.feed_mut(board)?.current_score(who, now);
         self.wake(board);
         score
     }

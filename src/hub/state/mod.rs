@@ -236,7 +236,7 @@ impl<A> HubState<A> {
         if self.presence.remove(sid, user) {
             self.feeds.remove_user(user);
         }
-        self.feeds.disconnect(sid, user);
+        self.feeds.disconnect(sid);
         self.delivery.consumers.remove(sid);
         self.expiry.remove(sid);
         self.heartbeats.remove(sid);
@@ -245,7 +245,7 @@ impl<A> HubState<A> {
 
     /// Sends a socket the score and rank of its user on a board.
     fn send_current_score(&mut self, sid: Sid, user: UserId, board: &BoardId, now: Now) {
-        if let Some(update) = self.feeds.current_score(user, board, now.monotonic) {
+        if let Some(update) = self.feeds.current_score(sid, user, board, now.monotonic) {
             self.delivery.send(sid, USER_SCORE_UPDATE, &update, now);
         }
     }

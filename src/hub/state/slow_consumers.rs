@@ -111,7 +111,7 @@ impl<A> HubState<A> {
             && let Some(board) = boards.next()
         {
             if !self.may_see(sid, &board) {
-                self.end_subscription(sid, identity.user, &board, now);
+                self.end_subscription(sid, &board, now);
                 continue;
             }
             resumed += 1;

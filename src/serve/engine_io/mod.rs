@@ -23,7 +23,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, Request as HttpRequest, Response as HttpResponse, StatusCode,
-        header::{AUTHORIZATION, RETRY_AFTER},
+        header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
     routing::any,
@@ -117,14 +117,20 @@ pub fn routes<L: Library>(
 }
 
 async fn serve<L: Library>(State(front): State<Front<L>>, request: Request) -> Response {
-    match EngineIoRequest::parse(&request) {
+    let mut response = match EngineIoRequest::parse(&request) {
         Some(EngineIoRequest::OpenPolling) => front.open_polling(request).await,
         Some(EngineIoRequest::OpenWebSocket(key)) => front.open_websocket(&key, request),
         Some(EngineIoRequest::Poll(sid)) => front.poll(sid).await,
         Some(EngineIoRequest::Post(sid)) => front.post(sid, request).await,
         Some(EngineIoRequest::Upgrade(sid, key)) => front.upgrade(sid, &key, request),
         None => bad_request(),
+    };
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // What is sent to one client, of a private board perhaps, is for no other.
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    response
 }
 
 impl<L: Library> Front<L> {

@@ -183,7 +183,6 @@ impl Known {
     pub(super) fn past(entry: &LogEntry, action: &Action, folded: Option<&Folded>) -> PastAction {
         PastAction {
             entry: entry.seq.get(),
-            tiebreak: action.scores.tiebreak,
             action: RecentAction {
                 action_type: action.action_type.clone(),
                 increase: action.increase,
@@ -193,6 +192,7 @@ impl Known {
                     })),
                     at: entry.at,
                     score: action.scores.score,
+                    tiebreak: Some(action.scores.tiebreak),
                     rank: folded.and_then(|folded| folded.ranks[1]),
                 },
             },

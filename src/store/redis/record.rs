@@ -584,12 +584,12 @@ pub(super) fn read_point(point: &str) -> Result<(u64, PastAction), Fault> {
             seq: Some(read_seq(seq)?),
             at: Timestamp(number(at)?),
             score: scores.score,
+            tiebreak: Some(scores.tiebreak),
             rank: some_number(rank)?,
         },
     };
     let past = PastAction {
         entry: number(entry)?,
-        tiebreak: scores.tiebreak,
         action,
     };
     Ok((number(count)?, past))
@@ -597,30 +597,17 @@ pub(super) fn read_point(point: &str) -> Result<(u64, PastAction), Fault> {
 
 /// An action of a user's history, but for its number.
 pub(super) fn point_text(past: &PastAction) -> String {
-    let PastAction {
-        entry,
-        tiebreak,
-        action,
-    } = past;
-    let HistoryPoint {
-        seq,
-        at,
-        score,
-        rank,
-    } = action.after;
-    let number = match seq.filter(|seq| seq.get() != *entry) {
+    let PastAction { entry, action } = past;
+    let after = action.after;
+    let number = match after.seq.filter(|seq| seq.get() != *entry) {
         None => entry.to_string(),
         Some(seq) => format!("{entry}/{}", seq.get()),
     };
-    let scores = Scores {
-        score,
-        tiebreak: *tiebreak,
-    };
     format!(
         "{number} {} {} {} {} {}",
-        at.0,
-        scores_text(scores),
-        number_text(rank),
+        after.at.0,
+        scores_text(after.scores()),
+        number_text(after.rank),
         action.increase,
         action.action_type,
     )

@@ -151,11 +151,7 @@ fn history(
     let mut points = Vec::new();
     while let Some(row) = rows.next()? {
         let (entry, action) = acted(row)?;
-        let past = PastAction {
-            entry,
-            tiebreak: scores(row, 2)?.tiebreak,
-            action,
-        };
+        let past = PastAction { entry, action };
         points.push((points.len() as u64 + 1, past));
     }
     Ok(points)

@@ -616,10 +616,12 @@ fn point(row: &Row<'_>) -> Result<(u64, HistoryPoint), StoreError> {
     let entry: u64 = row.get(0)?;
     // Before there were many boards, the log was the board.
     let seq: Option<u64> = row.get(5)?;
+    let scores = scores(row, 2)?;
     let point = HistoryPoint {
         seq: Some(Seq::new(seq.unwrap_or(entry)).unwrap_or(Seq::FIRST)),
         at: Timestamp(row.get(1)?),
-        score: scores(row, 2)?.score,
+        score: scores.score,
+        tiebreak: Some(scores.tiebreak),
         rank: row.get(4)?,
     };
     Ok((entry, point))

@@ -71,11 +71,7 @@ fn write_point(
     connection: &Connection,
     board: &BoardId,
     user: UserId,
-    PastAction {
-        entry,
-        tiebreak,
-        action,
-    }: &PastAction,
+    PastAction { entry, action }: &PastAction,
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -92,7 +88,7 @@ fn write_point(
             action.action_type,
             action.increase,
             action.after.score.points(),
-            facts::some(tiebreak.points()),
+            facts::some(action.after.scores().tiebreak.points()),
             action.after.rank,
             action.after.seq.map(Seq::get),
         ])?;

@@ -8,7 +8,7 @@ use app::wire::{LeaderboardData, Profile, RowChange, ScoreRow, ScoreboardDelta};
 
 use super::version::BoardVersion;
 use crate::{
-    board::{BoardView, Epoch, Row, UserId, Who},
+    board::{BoardView, Epoch, Row, Who},
     hub::view::View,
     wire,
 };
@@ -88,14 +88,7 @@ impl Frames {
     }
 
     /// The users of the latest frame, in order; none where teams stand.
-    pub(super) fn users(&self) -> impl Iterator<Item = UserId> + '_ {
-        self.listed().filter_map(|who| match who {
-            Who::User(user) => Some(user),
-            Who::Team(_) => None,
-        })
-    }
-
-    fn listed(&self) -> impl Iterator<Item = Who> + '_ {
+    pub(super) fn listed(&self) -> impl Iterator<Item = Who> + '_ {
         self.rows.iter().map(|row| row.who)
     }
 
@@ -266,7 +259,7 @@ pub(in crate::hub) mod tests {
 
     use super::*;
     use crate::{
-        board::{Fact, Profile, Rules, Settings},
+        board::{Fact, Profile, Rules, Settings, UserId},
         live::testing,
     };
 

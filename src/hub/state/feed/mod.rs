@@ -18,7 +18,7 @@ use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use crate::{
-    board::{BoardChanges, BoardId, Settings, Tick, UserChange, UserId},
+    board::{BoardChanges, BoardId, Settings, Tick, UserChange, UserId, Who},
     config::AchievementsTable,
     hub::{
         events::Subscribe,
@@ -67,8 +67,8 @@ pub(in crate::hub) struct BoardFeed {
 enum Listeners {
     /// All who are online.
     Online,
-    /// These sockets of each user, at least one.
-    Sockets(HashMap<UserId, Vec<Sid>>),
+    /// These sockets of each user, or of the members of a team, at least one.
+    Sockets(HashMap<Who, Vec<Sid>>),
 }
 
 impl BoardFeed {
@@ -165,8 +165,8 @@ impl BoardFeed {
         self.subscriptions.is_empty() && !has_listeners
     }
 
-    /// A user is sent changes of rank from now on.
-    pub(super) fn add_user(&mut self, user: UserId, now: Instant) {
+    /// A user is sent changes of rank from now on, or the members of a team are.
+    pub(super) fn add_user(&mut self, user: Who, now: Instant) {
         let rank = self
             .live
             .read_board(&self.board, |_, board| board.user(user)?.rank());
@@ -174,12 +174,12 @@ impl BoardFeed {
     }
 
     /// A user is sent them no longer.
-    pub(super) fn remove_user(&mut self, user: UserId) {
+    pub(super) fn remove_user(&mut self, user: Who) {
         self.ranks.remove(user);
     }
 
-    /// A socket is sent the score of its user from now on.
-    pub(super) fn add_listener(&mut self, sid: Sid, user: UserId, now: Instant) {
+    /// A socket is sent the score of its user or of their team from now on.
+    pub(super) fn add_listener(&mut self, sid: Sid, user: Who, now: Instant) {
         let Listeners::Sockets(listeners) = &mut self.listeners else {
             return;
         };
@@ -191,7 +191,7 @@ impl BoardFeed {
     }
 
     /// A socket is sent it no longer.
-    pub(super) fn remove_listener(&mut self, sid: Sid, user: UserId) {
+    pub(super) fn remove_listener(&mut self, sid: Sid, user: Who) {
         if let Listeners::Sockets(listeners) = &mut self.listeners
             && let Some(sids) = listeners.get_mut(&user)
         {
@@ -205,19 +205,28 @@ impl BoardFeed {
 
     /// A user may be ranked elsewhere, or nowhere.
     pub(super) fn moved(&mut self, user: UserId) {
-        self.ranks.moved(user);
+        self.ranks.moved(user.into());
     }
 
-    /// The sockets of a user that are sent their score.
-    fn listening<'a>(&'a self, user: UserId, presence: &'a Presence) -> &'a [Sid] {
-        match &self.listeners {
-            Listeners::Online => presence.sockets_of(user),
-            Listeners::Sockets(listeners) => listeners.get(&user).map_or(&[], Vec::as_slice),
+    /// The sockets of a user that are sent their score, or of the members of a team.
+    fn listening<'a>(&'a self, user: Who, presence: &'a Presence) -> &'a [Sid] {
+        match (&self.listeners, user) {
+            (Listeners::Online, Who::User(user)) => presence.sockets_of(user),
+            (Listeners::Online, Who::Team(_)) => &[],
+            (Listeners::Sockets(listeners), _) => listeners.get(&user).map_or(&[], Vec::as_slice),
         }
     }
 
-    /// The score and rank of a user, for one socket that has asked.
-    pub(super) fn current_score(&mut self, user: UserId, now: Instant) -> Option<UserScoreUpdate> {
+    /// Has anybody asked for this score?
+    fn has_listeners(&self, user: Who) -> bool {
+        match &self.listeners {
+            Listeners::Online => false,
+            Listeners::Sockets(listeners) => listeners.contains_key(&user),
+        }
+    }
+
+    /// The score and rank of a user or a team, for one socket that has asked.
+    pub(super) fn current_score(&mut self, user: Who, now: Instant) -> Option<UserScoreUpdate> {
         let (version, update) = self.live.read_board(&self.board, |epoch, board| {
             let change = UserChange {
                 action_type: UserScoreUpdate::CURRENT.into(),

@@ -1,4 +1,5 @@
-//! The rank that each user who is online was sent last, and whose rank has changed since.
+//! The rank that each user who is online was sent last, and whose rank has changed since. On a
+//! board of teams these are teams, whose members have asked.
 //!
 //! Users near the top are looked up with every tick. All others are found by a sweep over
 //! everybody ([`RankSweep`]), and are sent their ranks with the next ticks, a share with
@@ -9,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::{Duration, Instant};
 
-use crate::board::{BoardView, RankSweep, Score, UserId, Watched, ranking::Shift};
+use crate::board::{BoardView, RankSweep, Scores, Watched, Who, ranking::Shift};
 
 /// Between two sweeps. What a sweep finds is sent within as long, so no rank is later than
 /// twice this.
@@ -21,7 +22,7 @@ const SHARES: usize = 4;
 /// See the module.
 #[derive(Default)]
 pub(super) struct RankTracker {
-    users: HashMap<UserId, u32>,
+    users: HashMap<Who, u32>,
     /// By the slot that `users` has, and by which `sweep` knows a user.
     slots: Vec<Slot>,
     /// Slots of users who are offline, which `sweep` may still have.
@@ -39,16 +40,16 @@ pub(super) struct RankTracker {
     due: Option<Instant>,
 }
 
-/// The score and rank of a user, whose rank has changed.
+/// The scores and rank of a user, whose rank has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RankChange {
-    pub(super) user: UserId,
-    pub(super) score: Option<Score>,
+    pub(super) user: Who,
+    pub(super) scores: Option<Scores>,
     pub(super) rank: Option<u64>,
 }
 
 struct Slot {
-    user: UserId,
+    user: Who,
     is_online: bool,
     sent: Sent,
     /// Is in `unlocated`.
@@ -68,7 +69,7 @@ enum Sent {
 
 impl RankTracker {
     /// A user is online, who has this rank and knows it.
-    pub(super) fn add(&mut self, user: UserId, rank: Option<u64>, now: Instant) {
+    pub(super) fn add(&mut self, user: Who, rank: Option<u64>, now: Instant) {
         let added = Slot {
             user,
             is_online: true,
@@ -94,7 +95,7 @@ impl RankTracker {
     }
 
     /// A user is offline.
-    pub(super) fn remove(&mut self, user: UserId) {
+    pub(super) fn remove(&mut self, user: Who) {
         if let Some(slot) = self.users.remove(&user) {
             self.slots[slot as usize].is_online = false;
             self.left.push(slot);
@@ -102,7 +103,7 @@ impl RankTracker {
     }
 
     /// Notes that all sockets of a user are sent this rank.
-    pub(super) fn sent(&mut self, user: UserId, rank: Option<u64>) {
+    pub(super) fn sent(&mut self, user: Who, rank: Option<u64>) {
         if let Some(&slot) = self.users.get(&user) {
             self.slots[slot as usize].sent = Sent::Rank(rank);
         }
@@ -111,7 +112,7 @@ impl RankTracker {
     /// Notes that one socket of a user is sent this rank, because it asked. If the others
     /// were sent another, all are sent it again after the next sweep: the rank may be the
     /// other one again by then, and would seem not to have changed.
-    pub(super) fn sent_to_one(&mut self, user: UserId, rank: Option<u64>, now: Instant) {
+    pub(super) fn sent_to_one(&mut self, user: Who, rank: Option<u64>, now: Instant) {
         if let Some(&slot) = self.users.get(&user)
             && self.slots[slot as usize].sent != Sent::Rank(rank)
         {
@@ -124,7 +125,7 @@ impl RankTracker {
     /// Notes which users were placed anew, and what that did to the ranks of others.
     pub(super) fn placed(
         &mut self,
-        users: impl IntoIterator<Item = UserId>,
+        users: impl IntoIterator<Item = Who>,
         shifts: Vec<Shift>,
         now: Instant,
     ) {
@@ -141,7 +142,7 @@ impl RankTracker {
     }
 
     /// A user may be ranked elsewhere, or nowhere.
-    pub(super) fn moved(&mut self, user: UserId) {
+    pub(super) fn moved(&mut self, user: Who) {
         if let Some(&slot) = self.users.get(&user) {
             self.look_up(slot);
         }
@@ -157,7 +158,7 @@ impl RankTracker {
     /// count as sent it.
     pub(super) fn take_changed(
         &mut self,
-        users: impl Iterator<Item = UserId>,
+        users: impl Iterator<Item = Who>,
         board: BoardView<'_>,
     ) -> Vec<RankChange> {
         let mut changed = Vec::new();
@@ -196,7 +197,7 @@ impl RankTracker {
             let scores = row.scores().or_else(|| board.hidden_scores(slot.user));
             RankChange {
                 user: slot.user,
-                score: scores.map(|scores| scores.score),
+                scores,
                 rank,
             }
         })
@@ -245,26 +246,31 @@ impl RankTracker {
         self.swept = Some(now);
         let unlocated = std::mem::take(&mut self.unlocated);
         let mut located = Vec::with_capacity(unlocated.len());
+        let mut changed = Vec::new();
         for &watcher in &unlocated {
             let slot = &self.slots[watcher as usize];
-            // Users without a rank are located once they have one.
-            if let Some((position, rank)) = board.position_of(slot.user)
-                && slot.is_online
-            {
-                located.push(Watched {
+            if !slot.is_online {
+                continue;
+            }
+            match board.position_of(slot.user) {
+                Some((position, rank)) => located.push(Watched {
                     position,
                     rank,
                     watcher,
-                });
+                }),
+                // Users without a rank are located once they have one.
+                None if slot.sent != Sent::Rank(None) => changed.push(watcher),
+                None => {}
             }
         }
         let slots = &self.slots;
         let is_sent = |slot: u32, rank| slots[slot as usize].sent == Sent::Rank(Some(rank));
         let found = located.iter().map(|it| (it.watcher, it.rank));
-        let mut changed: Vec<u32> = found
-            .filter(|(slot, rank)| !is_sent(*slot, *rank))
-            .map(|(slot, _)| slot)
-            .collect();
+        changed.extend(
+            found
+                .filter(|(slot, rank)| !is_sent(*slot, *rank))
+                .map(|(slot, _)| slot),
+        );
         self.sweep.sweep(
             located,
             |slot| {
@@ -295,12 +301,19 @@ impl RankTracker {
 mod tests {
     use super::*;
     use crate::{
-        board::{Changes, Effects, Fact, LogEntry, Operator, Profile, Rules, Settings},
+        board::{Changes, Effects, Fact, LogEntry, Operator, Profile, Rules, Settings, UserId},
         live::testing::{self, Log},
     };
 
     fn user(n: u8) -> UserId {
         UserId([n; 16])
+    }
+
+    fn number(who: Who) -> u8 {
+        match who {
+            Who::User(user) => user.0[0],
+            Who::Team(team) => team.0[0],
+        }
     }
 
     /// A board of ten users with 100, 99, … points, who are all online, and what each was
@@ -347,7 +360,8 @@ mod tests {
             let directory = self.log.state.directory();
             let placed = changes.placed.iter();
             let placed = placed.filter_map(|it| Some(directory.person_at(*it)?.id));
-            self.ranks.placed(placed, changes.shifts, self.now);
+            self.ranks
+                .placed(placed.map(Who::User), changes.shifts, self.now);
         }
 
         fn score(&mut self, n: u8, points: i64) {
@@ -357,7 +371,7 @@ mod tests {
 
         /// A user is online.
         fn add(&mut self, n: u8) {
-            self.ranks.add(user(n), self.rank(n), self.now);
+            self.ranks.add(user(n).into(), self.rank(n), self.now);
         }
 
         fn rank(&self, n: u8) -> Option<u64> {
@@ -371,7 +385,7 @@ mod tests {
             while self.ranks.has_pending() {
                 sent.extend(self.ranks.next_share(self.log.main()));
             }
-            let mut sent: Vec<u8> = sent.into_iter().map(|it| it.user.0[0]).collect();
+            let mut sent: Vec<u8> = sent.into_iter().map(|it| number(it.user)).collect();
             sent.sort_unstable();
             sent
         }
@@ -392,13 +406,14 @@ mod tests {
         // A user who was near the top at that time, say.
         let changed = game
             .ranks
-            .take_changed([user(5)].into_iter(), game.log.main());
+            .take_changed([user(5).into()].into_iter(), game.log.main());
         assert_eq!(changed.len(), 1);
         game.score(9, 91);
         assert_eq!(game.sweep(), [5]);
         // Likewise one of two sockets that asked.
         game.score(9, 98);
-        game.ranks.sent_to_one(user(6), game.rank(6), game.now);
+        game.ranks
+            .sent_to_one(user(6).into(), game.rank(6), game.now);
         game.score(9, 91);
         assert_eq!(game.sweep(), [6]);
     }
@@ -418,7 +433,7 @@ mod tests {
     #[test]
     fn users_who_are_offline_are_sent_nothing() {
         let mut game = Game::new();
-        game.ranks.remove(user(3));
+        game.ranks.remove(user(3).into());
         game.score(9, 1000);
         assert_eq!(game.sweep(), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
     }
@@ -430,7 +445,7 @@ mod tests {
         game.ranks.sweep(game.log.main(), game.now);
         // All are pending, and half of them go offline and online again.
         for n in 0..5 {
-            game.ranks.remove(user(n));
+            game.ranks.remove(user(n).into());
         }
         game.sweep();
         for n in 0..5 {
@@ -446,7 +461,7 @@ mod tests {
     fn users_without_a_rank_are_sent_their_first() {
         let mut game = Game::new();
         let late = user(77);
-        game.ranks.add(late, None, game.now);
+        game.ranks.add(late.into(), None, game.now);
         assert_eq!(game.sweep(), [0; 0]);
         let profile = Profile {
             username: "late".into(),
@@ -462,9 +477,9 @@ mod tests {
     #[test]
     fn on_another_log_all_users_are_sent_their_ranks() {
         let mut game = Game::new();
-        game.ranks.add(user(77), Some(3), game.now);
+        game.ranks.add(user(77).into(), Some(3), game.now);
         game.score(9, 1000);
-        game.ranks.remove(user(4));
+        game.ranks.remove(user(4).into());
         // The same, but for the first, who is not registered there, and one who has no
         // result.
         game.log = Log::new(Settings::main(Rules {

@@ -1,7 +1,10 @@
 //! A tick of a board: one look at it, and then what follows from it for each subscriber and
 //! user. All of it states the board as of one `seq`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use app::wire::{
     BATCH_UPDATE, LEADERBOARD_REFRESH, LeaderboardData, SCOREBOARD_DELTA, SCOREBOARD_UPDATE,
@@ -19,7 +22,7 @@ use super::{
 };
 use crate::{
     board::{
-        Announcement, BoardChanges, BoardView, Epoch, Score, Settings, State, UserChange, UserId,
+        Announcement, BoardChanges, BoardView, Epoch, Settings, State, UserChange, UserId, Who,
     },
     hub::{
         message::Recipient,
@@ -35,6 +38,8 @@ use crate::{
 pub(in crate::hub::state) struct Look {
     /// The board that was looked at.
     version: BoardVersion,
+    /// Has it a second score?
+    has_tiebreak: bool,
     /// Something has happened on it since the last look.
     has_changes: bool,
     /// The settings of a board that is another than before, or may be: all rows are sent
@@ -48,7 +53,7 @@ pub(in crate::hub::state) struct Look {
     /// The rows of these views as of now.
     snapshots: HashMap<View, LeaderboardData>,
     /// What users who acted are sent.
-    updates: Vec<(UserId, UserScoreUpdate)>,
+    updates: Vec<(Who, UserScoreUpdate)>,
     /// Users who have moved without acting. What they are sent is made later: they may be
     /// many, and the board stands still for the look.
     moved: Vec<RankChange>,
@@ -92,9 +97,11 @@ impl BoardFeed {
             board: wire::board(&self.board),
             ..UserScoreUpdate::default()
         };
-        for RankChange { user, score, rank } in look.moved {
-            update.user_id = user.to_string();
-            update.score = score.map(Score::points);
+        for RankChange { user, scores, rank } in look.moved {
+            update.user_id = wire::id(user);
+            update.score = scores.map(|scores| scores.score.points());
+            let second = scores.map(|scores| scores.tiebreak.points());
+            update.tiebreak = look.has_tiebreak.then_some(second);
             update.rank = rank;
             self.send_score(user, &update, presence, delivery, now);
         }
@@ -128,14 +135,11 @@ impl BoardFeed {
         if changed {
             self.reset(version, board, now);
         }
-        if !settings.is_of_teams() {
-            let people = placed.iter();
-            let people = people.filter_map(|it| board.directory().person_at(*it));
-            self.ranks
-                .placed(people.map(|it| it.id), shifts, now.monotonic);
-        }
+        let placed = placed.iter();
+        let placed = placed.filter_map(|it| board.who_at(*it));
+        self.ranks.placed(placed, shifts, now.monotonic);
         let top = &self.subscriptions.top().frames;
-        let was_near_top: Vec<UserId> = top.users().collect();
+        let was_near_top: Vec<Who> = top.listed().collect();
         let diffs = self
             .subscriptions
             .views_mut()
@@ -144,7 +148,7 @@ impl BoardFeed {
         let (outdated, snapshots) = self.outdated(version, &diffs);
         let updates = self.own_updates(version, board, actions, presence);
         let top = &self.subscriptions.top().frames;
-        let near_top = top.users().chain(was_near_top);
+        let near_top = top.listed().chain(was_near_top);
         let mut moved = self.ranks.take_changed(near_top, board);
         if self.ranks.is_sweep_due(now.monotonic) {
             self.ranks.sweep(board, now.monotonic);
@@ -156,6 +160,7 @@ impl BoardFeed {
         };
         Some(Look {
             version,
+            has_tiebreak: wire::has_tiebreak(board),
             has_changes,
             new_settings: changed.then(|| settings.clone()),
             diffs,
@@ -200,25 +205,42 @@ impl BoardFeed {
         (outdated, snapshots)
     }
 
-    /// What those who acted are sent.
+    /// What those who acted are sent, and the members of a team of which somebody did.
     fn own_updates(
         &mut self,
         version: BoardVersion,
         board: BoardView<'_>,
         actions: HashMap<UserId, UserChange>,
         presence: &Presence,
-    ) -> Vec<(UserId, UserScoreUpdate)> {
-        let mut updates = Vec::new();
+    ) -> Vec<(Who, UserScoreUpdate)> {
+        let mut changes: HashMap<Who, UserChange> = HashMap::new();
         for (user, change) in actions {
-            if self.listening(user, presence).is_empty() {
-                continue;
+            if let Some(team) = self.team_of(user, board) {
+                match changes.entry(team) {
+                    Entry::Occupied(mut entry) => entry.get_mut().add(&change),
+                    Entry::Vacant(entry) => drop(entry.insert(change.clone())),
+                }
             }
-            if let Some(update) = wire::user_update(version.epoch, board, user, change) {
-                self.ranks.sent(user, update.rank);
-                updates.push((user, update));
+            if !self.listening(user.into(), presence).is_empty() {
+                changes.insert(user.into(), change);
+            }
+        }
+        let mut updates = Vec::new();
+        for (who, change) in changes {
+            if let Some(update) = wire::user_update(version.epoch, board, who, change) {
+                self.ranks.sent(who, update.rank);
+                updates.push((who, update));
             }
         }
         updates
+    }
+
+    /// The team for which somebody acts, if its members have asked for its score; none for one
+    /// who is hidden, whose actions nobody is to know of.
+    fn team_of(&self, user: UserId, board: BoardView<'_>) -> Option<Who> {
+        let person = board.directory().person(user).filter(|it| !it.hidden)?;
+        let team = Who::Team(person.team()?);
+        self.has_listeners(team).then_some(team)
     }
 
     /// All rows to each room, whatever its sockets have received.
@@ -281,7 +303,7 @@ impl BoardFeed {
     /// one is noted.
     fn send_score<A>(
         &self,
-        user: UserId,
+        user: Who,
         update: &UserScoreUpdate,
         presence: &Presence,
         delivery: &mut Delivery<A>,
@@ -300,8 +322,8 @@ impl BoardFeed {
                 pending.add_score(&self.board);
             }
         }
-        match self.listeners {
-            Listeners::Online if self.private.is_none() => {
+        match (&self.listeners, user) {
+            (Listeners::Online, Who::User(user)) if self.private.is_none() => {
                 let to = Recipient::Room(Room::User(user));
                 delivery.broadcast(to, sids, USER_SCORE_UPDATE, update, now);
             }

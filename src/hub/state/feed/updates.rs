@@ -47,6 +47,7 @@ impl Updates {
                 kind,
                 user_id: row.user_id.clone(),
                 new_score: row.score,
+                new_tiebreak: row.tiebreak,
                 new_rank: Some(row.rank),
                 old_rank: earlier.map_or(rank_before, |earlier| earlier.old_rank),
                 timestamp: new.last_updated.clone(),
