@@ -239,6 +239,74 @@ async function withSeasons(t) {
   return { podium, ids };
 }
 
+describe('lists of boards and of seasons', () => {
+  it('have a tag, by which who has them is told so', async (t) => {
+    const { podium, ids } = await withSeasons(t);
+    const ask = async (path, tag, as) => {
+      const headers = { ...(tag && { 'if-none-match': tag }), ...(as && { authorization: `Bearer ${as}` }) };
+      const answer = await fetch(new URL(`/api/v1/${path}`, podium.url), { headers });
+      return [answer.status, answer.headers.get('etag'), await answer.text()];
+    };
+    for (const path of ['boards', 'boards/daily/seasons']) {
+      const [status, tag, text] = await ask(path);
+      assert.equal(status, 200);
+      assert.ok(text.length > 2, path);
+      assert.deepEqual(await ask(path, tag), [304, tag, '']);
+      assert.deepEqual(await ask(path), [200, tag, text]);
+      // Each change is in the next answer, one of a few at a time.
+      await actOn(podium, 'main', { userId: ids[1], scoreIncrease: 1 });
+      const isOther = (await ask(path, tag))[0] === 200;
+      assert.equal(isOther, path === 'boards', path);
+    }
+    await put(podium, 'boards/secret', { visibility: 'private' });
+    const listed = async (as) => JSON.parse((await ask('boards', undefined, as))[2]).length;
+    assert.deepEqual([await listed(), await listed(admin())], [2, 3]);
+    const before = (await ask('boards'))[1];
+    const other = await ask('boards', before, admin());
+    assert.equal(other[0], 200, 'for another viewer it is another list');
+  });
+});
+
+describe('pages of many boards', () => {
+  it('have 50 of them each', async (t) => {
+    const podium = await podiumForTest(t);
+    const user = randomUUID();
+    await put(podium, `users/${user}`, { username: 'Ada' });
+    const ids = Array.from({ length: 60 }, (_, i) => `b-${String(i).padStart(2, '0')}`);
+    await Promise.all(ids.map((id) => put(podium, `boards/${id}`, { of: 'main' })));
+    await actOn(podium, 'main', { userId: user, scoreIncrease: 5 });
+    const boardsOn = async (path, rest = '') => {
+      const answer = await page(podium, path);
+      assert.equal(answer.status, 200, path);
+      const html = await answer.text();
+      return [[...html.matchAll(new RegExp(`href="/b/(b-\\d+)${rest}"`, 'g'))].map(([, id]) => id), html];
+    };
+    for (const [path, rest] of [
+      ['/boards', ''],
+      [`/players/${user}`, `/players/${user}`],
+      [`/b/b-07/players/${user}`, `/players/${user}`],
+    ]) {
+      // `main` is the first of all.
+      const [first, html] = await boardsOn(path, rest);
+      assert.deepEqual(first.slice(-49), ids.slice(0, 49), path);
+      assert.ok(html.includes(`href="${path}?page=2"`), path);
+      const [second, last] = await boardsOn(`${path}?page=2`, rest);
+      assert.deepEqual(second.slice(-11), ids.slice(49), path);
+      assert.ok(last.includes(`href="${path}?page=1"`) && !last.includes('page=3'), path);
+      for (const query of ['?page=3', '?page=0', '?page=x']) {
+        assert.equal((await page(podium, path + query)).status, 404, path + query);
+      }
+    }
+    // What is seen is as it is now, by everybody as they may.
+    await put(podium, 'boards/b-00', { of: 'main', visibility: 'private' });
+    assert.ok(!(await boardsOn('/boards'))[0].includes('b-00'));
+    const inside = await page(podium, '/boards', signedIn(user));
+    assert.match(await inside.text(), /href="\/b\/b-00"/);
+    await actOn(podium, 'main', { userId: user, scoreIncrease: 2 });
+    assert.match((await boardsOn('/boards'))[1], />7</);
+  });
+});
+
 describe('final standings', () => {
   it('are read as boards are', async (t) => {
     const { podium, ids } = await withSeasons(t);
@@ -263,7 +331,28 @@ describe('final standings', () => {
     assert.deepEqual(await ranks('?limit=1000'), [from(1, 29), 29]);
     await ok(standing(false), 204);
     assert.deepEqual(await ranks('?limit=1000'), [from(1, 30), 30]);
-    const { topScores, totalUsers } = await ok(get(podium, 'boards/daily/seasons/2/leaderboard'));
+    // Nor do several, one of them deleted, on any page, before or after a restart.
+    for (const i of [0, 11, 12]) {
+      const body = { hidden: true };
+      await ok(api(podium, 'PUT', `users/${ids[i]}/standing`, { token: admin(), body }), 204);
+    }
+    await ok(api(podium, 'DELETE', `users/${ids[20]}`, { token: admin() }), 204);
+    const left = ids.filter((_, i) => ![0, 11, 12, 20].includes(i));
+    await podium.stop();
+    const again = await podiumForTest(t, atTime('2026-10-27 13:00:00', podium.database));
+    const pages = [];
+    for (let offset = 0; offset < 30; offset += 7) {
+      const read = await ok(get(again, `${path}?limit=7&offset=${offset}`));
+      assert.equal(read.totalUsers, 26);
+      pages.push(...read.topScores);
+    }
+    assert.deepEqual(pages.map(({ userId }) => userId), left);
+    assert.deepEqual(pages.map(({ rank }) => rank), from(1, 26));
+    const file = await ok(get(again, 'boards/daily/seasons/1/export?format=json'));
+    assert.deepEqual(file.topScores, pages);
+    const ctftime = await ok(get(again, 'boards/daily/seasons/1/export?format=ctftime&offset=20'));
+    assert.deepEqual(ctftime.standings.map(({ pos }) => pos), from(1, 6));
+    const { topScores, totalUsers } = await ok(get(again, 'boards/daily/seasons/2/leaderboard'));
     assert.deepEqual([topScores, totalUsers], [[], 0]);
   });
 });
@@ -283,7 +372,9 @@ describe('final standings, shown', () => {
     assert.match(first, /href="\/b\/daily\/seasons\/2"/);
     assert.match(first, new RegExp(`href="/b/daily/players/${ids[0]}"`));
     assert.match(first, /href="\/api\/v1\/boards\/daily\/seasons\/1\/export\?format=csv"/);
-    assert.match(await shown('/b/daily/seasons/2'), /Nobody had a result/);
+    const empty = await shown('/b/daily/seasons/2');
+    assert.match(empty, /Nobody had a result/);
+    assert.doesNotMatch(empty, /export/);
     const { topScores } = await ok(get(podium, 'boards/daily/seasons/1/leaderboard?limit=1000'));
     const names = topScores.map(({ username }) => username);
     const order = names.map((name) => first.indexOf(`>${name}<`));
@@ -586,6 +677,87 @@ describe('time', () => {
     }
     assert.deepEqual(scores, [[1], [1], [], [5]]);
     assert.equal((await seasonsOf(again, 'y')).length, 1);
+  });
+});
+
+/** What a socket was told of actions on a board: how many, their points, and the latest score. */
+function told(socket, name) {
+  const updates = received(socket, 'user_score_update').filter(({ board }) => board === name);
+  const acted = updates.filter(({ actionType }) => actionType === 'run');
+  const sum = (key) => acted.reduce((sum, update) => sum + update[key], 0);
+  const { score, rank } = updates.at(-1) ?? {};
+  return { actions: sum('merged'), points: sum('scoreIncrease'), score, rank };
+}
+
+describe('their own score', () => {
+  const asPlayer = (podium, user) => connect(podium.url, { token: token({ user, claims: LASTING }) });
+
+  it('is told to who is hidden, and to nobody else', async (t) => {
+    const podium = await podiumForTest(t);
+    const [ada, bob] = [randomUUID(), randomUUID()];
+    await put(podium, `users/${ada}`, { username: 'Ada' });
+    await put(podium, `users/${bob}`, { username: 'Bob' });
+    await put(podium, 'boards/runs', { of: 'main' });
+    const run = (userId, scoreIncrease) =>
+      actOn(podium, 'main', { userId, scoreIncrease, actionType: 'run' });
+    const [own, others] = [await asPlayer(podium, ada), await asPlayer(podium, bob)];
+    for (const [socket, user] of [[own, ada], [others, bob]]) {
+      await ask(socket, 'subscribe_scoreboard', { mode: 'delta' });
+      await ask(socket, 'subscribe_scoreboard', { board: 'runs' });
+      await ask(socket, 'subscribe_user_score', { userId: user, board: 'runs' });
+      const points = user === ada ? 5 : 3;
+      await run(user, points);
+      for (const board of [undefined, 'runs']) {
+        const has = (it) => it.board === board && it.score === points;
+        await nextEvent(socket, 'user_score_update', has);
+      }
+    }
+    const body = { hidden: true };
+    await ok(api(podium, 'PUT', `users/${ada}/standing`, { token: admin(), body }), 204);
+    for (const board of [undefined, 'runs']) {
+      await nextEvent(others, 'user_score_update', (it) => it.board === board && it.rank === 1);
+    }
+    const before = JSON.stringify(await ok(get(podium, 'leaderboard')));
+
+    await run(ada, 20);
+    for (const board of [undefined, 'runs']) {
+      const update = await nextEvent(own, 'user_score_update', (it) => {
+        return it.actionType === 'run' && it.board === board;
+      });
+      assert.deepEqual([update.score, update.rank, update.scoreIncrease], [25, null, 20]);
+    }
+    assert.equal(JSON.stringify(await ok(get(podium, 'leaderboard'))), before);
+    // All that was sent to others because of it would be here.
+    await run(bob, 1);
+    await nextEvent(others, 'user_score_update', (it) => it.board === 'runs' && it.score === 4);
+    for (const name of ['scoreboard_update', 'batch_update', 'scoreboard_delta', 'system_notification']) {
+      assert.doesNotMatch(JSON.stringify(received(others, name)), /score":25\b/i, name);
+    }
+    assert.deepEqual(told(own, 'runs'), { actions: 2, points: 25, score: 25, rank: null });
+  });
+
+  it('is told of each action, also where a season ends amid them', async (t) => {
+    const podium = await podiumForTest(t, atTime('2026-10-25 22:59:55'));
+    const user = randomUUID();
+    await put(podium, `users/${user}`, { username: 'Ada' });
+    const period = { every: 'week', zone: 'Europe/Berlin' };
+    await put(podium, 'boards/weekly', { of: 'main', period });
+    const socket = await asPlayer(podium, user);
+    await ask(socket, 'subscribe_user_score', { userId: user, board: 'weekly' });
+    const number = async () => (await ok(get(podium, 'boards/weekly'))).season.number;
+    let sent = 0;
+    // The tick in which the season ends has some of them.
+    for (let left = 20; left > 0; left -= (await number()) > 1 ? 1 : 0) {
+      await actOn(podium, 'main', { userId: user, scoreIncrease: 2, actionType: 'run' });
+      sent += 1;
+    }
+    const { score } = await ok(get(podium, `boards/weekly/users/${user}`));
+    assert.ok(score < 2 * sent && score >= 38, `${score} of ${2 * sent}`);
+    const all = { actions: sent, points: 2 * sent, score, rank: 1 };
+    while (told(socket, 'weekly').actions < sent) {
+      await nextEvent(socket, 'user_score_update', ({ board }) => board === 'weekly');
+    }
+    assert.deepEqual(told(socket, 'weekly'), all);
   });
 });
 

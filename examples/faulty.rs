@@ -8,6 +8,7 @@
 use std::{
     error::Error,
     io::stdin,
+    ops::Range,
     process::ExitCode,
     sync::Arc,
     thread::{available_parallelism, park, spawn},
@@ -18,7 +19,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use podium::{
     auth::Tokens,
-    board::{BoardId, FinalStandings, LogEntry, Season, State, StoredBoard, Timestamp, UserId},
+    board::{BoardId, FinalPart, LogEntry, Season, State, StoredBoard, Timestamp, UserId},
     cli::CliError,
     config::Config,
     live::Live,
@@ -198,8 +199,9 @@ impl Store for Faulty<Arc<dyn Store>> {
         &self,
         board: BoardId,
         number: u32,
-    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
-        self.inner.final_standings(board, number)
+        positions: Range<usize>,
+    ) -> BoxFuture<'_, Result<Option<FinalPart>, StoreError>> {
+        self.inner.final_standings(board, number, positions)
     }
 
     fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {

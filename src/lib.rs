@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod etag;
 pub mod formula;
 pub mod hub;
 pub mod limits;

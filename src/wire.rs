@@ -14,9 +14,9 @@ use app::wire::{
 
 use crate::{
     board::{
-        Announcement, AnnouncementKind, Board, BoardId, BoardView, Epoch, FinalRow, FinalStandings,
-        Row, Score, Scores, Season, Seq, Settings, Severity, State, Style, Timestamp, UserChange,
-        Visibility, Who,
+        Announcement, AnnouncementKind, Board, BoardId, BoardView, Epoch, FinalRow, Row, Score,
+        Scores, Season, Seq, Settings, Severity, State, Style, Timestamp, UserChange, Visibility,
+        Who,
     },
     calendar,
     live::{self, Found, FoundRow, Live, RaceChart, UserState, Viewer},
@@ -199,17 +199,25 @@ pub fn is_listed(settings: &Settings, viewer: Viewer) -> bool {
 
 /// The boards that are listed for somebody: `main` first, then by id.
 pub fn listed(state: &State, viewer: Viewer) -> Vec<BoardView<'_>> {
-    let mut views: Vec<BoardView<'_>> = state
+    let boards = state
         .boards()
-        .filter(|board| is_listed(board.settings(), viewer))
-        .filter_map(|board| state.view(board.id()))
-        .collect();
+        .filter(|board| is_listed(board.settings(), viewer));
+    let views = boards.filter_map(|board| state.view(board.id()));
+    let mut views: Vec<BoardView<'_>> = views.collect();
     let main = BoardId::default();
     views.sort_by(|one, other| {
         let key = |view: &BoardView<'_>| (*view.board().id() != main, view.board().id().clone());
         key(one).cmp(&key(other))
     });
     views
+}
+
+/// How many that are.
+pub fn count_listed(state: &State, viewer: Viewer) -> usize {
+    state
+        .boards()
+        .filter(|board| is_listed(board.settings(), viewer))
+        .count()
 }
 
 /// The boards that a page leads to, with its own: none where there is no other.
@@ -229,32 +237,6 @@ pub fn board_infos(state: &State, own: &BoardId, viewer: Viewer) -> Vec<BoardInf
 
 /// Rows that are named while the state is locked.
 const AT_ONCE: usize = 1024;
-
-/// Some of the rows with which a season has ended.
-#[derive(Default)]
-pub struct FinalRows {
-    /// At the positions that were asked for.
-    pub rows: Vec<ScoreRow>,
-    /// How many there are, of those who are still shown.
-    pub total: u64,
-}
-
-/// The rows with which a season has ended, at these positions, counted from 0, as they are
-/// called now.
-pub fn final_rows(
-    live: &Live,
-    settings: &Settings,
-    standings: &FinalStandings,
-    positions: Range<usize>,
-) -> FinalRows {
-    let total = standings.rows.len();
-    let end = positions.end.min(total);
-    let rows = &standings.rows[positions.start.min(end)..end];
-    FinalRows {
-        rows: named_rows(live, settings.rules.order.tiebreak.is_some(), rows),
-        total: total as u64,
-    }
-}
 
 /// These rows with what they are called now. Who is hidden or gone has none.
 pub fn named_rows(live: &Live, has_tiebreak: bool, rows: &[FinalRow]) -> Vec<ScoreRow> {

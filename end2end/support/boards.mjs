@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 
 import { importedDatabase, request, startPodium, token } from './podium.mjs';
-import { withBoards } from './several.mjs';
+import { withBoards, withEndedSeasons, withMany } from './several.mjs';
 
 /** The id of the player with this name, on every board. */
 export function idOf(name) {
@@ -73,7 +73,8 @@ const BANNERS = [
 
 /**
  * `env`: settings of the server. `scores`: by name, `null` for somebody who has none
- * yet. `banners`: what was announced. `arrange`: what else is done.
+ * yet. `banners`: what was announced. `arrange`: what else is done. `start`: a server that is
+ * started in a way of its own.
  */
 const BOARDS = {
   empty: { scores: {} },
@@ -96,6 +97,8 @@ const BOARDS = {
     scores: {},
     arrange: (podium) => withBoards(podium, { names: NAMES.slice(0, 14), idOf, points }),
   },
+  rounds: { scores: falling(NAMES), arrange: (podium) => withMany(podium, 60) },
+  seasons: { start: () => withEndedSeasons({ names: NAMES, idOf, points }) },
 };
 
 /** Where somebody's points came from, so that there is a history to draw. */
@@ -120,7 +123,8 @@ function* lines(scores) {
 
 /** A server with one of the boards. */
 export async function startBoard(name) {
-  const { env, scores, banners = [], arrange } = BOARDS[name];
+  const { env, scores, banners = [], arrange, start } = BOARDS[name];
+  if (start) return start();
   const all = [...lines(scores)];
   const database = all.length > 0 ? await importedDatabase(all, env) : undefined;
   const podium = await startPodium({ env, database });

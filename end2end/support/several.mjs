@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { act, putUser, request, token } from './podium.mjs';
+import { act, putUser, request, startPodium, token } from './podium.mjs';
 
 /** Claims of a token that is valid on servers with clocks of their own. */
 export const LASTING = { iat: 1_577_836_800, exp: 4_102_444_800 };
@@ -42,6 +42,35 @@ export async function actOn(podium, board, parts) {
   const options = { token: publisher, body };
   const { status, body: answer } = await request(podium.url, 'POST', '/api/v1/actions', options);
   if (status >= 300) throw new Error(`${status} ${JSON.stringify(answer)}`);
+}
+
+/** So many boards more, all of which follow from `main`. */
+export async function withMany(podium, count) {
+  const titles = Array.from({ length: count }, (_, i) => `Round ${i + 1}`);
+  const board = (title, i) => put(podium, `boards/round-${i + 1}`, { title, of: 'main' });
+  await Promise.all(titles.map(board));
+}
+
+/**
+ * A server with a daily board of which three seasons have ended: one with all players, and two
+ * on which nobody played. Resolves to the server.
+ */
+export async function withEndedSeasons({ names, idOf, points }) {
+  const before = await startPodium(atTime('2026-10-25 12:00:00'));
+  await put(before, 'boards/daily', {
+    title: 'Day by day',
+    of: 'main',
+    period: { every: 'day', zone: 'Europe/Vienna' },
+  });
+  for (const [i, name] of names.entries()) {
+    await put(before, `users/${idOf(name)}`, { username: name });
+    await actOn(before, 'main', { userId: idOf(name), scoreIncrease: points(i) });
+  }
+  await before.stop();
+  const after = await startPodium(atTime('2026-10-28 12:00:00', before.database));
+  // The first action ends what has ended.
+  await actOn(after, 'main', { userId: idOf(names[0]), scoreIncrease: 10 });
+  return after;
 }
 
 const NAMES = ['Ada Lovelace', 'Grace Hopper', 'Alan Turing', 'Edsger Dijkstra'];

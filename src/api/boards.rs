@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use app::wire::{MAIN, SeasonInfo};
+use app::wire::{MAIN, ScoreRow, SeasonInfo};
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, Query, State, rejection::QueryRejection},
-    http::{StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::Response,
 };
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,16 @@ use super::{
     caching,
     credentials::viewer,
     leaderboard::Page,
+    listings::{Key, Made},
 };
 use crate::{
-    board::{Board, BoardId, BoardView, Epoch, FinalStandings, Season, Settings, State as Boards},
+    blocking,
+    board::{Board, BoardId, BoardView, Epoch, Season, Settings, State as Boards},
     board_settings::{self, SettingsJson},
     listener::ClientAddress,
-    live::Viewer,
+    live::{FinalView, Viewer},
     store::{Command, Refusal},
-    wire::{self, FinalRows},
+    wire,
 };
 
 /// The board that a path names by `{board}`, or `main` if it names none: one that the sender
@@ -130,15 +132,29 @@ impl BoardJson {
 }
 
 /// `GET /boards`: those that the sender may see and that are listed, `main` first.
-pub(super) async fn list(State(api): State<Api>, Seen(viewer): Seen) -> Response {
-    let boards: Vec<BoardJson> = api.live.read(|epoch, state| {
-        let views = wire::listed(state, viewer);
-        views
-            .into_iter()
-            .map(|view| BoardJson::of(epoch, state, view, viewer))
-            .collect()
-    });
-    caching::for_viewer(viewer, Json(boards))
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    Seen(viewer): Seen,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    // Before the boards are read: they are of this version or a newer one.
+    let key = Key::Boards(api.live.version_of_all(), viewer);
+    let live = api.live.clone();
+    let read = move || {
+        live.read(|epoch, state| {
+            let views = wire::listed(state, viewer).into_iter();
+            let list = views
+                .map(|view| BoardJson::of(epoch, state, view, viewer))
+                .collect();
+            let is_complete = true;
+            Made { list, is_complete }
+        })
+    };
+    let make = async || Ok(blocking::on_thread(read).await);
+    let list = api.listings.get(address.into(), key, make).await;
+    let list = list.map_err(|why| Problem::unanswered(&why, "lists of boards"))?;
+    Ok(caching::for_viewer(viewer, list.answer(&headers)))
 }
 
 /// Who sends a request, as far as boards are shown to them.
@@ -271,13 +287,18 @@ impl EndedJson {
         &self.name
     }
 
-    /// With its rows.
-    pub(super) fn with_rows(self, board: &BoardId, rows: FinalRows) -> FinalJson {
+    /// With its rows, which are some of so many.
+    pub(super) fn with_rows(
+        self,
+        board: &BoardId,
+        top_scores: Vec<ScoreRow>,
+        total: usize,
+    ) -> FinalJson {
         FinalJson {
             season: self,
             board: board.to_string(),
-            top_scores: rows.rows,
-            total_users: rows.total,
+            top_scores,
+            total_users: total as u64,
         }
     }
 }
@@ -285,14 +306,32 @@ impl EndedJson {
 /// `GET /boards/{board}/seasons`: those that have ended, the latest first.
 pub(super) async fn seasons(
     State(api): State<Api>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     OfBoard(board): OfBoard,
-) -> Result<Json<Vec<EndedJson>>, Problem> {
-    let settings = settings_of(&api, &board)?;
-    let mut seasons = api.live.seasons(&board).await?;
-    seasons.reverse();
-    let seasons = seasons.into_iter();
-    let seasons = seasons.map(|season| EndedJson::of(&settings, season));
-    Ok(Json(seasons.collect()))
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let key = Key::Seasons(api.live.boards_version(), board.clone());
+    let on = api.live.read_board(&board, |_, view| {
+        let ended = view.board().season().map_or(0, |season| season.number - 1);
+        (view.board().settings().clone(), ended)
+    });
+    let (settings, ended) = on.ok_or_else(|| unknown(board.as_str()))?;
+    let live = api.live.clone();
+    let make = async move || {
+        let seasons = live.seasons(&board).await?;
+        let name = move || Made {
+            // That one has ended is stored a little after everybody sees it.
+            is_complete: seasons.last().map_or(0, |season| season.number) >= ended,
+            list: seasons
+                .into_iter()
+                .rev()
+                .map(|season| EndedJson::of(&settings, season))
+                .collect(),
+        };
+        Ok(blocking::on_thread(name).await)
+    };
+    let list = api.listings.get(address.into(), key, make).await;
+    Ok(list.map_err(Problem::no_history)?.answer(&headers))
 }
 
 /// The standings with which a season has ended.
@@ -302,7 +341,7 @@ pub(super) struct FinalJson {
     #[serde(flatten)]
     season: EndedJson,
     board: String,
-    pub(super) top_scores: Vec<app::wire::ScoreRow>,
+    pub(super) top_scores: Vec<ScoreRow>,
     total_users: u64,
 }
 
@@ -333,19 +372,22 @@ pub(super) async fn season(
 ) -> Result<Json<FinalJson>, Problem> {
     let Query(page) = page.map_err(bad_query)?;
     let positions = page.positions(settings_of(&api, &board)?.rules.top)?;
-    let (settings, standings) = final_standings(&api, address, &board, number).await?;
-    let rows = wire::final_rows(&api.live, &settings, &standings, positions);
-    let season = EndedJson::of(&settings, standings.season);
-    Ok(Json(season.with_rows(&board, rows)))
+    let (settings, view) = final_standings(&api, address, &board, number).await?;
+    let rows = api.live.final_rows(address.into(), &view, positions).await;
+    let rows = rows.map_err(Problem::no_history)?;
+    let has_tiebreak = settings.rules.order.tiebreak.is_some();
+    let rows = wire::named_rows(&api.live, has_tiebreak, &rows);
+    let season = EndedJson::of(&settings, view.season);
+    Ok(Json(season.with_rows(&board, rows, view.total())))
 }
 
-/// The standings with which a season has ended, and what its board is.
+/// A season that has ended, and what its board is.
 pub(super) async fn final_standings(
     api: &Api,
     address: IpAddr,
     board: &BoardId,
     number: u32,
-) -> Result<(Arc<Settings>, Arc<FinalStandings>), Problem> {
+) -> Result<(Arc<Settings>, Arc<FinalView>), Problem> {
     let settings = settings_of(api, board)?;
     let standings = api
         .live

@@ -11,6 +11,7 @@ mod credentials;
 mod export;
 mod history;
 mod leaderboard;
+mod listings;
 mod moment;
 mod notifications;
 mod probes;
@@ -32,10 +33,15 @@ use axum::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    actions::ActionTypes, auth::Tokens, config::Tables, limits::Answers, listener::ClientAddress,
+    actions::ActionTypes,
+    auth::Tokens,
+    config::Tables,
+    limits::{Answers, Limits},
+    listener::ClientAddress,
     live::Live,
 };
 use credentials::{Admin, Authenticated, Publisher};
+use listings::Listings;
 pub use probes::{Probes, probes};
 pub use problem::Problem;
 
@@ -55,13 +61,21 @@ pub struct Api {
     answers: Answers,
     /// Files that are made.
     exports: Arc<Semaphore>,
+    listings: Listings,
 }
 
 impl Api {
     /// The API of a board. `tokens` are valid here, and GET requests are answered by
     /// `answers`.
-    pub fn new(tables: &Tables, live: Live, tokens: Arc<Tokens>, answers: Answers) -> Api {
+    pub fn new(
+        tables: &Tables,
+        live: Live,
+        tokens: Arc<Tokens>,
+        limits: &Limits,
+        answers: Answers,
+    ) -> Api {
         Api {
+            listings: Listings::new(&tables.limits, limits.refusals()),
             live,
             tokens,
             action_types: Arc::new(ActionTypes::new(&tables.actions)),
@@ -70,6 +84,11 @@ impl Api {
             answers,
             exports: Arc::new(Semaphore::new(export::CONCURRENT)),
         }
+    }
+
+    /// Gives back the memory of lists that nobody asks for any more.
+    pub fn forget_idle(&self) {
+        self.listings.forget_idle();
     }
 }
 

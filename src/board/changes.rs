@@ -19,6 +19,8 @@ pub struct Changes {
     pub announced: Vec<Announcement>,
     /// People who were deleted.
     pub deleted: Vec<UserId>,
+    /// People who were hidden.
+    pub hidden: Vec<UserId>,
     /// Users whose tokens were revoked.
     pub revoked: Vec<UserId>,
 }
@@ -26,7 +28,8 @@ pub struct Changes {
 /// What has happened on one board.
 #[derive(Clone, Debug, Default)]
 pub struct BoardChanges {
-    /// What people did that counts here; on a board of teams, for their teams.
+    /// What people did that counts here, or counted in a season that has ended since; on a
+    /// board of teams, for their teams.
     pub actions: HashMap<UserId, UserChange>,
     /// Who was placed anew, in the order in which it happened.
     pub placed: Vec<Competitor>,
@@ -34,7 +37,7 @@ pub struct BoardChanges {
     pub shifts: Vec<Shift>,
     /// Who got further than ever before by an action, latest last.
     pub climbed: Vec<Climb>,
-    /// A season has ended: all else is of the one that has begun.
+    /// A season has ended: all else but `actions` is of the one that has begun.
     pub ended: bool,
     /// Settings have changed, or the board was created or deleted: what was known of it is
     /// void.
@@ -103,19 +106,24 @@ impl Changes {
                         }
                     }
                 }
+                (What::ActedHidden, Fact::Action(action)) => board.act(action, entry.at),
                 (What::Ended(_), _) => {
                     *board = BoardChanges {
+                        actions: std::mem::take(&mut board.actions),
                         changed: true,
                         ended: true,
                         ..BoardChanges::default()
                     };
                 }
                 (What::Changed | What::Final(_) | What::Deleted, _) => board.changed = true,
-                (What::Renamed(_), _) => {}
+                (What::Renamed(_) | What::ActedHidden, _) => {}
             }
         }
         match &entry.fact {
             Fact::UserDeleted { user } => self.deleted.push(*user),
+            Fact::UserHidden {
+                user, hidden: true, ..
+            } => self.hidden.push(*user),
             Fact::TokensRevoked { user, .. } => self.revoked.push(*user),
             Fact::Announced(announcement) => self.announced.push(announcement.clone()),
             _ => {}
@@ -127,9 +135,13 @@ impl BoardChanges {
     /// Adds what happened afterwards.
     pub fn append(&mut self, later: BoardChanges) {
         if later.ended {
-            // Of the season that has ended nothing counts any more.
-            *self = later;
-            return;
+            // Of the season that has ended nothing is shown any more. Who acted in it is still
+            // to be told, with what they have now.
+            *self = BoardChanges {
+                actions: std::mem::take(&mut self.actions),
+                ended: true,
+                ..BoardChanges::default()
+            };
         }
         for (user, change) in later.actions {
             match self.actions.entry(user) {

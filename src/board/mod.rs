@@ -24,7 +24,7 @@ mod view;
 pub use announcement::{Announcement, AnnouncementId, AnnouncementKind, Audience, Severity};
 pub use changes::{BoardChanges, Changes, Climb, UserChange};
 pub use directory::{Competitor, Directory, Membership, Person, Profile, Team};
-pub use final_standings::{FinalRow, FinalStandings};
+pub use final_standings::{FinalPart, FinalRow, FinalStandings, GapFinder, Gaps};
 pub use log::{
     Action, BoardId, Epoch, Fact, GroupId, LogEntry, Scores, Seq, TeamId, Timestamp, UserId,
 };

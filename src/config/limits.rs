@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     num::{NonZeroU32, NonZeroUsize},
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -52,7 +53,7 @@ pub struct LimitsTable {
     pub concurrent_searches: NonZeroUsize,
     /// Histories that are read at once.
     pub concurrent_histories: NonZeroUsize,
-    /// Pages that are rendered at once; 0 stands for the number of cores.
+    /// Pages that are rendered at once, and lists that are made; 0 stands for the number of cores.
     pub concurrent_renders: usize,
 }
 
@@ -93,6 +94,13 @@ impl LimitsTable {
             "limits.trusted_proxies",
             "everybody would be believed: name the networks of your proxies",
         )
+    }
+
+    /// Pages that are rendered at once, and lists that are made.
+    pub fn renders(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.concurrent_renders)
+            .or_else(|| available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN)
     }
 
     /// The most bytes that one session may send at once.

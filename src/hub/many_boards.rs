@@ -9,7 +9,7 @@ use tokio::time::Duration;
 use super::{
     events::{ClientEvent, Subscribe},
     message::Message,
-    simulation::{Packet, Step, World, id, simulated},
+    simulation::{Step, World, id, simulated},
     state::{Event, MOST_BOARDS, Timer},
     view::Mode,
 };
@@ -35,14 +35,6 @@ fn changed(name: &str, settings: Settings) -> Fact {
 }
 
 impl World {
-    /// What a client was sent since the last time, but for banners.
-    fn sent(&mut self, who: u8) -> Vec<Packet> {
-        self.read_all();
-        let mut sent = std::mem::take(&mut self.clients[usize::from(who)].taken);
-        sent.retain(|it| it.name != "system_notification");
-        sent
-    }
-
     /// The names of the events, and the boards that they are about.
     fn events(&mut self, who: u8) -> Vec<(String, String)> {
         let packets = self.sent(who).into_iter();
@@ -308,6 +300,62 @@ fn all_rows_are_sent_again_when_settings_change_or_a_season_ends() {
         world.run(&Step::Tick).await;
         assert_eq!(world.events(PLAYER), [derived]);
         assert_eq!(rows(&world), 0);
+    });
+}
+
+#[test]
+fn what_is_done_in_the_last_tick_of_a_season_is_told_with_the_next() {
+    simulated(async {
+        let mut world = World::new(0..3);
+        world.subscribe(PLAYER, 2, Mode::Full).await;
+        for who in [PLAYER, 2] {
+            world.run(&Step::Ask { who, board: 2 }).await;
+        }
+        world.run_timers(Duration::from_secs(3)).await;
+        for who in [PLAYER, 2] {
+            world.sent(who);
+        }
+        let of_derived = |world: &mut World, who| -> Vec<Value> {
+            let packets = world.sent(who).into_iter();
+            let packets = packets
+                .filter(|it| it.name == "user_score_update" && it.payload["board"] == "derived");
+            packets.map(|it| it.payload).collect()
+        };
+        for take_between in [false, true] {
+            // So that the next tick is not due yet.
+            world.act_on(5, 0).await;
+            world.run(&Step::Tick).await;
+            // One acts before the end alone, the other on both sides of it.
+            for who in [PLAYER, 2] {
+                world.act_on(who, 0).await;
+            }
+            if take_between {
+                // The hub has taken the actions, and the tick is not due.
+                world.handle(Event::Expired(Timer::Tick));
+            }
+            world.run(&Step::EndSeason).await;
+            world.act_on(2, 0).await;
+            world.run(&Step::Tick).await;
+            let told = |update: &Value| {
+                json!([
+                    update["scoreIncrease"],
+                    update["merged"],
+                    update["score"],
+                    update["rank"]
+                ])
+            };
+            let updates = of_derived(&mut world, PLAYER);
+            assert_eq!(told(&updates[0]), json!([1, 1, null, null]), "{updates:?}");
+            let updates = of_derived(&mut world, 2);
+            assert_eq!(told(&updates[0]), json!([2, 2, 1, 1]), "{updates:?}");
+            world.run_timers(Duration::from_secs(3)).await;
+            for who in [PLAYER, 2] {
+                // Nobody is told again what has not changed since.
+                assert!(of_derived(&mut world, who).is_empty());
+                let client = &world.clients[usize::from(who)];
+                world.compare(client);
+            }
+        }
     });
 }
 

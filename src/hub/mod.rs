@@ -11,6 +11,8 @@ mod excess;
 mod handlers;
 mod handshake;
 #[cfg(test)]
+mod hidden;
+#[cfg(test)]
 mod many_boards;
 mod message;
 mod outbox;

@@ -173,7 +173,7 @@ pub(super) struct Client {
     pub(super) scores: HashMap<String, UserScoreUpdate>,
     /// Everything, in order.
     pub(super) taken: Vec<Packet>,
-    banners: HashSet<String>,
+    pub(super) banners: HashSet<String>,
 }
 
 impl Client {
@@ -465,6 +465,14 @@ pub(super) struct World {
 }
 
 impl World {
+    /// What a client was sent since the last time, but for banners.
+    pub(super) fn sent(&mut self, who: u8) -> Vec<Packet> {
+        self.read_all();
+        let mut sent = std::mem::take(&mut self.clients[usize::from(who)].taken);
+        sent.retain(|it| it.name != "system_notification");
+        sent
+    }
+
     pub(super) fn new(numbers: impl Iterator<Item = u8>) -> World {
         let mut opened = opened(1, state());
         opened.announcements = log(1, 1, &[1]).announcements;
@@ -507,7 +515,7 @@ impl World {
     }
 
     /// A client whose socket exists, and is not connected yet.
-    fn open(&mut self, number: u8) -> Client {
+    pub(super) fn open(&mut self, number: u8) -> Client {
         let sid = Sid::new();
         self.net.queues.insert(sid, VecDeque::new());
         Client {
@@ -524,7 +532,7 @@ impl World {
     }
 
     /// A client is connected, with a token that ends then, from this address.
-    fn connect(&mut self, client: &Client, expires: u64, address: Option<IpAddr>) {
+    pub(super) fn connect(&mut self, client: &Client, expires: u64, address: Option<IpAddr>) {
         if client.role() == Role::Viewer {
             self.net.strangers.insert(client.sid);
         }
@@ -713,6 +721,11 @@ impl World {
         }
     }
 
+    /// A client of a test reads all that it was sent.
+    pub(super) fn read_all_of(&mut self, client: &mut Client) {
+        client.take(&mut self.net, usize::MAX);
+    }
+
     /// Is this board there?
     fn has(&self, board: usize) -> bool {
         self.live.read(|_, state| state.board(&id(board)).is_some())
@@ -849,14 +862,11 @@ impl World {
             let user = user(client.number);
             let newest = self.live.read_board(&board, |_, board| {
                 let row = board.user(user).unwrap();
-                let score = row.scores().map(|it| it.score.points());
-                // Who is hidden is told what they do only when they ask.
-                let is_hidden = board.hidden_scores(user).is_some();
-                (!is_hidden).then_some((score, row.rank()))
+                // Who is hidden sees their own score.
+                let scores = row.scores().or_else(|| board.hidden_scores(user));
+                (scores.map(|it| it.score.points()), row.rank())
             });
-            if let Some(newest) = newest.unwrap() {
-                assert_eq!((shown.score, shown.rank), newest, "on {name}");
-            }
+            assert_eq!((shown.score, shown.rank), newest.unwrap(), "on {name}");
         }
     }
 }

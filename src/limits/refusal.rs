@@ -55,7 +55,7 @@ pub enum Reason {
     Search,
     /// Histories of users.
     History,
-    /// Pages.
+    /// Pages, and lists of boards and seasons.
     Render,
     /// Pictures of the board.
     Picture,

@@ -34,6 +34,20 @@ impl<E> Unanswered<E> {
         }
     }
 
+    /// What a failure means: an answer after all, or another failure.
+    ///
+    /// # Errors
+    /// That one, or why there is no answer otherwise.
+    pub fn recover<T, F>(self, with: impl FnOnce(E) -> Result<T, F>) -> Result<T, Unanswered<F>> {
+        match self {
+            Unanswered::Failed(error) => with(error).map_err(Unanswered::Failed),
+            Unanswered::QueueFull => Err(Unanswered::QueueFull),
+            Unanswered::Busy => Err(Unanswered::Busy),
+            Unanswered::TookTooLong => Err(Unanswered::TookTooLong),
+            Unanswered::Panicked => Err(Unanswered::Panicked),
+        }
+    }
+
     /// The status of an answer that says so.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -99,7 +99,8 @@ where
         Work::with_idle(IDLE, bounds, bytes, reason, refusals)
     }
 
-    fn with_idle(
+    /// The same where a result that nobody asks for stays for another time.
+    pub fn with_idle(
         idle: Duration,
         bounds: Bounds,
         bytes: fn(&K, &V) -> usize,

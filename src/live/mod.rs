@@ -37,9 +37,10 @@ use projection::Shared;
 pub use race_chart::{RaceChart, RaceLine};
 use search::Searches;
 pub use search::{Found, FoundRow, MAX_FOUND, MAX_QUERY_CHARS, MAX_QUERY_WORDS, SearchError};
+pub use seasons::FinalView;
 use seasons::Seasons;
 pub use user::UserState;
-pub use version::{Version, Versions};
+pub use version::{BoardsVersion, Version, Versions};
 pub use viewer::Viewer;
 
 /// A handle to the running boards. Clones are the same.
@@ -181,7 +182,23 @@ impl Live {
         self.version_by(&self.versions, board)
     }
 
-    /// The same with versions of another pace.
+    /// The version of all boards together: another one when anything is shown otherwise on any.
+    pub fn version_of_all(&self) -> Version {
+        let projection = self.shared.projection.read();
+        let shown = projection.shown_of_all();
+        self.versions.of_all(self.started.elapsed(), shown)
+    }
+
+    /// Which boards there are now, what each is and in which season.
+    pub fn boards_version(&self) -> BoardsVersion {
+        let projection = self.shared.projection.read();
+        BoardsVersion {
+            reloads: projection.reloads,
+            boards: projection.state.boards_version(),
+        }
+    }
+
+    /// [`Live::version`] with versions of another pace.
     pub fn version_by(&self, versions: &Versions, board: &BoardId) -> Version {
         // Nothing is written meanwhile, so that versions never go back.
         let projection = self.shared.projection.read();
@@ -208,9 +225,10 @@ impl Live {
     /// The seasons of a board that have ended; see [`Store::seasons`].
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// If the store cannot be read, as is logged here.
     pub async fn seasons(&self, board: &BoardId) -> Result<Vec<Season>, StoreError> {
-        self.store.seasons(board.clone()).await
+        let seasons = self.store.seasons(board.clone()).await;
+        seasons.inspect_err(|error| self.histories.failed(error))
     }
 
     /// The time by the clock that times what is on the log. The clock of this machine

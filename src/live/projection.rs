@@ -9,8 +9,8 @@ use tokio::{runtime::Handle, sync::Notify};
 use super::{revocations::Revocations, version::Shown};
 use crate::{
     board::{
-        Announcement, BoardChanges, BoardView, Changes, Effects, Epoch, Fact, LogEntry, State,
-        StoredBoard,
+        Announcement, BoardChanges, BoardView, Changes, Effect, Effects, Epoch, Fact, LogEntry,
+        State, StoredBoard, What,
     },
     metrics::Metrics,
     store::{Fold, Folded, Opened},
@@ -42,6 +42,8 @@ pub(super) struct Projection {
     pub(super) revoked: Revocations,
     /// How often the log was replaced. Then all is another, even if the epoch is the same.
     pub(super) reloads: u64,
+    /// How many entries have changed what others see of any board.
+    facts: u64,
     /// How often something changed that is shown on any board: people, teams, and which
     /// boards there are.
     shared: u64,
@@ -57,6 +59,7 @@ impl Projection {
             state: opened.state,
             revoked: opened.revoked.into_iter().collect(),
             reloads: 0,
+            facts: 0,
             shared: 0,
             urgent: 0,
         };
@@ -73,9 +76,21 @@ impl Projection {
         }
     }
 
+    /// What is shown of all boards together.
+    pub(super) fn shown_of_all(&self) -> Shown {
+        Shown {
+            seq: self.facts,
+            reloads: self.reloads,
+            shared: self.shared,
+            urgent: self.urgent,
+        }
+    }
+
     /// Notes what an entry did that was folded last.
     fn note(&mut self, entry: &LogEntry, effects: &Effects, changes: &mut Changes) {
         changes.add(entry, &effects.shown);
+        let others_see = |effect: &Effect| !matches!(effect.what, What::ActedHidden);
+        self.facts += u64::from(effects.shown.iter().any(others_see));
         match entry.fact {
             Fact::Action(_) | Fact::Announced(_) => {}
             Fact::TokensRevoked { user, issued_until } => {

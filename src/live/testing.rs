@@ -1,20 +1,29 @@
 //! Boards that tests fill by hand, over a store that is unreachable.
 
+use std::ops::Range;
+
 use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
     board::{
         Action, Announcement, AnnouncementId, AnnouncementKind, Audience, BoardHead, Effects, Fact,
-        FinalStandings, LogEntry, Profile, Rules, Score, Scores, Seq, Settings, Severity,
-        StoredBoard,
+        FinalPart, LogEntry, Profile, Rules, Score, Scores, Seq, Settings, Severity, StoredBoard,
     },
     clock,
     store::{DerivedHistory, Fold, History},
 };
 
-/// A store that is unreachable, with why it cannot be read.
-struct Unreachable(watch::Receiver<Health>, fn() -> StoreError);
+/// The part of final standings that has the rows at these positions.
+pub(crate) type Finals = dyn Fn(Range<usize>) -> FinalPart + Send + Sync;
+
+/// A store that is unreachable, with why it cannot be read; but for final standings, if it has
+/// some.
+struct Unreachable(
+    watch::Receiver<Health>,
+    fn() -> StoreError,
+    Option<Box<Finals>>,
+);
 
 impl Store for Unreachable {
     fn append(&self, _: Vec<Command>) -> BoxFuture<'_, Result<Vec<Outcome>, StoreError>> {
@@ -46,8 +55,11 @@ impl Store for Unreachable {
         &self,
         _: BoardId,
         _: u32,
-    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
-        Box::pin(async { Err((self.1)()) })
+        positions: Range<usize>,
+    ) -> BoxFuture<'_, Result<Option<FinalPart>, StoreError>> {
+        let finals = self.2.as_ref();
+        let part = finals.map(|finals| finals(FinalPart::positions(positions)));
+        Box::pin(async { part.map(Some).ok_or_else(self.1) })
     }
 
     fn presence(&self, _: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {
@@ -74,9 +86,26 @@ pub(crate) fn live(opened: Opened) -> (Live, impl Fold) {
 
 /// The same, where this is why no history can be read.
 pub(crate) fn live_over(opened: Opened, unread: fn() -> StoreError) -> (Live, impl Fold) {
+    over(opened, unread, None)
+}
+
+/// The same over a store from which nothing can be read but these final standings.
+pub(crate) fn live_with(opened: Opened, finals: Box<Finals>) -> (Live, impl Fold) {
+    over(
+        opened,
+        || StoreError::Unreachable("it is gone".into()),
+        Some(finals),
+    )
+}
+
+fn over(
+    opened: Opened,
+    unread: fn() -> StoreError,
+    finals: Option<Box<Finals>>,
+) -> (Live, impl Fold) {
     let shared = Arc::new(Shared::new(opened));
     let (_, health) = watch::channel(Health::Unreachable);
-    let store = Arc::new(Unreachable(health, unread));
+    let store = Arc::new(Unreachable(health, unread, finals));
     let live = Live::new(shared.clone(), store, &LimitsTable::default());
     (live, Folder(shared))
 }
@@ -158,7 +187,7 @@ pub(crate) fn action(board: BoardId, user: UserId, increase: i64, score: i64) ->
     })
 }
 
-fn registered(n: u8) -> Fact {
+pub(crate) fn registered(n: u8) -> Fact {
     Fact::UserChanged {
         user: user(n),
         profile: Profile {

@@ -24,7 +24,7 @@ pub struct Version(u64);
 /// What makes what is shown of a board another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shown {
-    /// How many facts were folded into it.
+    /// How many facts were folded into it, or of all boards how many entries were.
     pub(super) seq: u64,
     /// How often the log was replaced.
     pub(super) reloads: u64,
@@ -51,6 +51,15 @@ struct Boards {
     latest: u64,
     /// Of boards that there are; of those that were deleted until the next one is added.
     boards: HashMap<BoardId, Latest>,
+    /// Of all boards together.
+    together: Option<Latest>,
+}
+
+/// Which boards there are, what each is and in which season; of no two logs the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BoardsVersion {
+    pub(super) reloads: u64,
+    pub(super) boards: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,32 +83,51 @@ impl Versions {
     /// The version of a board to show at `now`, which is the time since any fixed instant.
     /// So is the board now, and these are all boards.
     pub(super) fn at(&self, now: Duration, board: &BoardId, shown: Shown, all: &State) -> Version {
-        let Boards { latest, boards } = &mut *self.boards.lock();
+        let Boards { latest, boards, .. } = &mut *self.boards.lock();
         if let Some(it) = boards.get_mut(board) {
-            if it.shown == shown {
-                return it.version;
-            }
-            let is_urgent = it.shown.reloads != shown.reloads || it.shown.urgent != shown.urgent;
-            let saved = self.period * self.burst.saturating_sub(1);
-            if is_urgent || it.used_until <= now + saved {
-                *latest += 1;
-                *it = Latest {
-                    shown,
-                    version: Version(*latest),
-                    used_until: it.used_until.max(now) + self.period,
-                };
-            }
-            return it.version;
+            return self.next(latest, it, now, shown);
         }
         boards.retain(|id, _| all.board(id).is_some());
+        let first = self.first(latest, now, shown);
+        boards.insert(board.clone(), first);
+        first.version
+    }
+
+    /// The version of all boards together. What is shown of them has so many facts.
+    pub(super) fn of_all(&self, now: Duration, shown: Shown) -> Version {
+        let Boards {
+            latest, together, ..
+        } = &mut *self.boards.lock();
+        match together {
+            Some(it) => self.next(latest, it, now, shown),
+            None => together.insert(self.first(latest, now, shown)).version,
+        }
+    }
+
+    fn first(&self, latest: &mut u64, now: Duration, shown: Shown) -> Latest {
         *latest += 1;
-        let first = Latest {
+        Latest {
             shown,
             version: Version(*latest),
             used_until: now + self.period,
-        };
-        boards.insert(board.clone(), first);
-        first.version
+        }
+    }
+
+    fn next(&self, latest: &mut u64, it: &mut Latest, now: Duration, shown: Shown) -> Version {
+        if it.shown == shown {
+            return it.version;
+        }
+        let is_urgent = it.shown.reloads != shown.reloads || it.shown.urgent != shown.urgent;
+        let saved = self.period * self.burst.saturating_sub(1);
+        if is_urgent || it.used_until <= now + saved {
+            *latest += 1;
+            *it = Latest {
+                shown,
+                version: Version(*latest),
+                used_until: it.used_until.max(now) + self.period,
+            };
+        }
+        it.version
     }
 }
 

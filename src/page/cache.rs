@@ -2,14 +2,12 @@
 //! the scripts, which are filled in for each answer. So however many open a page at once, it is
 //! rendered once for each version of the board, view and language.
 
-use std::{
-    collections::HashMap, mem::size_of, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
-};
+use std::{collections::HashMap, mem::size_of, sync::Arc};
 
 use app::{
     server::{Missing, SeasonPage, Turn},
     texts::Language,
-    wire::{BoardInfo, BoardSummary, PlayerBoard, View},
+    wire::{BoardInfo, View},
 };
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -18,7 +16,7 @@ use crate::{
     board::{BoardId, TeamId, UserId},
     config::LimitsTable,
     limits::{Bounds, Reason, Refusals, Work},
-    live::Version,
+    live::{Version, Viewer},
 };
 
 /// Bytes of rendered pages in the cache: a hundred boards of 200 rows.
@@ -33,11 +31,8 @@ pub(super) struct Unrendered;
 
 /// An empty cache; as many pages are rendered at once as the limits say.
 pub(super) fn page_cache(limits: &LimitsTable, refusals: Refusals) -> PageCache {
-    let concurrent = NonZeroUsize::new(limits.concurrent_renders)
-        .or_else(|| available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN);
     let bounds = Bounds {
-        concurrent,
+        concurrent: limits.renders(),
         cached: CACHED,
     };
     let bytes = |key: &Key, page: &Arc<Rendered>| key.bytes() + page.bytes();
@@ -78,13 +73,25 @@ pub(super) enum Content {
         /// What a kiosk shows next.
         turn: Option<Turn>,
     },
-    /// All boards, as they are.
-    Boards(Vec<BoardSummary>),
+    Boards {
+        /// Of all boards together.
+        all: Version,
+        /// Which of them are listed.
+        viewer: Viewer,
+        /// Of the time, by which boards have started and ended.
+        moment: u64,
+        /// Which page of the list.
+        page: u64,
+    },
     Player {
         board: BoardId,
         user: UserId,
-        /// How the user stands on each board.
-        boards: Vec<PlayerBoard>,
+        /// Of all boards together, on each of which the user may stand.
+        all: Version,
+        /// Which of them are listed.
+        viewer: Viewer,
+        /// Which page of the list of boards.
+        page: u64,
         /// Is the history there too?
         has_history: bool,
     },
@@ -128,11 +135,8 @@ impl Key {
                 origin.as_ref().map_or(0, String::len)
                     + turn.as_ref().map_or(0, |turn| turn.to.len())
             }
-            // Titles and names are short.
-            Content::Boards(boards) => boards.len() * BOARD_BYTES,
-            Content::Player { boards, .. } => boards.len() * BOARD_BYTES,
             // The id of a board is a part of the key.
-            Content::Team { .. } => 0,
+            Content::Boards { .. } | Content::Player { .. } | Content::Team { .. } => 0,
             Content::Found { query, part, .. } => query.len() + part.len(),
             Content::Season { season, .. } => (season.rows.len() + 1) * BOARD_BYTES,
             Content::Missing { what, turn, .. } => {

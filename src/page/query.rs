@@ -185,6 +185,19 @@ impl PageQuery {
         }
     }
 
+    /// Which page of a list is asked for that has as many as `count` says, counted from 0;
+    /// `None` for one that it has not. The first is always there.
+    pub(super) fn page_of(&self, count: impl FnOnce() -> u64) -> Option<u64> {
+        let page = self.page.ok()?.unwrap_or_default();
+        (page == 0 || page < count()).then_some(page)
+    }
+
+    /// The part of the query that says so, for links to the same page.
+    pub(super) fn page_part(&self) -> String {
+        let page = self.page.ok().flatten();
+        page.map_or_else(String::new, |page| format!("page={}&", page + 1))
+    }
+
     /// Is this for a frame on a page of others?
     pub(super) fn is_embedded(&self) -> bool {
         self.view == View::Embed

@@ -14,8 +14,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{OnBoard, PageQuery, Pages, caching::is_known};
-use crate::{auth::bearer, limits::ConnectTime, listener::ClientAddress, wire};
+use super::{OnBoard, PageQuery, Pages};
+use crate::{auth::bearer, etag::is_known, limits::ConnectTime, listener::ClientAddress, wire};
 
 /// The visible board, or one page of it by `page`. [`LIVE_IN`] says when the page may
 /// connect.

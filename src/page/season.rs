@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{OnBoard, PageQuery, Pages, Visit, cache::Content, render::Page};
 use crate::{
     live::{Version, Viewer},
-    wire::{self, FinalRows},
+    wire,
 };
 
 #[derive(Deserialize)]
@@ -32,9 +32,9 @@ pub(super) async fn get(
     let (Ok(number), Ok(page)) = (path.number.parse(), query.page) else {
         return pages.render_missing(visit).await;
     };
-    let standings = pages.live.final_standings(visit.client, &board, number);
-    let standings = match standings.await {
-        Ok(Some(standings)) => standings,
+    let ended = pages.live.final_standings(visit.client, &board, number);
+    let ended = match ended.await {
+        Ok(Some(ended)) => ended,
         Ok(None) => return pages.render_missing(visit).await,
         Err(why) => return pages.unavailable(&why, visit).await,
     };
@@ -46,13 +46,19 @@ pub(super) async fn get(
     let Some((settings, info, latest)) = shown else {
         return pages.render_missing(visit).await;
     };
-    let season = wire::ended_season(&settings, standings.season);
+    let season = wire::ended_season(&settings, ended.season);
     let start = usize::try_from(page.unwrap_or_default())
         .unwrap_or(usize::MAX)
         .saturating_mul(PAGE);
     let positions = start..start.saturating_add(PAGE);
-    let FinalRows { mut rows, total } =
-        wire::final_rows(&pages.live, &settings, &standings, positions);
+    let rows = pages.live.final_rows(visit.client, &ended, positions);
+    let rows = match rows.await {
+        Ok(rows) => rows,
+        Err(why) => return pages.unavailable(&why, visit).await,
+    };
+    let has_tiebreak = settings.rules.order.tiebreak.is_some();
+    let mut rows = wire::named_rows(&pages.live, has_tiebreak, &rows);
+    let total = ended.total() as u64;
     if page.is_some() && rows.is_empty() {
         return pages.render_missing(visit).await;
     }
@@ -70,10 +76,9 @@ pub(super) async fn get(
         board: Box::new(info.clone()),
         season: shown.clone(),
     };
-    let part = page.map(|page| format!("page={}&", page + 1));
     let page = move |_| Page {
         board: Some(info),
-        query: part.unwrap_or_default(),
+        query: query.page_part(),
         ..Document::Season(shown).into()
     };
     // The content says which version it is.

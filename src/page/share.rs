@@ -1,14 +1,7 @@
 //! What others show beside a link to the board: a description, and a picture
 //! (`GET /share.png`).
 
-use std::{
-    convert::Infallible,
-    hash::{DefaultHasher, Hash, Hasher},
-    mem::size_of,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, mem::size_of, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use app::{
     base_path::BasePath, pictures::normal_origin, sharing::Sharing, texts::Text, wire::PageSnapshot,
@@ -24,10 +17,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{OnBoard, Pages, caching::is_known, cookies::is_forwarded_from_https, picture};
+use super::{OnBoard, Pages, cookies::is_forwarded_from_https, picture};
 use crate::{
     blocking,
     board::BoardId,
+    etag,
     limits::{Bounds, Client, FairPermit, Reason, Refusals, Unanswered, Work},
     listener::ClientAddress,
     live::{Version, Versions, Viewer},
@@ -101,7 +95,7 @@ pub(super) async fn get(
         }
     };
     let about = [(CACHE_CONTROL, "no-cache"), (ETAG, &*etag)];
-    let mut response = match is_known(&headers, &etag) {
+    let mut response = match etag::is_known(&headers, &etag) {
         true => (StatusCode::NOT_MODIFIED, about).into_response(),
         false => (about, [(CONTENT_TYPE, "image/png")], png).into_response(),
     };
@@ -131,11 +125,9 @@ async fn newest(
             (wire::board_info(view), rows)
         })?;
         let png = picture::png(&info, &rows)?;
-        let mut hasher = DefaultHasher::new();
-        png.hash(&mut hasher);
         Some(Picture {
+            etag: etag::of(&png).into(),
             png: png.into(),
-            etag: format!("\"{:016x}\"", hasher.finish()).into(),
         })
     };
     let drawn = drawn.get(client, key, async move |permit| {

@@ -98,7 +98,13 @@ impl Server {
             tables.achievements.clone(),
             watch("the hub's actor"),
         );
-        let api = Api::new(tables, live.clone(), tokens.clone(), answers.clone());
+        let api = Api::new(
+            tables,
+            live.clone(),
+            tokens.clone(),
+            &limits,
+            answers.clone(),
+        );
         let probes = Probes {
             live: live.clone(),
             ready: ready.clone(),
@@ -113,7 +119,7 @@ impl Server {
             limits.clone(),
             answers.clone(),
         );
-        let cached = pages.clone();
+        let cached = (api.clone(), pages.clone());
         let shutdown = Shutdown::default();
         let router = router::build(
             config,
@@ -144,7 +150,8 @@ impl Server {
                     sleep(FORGET_EVERY).await;
                     limits.forget_quiet();
                     live.forget_idle();
-                    cached.forget_idle();
+                    cached.0.forget_idle();
+                    cached.1.forget_idle();
                 }
             }
         };

@@ -19,16 +19,16 @@ mod source;
 pub mod sqlite;
 mod target;
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::{
     board::{
-        Announcement, BoardId, Contradiction, Effects, Epoch, Fact, FinalStandings, GroupId,
-        LogEntry, Profile, Scores, Season, Settings, State, StoredBoard, StoredChange, TeamId,
-        Timestamp, UserId, What,
+        Announcement, BoardId, Contradiction, Effects, Epoch, Fact, FinalPart, GroupId, LogEntry,
+        Profile, Scores, Season, Settings, State, StoredBoard, StoredChange, TeamId, Timestamp,
+        UserId, What,
     },
     calendar::CalendarError,
     vital::Pulse,
@@ -89,8 +89,9 @@ pub trait Store: Send + Sync + 'static {
     /// As [`Store::history`].
     fn seasons(&self, board: BoardId) -> BoxFuture<'_, Result<Vec<Season>, StoreError>>;
 
-    /// The standings with which a season of a board has ended; `None` if there is no such
-    /// season, or it runs.
+    /// The rows at these positions, counted from 0, of the standings with which a season of a
+    /// board has ended, [`FinalPart::MOST`] at most; `None` if there is no such season, or it
+    /// runs. Standings are final: all parts are of one moment.
     ///
     /// # Errors
     /// As [`Store::history`].
@@ -98,7 +99,8 @@ pub trait Store: Send + Sync + 'static {
         &self,
         board: BoardId,
         number: u32,
-    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>>;
+        positions: Range<usize>,
+    ) -> BoxFuture<'_, Result<Option<FinalPart>, StoreError>>;
 
     /// Reports how many are connected to this node, and returns how many are to all. It is to
     /// be called every [`PRESENCE_EVERY`]: a node that does not is not counted any more.

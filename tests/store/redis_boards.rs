@@ -413,12 +413,29 @@ async fn a_board_may_be_derived_while_others_write() {
 async fn finals(node: &Running, board: &str) -> Vec<(u32, Vec<(i64, u64)>)> {
     let mut finals = Vec::new();
     for season in node.store.seasons(id(board)).await.unwrap() {
-        let standings = node.store.final_standings(id(board), season.number).await;
+        let standings = node
+            .store
+            .final_standings(id(board), season.number, 0..usize::MAX)
+            .await;
         let rows = standings.unwrap().expect("it has ended").rows;
         let rows = rows.iter().map(|row| (row.scores.score.points(), row.rank));
         finals.push((season.number, rows.collect()));
     }
     finals
+}
+
+#[tokio::test]
+async fn final_standings_are_read_in_parts() {
+    let server = Server::new();
+    let before = server.open(Rules::default()).await;
+    let after = async || {
+        // From what Redis has, and not from what the node remembers that has ended it.
+        let node = server.open(Rules::default()).await;
+        node.one(put(1)).await.unwrap();
+        node.store.close().await;
+        server.open(Rules::default()).await
+    };
+    crate::suite::final_standings_are_read_in_parts(before, || server.age(DAY), after).await;
 }
 
 #[tokio::test]

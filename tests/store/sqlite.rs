@@ -1,7 +1,9 @@
 //! The SQLite store: the suite, and what only a file can suffer.
 
 use podium::{
-    board::{Audience, Direction, LogEntry, Operator, Order, Rules, State, StoredBoard, Timestamp},
+    board::{
+        Audience, Direction, LogEntry, Operator, Order, Rules, Seq, State, StoredBoard, Timestamp,
+    },
     store::{self, Command, Fold, Folded, Opened, Outcome, Ready, Refusal, StoreError, Window},
 };
 use rusqlite::Connection;
@@ -304,7 +306,7 @@ async fn finals(running: &Running, board: &str) -> Vec<(u32, Vec<(i64, u64)>)> {
     for season in running.store.seasons(id(board)).await.unwrap() {
         let standings = running
             .store
-            .final_standings(id(board), season.number)
+            .final_standings(id(board), season.number, 0..usize::MAX)
             .await;
         let rows = standings.unwrap().expect("it has ended").rows;
         let rows = rows.iter().map(|row| (row.scores.score.points(), row.rank));
@@ -362,8 +364,53 @@ async fn seasons_end_once_also_while_no_server_runs() {
     for board in ["daily", "again"] {
         assert_eq!(finals(&running, board).await, expected);
     }
-    let none = running.store.final_standings(id("daily"), 5).await.unwrap();
+    let none = running
+        .store
+        .final_standings(id("daily"), 5, 0..9)
+        .await
+        .unwrap();
     assert_eq!(none, None, "it runs");
+}
+
+/// By that nobody has to look for those who are gone.
+#[tokio::test]
+async fn a_start_knows_since_when_nobody_was_deleted() {
+    let file = Files::new();
+    let running = file.open(Rules::default()).await;
+    for command in [put(1), put(2), Command::DeleteUser(user(1))] {
+        running.one(command).await.unwrap();
+    }
+    let deleted = running.follower.read(|state| state.seq());
+    running.one(put(3)).await.unwrap();
+    let shows_all = |running: &Running, entry| {
+        let entry = Seq::new(entry).unwrap();
+        running.follower.read(|state| state.shows_all_since(entry))
+    };
+    assert!(!shows_all(&running, deleted - 1) && shows_all(&running, deleted));
+    running.store.close().await;
+    let running = file.open(Rules::default()).await;
+    assert!(!shows_all(&running, deleted - 1) && shows_all(&running, deleted));
+    running.one(put(4)).await.unwrap();
+    let hide = |hidden| Command::HideUser {
+        user: user(4),
+        hidden,
+        reason: None,
+    };
+    running.one(hide(true)).await.unwrap();
+    assert!(!shows_all(&running, deleted));
+    running.store.close().await;
+    let running = file.open(Rules::default()).await;
+    assert!(!shows_all(&running, deleted));
+    running.one(hide(false)).await.unwrap();
+    assert!(shows_all(&running, deleted));
+}
+
+#[tokio::test]
+async fn final_standings_are_read_in_parts() {
+    let file = Files::new();
+    let before = file.open(Rules::default()).await;
+    let after = async || file.open(Rules::default()).await;
+    suite::final_standings_are_read_in_parts(before, || age(&file, DAY), after).await;
 }
 
 #[tokio::test]

@@ -1170,7 +1170,7 @@ async fn ended(running: &Running, board: &str, times: u32) -> Vec<(u64, i64)> {
     let seasons = running.store.seasons(id(board)).await.unwrap();
     let numbers: Vec<u32> = seasons.iter().map(|season| season.number).collect();
     assert_eq!(numbers, (1..=times).collect::<Vec<_>>());
-    let standings = running.store.final_standings(id(board), times);
+    let standings = running.store.final_standings(id(board), times, 0..9);
     let rows = standings.await.unwrap().expect("it has ended").rows;
     let rows = rows.iter().map(|row| (row.rank, row.scores.score.points()));
     rows.collect()
@@ -1224,7 +1224,11 @@ pub async fn the_end_of_a_board_is_a_fact<F: Fixture>() {
     assert_eq!(running.follower.read(season("cup")).unwrap().number, 2);
     running.one(put_board("cup", PAST)).await.unwrap();
     assert_eq!(ended(&running, "cup", 2).await, [(1, 8), (2, 7)]);
-    let first = running.store.final_standings(id("cup"), 1).await.unwrap();
+    let first = running
+        .store
+        .final_standings(id("cup"), 1, 0..9)
+        .await
+        .unwrap();
     assert_eq!(first.unwrap().rows.len(), 2);
 
     // Without an end it goes on.
@@ -1558,6 +1562,79 @@ pub async fn what_contradicts_itself_is_no_board<F: Fixture>() {
             .unwrap()
             .duplicate
     );
+}
+
+/// A daily board on which so many people end a season, of whom two always have the same score.
+/// `age` moves that into the past, while nobody has the store open.
+pub async fn final_standings_are_read_in_parts(
+    before: Running,
+    age: impl FnOnce(),
+    after: impl AsyncFnOnce() -> Running,
+) {
+    const PEOPLE: u16 = 2500;
+    let who = |n: u16| {
+        let [high, low] = n.to_be_bytes();
+        UserId([high, low, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7])
+    };
+    let daily = r#"{"of": "main", "period": {"every": "day"}, "ties": "competition"}"#;
+    before.one(put_board("daily", daily)).await.unwrap();
+    for first in (0..PEOPLE).step_by(500) {
+        let people = first..first + 500;
+        let register = people.clone().map(|n| Command::PutUser {
+            user: who(n),
+            profile: Profile {
+                username: format!("user {n}").into(),
+                avatar: None,
+            },
+        });
+        let act = people.map(|n| {
+            Command::Act(Action {
+                id: ActionId::new(&n.to_string()).unwrap(),
+                board: id("main"),
+                user: who(n),
+                action_type: "test".into(),
+                increase: 5000 - i64::from(n / 2),
+                tiebreak_increase: 0,
+                declared: None,
+            })
+        });
+        let outcomes = before.store.append(register.chain(act).collect()).await;
+        assert!(outcomes.unwrap().iter().all(Result::is_ok));
+    }
+    before.store.close().await;
+    age();
+    let running = after().await;
+    // The first that is written ends what has ended.
+    running.one(put(1)).await.unwrap();
+    let read = async |positions: std::ops::Range<usize>| {
+        let part = running.store.final_standings(id("daily"), 1, positions);
+        let part = part.await.unwrap().expect("it has ended");
+        assert_eq!((part.season.number, part.total), (1, usize::from(PEOPLE)));
+        part.rows
+    };
+    let whole = read(0..usize::MAX).await;
+    assert_eq!(whole.len(), usize::from(PEOPLE));
+    for (place, row) in whole.iter().enumerate() {
+        let even = place as u64 / 2 * 2;
+        let score = 5000 - (even / 2).cast_signed();
+        assert_eq!((row.rank, row.scores.score.points()), (even + 1, score));
+    }
+    let all: std::collections::HashSet<_> = whole.iter().map(|row| row.who).collect();
+    assert_eq!(all.len(), usize::from(PEOPLE));
+    for positions in [0..0, 0..50, 990..1010, 999..1000, 1000..2001, 2490..9000] {
+        let rows = read(positions.clone()).await;
+        let end = positions.end.min(whole.len());
+        assert_eq!(rows, whole[positions.start..end], "{positions:?}");
+    }
+    for positions in [2500..2501, 9000..9050] {
+        assert_eq!(read(positions).await, []);
+    }
+    for season in [0, 2, 99] {
+        let none = running.store.final_standings(id("daily"), season, 0..9);
+        assert_eq!(none.await.unwrap(), None, "season {season}");
+    }
+    let none = running.store.final_standings(id("nowhere"), 1, 0..9);
+    assert_eq!(none.await.unwrap(), None);
 }
 
 #[macro_export]

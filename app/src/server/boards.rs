@@ -5,7 +5,10 @@ use std::time::SystemTime;
 
 use leptos::prelude::*;
 
-use super::chart::Time;
+use super::{
+    chart::Time,
+    part::{Part, PartNav},
+};
 use crate::{
     base_path,
     texts::{Locale, Text},
@@ -146,15 +149,16 @@ pub(super) fn without_past_start(mut board: BoardInfo) -> BoardInfo {
 pub(super) fn Boards(
     /// How it is written.
     locale: Locale,
-    /// All of them.
-    boards: Vec<BoardSummary>,
+    /// Some of them.
+    boards: Part<BoardSummary>,
 ) -> impl IntoView {
-    let none = boards.is_empty().then(|| {
+    let Part { rows, total, page } = boards;
+    let none = rows.is_empty().then(|| {
         let sentences = [Text::NoBoards, Text::SignInLink];
         let sentences = sentences.map(|text| locale.text(text)).join(" ");
         view! { <p class="message">{sentences}</p> }
     });
-    let cards = boards.into_iter().map(|board| {
+    let cards = rows.into_iter().map(|board| {
         let BoardSummary {
             info,
             total,
@@ -198,6 +202,7 @@ pub(super) fn Boards(
         <ul class="boards" role="list">
             {cards.collect_view()}
         </ul>
+        <PartNav locale path=base_path::link("/boards") total=total as u64 page />
     }
 }
 

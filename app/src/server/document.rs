@@ -6,6 +6,7 @@ use super::{
     boards::{BoardBar, Boards, without_past_start},
     boot::{Boot, NotLive},
     field::{Languages, PagesNav, SearchForm},
+    part::Part,
     player::{Player, PlayerNow},
     race::RaceChart,
     search::Found,
@@ -78,23 +79,23 @@ pub enum Document {
         /// a page that changes while it is read is not for everybody.
         refreshes: bool,
     },
-    /// All boards.
-    Boards(Vec<BoardSummary>),
+    /// Boards of all.
+    Boards(Part<BoardSummary>),
     /// Final standings of the board of the frame.
     Season(Box<SeasonPage>),
     /// One player.
     Player {
         /// How the player stands on the board of the frame, and what led there.
         user: Box<UserHistory>,
-        /// How the player stands on each board, with this one.
-        boards: Vec<PlayerBoard>,
+        /// How the player stands on boards, with this one.
+        boards: Part<PlayerBoard>,
     },
     /// One player, whose history is unavailable.
     PlayerNow {
         /// How the player stands on the board of the frame.
         user: Box<UserScore>,
-        /// How the player stands on each board, with this one.
-        boards: Vec<PlayerBoard>,
+        /// How the player stands on boards, with this one.
+        boards: Part<PlayerBoard>,
     },
     /// One team, on a board of teams.
     Team(Box<TeamPage>),

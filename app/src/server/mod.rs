@@ -6,6 +6,7 @@ mod boot;
 mod chart;
 mod document;
 mod field;
+mod part;
 mod player;
 mod race;
 mod search;
@@ -13,5 +14,6 @@ mod season;
 mod team;
 
 pub use document::{Document, Frame, Missing, THEME_DARK, THEME_LIGHT, Turn, document};
+pub use part::Part;
 pub use season::SeasonPage;
 pub use team::{Member, TeamPage};

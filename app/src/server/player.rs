@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use leptos::prelude::*;
 
-use super::chart::{Chart, Line, Time};
+use super::{
+    chart::{Chart, Line, Time},
+    part::{Part, PartNav},
+};
 use crate::{
     base_path,
     components::Avatar,
@@ -23,7 +26,7 @@ pub(super) fn Player(
     /// The player.
     user: UserHistory,
     /// The boards that the player stands on.
-    boards: Vec<PlayerBoard>,
+    boards: Part<PlayerBoard>,
 ) -> impl IntoView {
     let format = &board.format;
     let rank_text = |rank| rank_text(&locale, rank);
@@ -106,7 +109,7 @@ pub(super) fn PlayerNow(
     /// The player.
     user: UserScore,
     /// The boards that the player stands on.
-    boards: Vec<PlayerBoard>,
+    boards: Part<PlayerBoard>,
 ) -> impl IntoView {
     let figures = standing(&locale, &board.format, &user);
     let boards = player_boards(&locale, &board, &user.user_id, boards);
@@ -195,12 +198,14 @@ fn player_boards(
     locale: &Locale,
     shown: &BoardInfo,
     user_id: &str,
-    boards: Vec<PlayerBoard>,
+    boards: Part<PlayerBoard>,
 ) -> Option<impl IntoView + use<>> {
-    if boards.iter().all(|it| it.info.id == shown.id) {
+    let Part { rows, total, page } = boards;
+    if rows.iter().all(|it| it.info.id == shown.id) {
         return None;
     }
-    let rows = boards.into_iter().map(|PlayerBoard { info, score, rank }| {
+    let here = base_path::link(&shown.path(&format!("/players/{user_id}")));
+    let rows = rows.into_iter().map(|PlayerBoard { info, score, rank }| {
         let path = match info.teams {
             true => info.home(),
             false => info.path(&format!("/players/{user_id}")),
@@ -226,6 +231,7 @@ fn player_boards(
             <ul role="list" class="standings">
                 {rows.collect_view()}
             </ul>
+            <PartNav locale=locale.clone() path=here total=total as u64 page />
         </section>
     })
 }

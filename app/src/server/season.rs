@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::{boards::season_name, chart::Time};
+use super::{boards::season_name, chart::Time, part::PartNav};
 use crate::{
     base_path,
     components::Avatar,
     texts::{Locale, Text},
-    wire::{BoardInfo, PAGE, ScoreRow, SeasonInfo},
+    wire::{BoardInfo, ScoreRow, SeasonInfo},
 };
 
 /// What is shown of a season that has ended.
@@ -51,16 +51,14 @@ pub(super) fn Season(
         board.id, season.number
     );
     let file = has_file.then(|| base_path::link(&file));
-    let count = match total {
-        0 => locale.text(Text::NoResult),
-        total => locale.count(total, board.teams),
-    };
+    let file = file.filter(|_| total > 0);
+    let count = (total > 0).then(|| view! { {locale.count(total, board.teams)} " · " });
+    let none = (total == 0).then(|| view! { <p class="message">{locale.text(Text::NoResult)}</p> });
     let has_tiebreak = board.tiebreak.then_some("");
     let rows = rows
         .into_iter()
         .map(|row| view! { <FinalRow locale=locale.clone() board=board.clone() row /> });
     let rows = rows.collect_view();
-    let here = path(season.number);
     view! {
         <h1 class="found">
             {(!season.name.is_empty())
@@ -68,12 +66,8 @@ pub(super) fn Season(
             {locale.text(Text::FinalStandings)}
         </h1>
         <p class="quiet">
-            {count} " · " {locale.text(Text::Ended)} " " <Time iso=season.ends.clone() />
+            {count} {locale.text(Text::Ended)} " " <Time iso=season.ends.clone() />
         </p>
-        <ol class="board" role="list" data-second=has_tiebreak>
-            {rows}
-        </ol>
-        <PartsNav locale=locale.clone() path=here total page=page.unwrap_or_default() />
         <nav class="pages" aria-label=locale.text(Text::Boards)>
             <a class="control" href=base_path::link(&board.home())>
                 {locale.text(Text::ToTheBoard)}
@@ -94,15 +88,22 @@ pub(super) fn Season(
                         </a>
                     }
                 })}
-            {file
-                .map(|file| {
-                    view! {
+        </nav>
+        {none}
+        <ol class="board" role="list" data-second=has_tiebreak>
+            {rows}
+        </ol>
+        <PartNav locale=locale.clone() path=path(season.number) total page=page.unwrap_or_default() />
+        {file
+            .map(|file| {
+                view! {
+                    <p>
                         <a class="control" href=file download="">
                             {locale.text(Text::AsFile)}
                         </a>
-                    }
-                })}
-        </nav>
+                    </p>
+                }
+            })}
     }
 }
 
@@ -151,35 +152,4 @@ fn FinalRow(
             </span>
         </li>
     }
-}
-
-/// The links to the other pages, where there are several.
-#[component]
-fn PartsNav(
-    /// How it is written.
-    locale: Locale,
-    /// The address of the first.
-    path: String,
-    /// How many rows there are on all.
-    total: u64,
-    /// The page that is shown, counted from 0.
-    page: u64,
-) -> impl IntoView {
-    let pages = total.div_ceil(PAGE as u64);
-    let link = |number: u64, text: Text, rel: &'static str| {
-        let href = format!("{path}?page={number}");
-        view! {
-            <a class="control" href=href rel=rel>
-                {locale.text(text)}
-            </a>
-        }
-    };
-    (pages > 1).then(|| {
-        view! {
-            <nav class="pages" aria-label=locale.text(Text::Pages)>
-                {(page > 0).then(|| link(page, Text::PreviousPage, "prev"))}
-                {(page + 1 < pages).then(|| link(page + 2, Text::NextPage, "next"))}
-            </nav>
-        }
-    })
 }

@@ -10,7 +10,7 @@ use crate::board::{
 /// What an entry of the log did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// What others see of it.
+    /// What is seen of it.
     pub shown: Vec<Effect>,
     /// What stores keep of it, in order.
     pub stored: Vec<StoredChange>,
@@ -55,7 +55,7 @@ impl StoredChange {
     }
 }
 
-/// What an entry of the log did that others see.
+/// What an entry of the log did that is seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// On which board.
@@ -69,6 +69,8 @@ pub struct Effect {
 pub enum What {
     /// Somebody was placed, moved or removed.
     Placed(Applied),
+    /// Somebody has acted who is hidden: they alone see it.
+    ActedHidden,
     /// Somebody is shown in another way.
     Renamed(Competitor),
     /// A season has ended, and a new one has begun.
@@ -106,12 +108,14 @@ impl Folding<'_> {
         });
     }
 
-    /// Somebody has acted on a board. What was applied, others see.
+    /// Somebody has acted on a board. What was applied, others see; what counts for somebody who
+    /// is hidden, they alone.
     pub(super) fn acted(
         &mut self,
         board: &mut Board,
         applied: Option<Applied>,
         stored: Option<StoredChange>,
+        counts_hidden: bool,
     ) {
         self.effects.stored.extend(stored);
         match applied {
@@ -119,8 +123,13 @@ impl Folding<'_> {
                 self.touch(board);
                 self.show(board, What::Placed(applied));
             }
-            // That it is used is new, perhaps.
-            None => self.store(board),
+            None => {
+                // That it is used is new, perhaps.
+                self.store(board);
+                if counts_hidden {
+                    self.show(board, What::ActedHidden);
+                }
+            }
         }
     }
 }

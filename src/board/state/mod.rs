@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Action, Applied, Board, BoardId, Competitor, Derivation, Directory, Fact, LogEntry, Membership,
-    Person, Profile, Season, Seasons, Settings, StoredBoard, Team, Timestamp, UserId,
+    Person, Profile, Season, Seasons, Seq, Settings, StoredBoard, Team, Timestamp, UserId,
 };
 use effects::Folding;
 pub use effects::{Effect, Effects, StoredChange, What};
@@ -34,6 +34,10 @@ pub struct State {
     /// The last entry by which somebody was hidden, shown again or deleted, or the one as of
     /// which this was loaded.
     hidden_as_of: u64,
+    /// The last entry by which somebody was deleted, or the one as of which this was loaded.
+    deleted_as_of: u64,
+    /// How many people are hidden.
+    hidden: usize,
     routes: HashMap<BoardId, Route>,
     /// From which number on another board counts that is given the id of one that was deleted:
     /// who has seen the old one must not take the new one for it.
@@ -70,6 +74,8 @@ impl State {
         let mut state = State {
             seq: stored.seq,
             hidden_as_of: stored.seq,
+            deleted_as_of: stored.seq,
+            hidden: stored.people.iter().filter(|person| person.hidden).count(),
             deleted: stored.deleted.into_iter().collect(),
             ..State::default()
         };
@@ -153,6 +159,17 @@ impl State {
     /// A later entry whenever somebody is hidden, shown again or deleted.
     pub fn hidden_as_of(&self) -> u64 {
         self.hidden_as_of
+    }
+
+    /// Is everybody shown who was there when an entry was folded, as far as that is known?
+    pub fn shows_all_since(&self, entry: Seq) -> bool {
+        self.hidden == 0 && self.deleted_as_of <= entry.get()
+    }
+
+    /// It is known that nobody was deleted after this entry and up to the one as of which this
+    /// was loaded.
+    pub fn knows_deletions_after(&mut self, entry: u64) {
+        self.deleted_as_of = self.deleted_as_of.min(entry);
     }
 
     /// The season that ends next, and on which board.
@@ -261,6 +278,7 @@ impl State {
         let Some(person) = self.directory.index_of(user) else {
             return;
         };
+        self.hidden -= usize::from(self.directory.is_hidden(person));
         for board in self
             .boards
             .iter()
@@ -276,6 +294,7 @@ impl State {
         });
         self.directory.remove_person(user);
         self.hidden_as_of = self.seq;
+        self.deleted_as_of = self.seq;
     }
 
     fn hide(&mut self, user: UserId, hidden: bool, fold: &mut Folding<'_>) {
@@ -290,6 +309,10 @@ impl State {
         }
         person.hidden = hidden;
         self.hidden_as_of = self.seq;
+        match hidden {
+            true => self.hidden += 1,
+            false => self.hidden -= 1,
+        }
         self.each_board(fold, |board, _| {
             let applied = board.hide(index, hidden);
             applied.into_iter().map(What::Placed).collect()
@@ -338,7 +361,7 @@ impl State {
             let standing = board.stored_standing(person, directory);
             let id = board.id().clone();
             let stored = standing.map(|standing| StoredChange::Standing(id, standing));
-            fold.acted(board, applied, stored);
+            fold.acted(board, applied, stored, is_hidden);
         }
         if route.feeds.is_empty() {
             return;
@@ -362,7 +385,8 @@ impl State {
                         standing.map(|standing| StoredChange::Standing(id, standing))
                     }
                 };
-                fold.acted(board, applied, stored);
+                let counts = team.is_some() || !board.settings().is_of_teams();
+                fold.acted(board, applied, stored, is_hidden && counts);
             }
         }
     }

@@ -64,6 +64,7 @@ impl Replay {
 
     /// Adds somebody who was registered before the first entry that is folded.
     pub fn add_person(&mut self, person: Person) {
+        self.state.hidden += usize::from(person.hidden);
         self.state.directory.add_person(person);
     }
 

@@ -76,7 +76,7 @@ impl Banners {
         }
     }
 
-    /// A user was deleted: their achievements are not sent any more.
+    /// A user was deleted or hidden: their achievements are not sent any more.
     pub(super) fn forget(&mut self, user: UserId) {
         let is_of_others = |it: &Banner| it.source != Source::Achievement(user);
         self.scheduled.retain(|_, it| is_of_others(it));
@@ -194,20 +194,15 @@ mod tests {
     }
 
     #[test]
-    fn achievements_of_a_deleted_user_are_not_sent() {
+    fn achievements_of_somebody_who_is_gone_are_not_sent() {
         let mut banners = Banners::default();
-        let (deleted, other) = (UserId([7; 16]), UserId([8; 16]));
-        for (n, from, user) in [
-            (1, 0, deleted),
-            (2, 0, other),
-            (3, 50, deleted),
-            (4, 50, other),
-        ] {
+        let (gone, other) = (UserId([7; 16]), UserId([8; 16]));
+        for (n, from, user) in [(1, 0, gone), (2, 0, other), (3, 50, gone), (4, 50, other)] {
             let announcement = announcement(n, from, 100, Audience::All);
             banners.add(announcement, Source::Achievement(user));
         }
         banners.take_due(Timestamp(10));
-        banners.forget(deleted);
+        banners.forget(gone);
         assert_eq!(valid(&banners, 10), [2]);
         assert_eq!(ids(&banners.take_due(Timestamp(60))), [4]);
     }

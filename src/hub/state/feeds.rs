@@ -96,6 +96,8 @@ pub(super) struct News {
     pub(super) announced: Vec<Announcement>,
     /// Users who were deleted.
     pub(super) deleted: Vec<UserId>,
+    /// Users who were hidden.
+    pub(super) hidden: Vec<UserId>,
     /// Users whose tokens were revoked.
     pub(super) revoked: Vec<UserId>,
 }
@@ -161,6 +163,7 @@ impl Feeds {
             boards,
             announced,
             deleted,
+            hidden,
             revoked,
         } = changes;
         if replaced {
@@ -186,6 +189,7 @@ impl Feeds {
         }
         self.news.announced.extend(announced);
         self.news.deleted.extend(deleted);
+        self.news.hidden.extend(hidden);
         self.news.revoked.extend(revoked);
     }
 

@@ -266,6 +266,7 @@ impl<A> HubState<A> {
             replaced,
             announced,
             deleted,
+            hidden,
             revoked,
         } = self.feeds.take_news();
         for (user, announcement) in achieved {
@@ -278,7 +279,7 @@ impl<A> HubState<A> {
                 self.banners.add(announcement, Source::Log);
             }
         }
-        for user in &deleted {
+        for user in deleted.iter().chain(&hidden) {
             self.banners.forget(*user);
         }
         let affected: Vec<UserId> = if replaced {

@@ -1,7 +1,7 @@
 //! Looking back: what Redis knows of a user's past, and the entries after that, whose
 //! ranks the node knows.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use parking_lot::Mutex;
 use redis::{Value, aio::MultiplexedConnection};
@@ -9,15 +9,16 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     fault::Fault,
+    finals,
     recent::{EndedSeasons, Known, Recent},
     record::{
-        Logged, array, bytes, bytes_text, member, number, pairs, read_final, read_grouping,
-        read_point, read_standing, text,
+        Logged, array, bytes, bytes_text, member, number, read_grouping, read_point, read_standing,
+        split, text,
     },
     stored_log::StoredLog,
 };
 use crate::{
-    board::{BoardId, Fact, FinalStandings, LogEntry, Season, Timestamp, UserId},
+    board::{BoardId, Fact, FinalPart, LogEntry, Season, UserId},
     store::{
         DerivedHistory, Folded, Health, History, RecentAction, StoreError,
         history::{LONGEST_READ, RECENT, Thinning},
@@ -104,13 +105,17 @@ impl Reader {
             let ended: Vec<_> = ended.collect();
             let mut seasons = BTreeMap::new();
             if !is_anew {
-                let mut keys = redis::cmd("HGETALL");
-                keys.arg(self.board.keys.finals(&board));
-                let found: Value = keys.query_async(&mut connection).await?;
-                for [of, record] in pairs(&found)? {
-                    let season = season(number(text(of)?)?, text(record)?)?;
-                    seasons.insert(season.number, season);
-                }
+                // The one that runs, and when it ends.
+                let runs: Option<String> = redis::cmd("HGET")
+                    .arg(&[self.board.keys.hash("seasons").as_str(), board.as_str()])
+                    .query_async(&mut connection)
+                    .await?;
+                let runs = runs.as_deref().map(split).transpose()?;
+                let runs: u32 = runs.map_or(Ok(0), |(runs, _)| number(runs))?;
+                let key = self.board.keys.finals(&board);
+                let last = runs.saturating_sub(1);
+                let found = finals::seasons(&mut connection, &key, last).await?;
+                seasons.extend(found.into_iter().map(|it| (it.number, it)));
             }
             seasons.extend(ended);
             Ok(seasons.into_values().collect())
@@ -123,21 +128,16 @@ impl Reader {
         &self,
         board: BoardId,
         of: u32,
-    ) -> Result<Option<FinalStandings>, StoreError> {
+        positions: Range<usize>,
+    ) -> Result<Option<FinalPart>, StoreError> {
         self.within_time(async |mut connection| {
             let EndedSeasons { is_anew, seasons } = self.recent.lock().ended_seasons(&board);
             let ended = seasons.iter().find(|it| it.season.number == of);
             if is_anew || ended.is_some() {
-                return Ok(ended.map(|it| FinalStandings::clone(it)));
+                return Ok(ended.map(|it| finals::part_of(it, positions)));
             }
-            let found: Value = redis::cmd("HGET")
-                .arg(&[self.board.keys.finals(&board), of.to_string()])
-                .query_async(&mut connection)
-                .await?;
-            match found {
-                Value::Nil => Ok(None),
-                found => read_final(of, text(&found)?).map(Some),
-            }
+            let key = self.board.keys.finals(&board);
+            finals::part(&mut connection, &key, of, positions).await
         })
         .await
     }
@@ -238,15 +238,6 @@ struct Found {
     rest: Vec<Logged>,
     /// When the user was given a team and groups.
     grouped: Vec<LogEntry>,
-}
-
-/// A season, from the beginning of the standings with which it has ended.
-fn season(number_of: u32, record: &str) -> Result<Season, Fault> {
-    let ends = record.split([' ', '\n']).next().unwrap_or_default();
-    Ok(Season {
-        number: number_of,
-        ends: Timestamp(number(ends)?),
-    })
 }
 
 /// What a user did since they were registered.

@@ -87,7 +87,7 @@ impl Keys {
         self.of("members", board)
     }
 
-    /// A hash by number: the standings with which seasons of a board have ended.
+    /// A hash by number and part: the standings with which seasons of a board have ended.
     pub(super) fn finals(&self, board: &BoardId) -> String {
         self.of("finals", board)
     }

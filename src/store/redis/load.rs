@@ -12,7 +12,7 @@ use super::{
     meta::{Meta, meta},
     recent::{Known, Recent},
     record::{
-        Logged, Member, array, bytes, id_of, member, number, pairs, read_final, read_head,
+        Logged, Member, array, bytes, id_of, member, number, pairs, read_head,
         read_member_standing, read_membership, read_profile, read_standing, read_team, split,
         stored_announcement, text,
     },
@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     board::{
-        Announcement, BoardHead, BoardId, Epoch, Fact, FinalStandings, Membership, Person, Profile,
-        Seq, State, StoredBoard, StoredMember, StoredStanding, StoredState, Team, TeamId, UserId,
+        Announcement, BoardHead, BoardId, Epoch, Fact, Membership, Person, Profile, Seq, State,
+        StoredBoard, StoredMember, StoredStanding, StoredState, Team, TeamId, UserId,
         ranking::Standing,
     },
     store::{Fold, Opened},
@@ -624,18 +624,6 @@ pub(super) async fn teams(
         })
     };
     found.map(read).collect()
-}
-
-/// The standings with which seasons of a board have ended.
-pub(super) async fn finals(
-    connection: &mut MultiplexedConnection,
-    key: &str,
-) -> Result<Vec<FinalStandings>, Fault> {
-    let found = hash_in_pages(connection, key).await?;
-    let found = found.as_chunks().0.iter();
-    found
-        .map(|[of, record]| read_final(number(text(of)?)?, text(record)?))
-        .collect()
 }
 
 /// All boards that are not derived, but for `main`.

@@ -25,6 +25,7 @@ mod connect;
 mod derived_board;
 mod eviction;
 mod fault;
+mod finals;
 mod history;
 mod keys;
 mod load;
@@ -48,7 +49,7 @@ mod stored_log;
 mod target;
 mod time;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -59,7 +60,7 @@ use super::{
     StoreError,
 };
 use crate::{
-    board::{BoardId, FinalStandings, Season, Settings, Timestamp, UserId},
+    board::{BoardId, FinalPart, Season, Settings, Timestamp, UserId},
     vital::Pulse,
 };
 pub use adopt::{Reset, Survey};
@@ -231,8 +232,9 @@ impl Store for RedisStore {
         &self,
         board: BoardId,
         number: u32,
-    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
-        Box::pin(self.reader.final_standings(board, number))
+        positions: Range<usize>,
+    ) -> BoxFuture<'_, Result<Option<FinalPart>, StoreError>> {
+        Box::pin(self.reader.final_standings(board, number, positions))
     }
 
     fn presence(&self, here: Connected) -> BoxFuture<'_, Result<AllNodes, StoreError>> {

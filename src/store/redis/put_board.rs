@@ -18,12 +18,13 @@ use tokio::{
 use super::{
     call::{self, Answer},
     fault::Fault,
+    finals,
     load::{self, Following},
     node::Request,
     recent::{Recent, member_text},
     record::{
-        Logged, board_standing_text, detail_text, final_text, head_text, nonce_text, number,
-        rules_text, season_text, text,
+        Logged, board_standing_text, detail_text, head_text, nonce_text, number, rules_text,
+        season_text, text,
     },
     scan::keys_page,
     stored_log::StoredLog,
@@ -573,13 +574,10 @@ impl Making {
         if !ended.is_empty() {
             self.touched = None;
         }
-        let seasons = self.seasons.iter().chain(&ended);
-        let seasons = seasons.map(|it| {
-            let number = it.season.number.to_string();
-            (number.into_bytes(), final_text(it).into_bytes())
-        });
-        let seasons = seasons.collect();
-        self.put(connection, log, "finals", seasons).await?;
+        for season in self.seasons.iter().chain(&ended) {
+            let fields = finals::fields(season);
+            self.put(connection, log, "finals", fields).await?;
+        }
         self.write_rows(connection, log, &board).await?;
         self.touched = Some(HashSet::new());
         Ok(board.head)

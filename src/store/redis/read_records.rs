@@ -4,7 +4,7 @@ use redis::{Pipeline, Value, aio::MultiplexedConnection};
 
 use super::{
     fault::Fault,
-    load,
+    finals, load,
     record::{array, bytes_text, id_of, number, pairs, read_counted, read_point, text},
     scan::keys_page,
     stored_log::StoredLog,
@@ -69,8 +69,11 @@ pub(super) async fn read(
         for member in load::team_members(connection, &keys.members(id)).await? {
             each(Record::TeamMember(id.clone(), member)).await?;
         }
-        for standings in load::finals(connection, &keys.finals(id)).await? {
-            each(Record::Final(id.clone(), standings)).await?;
+        for of in 1..=head.seasons.ended {
+            let standings = finals::all(connection, &keys.finals(id), of).await?;
+            if let Some(standings) = standings {
+                each(Record::Final(id.clone(), standings)).await?;
+            }
         }
     }
 

@@ -5,8 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::record::{
-    board_standing_text, final_text, head_text, point_text, ranks_text, standing_text,
+use super::{
+    finals,
+    record::{board_standing_text, head_text, point_text, ranks_text, standing_text},
 };
 use crate::{
     board::{
@@ -295,9 +296,9 @@ impl Follows {
                         self.put(board, kind, b"", Vec::new());
                     }
                 }
-                let number = standings.season.number.to_string();
-                let text = final_text(standings).into_bytes();
-                self.put(board, "finals", number.as_bytes(), text);
+                for (field, value) in finals::fields(standings) {
+                    self.put(board, "finals", &field, value);
+                }
             }
             // The script has decided those that are not derived.
             StoredChange::Standing(board, _)

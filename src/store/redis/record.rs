@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::fault::Fault;
 use crate::{
     board::{
-        Action, Announcement, AnnouncementId, Audience, BoardHead, BoardId, Epoch, Fact, FinalRow,
-        FinalStandings, GroupId, LogEntry, Membership, Profile, Score, Scores, Season, Seasons,
-        Seq, Settings, StoredBoard, TeamId, Timestamp, UserId, Who, ranking::Standing,
+        Action, Announcement, AnnouncementId, Audience, BoardHead, BoardId, Epoch, Fact, GroupId,
+        LogEntry, Membership, Profile, Score, Scores, Season, Seasons, Seq, Settings, StoredBoard,
+        TeamId, Timestamp, UserId, ranking::Standing,
     },
     board_settings::{self, SettingsJson},
     store::{
@@ -520,50 +520,6 @@ pub(super) fn rules_text(settings: &Settings) -> String {
 /// The settings of a board as they stand in its head.
 pub(super) fn settings_text(settings: &Settings) -> String {
     board_settings::to_text(settings)
-}
-
-/// The standings with which a season has ended: when, by which entry, and a line for each.
-pub(super) fn final_text(standings: &FinalStandings) -> String {
-    let rows = standings.rows.iter().map(|row| {
-        let (kind, id) = match row.who {
-            Who::User(user) => ("u", user.to_string()),
-            Who::Team(team) => ("t", team.to_string()),
-        };
-        format!("\n{kind} {id} {} {}", row.rank, scores_text(row.scores))
-    });
-    let [ends, ended_by] = [standings.season.ends.0, standings.ended_by.get()];
-    format!("{ends} {ended_by}{}", rows.collect::<String>())
-}
-
-/// The same, as it was written.
-pub(super) fn read_final(number_of: u32, text: &str) -> Result<FinalStandings, Fault> {
-    let damaged = || Fault::Damaged("final standings");
-    let mut lines = text.lines();
-    let (ends, ended_by) = split(lines.next().ok_or_else(damaged)?)?;
-    let (ends, ended_by) = (Timestamp(number(ends)?), read_seq(ended_by)?);
-    let row = |line: &str| {
-        let (kind, rest) = split(line)?;
-        let (id, rest) = split(rest)?;
-        let (rank, scores) = split(rest)?;
-        let who = match kind {
-            "u" => Who::User(id.parse().map_err(|_| damaged())?),
-            "t" => Who::Team(id.parse().map_err(|_| damaged())?),
-            _ => return Err(damaged()),
-        };
-        Ok(FinalRow {
-            who,
-            rank: number(rank)?,
-            scores: read_scores(scores)?,
-        })
-    };
-    Ok(FinalStandings {
-        season: Season {
-            number: number_of,
-            ends,
-        },
-        ended_by,
-        rows: lines.map(row).collect::<Result<_, Fault>>()?,
-    })
 }
 
 /// An action of a user's history, with its number among them. Its entry is followed by the

@@ -9,12 +9,13 @@ use super::{
     connect::connect,
     eviction,
     fault::Fault,
+    finals,
     load::load,
     read_records::read,
     recent::member_text as team_member_text,
     record::{
-        Member, board_standing_text, counted_text, entry_fields, final_text, grouping_text,
-        head_text, member_text, membership_text, point_text, profile_text, rules_text, season_text,
+        Member, board_standing_text, counted_text, entry_fields, grouping_text, head_text,
+        member_text, membership_text, point_text, profile_text, rules_text, season_text,
         stored_announcement_text,
     },
     retained::retained,
@@ -236,9 +237,12 @@ impl Target {
                 .await
             }
             Record::Final(board, standings) => {
-                let number = standings.season.number.to_string().into_bytes();
-                self.set(keys.finals(&board), number, final_text(&standings))
-                    .await
+                let key = keys.finals(&board);
+                for (field, value) in finals::fields(&standings) {
+                    let key = key.clone().into_bytes();
+                    self.send([b"HSET".to_vec(), key, field, value]).await?;
+                }
+                Ok(())
             }
             Record::Deleted(board, first) => {
                 let id = board.as_str().as_bytes().to_vec();

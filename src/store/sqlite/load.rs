@@ -1,5 +1,7 @@
 //! What is read when a store is opened.
 
+use std::ops::Range;
+
 use rand::RngExt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,8 +12,8 @@ use super::{
 };
 use crate::{
     board::{
-        BoardHead, BoardId, Epoch, Fact, FinalRow, FinalStandings, LogEntry, Membership, Person,
-        Season, Seasons, Seq, Settings, State, StoredBoard, StoredMember, StoredStanding,
+        BoardHead, BoardId, Epoch, Fact, FinalPart, FinalRow, FinalStandings, LogEntry, Membership,
+        Person, Season, Seasons, Seq, Settings, State, StoredBoard, StoredMember, StoredStanding,
         StoredState, Team, TeamId, Timestamp, UserId, Who, ranking::Standing,
     },
     clock,
@@ -81,6 +83,7 @@ pub(super) fn load(connection: &mut Connection, log: LogState) -> Result<Opened,
         deleted: deleted(connection)?,
     };
     let mut state = State::load(stored);
+    state.knows_deletions_after(last_deletion(connection)?);
     let rest = entries_after(connection, log.folded_through)?;
     let folded = state.fold(&rest);
     let folded: Vec<_> = rest.into_iter().zip(folded).collect();
@@ -95,6 +98,14 @@ pub(super) fn load(connection: &mut Connection, log: LogState) -> Result<Opened,
     tables::write(&transaction, &folded)?;
     transaction.commit()?;
     Ok(opened)
+}
+
+/// The last entry by which somebody was deleted, or the last before those that the log has.
+fn last_deletion(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT max(
+        (SELECT ifnull(max(seq), 0) FROM log INDEXED BY log_deleted WHERE kind = 'deleted'),
+        (SELECT ifnull(min(seq), 1) - 1 FROM log))";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// When the first entry was taken, and the last.
@@ -293,6 +304,22 @@ pub(super) fn final_standings(
     board: &BoardId,
     number: u32,
 ) -> Result<Option<FinalStandings>, StoreError> {
+    let all = final_part(connection, board, number, 0..usize::MAX)?;
+    let whole = |part: FinalPart| FinalStandings {
+        season: part.season,
+        ended_by: part.ended_by,
+        rows: part.rows,
+    };
+    Ok(all.map(whole))
+}
+
+/// Those of their rows that are at these positions.
+pub(super) fn final_part(
+    connection: &Connection,
+    board: &BoardId,
+    number: u32,
+    positions: Range<usize>,
+) -> Result<Option<FinalPart>, StoreError> {
     let sql = "SELECT ends, ended_by FROM seasons WHERE board = ?1 AND number = ?2";
     let found: Option<(u64, u64)> = connection
         .query_row(sql, params![board.as_str(), number], |row| {
@@ -303,9 +330,16 @@ pub(super) fn final_standings(
         return Ok(None);
     };
     let ended_by = Seq::new(ended_by).ok_or(StoreError::Damaged("an entry numbered 0"))?;
+    let sql = "SELECT max(position) FROM final_standings WHERE board = ?1 AND season = ?2";
+    let last: Option<usize> =
+        connection.query_row(sql, params![board.as_str(), number], |row| row.get(0))?;
+    let total = last.map_or(0, |last| last + 1);
     let sql = "SELECT user, team, rank, score, tiebreak FROM final_standings
-               WHERE board = ?1 AND season = ?2 ORDER BY position";
-    let rows = all(connection, sql, params![board.as_str(), number], |row| {
+               WHERE board = ?1 AND season = ?2 AND position >= ?3 AND position < ?4
+               ORDER BY position";
+    let (start, end) = (positions.start.min(total), positions.end.min(total));
+    let parameters = params![board.as_str(), number, start, end];
+    let rows = all(connection, sql, parameters, |row| {
         let team: Option<[u8; 16]> = row.get(1)?;
         Ok(FinalRow {
             who: match team {
@@ -320,9 +354,10 @@ pub(super) fn final_standings(
         number,
         ends: Timestamp(ends),
     };
-    Ok(Some(FinalStandings {
+    Ok(Some(FinalPart {
         season,
         ended_by,
+        total,
         rows,
     }))
 }

@@ -40,6 +40,7 @@ mod write_records;
 mod writer;
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -58,7 +59,7 @@ use super::{
     StoreError,
 };
 use crate::{
-    board::{BoardId, FinalStandings, Season, Settings, Timestamp, UserId},
+    board::{BoardId, FinalPart, Season, Settings, Timestamp, UserId},
     clock,
     vital::Pulse,
 };
@@ -331,8 +332,10 @@ impl Store for SqliteStore {
         &self,
         board: BoardId,
         number: u32,
-    ) -> BoxFuture<'_, Result<Option<FinalStandings>, StoreError>> {
-        let read = move |now: &Transaction<'_>| load::final_standings(now, &board, number);
+        positions: Range<usize>,
+    ) -> BoxFuture<'_, Result<Option<FinalPart>, StoreError>> {
+        let positions = FinalPart::positions(positions);
+        let read = move |now: &Transaction<'_>| load::final_part(now, &board, number, positions);
         Box::pin(self.reader.clone().read_once(read))
     }
 

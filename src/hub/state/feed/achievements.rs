@@ -26,7 +26,9 @@ pub(super) fn achieved(
         |climb: &Climb, rank: u64| climb.to <= rank && climb.from.is_none_or(|from| from > rank);
     let mut achieved = Vec::new();
     for climb in climbs {
-        let Some(row) = board.user(climb.user) else {
+        // One who has been hidden since is not ranked.
+        let row = board.user(climb.user);
+        let Some(row) = row.filter(|row| row.rank().is_some()) else {
             continue;
         };
         let name = &row.profile.username;
