@@ -12,8 +12,8 @@ use super::{
     finals,
     recent::{EndedSeasons, Known, Recent},
     record::{
-        Logged, array, bytes, bytes_text, member, number, read_grouping, read_point, read_standing,
-        split, text,
+        Logged, array, bytes, bytes_text, member, read_grouping, read_head, read_point,
+        read_standing, text,
     },
     stored_log::StoredLog,
 };
@@ -105,15 +105,16 @@ impl Reader {
             let ended: Vec<_> = ended.collect();
             let mut seasons = BTreeMap::new();
             if !is_anew {
-                // The one that runs, and when it ends.
-                let runs: Option<String> = redis::cmd("HGET")
-                    .arg(&[self.board.keys.hash("seasons").as_str(), board.as_str()])
+                // What is written of the board as a whole says how many there are.
+                let head: Option<String> = redis::cmd("HGET")
+                    .arg(&[self.board.keys.hash("boards").as_str(), board.as_str()])
                     .query_async(&mut connection)
                     .await?;
-                let runs = runs.as_deref().map(split).transpose()?;
-                let runs: u32 = runs.map_or(Ok(0), |(runs, _)| number(runs))?;
+                let head = head
+                    .map(|head| read_head(board.as_str(), &head))
+                    .transpose()?;
+                let last = head.map_or(0, |head| head.seasons.ended);
                 let key = self.board.keys.finals(&board);
-                let last = runs.saturating_sub(1);
                 let found = finals::seasons(&mut connection, &key, last).await?;
                 seasons.extend(found.into_iter().map(|it| (it.number, it)));
             }
