@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use crate::{
-    board::{Score, UserId},
+    board::{BoardId, Score, UserId},
     config::ActionsTable,
-    store::{Action, ActionLimits},
+    store::{Action, ActionId, ActionLimits},
     text::{self, InvalidText},
     whole::NotWhole,
 };
@@ -79,7 +79,7 @@ impl ActionTypes {
         action_type: &str,
         sent: Option<Result<i64, NotWhole>>,
     ) -> Result<Action, InvalidAction> {
-        text::action_type(action_type)?;
+        let action_type = text::action_type(action_type)?;
         let (increase, declared) = match self.declared.get(action_type) {
             Some(declared) => (declared.points.points(), Some(declared.limits)),
             None if self.only_declared => {
@@ -90,8 +90,18 @@ impl ActionTypes {
                 (sent.map_err(InvalidText::from)?, None)
             }
         };
-        let action = text::action(id, user, action_type, increase)?;
-        Ok(Action { declared, ..action })
+        let is_score = Score::new(increase).is_some();
+        let no_score = || InvalidText::from(NotWhole::new(&increase.to_string()));
+        is_score.then_some(()).ok_or_else(no_score)?;
+        Ok(Action {
+            id: ActionId::new(id).ok_or(InvalidText::ActionId)?,
+            board: BoardId::default(),
+            user,
+            action_type: action_type.into(),
+            increase,
+            tiebreak_increase: 0,
+            declared,
+        })
     }
 }
 
@@ -171,5 +181,23 @@ mod tests {
     fn a_declared_type_excuses_no_other_mistake() {
         let refused = types(true).action("", USER, "quiz_solved", None);
         assert_eq!(refused, Err(InvalidText::ActionId.into()));
+    }
+
+    #[test]
+    fn actions_name_themselves_and_their_type() {
+        let types = types(false);
+        let action = |id: &str, kind: &str, points| types.action(id, USER, kind, Some(Ok(points)));
+        assert!(action("a", "goal", -3).is_ok());
+        let long = "a".repeat(129);
+        for id in ["", &long] {
+            let refused = InvalidAction::Text(InvalidText::ActionId);
+            assert_eq!(action(id, "goal", 1), Err(refused), "{id}");
+        }
+        let blank = InvalidAction::Text(InvalidText::ActionType(Flaw::Blank));
+        assert_eq!(action("a", "", 1), Err(blank));
+        assert!(matches!(
+            action("a", "goal", i64::MAX),
+            Err(InvalidAction::Text(InvalidText::ScoreIncrease(_)))
+        ));
     }
 }

@@ -7,8 +7,7 @@ use app::{base_path::BasePath, pictures::is_own_page};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    board::{BoardId, Profile, Score, UserId},
-    store::{Action, ActionId},
+    board::{Profile, UserId},
     whole::NotWhole,
 };
 pub use unicode::Flaw;
@@ -155,28 +154,6 @@ pub fn action_type(text: &str) -> Result<&str, InvalidText> {
     Ok(text)
 }
 
-/// Reads an action that is worth the points that were sent.
-///
-/// # Errors
-/// If a text is not valid, or the points are no score.
-pub fn action(
-    id: &str,
-    user: UserId,
-    action_type: &str,
-    increase: i64,
-) -> Result<Action, InvalidText> {
-    Score::new(increase).ok_or_else(|| NotWhole::new(&increase.to_string()))?;
-    Ok(Action {
-        id: ActionId::new(id).ok_or(InvalidText::ActionId)?,
-        board: BoardId::default(),
-        user,
-        action_type: self::action_type(action_type)?.into(),
-        increase,
-        tiebreak_increase: 0,
-        declared: None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,22 +265,8 @@ mod tests {
     }
 
     #[test]
-    fn actions_name_themselves_their_user_and_their_type() {
-        let user = user_id("0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11").unwrap();
-        assert!(action("a", user, "goal", -3).is_ok());
-        assert_eq!(action("", user, "goal", 1), Err(InvalidText::ActionId));
-        assert_eq!(
-            action(&"a".repeat(129), user, "goal", 1),
-            Err(InvalidText::ActionId)
-        );
-        assert_eq!(
-            action("a", user, "", 1),
-            Err(InvalidText::ActionType(Flaw::Blank))
-        );
-        assert!(matches!(
-            action("a", user, "goal", i64::MAX),
-            Err(InvalidText::ScoreIncrease(_))
-        ));
+    fn an_id_is_a_uuid() {
+        assert!(user_id("0d9f5c3e-8f5a-4f0e-9d57-0f2f3a1f6b11").is_ok());
         assert_eq!(user_id("me"), Err(InvalidText::UserId("me".into())));
     }
 }

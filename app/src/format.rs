@@ -11,9 +11,57 @@ const MOST_DECIMALS: u8 = 9;
 /// What keeps a unit beside its number: a narrow no-break space.
 const BESIDE: char = '\u{202f}';
 
+/// Numbers in a language.
+impl Locale {
+    /// So many points.
+    pub fn points(&self, points: i64) -> String {
+        match points {
+            1 => self.text(Text::OnePoint),
+            _ => self.with(Text::SomePoints, &[("n", &self.number(points))]),
+        }
+    }
+
+    /// So many players.
+    pub fn players(&self, players: u64) -> String {
+        self.count(players, false)
+    }
+
+    /// So many players, or teams.
+    pub fn count(&self, number: u64, teams: bool) -> String {
+        let (one, some) = if teams {
+            (Text::OneTeam, Text::Teams)
+        } else {
+            (Text::OnePlayer, Text::Players)
+        };
+        match number {
+            1 => self.text(one),
+            _ => self.with(some, &[("n", &self.number(number.cast_signed()))]),
+        }
+    }
+
+    /// A number with its digits in groups of three.
+    pub fn number(&self, number: i64) -> String {
+        written(self, &ScoreFormat::default(), number)
+    }
+
+    /// A score as its board writes scores, with its unit.
+    pub fn score(&self, format: &ScoreFormat, score: i64) -> String {
+        written(self, format, score)
+    }
+
+    /// A score in a sentence: so many points, where points are what is counted.
+    pub fn result(&self, format: &ScoreFormat, score: i64) -> String {
+        if format.is_plain() {
+            self.points(score)
+        } else {
+            self.score(format, score)
+        }
+    }
+}
+
 /// A score as its board writes scores, in whole numbers alone: exact, and the same
 /// everywhere. A duration is in hours, minutes and seconds: `1:02:03`, `1:23.456`.
-pub(crate) fn score(locale: &Locale, format: &ScoreFormat, score: i64) -> String {
+fn written(locale: &Locale, format: &ScoreFormat, score: i64) -> String {
     let mut text = String::new();
     if score < 0 {
         text.push('−');
@@ -263,7 +311,10 @@ mod tests {
             (&english, duration, 0, None, 59, "0:59"),
             (&english, duration, 1, None, 36_000_000, "1000:00:00.0"),
         ] {
-            assert_eq!(score(locale, &format(style, decimals, unit), number), text);
+            assert_eq!(
+                written(locale, &format(style, decimals, unit), number),
+                text
+            );
         }
     }
 
@@ -336,7 +387,7 @@ mod tests {
             let decimals = if style == ScoreStyle::Points { 0 } else { decimals };
             let format = ScoreFormat { style, decimals, unit };
             let locale = &locales()[language];
-            let text = score(locale, &format, number);
+            let text = written(locale, &format, number);
             prop_assert_eq!(&text, &by_hand(locale, &format, number));
             prop_assert_eq!(parse_score(&format, &text), Some(number));
         }
@@ -349,7 +400,7 @@ mod tests {
             ScoreStyle::Decimal,
             ScoreStyle::Duration,
         ] {
-            let text = score(&locales()[0], &format(style, 255, None), i64::MIN);
+            let text = written(&locales()[0], &format(style, 255, None), i64::MIN);
             assert!(text.starts_with('−'), "{text}");
         }
         assert_eq!(parse_score(&ScoreFormat::default(), "–"), None);

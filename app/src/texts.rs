@@ -3,8 +3,6 @@
 //!
 //! The browser gets the texts of one language with the page: no other is downloaded.
 
-use crate::{format, wire::ScoreFormat};
-
 /// Declares [`Text`], and for the server its translations.
 macro_rules! texts {
     ($($name:ident: $en:literal, $de:literal, $es:literal;)*) => {
@@ -253,51 +251,6 @@ impl Locale {
             result.push_str(rest);
         }
         result
-    }
-
-    /// So many points.
-    pub fn points(&self, points: i64) -> String {
-        match points {
-            1 => self.text(Text::OnePoint),
-            _ => self.with(Text::SomePoints, &[("n", &self.number(points))]),
-        }
-    }
-
-    /// So many players.
-    pub fn players(&self, players: u64) -> String {
-        self.count(players, false)
-    }
-
-    /// So many players, or teams.
-    pub fn count(&self, number: u64, teams: bool) -> String {
-        let (one, some) = if teams {
-            (Text::OneTeam, Text::Teams)
-        } else {
-            (Text::OnePlayer, Text::Players)
-        };
-        match number {
-            1 => self.text(one),
-            _ => self.with(some, &[("n", &self.number(number.cast_signed()))]),
-        }
-    }
-
-    /// A number with its digits in groups of three.
-    pub fn number(&self, number: i64) -> String {
-        format::score(self, &ScoreFormat::default(), number)
-    }
-
-    /// A score as its board writes scores, with its unit.
-    pub fn score(&self, format: &ScoreFormat, score: i64) -> String {
-        format::score(self, format, score)
-    }
-
-    /// A score in a sentence: so many points, where points are what is counted.
-    pub fn result(&self, format: &ScoreFormat, score: i64) -> String {
-        if format.is_plain() {
-            self.points(score)
-        } else {
-            self.score(format, score)
-        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! `/api/v1/boards`: what boards there are, and what each is. And which board a route means.
+//! `/api/v1/boards`: what boards there are, and what each is.
 
 use std::{net::IpAddr, sync::Arc};
 
-use app::wire::{MAIN, ScoreRow, SeasonInfo};
+use app::wire::{ScoreRow, SeasonInfo};
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, Query, State, rejection::QueryRejection},
@@ -19,6 +19,7 @@ use super::{
     credentials::viewer,
     leaderboard::Page,
     listings::{Key, Made},
+    of_board::{OfBoard, unknown},
 };
 use crate::{
     blocking,
@@ -29,33 +30,6 @@ use crate::{
     store::{Command, Refusal},
     wire,
 };
-
-/// The board that a path names by `{board}`, or `main` if it names none: one that the sender
-/// may see.
-pub(super) struct OfBoard(pub(super) BoardId);
-
-impl FromRequestParts<Api> for OfBoard {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<OfBoard, Problem> {
-        let name = path_part(parts, api, "board").await?;
-        let board = match &name {
-            Some(name) => BoardId::new(name),
-            None => Some(BoardId::default()),
-        };
-        // What anybody may see needs no token, and so none that is valid.
-        if let Some(board) = &board
-            && api.live.shows(board, Viewer::Public)
-        {
-            return Ok(OfBoard(board.clone()));
-        }
-        let viewer = viewer(parts, api)?;
-        let shown = board.filter(|board| api.live.shows(board, viewer));
-        shown
-            .map(OfBoard)
-            .ok_or_else(|| unknown(name.as_deref().unwrap_or(MAIN)))
-    }
-}
 
 /// The board that a path names, whether it is there or not.
 pub(super) struct BoardPath(BoardId);
@@ -71,10 +45,6 @@ impl FromRequestParts<Api> for BoardPath {
             ))
         })
     }
-}
-
-fn unknown(name: &str) -> Problem {
-    Problem::not_found(format!("there is no board {name:?}"))
 }
 
 /// A board, as it is shown.

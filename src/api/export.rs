@@ -21,8 +21,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Api, Problem,
-    boards::{EndedJson, OfBoard, SeasonPath, final_standings},
+    boards::{EndedJson, SeasonPath, final_standings},
     body::bad_query,
+    of_board::OfBoard,
 };
 use crate::{
     blocking,

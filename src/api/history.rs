@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::{
     Api, Problem,
-    boards::OfBoard,
     body::{UserPath, bad_query},
     moment::Present,
+    of_board::OfBoard,
 };
 use crate::{
     board::Who,

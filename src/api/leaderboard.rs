@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::{
     Api, Problem,
-    boards::OfBoard,
     body::{UserPath, bad_query},
     moment::Present,
+    of_board::OfBoard,
 };
 use crate::{store::Refusal, wire};
 

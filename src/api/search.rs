@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Api, Problem, boards::OfBoard, body::bad_query};
+use super::{Api, Problem, body::bad_query, of_board::OfBoard};
 use crate::{
     listener::ClientAddress,
     live::{MAX_FOUND, MAX_QUERY_CHARS},

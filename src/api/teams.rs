@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Api, Problem, Publisher,
     body::{Body, Object, path_part},
-    users::profile,
+    profile::profile,
 };
 use crate::{
     board::TeamId,

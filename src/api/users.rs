@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use app::{pictures::normal_origin, wire::UserScore};
+use app::wire::UserScore;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header::HOST},
+    http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Deserializer};
 use tokio::time::sleep;
 
 use super::{
     Admin, Api, Problem, Publisher,
-    boards::OfBoard,
     body::{Body, Object, UserPath},
     moment::Present,
+    of_board::OfBoard,
+    profile::profile,
     teams::team_id,
 };
 use crate::{
@@ -155,21 +156,6 @@ pub(super) async fn post(
     }
     let membership = membership(&api, user, team, groups)?;
     register(&api, user, profile, membership).await
-}
-
-pub(super) fn profile(
-    api: &Api,
-    headers: &HeaderMap,
-    username: &str,
-    avatar: Option<&str>,
-) -> Result<Profile, Problem> {
-    let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let asked = asked.and_then(|host| normal_origin(&format!("http://{host}")));
-    let own: Vec<&str> = [&*api.public_url]
-        .into_iter()
-        .chain(asked.as_deref())
-        .collect();
-    text::profile(username, avatar, &own).map_err(|error| Problem::invalid(error.to_string()))
 }
 
 /// 201 for a new user, and 200 for one who was known.

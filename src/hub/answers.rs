@@ -13,9 +13,9 @@ use socketioxide::{
 use tokio::time::Instant;
 
 use super::{
+    connection::MOST_BOARDS,
     message::{Payload, ack_size, encode},
     session::Session,
-    state::MOST_BOARDS,
 };
 use crate::{
     board::{BoardId, Epoch, Timestamp},

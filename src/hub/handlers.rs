@@ -14,9 +14,9 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     actor::Request,
     answers::{Acknowledgement, EventError},
+    connection::Connection,
     events::{Args, ClientEvent},
     excess::Excess,
-    handshake::Connection,
     outbox,
     queue::{QueueLimits, QueuePermit},
     session::Session,

@@ -1,6 +1,6 @@
 //! The handshake: who may connect. The messages of the refusals are a contract.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use socketioxide::{
 };
 
 use super::{
+    connection::Connection,
     excess::Excess,
     handlers::{Handlers, received},
     session::Session,
@@ -37,18 +38,6 @@ pub(super) enum Refused {
     TooManyConnections,
     #[error("Rate limit exceeded")]
     TooMuchOfUser,
-}
-
-/// What is known of a socket that was admitted.
-#[derive(Clone)]
-pub(super) struct Connection {
-    /// What its token says.
-    pub(super) identity: Identity,
-    pub(super) session: Session,
-    /// Of its client, if the listener has said it.
-    pub(super) address: Option<IpAddr>,
-    /// The key by which the address is limited; `None` if it is not.
-    pub(super) limited_as: Option<IpAddr>,
 }
 
 /// Admits a client, or refuses it. A session has one client at a time.

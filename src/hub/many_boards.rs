@@ -7,10 +7,11 @@ use socketioxide::socket::Sid;
 use tokio::time::Duration;
 
 use super::{
+    connection::MOST_BOARDS,
     events::{ClientEvent, Subscribe},
     message::Message,
     simulation::{Step, World, id, simulated},
-    state::{Event, MOST_BOARDS, Timer},
+    state::{Event, Timer},
     view::Mode,
 };
 use crate::{

@@ -6,6 +6,7 @@
 
 mod actor;
 mod answers;
+mod connection;
 mod events;
 mod excess;
 mod handlers;

@@ -16,8 +16,8 @@ use tokio::time::{Duration, Instant, advance};
 
 use super::session::tests::session;
 use super::{
+    connection::Connection,
     events::{ClientEvent, Subscribe},
-    handshake::Connection,
     message::{Message, Recipient},
     rooms,
     session::Session,

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     auth::Identity,
     board::{AnnouncementId, BoardId},
-    hub::{answers::Answer, handshake::Connection, session::Session},
+    hub::{answers::Answer, connection::Connection, session::Session},
 };
 
 /// Answers that wait for a client that does not read. Later ones are dropped.
@@ -56,7 +56,7 @@ pub(super) struct Pending<A> {
     pub(super) banners: VecDeque<AnnouncementId>,
     /// The boards on which there is a newer score of its user; see [`MOST_BOARDS`].
     ///
-    /// [`MOST_BOARDS`]: super::MOST_BOARDS
+    /// [`MOST_BOARDS`]: crate::hub::connection::MOST_BOARDS
     pub(super) scores: Vec<BoardId>,
 }
 

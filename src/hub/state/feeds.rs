@@ -26,17 +26,13 @@ use crate::{
     board::{Announcement, BoardId, Changes, Epoch, State, Tick, UserId, Who},
     config::AchievementsTable,
     hub::{
+        connection::MOST_BOARDS,
         events::Subscribe,
         message::Payload,
         view::{Mode, View},
     },
     live::Live,
 };
-
-/// Boards that a socket may watch at once: a wall that turns through more of them may
-/// subscribe to the next when it leaves one. Each may wait for a client that is slow, and
-/// is one look in each tick of its board.
-pub(in crate::hub) const MOST_BOARDS: usize = 16;
 
 /// Between two takes of what has changed, where there is more than one feed: by so much the
 /// first change of a quiet board may be late while much happens on others.

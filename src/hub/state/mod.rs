@@ -27,7 +27,7 @@ use app::wire::{HEARTBEAT, Heartbeat, USER_SCORE_UPDATE};
 use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
-use super::{events::ClientEvent, handshake::Connection, message::Message, rooms};
+use super::{connection::Connection, events::ClientEvent, message::Message, rooms};
 use crate::{
     board::{Announcement, AnnouncementId, BoardId, Timestamp, UserId},
     config::AchievementsTable,
@@ -41,7 +41,6 @@ use early::EarlyMessages;
 use expiry::TokenExpiry;
 #[cfg(test)]
 pub(super) use feed::apply;
-pub(super) use feeds::MOST_BOARDS;
 use feeds::{Feeds, News};
 use heartbeats::Heartbeats;
 pub(super) use pace::SendQueue;

@@ -9,7 +9,7 @@ use super::{
     fault::Fault,
     load::{self, load},
     record::{Logged, number, rules_text, settings_text},
-    scan::keys_page,
+    scan::{entries_page, keys_page},
     servers::Servers,
     stored_log::{SCHEMA, StoredLog, random_epoch},
 };
@@ -319,7 +319,7 @@ async fn log(
     let mut torn_after = None;
     let mut at = ranked_through.unwrap_or(last);
     while at < last && torn_after.is_none() {
-        let page = load::entries_page(connection, key, at).await?;
+        let page = entries_page(connection, key, at).await?;
         if page.is_empty() {
             break;
         }

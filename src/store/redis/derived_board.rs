@@ -8,8 +8,10 @@ use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
     fault::Fault,
-    load::{entries_page, hash_in_pages, stored_member, stored_standing},
-    record::{array, number, pairs, read_head, read_membership, text},
+    record::{
+        array, number, pairs, read_head, read_membership, stored_member, stored_standing, text,
+    },
+    scan::{entries_page, hash_in_pages},
     stored_log::StoredLog,
 };
 use crate::board::{

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use redis::{Cmd, Value, aio::MultiplexedConnection};
+use redis::{Value, aio::MultiplexedConnection};
 
 use super::{
     connect::{Link, connect},
@@ -12,25 +12,21 @@ use super::{
     meta::{Meta, meta},
     recent::{Known, Recent},
     record::{
-        Logged, Member, array, bytes, id_of, member, number, pairs, read_head,
-        read_member_standing, read_membership, read_profile, read_standing, read_team, split,
-        stored_announcement, text,
+        Logged, Member, array, bytes, id_of, member, number, pairs, read_head, read_membership,
+        read_profile, read_team, split, stored_announcement, stored_member, stored_standing, text,
     },
-    scan::next_page,
+    scan::{PAGE, entries_page, hash_in_pages, next_page, scan},
     stored_log::StoredLog,
     time::now,
 };
 use crate::{
     board::{
         Announcement, BoardHead, BoardId, Epoch, Fact, Membership, Person, Profile, Seq, State,
-        StoredBoard, StoredMember, StoredStanding, StoredState, Team, TeamId, UserId,
-        ranking::Standing,
+        StoredBoard, StoredMember, StoredStanding, StoredState, Team, UserId,
     },
     store::{Fold, Opened},
 };
 
-/// Entries, and users, that are read at once.
-const PAGE: usize = 1000;
 /// How often the log may be trimmed while it is read.
 const ATTEMPTS: usize = 3;
 
@@ -520,30 +516,6 @@ pub(super) async fn heads(
     Ok((meta, heads.collect::<Result<_, Fault>>()?))
 }
 
-pub(super) fn stored_standing(
-    user: &Value,
-    record: &Value,
-) -> Result<Option<StoredStanding>, Fault> {
-    let user = UserId(id_of(bytes(user)?)?);
-    let standing = read_standing(text(record)?)?;
-    Ok(standing.map(|(standing, best)| StoredStanding {
-        user,
-        standing,
-        best,
-    }))
-}
-
-pub(super) fn stored_member(field: &Value, record: &Value) -> Result<StoredMember, Fault> {
-    let damaged = || Fault::Damaged("what somebody has in a team");
-    let (user, team) = bytes(field)?.split_at_checked(16).ok_or_else(damaged)?;
-    let standing: Standing = read_member_standing(text(record)?)?;
-    Ok(StoredMember {
-        user: UserId(id_of(user)?),
-        team: TeamId(id_of(team)?),
-        standing,
-    })
-}
-
 /// What people have on a board that is not `main`.
 pub(super) async fn standings(
     connection: &mut MultiplexedConnection,
@@ -656,25 +628,6 @@ pub(super) async fn histories(
     Ok(created.map(|(created, _)| log.keys.histories(board, created)))
 }
 
-/// Fields and values of a hash in turn, of which some may come twice. Redis serves others
-/// between.
-pub(super) async fn hash_in_pages(
-    connection: &mut MultiplexedConnection,
-    key: &str,
-) -> Result<Vec<Value>, Fault> {
-    let mut all = Vec::new();
-    let mut cursor = Some("0".to_owned());
-    while let Some(from) = cursor {
-        let page: Value = scan(key, &from).query_async(connection).await?;
-        let [next, records] = array(&page)? else {
-            return Err(Fault::Damaged("an answer of another form"));
-        };
-        all.extend(array(records)?.iter().cloned());
-        cursor = next_page(next)?;
-    }
-    Ok(all)
-}
-
 /// Each user once, with the latest moment.
 fn furthest(revoked: Vec<(UserId, u64)>) -> Vec<(UserId, u64)> {
     let mut furthest = HashMap::new();
@@ -729,20 +682,6 @@ async fn entries(
     }
 }
 
-/// Entries after one: none only if there are no more.
-pub(super) async fn entries_page(
-    connection: &mut MultiplexedConnection,
-    log: &str,
-    after: u64,
-) -> Result<Vec<Logged>, Fault> {
-    let page: Value = redis::cmd("XRANGE")
-        .arg(&[log, &format!("({after}-0"), "+", "COUNT"])
-        .arg(PAGE)
-        .query_async(connection)
-        .await?;
-    Logged::read_all(&page)
-}
-
 async fn users(
     connection: &MultiplexedConnection,
     key: &str,
@@ -779,12 +718,6 @@ pub(super) async fn users_page(
         return Err(Fault::Damaged("an answer of another form"));
     };
     Ok((members(records)?, next_page(next)?))
-}
-
-fn scan(key: &str, cursor: &str) -> Cmd {
-    let mut scan = redis::cmd("HSCAN");
-    scan.arg(&[key, cursor, "COUNT"]).arg(PAGE);
-    scan
 }
 
 fn members(records: &Value) -> Result<Vec<Member>, Fault> {

@@ -32,6 +32,7 @@ mod load;
 mod main_settings;
 mod meta;
 mod node;
+mod plan_board;
 mod presence;
 mod put_board;
 mod read_records;

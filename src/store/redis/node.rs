@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     eviction::Evictions,
     load::Following,
-    put_board::{BoardChange, Plan},
+    plan_board::{BoardChange, Plan},
     recent::Recent,
     stored_log::StoredLog,
 };

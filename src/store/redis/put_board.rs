@@ -18,25 +18,23 @@ use tokio::{
 use super::{
     call::{self, Answer},
     fault::Fault,
-    finals,
-    load::{self, Following},
+    finals, load,
     node::Request,
+    plan_board::{BoardChange, Change, Plan},
     recent::{Recent, member_text},
     record::{
         Logged, board_standing_text, detail_text, head_text, nonce_text, number, rules_text,
         season_text, text,
     },
-    scan::keys_page,
+    scan::{entries_page, keys_page},
     stored_log::StoredLog,
 };
 use crate::{
     board::{
-        BoardHead, BoardId, Fact, FinalStandings, LogEntry, Replay, Season, Seasons, Seq, Settings,
-        State, StoredBoard, TeamId, Timestamp, UserId,
+        BoardHead, BoardId, Fact, FinalStandings, LogEntry, Replay, Seq, Settings, StoredBoard,
+        TeamId, Timestamp, UserId,
     },
-    store::{
-        Health, LONGEST_APPEND, LONGEST_DERIVATION, Outcome, Receipt, Refusal, StoreError, decide,
-    },
+    store::{Health, LONGEST_APPEND, LONGEST_DERIVATION, Outcome, Receipt, StoreError},
 };
 
 /// How long is waited for what others have written, before it is tried again.
@@ -50,121 +48,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LASTS: Duration = LONGEST_DERIVATION.saturating_mul(2);
 /// Fields that are written at once.
 const PIECE: usize = 1000;
-
-/// What is to become of a board.
-#[derive(Clone)]
-pub(super) enum BoardChange {
-    /// It is created, or has other settings.
-    Put {
-        board: BoardId,
-        settings: Arc<Settings>,
-        /// A new one is refused if there are as many as this.
-        most: usize,
-        /// When the log began.
-        began: Timestamp,
-    },
-    Delete(BoardId),
-}
-
-/// What would become of a board.
-pub(super) enum Plan {
-    Refused(Refusal),
-    /// It is so already, and holds as many facts.
-    Unchanged(u64),
-    Write(Box<Change>),
-}
-
-/// What is to be written.
-pub(super) struct Change {
-    /// What the node has read when it was decided.
-    following: Following,
-    /// How many facts the board holds.
-    seq: u64,
-    /// Does it change by which rules something counts that follows from the log?
-    is_decisive: bool,
-    /// When the seasons of a new board end.
-    borders: Vec<Timestamp>,
-    /// The season that runs then, if it has an end.
-    season: Option<Season>,
-    /// Of a new board that is derived.
-    replay: Option<Replay>,
-}
-
-/// What would become of a board in this state, at this time.
-pub(super) fn plan(
-    state: &State,
-    change: &BoardChange,
-    now: Timestamp,
-    following: &Following,
-) -> Plan {
-    let planned = match change {
-        BoardChange::Delete(board) => {
-            decide::check_deletion(state, board).map(|()| (Vec::new(), None))
-        }
-        BoardChange::Put {
-            board,
-            settings,
-            most,
-            began,
-        } => {
-            let known = state.board(board);
-            if let Some(known) = known.filter(|known| known.settings() == settings) {
-                return Plan::Unchanged(known.seq());
-            }
-            let is_made = known.is_none() && settings.derivation().is_some();
-            decide::check_board(state, board, settings, *most, *began, now).map(|borders| {
-                let replay =
-                    || Replay::new(board.clone(), settings.clone(), borders.clone(), state);
-                let replay = is_made.then(replay);
-                (borders, replay)
-            })
-        }
-    };
-    match planned {
-        Err(refusal) => Plan::Refused(refusal),
-        Ok((borders, replay)) => Plan::Write(Box::new(Change {
-            following: following.clone(),
-            seq: state.board(change.board()).map_or(0, |board| board.seq()),
-            is_decisive: is_decisive(state, change),
-            season: season(state, change, &borders),
-            borders,
-            replay,
-        })),
-    }
-}
-
-/// The season that runs on a board when it has been changed, if it has an end.
-fn season(state: &State, change: &BoardChange, borders: &[Timestamp]) -> Option<Season> {
-    let BoardChange::Put {
-        board, settings, ..
-    } = change
-    else {
-        return None;
-    };
-    let seasons = match state.board(board) {
-        Some(board) => board.seasons().with(board.settings(), settings, borders),
-        None => Seasons::of_new(settings, borders),
-    };
-    seasons.running()
-}
-
-/// Does a change of a derived board depend on whether somebody has acted there? The script
-/// does not know that.
-fn is_decisive(state: &State, change: &BoardChange) -> bool {
-    let BoardChange::Put {
-        board, settings, ..
-    } = change
-    else {
-        return false;
-    };
-    let before = state.board(board).map(|board| board.settings());
-    before.is_some_and(|before| {
-        before.derivation().is_some()
-            && (before.deciding() != settings.deciding()
-                || before.everyone != settings.everyone
-                || (before.starts, before.ends) != (settings.starts, settings.ends))
-    })
-}
 
 /// Writes changes of boards; see the module.
 pub(super) struct Boards {
@@ -393,14 +276,6 @@ impl Boards {
     }
 }
 
-impl BoardChange {
-    fn board(&self) -> &BoardId {
-        match self {
-            BoardChange::Put { board, .. } | BoardChange::Delete(board) => board,
-        }
-    }
-}
-
 fn receipt(seq: u64, duplicate: bool) -> Receipt {
     Receipt {
         seq,
@@ -489,7 +364,7 @@ impl Making {
         log: &StoredLog,
     ) -> Result<(), Fault> {
         loop {
-            let page = load::entries_page(connection, &log.keys.log, self.folded).await?;
+            let page = entries_page(connection, &log.keys.log, self.folded).await?;
             if page.is_empty() {
                 return Ok(());
             }

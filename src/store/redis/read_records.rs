@@ -6,7 +6,7 @@ use super::{
     fault::Fault,
     finals, load,
     record::{array, bytes_text, id_of, number, pairs, read_counted, read_point, text},
-    scan::keys_page,
+    scan::{entries_page, keys_page},
     stored_log::StoredLog,
 };
 use crate::{
@@ -79,7 +79,7 @@ pub(super) async fn read(
 
     let mut last = 0;
     loop {
-        let page = load::entries_page(connection, &keys.log, last).await?;
+        let page = entries_page(connection, &keys.log, last).await?;
         let Some(end) = page.last() else {
             break;
         };

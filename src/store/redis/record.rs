@@ -11,7 +11,7 @@ use crate::{
     board::{
         Action, Announcement, AnnouncementId, Audience, BoardHead, BoardId, Epoch, Fact, GroupId,
         LogEntry, Membership, Profile, Score, Scores, Season, Seasons, Seq, Settings, StoredBoard,
-        TeamId, Timestamp, UserId, ranking::Standing,
+        StoredMember, StoredStanding, TeamId, Timestamp, UserId, ranking::Standing,
     },
     board_settings::{self, SettingsJson},
     store::{
@@ -463,6 +463,32 @@ pub(super) fn head_text(head: &BoardHead) -> String {
         season,
     };
     serde_json::to_string(&head).unwrap_or_default()
+}
+
+/// What somebody has on a board, as it was written: nothing of somebody without a result.
+pub(super) fn stored_standing(
+    user: &Value,
+    record: &Value,
+) -> Result<Option<StoredStanding>, Fault> {
+    let user = UserId(id_of(bytes(user)?)?);
+    let standing = read_standing(text(record)?)?;
+    Ok(standing.map(|(standing, best)| StoredStanding {
+        user,
+        standing,
+        best,
+    }))
+}
+
+/// What somebody has in a team, as it was written.
+pub(super) fn stored_member(field: &Value, record: &Value) -> Result<StoredMember, Fault> {
+    let damaged = || Fault::Damaged("what somebody has in a team");
+    let (user, team) = bytes(field)?.split_at_checked(16).ok_or_else(damaged)?;
+    let standing: Standing = read_member_standing(text(record)?)?;
+    Ok(StoredMember {
+        user: UserId(id_of(user)?),
+        team: TeamId(id_of(team)?),
+        standing,
+    })
 }
 
 /// The season that runs, as scripts read it.

@@ -18,7 +18,7 @@ use super::{
     fault::Fault,
     load::Following,
     node::{Node, Reply, Request},
-    put_board::{self, BoardChange, Plan},
+    plan_board::{self, BoardChange, Plan},
     recent::Known,
     record::{Logged, array, number, number_text, read_epoch, text},
     stored_log::StoredLog,
@@ -517,7 +517,7 @@ impl<'a> Session<'a> {
         let mut plan = None;
         let now = self.node.board.clock.now();
         self.node.fold.read(&mut |state| {
-            plan = Some(put_board::plan(state, change, now, &self.node.following));
+            plan = Some(plan_board::plan(state, change, now, &self.node.following));
         });
         plan.unwrap_or(Plan::Unchanged(0))
     }
