@@ -57,6 +57,7 @@ async function begin(podium) {
     period: { every: 'day', zone: 'UTC' },
     ends: END,
   });
+  await put(podium, '/boards/copy', { of: 'cup', ends: END });
   const ids = {};
   for (const [username, points] of [['Ada', 30], ['Bo', 40], ['Cy', 10]]) {
     ids[username] = randomUUID();
@@ -71,7 +72,7 @@ async function begin(podium) {
 const ALL = [['Bo', 40, 1], ['Ada', 30, 2], ['Cy', 10, 3]];
 
 /** What is there when all has ended. */
-async function hasEnded(podium) {
+async function hasEnded(podium, ids) {
   const week = { number: 1, name: '2026-W43', ended: END };
   const day = { number: 1, name: '2026-10-25', ended: END };
   const cup = { number: 1, ended: END };
@@ -85,7 +86,9 @@ async function hasEnded(podium) {
     assert.deepEqual(shown(await read(podium, `/boards/${board}/leaderboard`)), []);
     assert.equal((await read(podium, `/boards/${board}`)).season.number, 2);
   }
-  for (const board of ['cup', 'last-day']) {
+  for (const board of ['cup', 'last-day', 'copy']) {
+    const history = await read(podium, `/boards/${board}/users/${ids.Ada}/history`);
+    assert.deepEqual([history.actions, history.history.at(-1)?.score], [1, 30], board);
     assert.deepEqual(shown(await read(podium, `/boards/${board}/leaderboard`)), ALL, board);
     assert.equal((await read(podium, `/boards/${board}`)).season, undefined);
   }
@@ -105,7 +108,7 @@ it('a cup, a week and a day end at the same moment, once each', async (t) => {
   assert.deepEqual(await read(podium, '/boards/cup/seasons'), []);
   // Nobody does anything: the clock does.
   while ((await nextEvent(socket, 'leaderboard_refresh')).totalUsers !== 0);
-  await hasEnded(podium);
+  await hasEnded(podium, ids);
   const refused = await act(podium, 'cup', ids.Ada, 1);
   expectProblem(refused, 409);
   assert.match(refused.body.detail, /has ended/);
@@ -138,10 +141,10 @@ it('what ended while no server ran ended at its time', async (t) => {
   await podium.stop();
   const later = await podiumForTest(t, startingAt('2026-10-26 08:00:00', podium.database));
   expectProblem(await act(later, 'cup', ids.Ada, 1), 409);
-  await hasEnded(later);
+  await hasEnded(later, ids);
   await later.stop();
   const again = await podiumForTest(t, startingAt('2026-10-26 09:00:00', later.database));
-  await hasEnded(again);
+  await hasEnded(again, ids);
 });
 
 it('main ends as any board does', async (t) => {

@@ -282,7 +282,7 @@ pub(super) async fn seasons(
 ) -> Result<Response, Problem> {
     let key = Key::Seasons(api.live.boards_version(), board.clone());
     let on = api.live.read_board(&board, |_, view| {
-        let ended = view.board().season().map_or(0, |season| season.number - 1);
+        let ended = view.board().ended_seasons();
         (view.board().settings().clone(), ended)
     });
     let (settings, ended) = on.ok_or_else(|| unknown(board.as_str()))?;
@@ -290,7 +290,7 @@ pub(super) async fn seasons(
     let make = async move || {
         let seasons = live.seasons(&board).await?;
         let name = move || Made {
-            // That one has ended is stored a little after everybody sees it.
+            // In Redis that one has ended is known a little after everybody sees it.
             is_complete: seasons.last().map_or(0, |season| season.number) >= ended,
             list: seasons
                 .into_iter()

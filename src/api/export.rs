@@ -1,5 +1,5 @@
 //! `…/export`: a board or final standings as a file, for spreadsheets and programs. It is made
-//! piece by piece, so that nobody holds all rows and all of the file at once.
+//! piece by piece: names are looked up for some rows at a time.
 
 use std::{fmt::Write, ops::Range, sync::Arc};
 

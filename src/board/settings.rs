@@ -245,9 +245,9 @@ impl fmt::Display for Contradiction {
                  somebody has acted: create another board",
             ),
             Contradiction::Counted => f.write_str(
-                "starts and ends of a derived board decide what counts: once somebody has acted, \
-                 only an end that is still to come may be set or moved, to a time that is still to \
-                 come",
+                "starts and ends of a derived board decide what counts: they may be set or moved \
+                 while they are still to come, to times that are still to come; else create another \
+                 board",
             ),
             Contradiction::EveryoneStands => f.write_str(
                 "everyone: it cannot be turned off once somebody has acted: create another board",

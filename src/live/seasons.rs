@@ -4,7 +4,7 @@
 
 use std::{mem::size_of, num::NonZeroUsize, ops::Range, sync::Arc, time::Duration};
 
-use super::{HistoryError, Live};
+use super::{BoardsVersion, HistoryError, Live};
 use crate::{
     board::{BoardId, Epoch, FinalPart, FinalRow, GapFinder, Gaps, Season, Seq},
     limits::{Bounds, Client, Reason, Refusals, Unanswered, Work},
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 1024;
 
 /// Of which log and board, and which season, and since when nobody was hidden or deleted, and no
 /// board: another one may have had its name.
-type Key = (Epoch, BoardId, u32, u64, u64);
+type Key = (Epoch, BoardId, u32, BoardsVersion, u64);
 
 /// Why there are no standings.
 #[derive(Clone, Debug)]
@@ -92,11 +92,11 @@ impl Live {
         board: &BoardId,
         season: u32,
     ) -> Result<Option<Arc<FinalView>>, HistoryError> {
+        let boards = self.boards_version();
         let key = self.read(|epoch, state| {
             let on = state.board(board)?;
             let has_ended = (1..=on.ended_seasons()).contains(&season);
-            let as_of = (state.boards_version(), state.hidden_as_of());
-            let key = (epoch, board.clone(), season, as_of.0, as_of.1);
+            let key = (epoch, board.clone(), season, boards, state.hidden_as_of());
             has_ended.then_some(key)
         });
         let Some(key) = key else {

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     board::{
-        self, BoardId, Fact, GroupId, Membership, Profile, Scores, Settings, State, TeamId,
+        self, BoardId, Fact, GroupId, Membership, Period, Profile, Scores, Settings, State, TeamId,
         Timestamp, UserId,
     },
-    calendar,
+    calendar::{self, CalendarError},
     store::{Action, Refusal},
 };
 
@@ -250,10 +250,10 @@ pub(super) fn check_board(
 ) -> Result<Vec<Timestamp>, Refusal> {
     state.check_settings(id, settings, now)?;
     if let Some(board) = state.board(id) {
+        let times = |it: &Settings| (it.starts, it.ends);
         return match settings.period() {
-            Some(period) if board.settings().ends != settings.ends => {
-                let border = calendar::end_of_season(period, now)?;
-                Ok(vec![settings.ends.map_or(border, |ends| ends.min(border))])
+            Some(period) if times(board.settings()) != times(settings) => {
+                Ok(borders(period, settings, now, now)?)
             }
             _ => Ok(Vec::new()),
         };
@@ -265,14 +265,25 @@ pub(super) fn check_board(
     let Some(period) = settings.period() else {
         return Ok(Vec::new());
     };
+    Ok(borders(period, settings, began, now)?)
+}
+
+/// When the seasons of a board end from this time on, up to the one that runs, or the last one.
+fn borders(
+    period: &Period,
+    settings: &Settings,
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Timestamp>, CalendarError> {
     let starts = [period.starts, settings.starts].into_iter().flatten();
     // If that is still to come, the first season is the one in which it lies, whenever the board
     // is made.
-    let from = starts.fold(began, Timestamp::max);
+    let from = starts.fold(from, Timestamp::max);
     let Some(ends) = settings.ends else {
-        return Ok(calendar::ends_of_seasons(period, from, now)?);
+        return calendar::ends_of_seasons(period, from, now);
     };
-    let mut borders = calendar::ends_of_seasons(period, from, now.min(ends))?;
+    let last = Timestamp(ends.0.saturating_sub(1));
+    let mut borders = calendar::ends_of_seasons(period, from, now.min(last))?;
     if let Some(last) = borders.last_mut() {
         *last = ends.min(*last);
     }

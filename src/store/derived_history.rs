@@ -36,7 +36,7 @@ impl DerivedHistory {
         }
         let borders = ended.iter().map(|it| it.ends);
         let borders: Vec<_> = borders.chain(board.season().map(|it| it.ends)).collect();
-        let ends = borders.last().copied();
+        let ends = borders.last().copied().or(settings.ends);
         let id = board.id().clone();
         let mut replay = Replay::new(id, settings.clone(), borders, state);
         // In which groups at which time is what follows.

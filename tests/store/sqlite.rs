@@ -355,6 +355,16 @@ async fn seasons_end_once_also_while_no_server_runs() {
         running.follower.rows_of("again"),
         [("user 2".to_owned(), 2, 1)]
     );
+    // One that ends with its second day has no third.
+    let second = running.store.seasons(id("daily")).await.unwrap()[1].ends;
+    let ends = podium::wire::timestamp(second);
+    let until = format!(r#"{{"of": "main", "period": {{"every": "day"}}, "ends": "{ends}"}}"#);
+    running
+        .one(suite::put_board("until", &until))
+        .await
+        .unwrap();
+    assert_eq!(finals(&running, "until").await, expected[..2]);
+    assert_eq!(running.follower.rows_of("until").len(), 2, "it stays");
     let number = running.follower.read(|state| {
         ["daily", "again"].map(|board| state.board(&id(board)).unwrap().season().unwrap().number)
     });
@@ -386,10 +396,10 @@ async fn a_start_knows_since_when_nobody_was_deleted() {
         let entry = Seq::new(entry).unwrap();
         running.follower.read(|state| state.shows_all_since(entry))
     };
-    assert!(!shows_all(&running, deleted - 1) && shows_all(&running, deleted));
+    assert!(!shows_all(&running, deleted) && shows_all(&running, deleted + 1));
     running.store.close().await;
     let running = file.open(Rules::default()).await;
-    assert!(!shows_all(&running, deleted - 1) && shows_all(&running, deleted));
+    assert!(!shows_all(&running, deleted) && shows_all(&running, deleted + 1));
     running.one(put(4)).await.unwrap();
     let hide = |hidden| Command::HideUser {
         user: user(4),
@@ -397,12 +407,12 @@ async fn a_start_knows_since_when_nobody_was_deleted() {
         reason: None,
     };
     running.one(hide(true)).await.unwrap();
-    assert!(!shows_all(&running, deleted));
+    assert!(!shows_all(&running, deleted + 1));
     running.store.close().await;
     let running = file.open(Rules::default()).await;
-    assert!(!shows_all(&running, deleted));
+    assert!(!shows_all(&running, deleted + 1));
     running.one(hide(false)).await.unwrap();
-    assert!(shows_all(&running, deleted));
+    assert!(shows_all(&running, deleted + 1));
 }
 
 #[tokio::test]

@@ -303,25 +303,6 @@ impl Board {
         Some(applied)
     }
 
-    fn add_everyone(&mut self, directory: &Directory) {
-        if !self.lists_everyone() {
-            return;
-        }
-        let people = directory.people();
-        let mut people: Vec<_> = people
-            .filter(|(index, _)| !self.has(*index))
-            .map(|(index, person)| (person.registered, index, person.hidden))
-            .collect();
-        people.sort_unstable();
-        for (registered, index, is_hidden) in people {
-            if is_hidden {
-                self.set_hidden(index, Scores::default(), registered);
-            } else {
-                self.register(index, registered);
-            }
-        }
-    }
-
     /// Does somebody stand on it who is registered, with or without a result?
     fn lists_everyone(&self) -> bool {
         let is_of_people = matches!(self.members, Members::People(_));
@@ -396,7 +377,7 @@ impl Board {
         }
     }
 
-    /// Would an action of this person be seen by others?
+    /// What somebody has that others see.
     fn scores(&self, competitor: Competitor) -> Option<Scores> {
         let slot = self.ranking.slot(competitor)?;
         Some(self.ranking.standing(slot)?.scores())
@@ -501,6 +482,19 @@ impl Board {
         let mut stored = self.stored(directory);
         stored.head.settings = settings;
         *self = Board::load(stored, directory);
+    }
+
+    /// Nobody stands on it any more, but for those who do without a result.
+    fn begin_anew(&mut self, directory: &Directory) {
+        self.clear();
+        let lists_everyone = self.lists_everyone();
+        if let Members::People(hidden) = &mut self.members
+            && lists_everyone
+        {
+            let mut ranked = Vec::new();
+            stored::add_everyone(directory, &mut ranked, hidden);
+            self.ranking = Ranking::load(self.settings.rules.order, ranked);
+        }
     }
 
     /// Nobody stands on it.

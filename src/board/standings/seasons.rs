@@ -72,8 +72,7 @@ impl Board {
             ends: next,
         };
         if next.is_some() {
-            self.clear();
-            self.add_everyone(directory);
+            self.begin_anew(directory);
         }
         Some(standings)
     }

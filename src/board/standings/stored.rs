@@ -62,6 +62,36 @@ pub struct StoredMember {
     pub standing: Standing,
 }
 
+/// Adds those who have no result, as they stand on a board for everyone: all at once, which is
+/// several times faster than each.
+pub(super) fn add_everyone(
+    directory: &Directory,
+    ranked: &mut Vec<(Competitor, Option<Standing>)>,
+    hidden: &mut HashMap<Competitor, Hidden>,
+) {
+    let people = directory.people();
+    let mut people: Vec<_> = people
+        .map(|(index, person)| (person.registered, index, person.hidden))
+        .collect();
+    let indices = people.iter().map(|(_, index, _)| index.0 as usize + 1);
+    let mut has_result = vec![false; indices.max().unwrap_or(0)];
+    let known = ranked.iter().map(|(index, _)| index);
+    for index in known.chain(hidden.keys()) {
+        has_result[index.0 as usize] = true;
+    }
+    people.retain(|(_, index, _)| !has_result[index.0 as usize]);
+    people.sort_unstable();
+    for (registered, index, is_hidden) in people {
+        let standing = Standing::of(Scores::default(), registered);
+        if is_hidden {
+            let best = None;
+            hidden.insert(index, Hidden { standing, best });
+        } else {
+            ranked.push((index, Some(standing)));
+        }
+    }
+}
+
 impl Board {
     /// A board as it was stored. Whoever is not in the directory is left out. O(n log n).
     pub(in crate::board) fn load(stored: StoredBoard, directory: &Directory) -> Board {
@@ -92,7 +122,12 @@ impl Board {
             bests = Vec::new();
         }
         let members = match settings.derivation().and_then(|it| it.team) {
-            None => Members::People(hidden),
+            None => {
+                if settings.everyone && settings.rules.begin_at_zero() {
+                    add_everyone(directory, &mut ranked, &mut hidden);
+                }
+                Members::People(hidden)
+            }
             Some(score) => {
                 let mut teams = Teams::new(settings.rules, score);
                 for it in members {
@@ -109,7 +144,7 @@ impl Board {
                 Members::Teams(teams)
             }
         };
-        let mut board = Board {
+        Board {
             id: head.id,
             seq: head.seq,
             changed: head.changed,
@@ -120,9 +155,7 @@ impl Board {
             bests,
             members,
             seasons: head.seasons,
-        };
-        board.add_everyone(directory);
-        board
+        }
     }
 
     /// What a store keeps of it, in no order.

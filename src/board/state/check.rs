@@ -43,13 +43,7 @@ impl State {
         {
             return Err(Contradiction::Decided);
         }
-        // A derived board counts what it would have counted with these times from the start.
-        let is_to_come = |it: &Settings| it.ends.is_none_or(|ends| ends > now);
-        let ends_later = before.ends == settings.ends || is_to_come(before) && is_to_come(settings);
-        if settings.derivation().is_some()
-            && board.is_used()
-            && (before.starts != settings.starts || !ends_later)
-        {
+        if settings.derivation().is_some() && !times_fit(board, settings, now) {
             return Err(Contradiction::Counted);
         }
         if board.is_used() && before.everyone && !settings.everyone {
@@ -92,4 +86,21 @@ impl State {
             _ => Ok(()),
         }
     }
+}
+
+/// Does a derived board count what it would have counted with these times from the start? Where
+/// nothing has counted so far, nothing would have in a shorter time.
+fn times_fit(board: &Board, settings: &Settings, now: Timestamp) -> bool {
+    let starts = |it: &Settings| it.starts.unwrap_or_default();
+    let ends = |it: &Settings| it.ends.unwrap_or(Timestamp(u64::MAX));
+    let (before, is_unused) = (board.settings(), !board.is_used());
+    let fits = |before: Timestamp, after: Timestamp, is_shorter: bool| {
+        before == after || before.min(after) > now || is_unused && is_shorter
+    };
+    let is_shorter = (
+        starts(before) <= starts(settings),
+        ends(settings) <= ends(before),
+    );
+    fits(starts(before), starts(settings), is_shorter.0)
+        && fits(ends(before), ends(settings), is_shorter.1)
 }

@@ -161,9 +161,9 @@ impl State {
         self.hidden_as_of
     }
 
-    /// Is everybody shown who was there when an entry was folded, as far as that is known?
+    /// Is everybody shown who was there before an entry was folded, as far as that is known?
     pub fn shows_all_since(&self, entry: Seq) -> bool {
-        self.hidden == 0 && self.deleted_as_of <= entry.get()
+        self.hidden == 0 && self.deleted_as_of < entry.get()
     }
 
     /// It is known that nobody was deleted after this entry and up to the one as of which this

@@ -8,13 +8,13 @@ use super::{
     connect::connect,
     fault::Fault,
     load::{self, load},
-    record::{Logged, number, rules_text, settings_text},
+    record::{Logged, number, rules_text, season_text, settings_text},
     scan::{entries_page, keys_page},
     servers::Servers,
     stored_log::{SCHEMA, StoredLog, random_epoch},
 };
 use crate::{
-    board::{BoardId, Settings, UserId},
+    board::{BoardId, Settings, State, UserId},
     store::StoreError,
 };
 
@@ -146,7 +146,23 @@ impl Survey {
             return changed();
         }
         // A node could not either, if this fails.
-        load(&mut self.connection, &self.board).await.map(|_| ())
+        let loaded = load(&mut self.connection, &self.board).await?;
+        self.write_seasons(&loaded.opened.state).await
+    }
+
+    /// Which seasons run, by all entries: the script knows those of the boards as they were when
+    /// they were written last.
+    async fn write_seasons(&mut self, state: &State) -> Result<(), Fault> {
+        let key = self.board.keys.hash("seasons");
+        let mut pipe = redis::pipe();
+        pipe.atomic().del(&key).ignore();
+        for board in state.boards() {
+            if let Some(season) = board.season() {
+                let (id, text) = (board.id().as_str(), season_text(season));
+                pipe.hset(&key, id, text).ignore();
+            }
+        }
+        Ok(pipe.query_async(&mut self.connection).await?)
     }
 }
 

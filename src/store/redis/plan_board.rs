@@ -1,12 +1,15 @@
 //! What may become of a board: decided by a node from what it has read.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::load::Following;
 use crate::{
     board::{BoardId, Replay, Season, Seasons, Settings, State, Timestamp},
     store::{Refusal, decide},
 };
+
+/// Until then a script has run that was planned now, or has failed.
+const SOON: Duration = Duration::from_secs(60);
 
 /// What is to become of a board.
 #[derive(Clone)]
@@ -82,7 +85,7 @@ pub(super) fn plan(
         Ok((borders, replay)) => Plan::Write(Box::new(Change {
             following: following.clone(),
             seq: state.board(change.board()).map_or(0, |board| board.seq()),
-            is_decisive: is_decisive(state, change),
+            is_decisive: is_decisive(state, change, now),
             season: season(state, change, &borders),
             borders,
             replay,
@@ -105,9 +108,16 @@ fn season(state: &State, change: &BoardChange, borders: &[Timestamp]) -> Option<
     seasons.running()
 }
 
+/// Is it no matter what somebody does until the script has run?
+fn both_to_come(before: &Settings, settings: &Settings, now: Timestamp) -> bool {
+    let soon = now.0.saturating_add(SOON.as_millis() as u64);
+    let is_to_come = |it: &Settings| it.ends.is_none_or(|ends| ends.0 > soon);
+    is_to_come(before) && is_to_come(settings)
+}
+
 /// Does a change of a derived board depend on whether somebody has acted there? The script
 /// does not know that.
-fn is_decisive(state: &State, change: &BoardChange) -> bool {
+fn is_decisive(state: &State, change: &BoardChange, now: Timestamp) -> bool {
     let BoardChange::Put {
         board, settings, ..
     } = change
@@ -119,7 +129,8 @@ fn is_decisive(state: &State, change: &BoardChange) -> bool {
         before.derivation().is_some()
             && (before.deciding() != settings.deciding()
                 || before.everyone != settings.everyone
-                || (before.starts, before.ends) != (settings.starts, settings.ends))
+                || before.starts != settings.starts
+                || before.ends != settings.ends && !both_to_come(before, settings, now))
     })
 }
 

@@ -107,9 +107,16 @@ impl Boards {
     ) -> Result<Outcome, StoreError> {
         let began = Instant::now();
         let mut making: Option<Making> = None;
+        // By this name others are made to wait for it.
+        let name: u64 = rand::random();
+        let mut is_decisive = false;
         let mut attempts = 0;
         loop {
             attempts += 1;
+            if is_decisive && attempts > FREE_ATTEMPTS {
+                let paused = pause(connection, &self.log, name).await;
+                paused.map_err(|fault| fault.refusal())?;
+            }
             self.catch_up(connection).await?;
             let planned = match self.plan(change.clone()).await? {
                 Plan::Refused(refusal) => return Ok(Err(refusal)),
@@ -124,8 +131,9 @@ impl Boards {
                 return Err(StoreError::NoAnswer);
             }
             let held = planned.seq;
+            is_decisive = planned.is_decisive;
             let tried = self
-                .attempt(connection, &change, *planned, &mut making, attempts)
+                .attempt(connection, &change, *planned, &mut making, (attempts, name))
                 .await;
             let written = match tried {
                 Ok(written) => written,
@@ -200,7 +208,7 @@ impl Boards {
         change: &BoardChange,
         planned: Change,
         making: &mut Option<Making>,
-        attempts: usize,
+        (attempts, mut nonce): (usize, u64),
     ) -> Result<Option<u64>, Fault> {
         let Change {
             following,
@@ -210,7 +218,6 @@ impl Boards {
             is_decisive,
             ..
         } = planned;
-        let mut nonce: u64 = rand::random();
         let checked = following.folded.to_string();
         let words = match change {
             BoardChange::Delete(board) => {
@@ -237,7 +244,7 @@ impl Boards {
                     let it = making.insert(it);
                     nonce = it.name;
                     if attempts > FREE_ATTEMPTS {
-                        it.pause(connection, &self.log).await?;
+                        pause(connection, &self.log, it.name).await?;
                         it.read(connection, &self.log).await?;
                     }
                     let head = it.write(connection, &self.log, settings).await?;
@@ -414,19 +421,6 @@ impl Making {
         }
     }
 
-    /// Has others wait, until this is written or given up.
-    async fn pause(
-        &self,
-        connection: &mut MultiplexedConnection,
-        log: &StoredLog,
-    ) -> Result<(), Fault> {
-        let mut call = log.scripts.pause.prepare_invoke();
-        call.key(&log.keys.meta)
-            .arg(nonce_text(self.name))
-            .arg(PAUSE.as_millis() as u64);
-        Ok(call.invoke_async(connection).await?)
-    }
-
     /// Writes what has changed since it was written, and returns what the board is as a whole.
     async fn write(
         &mut self,
@@ -559,6 +553,19 @@ impl Making {
         }
         Ok(())
     }
+}
+
+/// Has others wait until what has this name is written, or a while.
+async fn pause(
+    connection: &mut MultiplexedConnection,
+    log: &StoredLog,
+    name: u64,
+) -> Result<(), Fault> {
+    let mut call = log.scripts.pause.prepare_invoke();
+    call.key(&log.keys.meta)
+        .arg(nonce_text(name))
+        .arg(PAUSE.as_millis() as u64);
+    Ok(call.invoke_async(connection).await?)
 }
 
 /// The last entry of the log.

@@ -1,5 +1,7 @@
 //! What is read when a store is opened.
 
+use std::collections::HashMap;
+
 use std::ops::Range;
 
 use rand::RngExt;
@@ -102,10 +104,9 @@ pub(super) fn load(connection: &mut Connection, log: LogState) -> Result<Opened,
 
 /// The last entry by which somebody was deleted, or the last before those that the log has.
 fn last_deletion(connection: &Connection) -> Result<u64, StoreError> {
-    let sql = "SELECT max(
-        (SELECT ifnull(max(seq), 0) FROM log INDEXED BY log_deleted WHERE kind = 'deleted'),
-        (SELECT ifnull(min(seq), 1) - 1 FROM log))";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+    let sql = "SELECT ifnull(max(seq), 0) FROM log INDEXED BY log_deleted WHERE kind = 'deleted'";
+    let deleted: u64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(deleted.max(last_gap(connection)?))
 }
 
 /// When the first entry was taken, and the last.
@@ -160,18 +161,28 @@ pub(super) fn people_before_log(
     after: UserId,
     most: usize,
 ) -> Result<Vec<Person>, StoreError> {
-    // Who is hidden is not taken off final standings, so that it does not matter here.
     let grouped = "EXISTS (SELECT 1 FROM log INDEXED BY log_grouped
                            WHERE user = people.id AND kind = 'grouped')";
     let sql = format!(
         "SELECT id, username, avatar, registered, iif({grouped}, NULL, team),
-                iif({grouped}, NULL, groups), 0
+                iif({grouped}, NULL, groups), hidden
          FROM people
          WHERE id > ?1 AND NOT EXISTS (
              SELECT 1 FROM log WHERE seq = people.registered AND kind = 'user')
          ORDER BY id LIMIT ?2"
     );
     all(connection, &sql, params![after.0, most as u64], person)
+}
+
+/// What the log says first of people who were hidden or shown again.
+pub(super) fn first_hidden(connection: &Connection) -> Result<HashMap<UserId, bool>, StoreError> {
+    // SQLite takes what stands beside the least number from the same row.
+    let sql = "SELECT user, detail LIKE 'true%', min(seq) FROM log
+               WHERE kind = 'hidden' GROUP BY user";
+    let first = all(connection, sql, [], |row| {
+        Ok((UserId(row.get(0)?), row.get(1)?))
+    })?;
+    Ok(first.into_iter().collect())
 }
 
 /// The entry after which there are no gaps. A log that was in Redis may have lost its first

@@ -1,7 +1,7 @@
 //! A derived board that is made after the fact: it is folded from the log. That takes its
 //! time, so most of it is read beside the writer, and the last entries by the writer itself.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::Connection;
 
@@ -24,6 +24,8 @@ pub(super) struct Preparation {
     id: BoardId,
     replay: Replay,
     progress: Progress,
+    /// What the log says first of who is hidden, if it does not begin with its first entry.
+    first_hidden: HashMap<UserId, bool>,
     /// As far as the log was folded.
     folded: u64,
     seasons: Vec<Arc<FinalStandings>>,
@@ -49,6 +51,7 @@ impl Preparation {
             replay: Replay::new(id.clone(), settings, borders, state),
             id,
             progress: Progress::Nothing,
+            first_hidden: HashMap::new(),
             folded: 0,
             seasons: Vec::new(),
         }
@@ -74,6 +77,7 @@ impl Preparation {
                 teams
                     .into_iter()
                     .for_each(|team| self.replay.add_team(team));
+                self.first_hidden = load::first_hidden(connection)?;
                 UserId([0; 16])
             }
             Progress::People(user) => user,
@@ -83,7 +87,12 @@ impl Preparation {
             Some(last) => Progress::People(last.id),
             None => Progress::Before,
         };
-        people.into_iter().for_each(|it| self.replay.add_person(it));
+        for mut person in people {
+            if let Some(hidden) = self.first_hidden.get(&person.id) {
+                person.hidden = !hidden;
+            }
+            self.replay.add_person(person);
+        }
         Ok(false)
     }
 
