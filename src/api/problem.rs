@@ -210,6 +210,7 @@ impl From<Refusal> for Problem {
             | Refusal::Settings(
                 Contradiction::Decided
                 | Contradiction::Counted
+                | Contradiction::TiebreakOf(_)
                 | Contradiction::EveryoneStands
                 | Contradiction::ShownBy(_),
             )

@@ -181,6 +181,8 @@ pub enum Contradiction {
     NoTypes,
     /// It has second scores, and the board that it is derived from has none.
     NoTiebreak(BoardId),
+    /// A board that is derived from it has second scores, and would have none to count.
+    TiebreakOf(BoardId),
     /// It would show to everybody what follows from a board that is private.
     OfPrivate(BoardId),
     /// It would be private, and a board that is derived from it is not.
@@ -226,6 +228,11 @@ impl fmt::Display for Contradiction {
                     "tiebreak: {of} has no second score: leave it out here, or give {of} one"
                 )
             }
+            Contradiction::TiebreakOf(derived) => write!(
+                f,
+                "tiebreak: {derived} is derived from this board, and counts its second scores: \
+                 delete {derived} first"
+            ),
             Contradiction::OfPrivate(of) => write!(
                 f,
                 "visibility: {of} is private, and so is what is derived from it: set it to private \

@@ -126,13 +126,16 @@ impl Teams {
         members.into_iter().map(|it| it.team).collect()
     }
 
-    /// Forgets a person. Says in which teams they had something.
+    /// Forgets a person. Says in which teams they had something that counted.
     pub(super) fn remove(&mut self, person: Competitor) -> Vec<Competitor> {
         let members = self.members.remove(&person).unwrap_or_default();
-        for it in members.iter().filter(|it| !it.hidden) {
+        // What is hidden goes without a trace.
+        let counted = members.into_iter().filter(|it| !it.hidden);
+        let counted: Vec<_> = counted.collect();
+        for it in &counted {
             self.discount(it.team, person, it.standing);
         }
-        members.into_iter().map(|it| it.team).collect()
+        counted.into_iter().map(|it| it.team).collect()
     }
 
     /// What a member has in a team.

@@ -14,6 +14,12 @@ impl State {
         settings: &Settings,
         now: Timestamp,
     ) -> Result<(), Contradiction> {
+        if self
+            .board(id)
+            .is_some_and(|it| **it.settings() == *settings)
+        {
+            return Ok(());
+        }
         if let (Some(starts), Some(ends)) = (settings.starts, settings.ends)
             && ends <= starts
         {
@@ -36,6 +42,16 @@ impl State {
                 .min()
         {
             return Err(Contradiction::ShownBy(shown.clone()));
+        }
+        let has_tiebreak = |it: &Settings| it.rules.order.tiebreak.is_some();
+        if !has_tiebreak(settings)
+            && let Some(derived) = self
+                .derived_from(id)
+                .filter(|it| has_tiebreak(it.settings()))
+                .map(Board::id)
+                .min()
+        {
+            return Err(Contradiction::TiebreakOf(derived.clone()));
         }
         let before = board.settings();
         if before.source != settings.source
@@ -93,9 +109,11 @@ impl State {
 fn times_fit(board: &Board, settings: &Settings, now: Timestamp) -> bool {
     let starts = |it: &Settings| it.starts.unwrap_or_default();
     let ends = |it: &Settings| it.ends.unwrap_or(Timestamp(u64::MAX));
-    let (before, is_unused) = (board.settings(), !board.is_used());
+    let before = board.settings();
+    // A season that has ended stays.
+    let may_shrink = !board.is_used() && board.ended_seasons() == 0;
     let fits = |before: Timestamp, after: Timestamp, is_shorter: bool| {
-        before == after || before.min(after) > now || is_unused && is_shorter
+        before == after || before.min(after) > now || may_shrink && is_shorter
     };
     let is_shorter = (
         starts(before) <= starts(settings),

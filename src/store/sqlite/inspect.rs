@@ -325,7 +325,8 @@ const AUDITS: &[(&str, &str)] = &[
              SELECT 1 FROM people JOIN log_state ON NOT migrating
              WHERE hidden AND NOT EXISTS (SELECT 1 FROM counted_actions)
                  AND NOT EXISTS (SELECT 1 FROM log
-                                 WHERE kind = 'hidden' AND user = people.id AND detail = 'true'))",
+                                 WHERE kind = 'hidden' AND user = people.id
+                                     AND (detail = 'true' OR detail LIKE 'true %')))",
     ),
     (
         "an action has a rank or a number that no board gives",
