@@ -701,35 +701,38 @@ describe('their own score', () => {
     const run = (userId, scoreIncrease) =>
       actOn(podium, 'main', { userId, scoreIncrease, actionType: 'run' });
     const [own, others] = [await asPlayer(podium, ada), await asPlayer(podium, bob)];
+    // Boards have ticks of their own: either may come first.
+    const onBoth = (socket, has) =>
+      Promise.all(
+        [undefined, 'runs'].map((board) =>
+          nextEvent(socket, 'user_score_update', (it) => it.board === board && has(it)),
+        ),
+      );
     for (const [socket, user] of [[own, ada], [others, bob]]) {
       await ask(socket, 'subscribe_scoreboard', { mode: 'delta' });
       await ask(socket, 'subscribe_scoreboard', { board: 'runs' });
       await ask(socket, 'subscribe_user_score', { userId: user, board: 'runs' });
       const points = user === ada ? 5 : 3;
+      const heard = onBoth(socket, (it) => it.score === points);
       await run(user, points);
-      for (const board of [undefined, 'runs']) {
-        const has = (it) => it.board === board && it.score === points;
-        await nextEvent(socket, 'user_score_update', has);
-      }
+      await heard;
     }
     const body = { hidden: true };
+    const first = onBoth(others, (it) => it.rank === 1);
     await ok(api(podium, 'PUT', `users/${ada}/standing`, { token: admin(), body }), 204);
-    for (const board of [undefined, 'runs']) {
-      await nextEvent(others, 'user_score_update', (it) => it.board === board && it.rank === 1);
-    }
+    await first;
     const before = JSON.stringify(await ok(get(podium, 'leaderboard')));
 
+    const told20 = onBoth(own, (it) => it.actionType === 'run');
     await run(ada, 20);
-    for (const board of [undefined, 'runs']) {
-      const update = await nextEvent(own, 'user_score_update', (it) => {
-        return it.actionType === 'run' && it.board === board;
-      });
+    for (const update of await told20) {
       assert.deepEqual([update.score, update.rank, update.scoreIncrease], [25, null, 20]);
     }
     assert.equal(JSON.stringify(await ok(get(podium, 'leaderboard'))), before);
     // All that was sent to others because of it would be here.
+    const last = onBoth(others, (it) => it.score === 4);
     await run(bob, 1);
-    await nextEvent(others, 'user_score_update', (it) => it.board === 'runs' && it.score === 4);
+    await last;
     for (const name of ['scoreboard_update', 'batch_update', 'scoreboard_delta', 'system_notification']) {
       assert.doesNotMatch(JSON.stringify(received(others, name)), /score":25\b/i, name);
     }
